@@ -1,0 +1,103 @@
+#include "client/cli/commands.h"
+
+#include <map>
+
+#include "absl/strings/match.h"
+#include "common/condition.h"
+#include "common/errors.h"
+#include "common/json.h"
+#include "common/resource_names.h"
+
+namespace assay::cli {
+namespace {
+
+// In the rows after the first, people see at a glance what belongs together; programs want every row complete.
+std::string Repeated(const Session& session, const std::string& text) {
+  return session.arguments().format == render::Format::kCsv ? text : "";
+}
+
+// Every method that can be written, from the table that the server parses with.
+absl::Status ListMethods(Session& session) {
+  render::Table table;
+  table.columns = {
+      {"expression", false}, {"parameter", false}, {"default", false}, {"meaning", false}};
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const MethodHelp& method : AllMethods()) {
+    nlohmann::ordered_json parameters = nlohmann::ordered_json::array();
+    table.rows.push_back({method.expression, "", "", method.summary});
+    for (const ParameterHelp& parameter : method.parameters) {
+      table.rows.push_back({Repeated(session, method.expression), parameter.name,
+                            parameter.default_value, parameter.summary});
+      parameters.push_back({{"name", parameter.name},
+                            {"default", parameter.default_value},
+                            {"summary", parameter.summary}});
+    }
+    json.push_back({{"expression", method.expression},
+                    {"summary", method.summary},
+                    {"parameters", parameters}});
+  }
+  return session.PrintTable(table, json);
+}
+
+}  // namespace
+
+absl::Status RunConditions(Session& session) {
+  if (session.arguments().conditions.empty()) return ListMethods(session);
+  ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
+  ASSAY_ASSIGN_OR_RETURN(const auto conditions,
+                         client->ResolveConditions(session.arguments().conditions));
+  render::Table table;
+  table.columns = {{"id", false}, {"parameter", false}, {"value", false}};
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const v1::Condition& condition : conditions) {
+    json.push_back(ToJson(condition));
+    const std::map<std::string, std::string> parameters(condition.parameters().begin(),
+                                                        condition.parameters().end());
+    if (parameters.empty()) table.rows.push_back({condition.id(), "", ""});
+    bool first = true;
+    for (const auto& [name, value] : parameters) {
+      table.rows.push_back({first ? condition.id() : Repeated(session, condition.id()), name, value});
+      first = false;
+    }
+  }
+  return session.PrintTable(table, json);
+}
+
+std::string FullName(const std::string& collection, const std::string& name) {
+  return absl::StartsWith(name, collection + "/") ? name : ResourceName(collection, name);
+}
+
+absl::Status RunCommand(Session& session) {
+  switch (session.arguments().command) {
+    case Command::kEvaluate:
+      return RunEvaluate(session);
+    case Command::kModelUpload:
+    case Command::kModelList:
+    case Command::kModelShow:
+    case Command::kModelDelete:
+    case Command::kModelLoad:
+    case Command::kModelUnload:
+      return RunModelCommand(session);
+    case Command::kDatasetUpload:
+    case Command::kDatasetList:
+    case Command::kDatasetShow:
+    case Command::kDatasetDelete:
+      return RunDatasetCommand(session);
+    case Command::kEvaluationList:
+    case Command::kEvaluationShow:
+    case Command::kEvaluationWatch:
+    case Command::kEvaluationCancel:
+    case Command::kEvaluationRetry:
+    case Command::kEvaluationDelete:
+    case Command::kEvaluationReport:
+    case Command::kEvaluationOutcomes:
+      return RunEvaluationCommand(session);
+    case Command::kConditions:
+      return RunConditions(session);
+    case Command::kCompletion:
+      return session.Print(session.arguments().script);
+  }
+  return Error(Reason::kInternal, "unknown command");
+}
+
+}  // namespace assay::cli

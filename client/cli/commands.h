@@ -1,0 +1,46 @@
+// The commands of `assay`, one function each. They print results to stdout and talk to stderr; their status becomes the exit code.
+#ifndef ASSAY_CLIENT_CLI_COMMANDS_H_
+#define ASSAY_CLIENT_CLI_COMMANDS_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/cli/session.h"
+#include "client/data/dataset_reader.h"
+
+namespace assay::cli {
+
+// Runs the command that the session's arguments name.
+absl::Status RunCommand(Session& session);
+
+absl::Status RunEvaluate(Session& session);
+absl::Status RunModelCommand(Session& session);
+absl::Status RunDatasetCommand(Session& session);
+absl::Status RunEvaluationCommand(Session& session);
+absl::Status RunConditions(Session& session);
+
+// "m" or "models/m" -> "models/m".
+std::string FullName(const std::string& collection, const std::string& name);
+
+// Opens the files of --data.
+absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(const Arguments& arguments);
+absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
+                                      const std::string& id);
+absl::StatusOr<v1::Dataset> UploadDataset(Session& session, client::DatasetReader& reader,
+                                          const std::string& id);
+
+// Waits for the end of an evaluation with a progress bar, then prints and writes what the arguments ask for. Ctrl-C detaches
+// (OK); with a private server it cancels.
+absl::Status WatchAndReport(Session& session, const std::string& name);
+// The last part of the above: the report on stdout, --report and --outcomes.
+absl::Status WriteResults(Session& session, const v1::Evaluation& evaluation);
+absl::Status WriteOutcomes(Session& session, const v1::Evaluation& evaluation,
+                           const std::string& path);
+// How far an evaluation is.
+ProgressPoint PointOf(const v1::Evaluation& evaluation);
+
+}  // namespace assay::cli
+
+#endif  // ASSAY_CLIENT_CLI_COMMANDS_H_

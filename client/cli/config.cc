@@ -1,0 +1,79 @@
+#include "client/cli/config.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/errors.h"
+
+namespace assay::cli {
+namespace {
+
+std::string DefaultPath() {
+  const char* const config_home = std::getenv("XDG_CONFIG_HOME");
+  if (config_home != nullptr && *config_home != '\0') {
+    return absl::StrCat(config_home, "/assay/config.toml");
+  }
+  const char* const home = std::getenv("HOME");
+  return home != nullptr && *home != '\0' ? absl::StrCat(home, "/.config/assay/config.toml") : "";
+}
+
+// `"text"` or `'text'` or text, before a comment.
+std::string Value(absl::string_view raw) {
+  raw = absl::StripAsciiWhitespace(raw);
+  if (!raw.empty() && (raw[0] == '"' || raw[0] == '\'')) {
+    const size_t end = raw.find(raw[0], 1);
+    if (end != absl::string_view::npos) return std::string(raw.substr(1, end - 1));
+  }
+  return std::string(absl::StripAsciiWhitespace(raw.substr(0, raw.find('#'))));
+}
+
+}  // namespace
+
+absl::StatusOr<Config> ParseConfig(const std::string& text, const std::string& path) {
+  Config config;
+  int number = 0;
+  for (const absl::string_view full : absl::StrSplit(text, '\n')) {
+    ++number;
+    const absl::string_view line = absl::StripAsciiWhitespace(full);
+    if (line.empty() || line[0] == '#') continue;
+    const std::string where = absl::StrCat(path, ":", number);
+    const size_t equals = line.find('=');
+    if (equals == absl::string_view::npos) {
+      return InvalidFields({{where, absl::StrCat("must be key = value; got '", line, "'")}});
+    }
+    const std::string key(absl::StripAsciiWhitespace(line.substr(0, equals)));
+    const std::string value = Value(line.substr(equals + 1));
+    if (key == "server") {
+      config.server = value;
+    } else if (key == "output") {
+      config.output = value;
+    } else {
+      const std::string nearest = Nearest(key, {"server", "output"});
+      return InvalidFields(
+          {{where, absl::StrCat("unknown key '", key, "'; ",
+                                nearest.empty() ? "keys are server and output"
+                                                : absl::StrCat("did you mean ", nearest, "?"))}});
+    }
+  }
+  return config;
+}
+
+absl::StatusOr<Config> LoadConfig(const std::string& path) {
+  const std::string file_path = path.empty() ? DefaultPath() : path;
+  std::ifstream file(file_path);
+  if (!file || file_path.empty()) {
+    if (path.empty()) return Config();
+    return Error(Reason::kUnreadableInput, absl::StrCat("cannot read the config file ", path))
+        .ToStatus();
+  }
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return ParseConfig(text, file_path);
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,160 @@
+#include "client/cli/local_server.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/errors.h"
+
+namespace assay::cli {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::chrono::milliseconds kPollInterval{20};
+constexpr size_t kLogTailLines = 20;
+
+absl::Status CannotStart(absl::string_view why) {
+  return Error(Reason::kUnavailable, absl::StrCat("cannot start a local server: ", why));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const LocalServerOptions& options,
+                                                                client::Interrupt& interrupt) {
+  std::unique_ptr<LocalServer> server(new LocalServer(options));
+  ASSAY_RETURN_IF_ERROR(server->Prepare());
+  ASSAY_RETURN_IF_ERROR(server->Spawn());
+  ASSAY_RETURN_IF_ERROR(server->AwaitPort(interrupt));
+  return server;
+}
+
+absl::Status LocalServer::Prepare() {
+  std::error_code error;
+  if (options_.binary.empty()) {
+    const fs::path self = fs::read_symlink("/proc/self/exe", error);
+    if (error) return CannotStart(error.message());
+    options_.binary = (self.parent_path() / "assayd").string();
+  }
+  if (access(options_.binary.c_str(), X_OK) != 0) {
+    return CannotStart(absl::StrCat(options_.binary, ": ", std::strerror(errno)));
+  }
+  const fs::path temporary = fs::temp_directory_path(error);
+  std::string pattern = (error ? fs::path("/tmp") : temporary) / "assay-local-XXXXXX";
+  if (mkdtemp(pattern.data()) == nullptr) {
+    return CannotStart(absl::StrCat(pattern, ": ", std::strerror(errno)));
+  }
+  directory_ = pattern;
+  if (options_.data_dir.empty()) options_.data_dir = directory_ + "/data";
+  fs::create_directories(options_.data_dir, error);
+  if (error) return CannotStart(absl::StrCat(options_.data_dir, ": ", error.message()));
+  return absl::OkStatus();
+}
+
+absl::Status LocalServer::Spawn() {
+  const std::string port_file = directory_ + "/port";
+  const std::string log = directory_ + "/log";
+  const int log_fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  std::vector<std::string> words = {options_.binary,    "--listen",         "127.0.0.1:0",
+                                    "--metrics-port",   "0",                "--data-dir",
+                                    options_.data_dir,  "--port-file",      port_file};
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t parent = getpid();
+  const pid_t child = log_fd < 0 || null_fd < 0 ? -1 : fork();
+  if (child == 0) {
+    // Only async-signal-safe calls from here on. A group of its own: Ctrl-C on the terminal is for us to handle.
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) _exit(127);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    dup2(null_fd, STDIN_FILENO);
+    dup2(log_fd, STDOUT_FILENO);
+    dup2(log_fd, STDERR_FILENO);
+    execv(argv[0], argv.data());
+    const char message[] = "cannot execute assayd\n";
+    const ssize_t written = write(STDERR_FILENO, message, sizeof(message) - 1);
+    _exit(written < 0 ? 126 : 127);
+  }
+  const int error = errno;
+  if (log_fd >= 0) close(log_fd);
+  if (null_fd >= 0) close(null_fd);
+  if (child < 0) return CannotStart(std::strerror(error));
+  pid_ = child;
+  return absl::OkStatus();
+}
+
+absl::Status LocalServer::AwaitPort(client::Interrupt& interrupt) {
+  const auto deadline = std::chrono::steady_clock::now() +
+                        std::chrono::milliseconds(int64_t(options_.start_seconds * 1000));
+  while (true) {
+    std::string text;
+    int port = 0;
+    if (std::ifstream(directory_ + "/port") >> text && absl::SimpleAtoi(text, &port) && port > 0) {
+      address_ = absl::StrCat("127.0.0.1:", port);
+      return absl::OkStatus();
+    }
+    if (!Running()) return CannotStart(absl::StrCat("it ended at once; its log:\n", LogTail()));
+    if (std::chrono::steady_clock::now() > deadline) {
+      return CannotStart(absl::StrCat("it does not serve after ", options_.start_seconds,
+                                      " s; its log:\n", LogTail()));
+    }
+    if (!interrupt.SleepFor(kPollInterval)) return interrupt.Check();
+  }
+}
+
+bool LocalServer::Running() {
+  if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) != 0) pid_ = -1;
+  return pid_ > 0;
+}
+
+std::string LocalServer::LogTail() const {
+  std::ifstream log(directory_ + "/log");
+  std::deque<std::string> lines;
+  for (std::string line; std::getline(log, line);) {
+    lines.push_back(std::move(line));
+    if (lines.size() > kLogTailLines) lines.pop_front();
+  }
+  return lines.empty() ? "(empty)" : absl::StrJoin(lines, "\n");
+}
+
+void LocalServer::Stop() {
+  if (!Running()) return;
+  kill(pid_, SIGTERM);
+  const auto deadline = std::chrono::steady_clock::now() +
+                        std::chrono::milliseconds(int64_t(options_.stop_seconds * 1000));
+  while (Running() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  if (!Running()) return;
+  // The whole group: an engine must not outlive its server.
+  kill(-pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+LocalServer::~LocalServer() {
+  Stop();
+  std::error_code ignored;
+  if (!directory_.empty()) fs::remove_all(directory_, ignored);
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,56 @@
+// A private assayd for one call of `assay --local`: started for it, stopped with it.
+#ifndef ASSAY_CLIENT_CLI_LOCAL_SERVER_H_
+#define ASSAY_CLIENT_CLI_LOCAL_SERVER_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/lib/interrupt.h"
+
+namespace assay::cli {
+
+struct LocalServerOptions {
+  // The program; empty: `assayd` beside this one.
+  std::string binary;
+  // Kept; empty: a temporary directory, removed at the end.
+  std::string data_dir;
+  double start_seconds = 60;
+  double stop_seconds = 10;
+};
+
+class LocalServer {
+ public:
+  // Starts it and waits until it serves. kUnavailable with the end of its log when it does not.
+  static absl::StatusOr<std::unique_ptr<LocalServer>> Start(const LocalServerOptions& options,
+                                                            client::Interrupt& interrupt);
+  // SIGTERM, and SIGKILL when that does not help in time. It also dies with this process.
+  ~LocalServer();
+
+  // host:port
+  const std::string& address() const { return address_; }
+  bool Running();
+  // The last lines of its log.
+  std::string LogTail() const;
+
+ private:
+  explicit LocalServer(LocalServerOptions options) : options_(std::move(options)) {}
+  absl::Status Prepare();
+  absl::Status Spawn();
+  absl::Status AwaitPort(client::Interrupt& interrupt);
+  void Stop();
+
+  LocalServerOptions options_;
+  // Holds the log, the port file and, unless one was given, the data.
+  std::string directory_;
+  std::string address_;
+  pid_t pid_ = -1;  // -1: not running
+};
+
+}  // namespace assay::cli
+
+#endif  // ASSAY_CLIENT_CLI_LOCAL_SERVER_H_

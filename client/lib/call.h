@@ -1,0 +1,94 @@
+// Internal to client/lib: the connection, and how a unary call is made, bounded and repeated.
+#ifndef ASSAY_CLIENT_LIB_CALL_H_
+#define ASSAY_CLIENT_LIB_CALL_H_
+
+#include <chrono>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "assay/v1/chunks.grpc.pb.h"
+#include "assay/v1/datasets.grpc.pb.h"
+#include "assay/v1/evaluations.grpc.pb.h"
+#include "assay/v1/models.grpc.pb.h"
+#include "client/lib/client.h"
+#include "common/errors.h"
+#include "common/grpc_status.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+
+namespace assay::client {
+
+// Answers from memory or the database, and calls that read or check everything that was uploaded.
+inline constexpr double kQuickSeconds = 60;
+inline constexpr double kSlowSeconds = 1800;
+
+struct Client::Stubs {
+  explicit Stubs(const std::shared_ptr<grpc::Channel>& shared_channel)
+      : channel(shared_channel),
+        chunks(v1::ChunkService::NewStub(channel)),
+        models(v1::ModelService::NewStub(channel)),
+        datasets(v1::DatasetService::NewStub(channel)),
+        evaluations(v1::EvaluationService::NewStub(channel)) {}
+
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::ChunkService::Stub> chunks;
+  std::unique_ptr<v1::ModelService::Stub> models;
+  std::unique_ptr<v1::DatasetService::Stub> datasets;
+  std::unique_ptr<v1::EvaluationService::Stub> evaluations;
+};
+
+// A client context that an Interrupt cancels.
+class InterruptibleContext {
+ public:
+  explicit InterruptibleContext(Interrupt& interrupt)
+      : interrupt_(interrupt), scope_(interrupt, [this] { context_.TryCancel(); }) {}
+
+  grpc::ClientContext* get() { return &context_; }
+  // The call's status; a cancellation of ours under its own name.
+  absl::Status Status(const grpc::Status& status) const {
+    if (status.error_code() == grpc::StatusCode::CANCELLED && interrupt_.triggered()) {
+      return interrupt_.Check();
+    }
+    return FromGrpcStatus(status);
+  }
+
+ private:
+  Interrupt& interrupt_;
+  grpc::ClientContext context_;
+  Interrupt::Scope scope_;
+};
+
+template <typename Response, typename Stub, typename Method, typename Request>
+absl::StatusOr<Response> Client::Call(Stub& stub, Method method, const Request& request,
+                                      double timeout_seconds, Repeat repeat) {
+  Backoff backoff(options_.retry);
+  while (true) {
+    ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());
+    InterruptibleContext context(*options_.interrupt);
+    context.get()->set_deadline(std::chrono::system_clock::now() +
+                                std::chrono::milliseconds(int64_t(timeout_seconds * 1000)));
+    Response response;
+    const absl::Status status = context.Status((stub.*method)(context.get(), request, &response));
+    if (status.ok()) return response;
+    if (status.code() == absl::StatusCode::kDeadlineExceeded) {
+      return WithMessage(status, absl::StrCat("no answer from ", options_.address, " within ",
+                                              timeout_seconds, " s"));
+    }
+    if (repeat == Repeat::kNever) return status;
+    ASSAY_RETURN_IF_ERROR(backoff.Wait(status));
+  }
+}
+
+// Chunks in order, and how to read one again. Chunks of equal content share a digest.
+struct Client::ChunkSet {
+  struct Chunk {
+    std::string digest;
+    int64_t bytes = 0;
+  };
+  std::vector<Chunk> chunks;
+  std::function<absl::Status(size_t index, std::string* bytes)> read;
+};
+
+}  // namespace assay::client
+
+#endif  // ASSAY_CLIENT_LIB_CALL_H_

@@ -1,0 +1,181 @@
+// The C++ client of Assay: uploads, evaluations, watching, reports.
+//
+// Calls that can be repeated without harm are repeated when the server is UNAVAILABLE; uploads, watches and streams go on where
+// they broke. Errors are absl::Status with the server's details (common/errors.h reads them). An Interrupt ends any call with
+// kCancelled.
+//
+// Thread-safe: several threads may share a client.
+//
+// Example:
+//   ASSAY_ASSIGN_OR_RETURN(auto client, Client::Connect({"127.0.0.1:8001"}));
+//   ASSAY_ASSIGN_OR_RETURN(auto model, client->UploadModel("resnet.pt", "", {}));
+//   v1::EvaluationSpec spec;
+//   spec.set_model(model.resource.name());
+//   ...
+//   ASSAY_ASSIGN_OR_RETURN(auto evaluation, client->CreateEvaluation(spec, ""));
+//   ASSAY_ASSIGN_OR_RETURN(auto end, client->Watch(evaluation.name(), {}, {}));
+#ifndef ASSAY_CLIENT_LIB_CLIENT_H_
+#define ASSAY_CLIENT_LIB_CLIENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "assay/v1/datasets.pb.h"
+#include "assay/v1/evaluations.pb.h"
+#include "assay/v1/models.pb.h"
+#include "client/data/dataset_reader.h"
+#include "client/lib/interrupt.h"
+#include "client/lib/retry.h"
+#include "common/clock.h"
+
+namespace assay::client {
+
+inline constexpr char kDefaultAddress[] = "127.0.0.1:8001";
+
+struct ClientOptions {
+  // host:port
+  std::string address = kDefaultAddress;
+  // May be null; must outlive the client.
+  Interrupt* interrupt = nullptr;
+  RetryOptions retry;
+};
+
+// What an upload moved.
+struct TransferStats {
+  int64_t chunks = 0;
+  int64_t sent_chunks = 0;
+  int64_t bytes = 0;
+  int64_t sent_bytes = 0;
+};
+
+template <typename Resource>
+struct Uploaded {
+  Resource resource;
+  TransferStats stats;
+};
+
+enum class TransferPhase { kReading, kSending };
+// Bytes that are done of all: read and digested, or present at the server.
+using TransferListener = std::function<void(TransferPhase phase, int64_t done, int64_t total)>;
+
+struct DatasetUpload {
+  // The id's first part when `id` is empty: usually the file's name without its extension.
+  std::string stem;
+  std::string id;
+  // Use the first `limit` samples; 0: all.
+  int64_t limit = 0;
+};
+
+struct WatchOptions {
+  bool interim_reports = false;
+  std::string resume_token;
+};
+
+struct WatchListener {
+  std::function<void(const v1::EvaluationEvent&)> on_event;
+  // The connection broke and is being made again.
+  std::function<void(const absl::Status&)> on_interruption;
+};
+
+struct StreamListener : WatchListener {
+  std::function<void(const v1::Evaluation&)> on_accepted;
+  // Samples that are durable at the server, of all.
+  std::function<void(int64_t done, int64_t total)> on_acknowledged;
+};
+
+class Client {
+ public:
+  // Makes the first contact, and fails at once when nothing answers at the address.
+  static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options);
+  ~Client();
+
+  // The id of a model or dataset without one of its own is "<slug of the file's stem>-<first 12 digits of the digest>". What the
+  // server holds already is not sent again; the same content under the same name is the same resource.
+  absl::StatusOr<Uploaded<v1::Model>> UploadModel(const std::string& path, const std::string& id,
+                                                  const TransferListener& listener);
+  absl::StatusOr<v1::Model> GetModel(const std::string& name);
+  absl::StatusOr<std::vector<v1::Model>> ListModels();
+  absl::Status DeleteModel(const std::string& name);
+  // `shape` may be null for a model that has been validated before.
+  absl::StatusOr<v1::Model> LoadModel(const std::string& name, const v1::ImageShape* shape);
+  absl::StatusOr<v1::Model> UnloadModel(const std::string& name);
+
+  // Reads the data twice: once for the digests, once more for the chunks that the server lacks. Holds one chunk in memory.
+  absl::StatusOr<Uploaded<v1::Dataset>> UploadDataset(DatasetReader& reader,
+                                                      const DatasetUpload& upload,
+                                                      const TransferListener& listener);
+  absl::StatusOr<v1::Dataset> GetDataset(const std::string& name);
+  absl::StatusOr<std::vector<v1::Dataset>> ListDatasets();
+  absl::Status DeleteDataset(const std::string& name);
+
+  absl::StatusOr<std::vector<v1::Condition>> ResolveConditions(
+      const std::vector<std::string>& expressions);
+  absl::StatusOr<v1::Evaluation> CreateEvaluation(const v1::EvaluationSpec& spec,
+                                                  const std::string& id);
+  absl::StatusOr<v1::Evaluation> GetEvaluation(const std::string& name);
+  absl::StatusOr<std::vector<v1::Evaluation>> ListEvaluations();
+  absl::StatusOr<v1::Evaluation> CancelEvaluation(const std::string& name);
+  absl::StatusOr<v1::Evaluation> RetryEvaluation(const std::string& name);
+  absl::Status DeleteEvaluation(const std::string& name);
+
+  // Until the evaluation has ended, whatever the end is: the last event. Goes on with the resume token when the connection
+  // breaks, and gives up after RetryOptions::patience_seconds without an event.
+  absl::StatusOr<v1::EvaluationEvent> Watch(const std::string& name, const WatchOptions& options,
+                                            const WatchListener& listener);
+  // `confidence_level` 0: the server's default.
+  absl::StatusOr<v1::Report> GetReport(const std::string& name, double confidence_level);
+  // Every outcome, by condition and sample. A break after the first batch is final: the caller starts again.
+  absl::Status StreamOutcomes(
+      const std::string& name, const std::vector<std::string>& conditions,
+      const std::function<absl::Status(const v1::StreamOutcomesResponse&)>& on_batch);
+
+  // Evaluate: streams `start` and the reader's samples (the first `limit`; 0: all) and returns the last event. Shape, type and
+  // class names of `start` are filled in from the reader, and so is an evaluation id if it has none. A broken stream goes on
+  // after the last batch that the server holds. When the data cannot be read the evaluation is cancelled.
+  absl::StatusOr<v1::EvaluationEvent> Evaluate(v1::EvaluateRequest::Start start,
+                                               DatasetReader& reader, int64_t limit,
+                                               const StreamListener& listener);
+
+ private:
+  struct Stubs;
+  struct ChunkSet;
+  struct Streaming;
+
+  explicit Client(ClientOptions options);
+
+  absl::Status FirstContact();
+  // Whether a call may be made again when it is unknown what became of it.
+  enum class Repeat { kWhenUnavailable, kNever };
+  template <typename Response, typename Stub, typename Method, typename Request>
+  absl::StatusOr<Response> Call(Stub& stub, Method method, const Request& request,
+                                double timeout_seconds, Repeat repeat = Repeat::kWhenUnavailable);
+  template <typename Item, typename Request, typename Response, typename Stub, typename Method>
+  absl::StatusOr<std::vector<Item>> ListAll(
+      Stub& stub, Method method, google::protobuf::RepeatedPtrField<Item>* (Response::*items)());
+  absl::StatusOr<std::vector<std::string>> FindMissing(const std::vector<std::string>& digests);
+  // Brings every chunk to the server that is not there yet.
+  absl::StatusOr<TransferStats> Transfer(const ChunkSet& chunks, const TransferListener& listener);
+  absl::Status SendChunks(const ChunkSet& chunks, const std::vector<size_t>& wanted,
+                          const std::function<void(int64_t)>& on_sent);
+  absl::Status EvaluateOnce(Streaming& streaming);
+
+  SystemClock system_clock_;
+  Interrupt never_;
+  // Constant after construction, and complete: no null in it.
+  ClientOptions options_;
+  std::unique_ptr<Stubs> stubs_;
+};
+
+// Whether an evaluation in this state will not change by itself any more.
+bool HasEnded(v1::Evaluation::State state);
+// A failed or cancelled evaluation as an error (kEvaluationFailed, kCancelled); OK otherwise.
+absl::Status EndStatus(const v1::Evaluation& evaluation);
+
+}  // namespace assay::client
+
+#endif  // ASSAY_CLIENT_LIB_CLIENT_H_

@@ -1,0 +1,48 @@
+// Lets one thread (a signal handler's, say) stop what another one waits for: sleeps end at once and running calls are
+// cancelled.
+#ifndef ASSAY_CLIENT_LIB_INTERRUPT_H_
+#define ASSAY_CLIENT_LIB_INTERRUPT_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <list>
+
+#include "absl/status/status.h"
+#include "common/mutex.h"
+
+namespace assay::client {
+
+// Thread-safe. Stays triggered once triggered.
+class Interrupt {
+ public:
+  void Trigger();
+  bool triggered() const;
+  // kCancelled once triggered.
+  absl::Status Check() const;
+  // False, at once, when triggered before or meanwhile.
+  bool SleepFor(std::chrono::milliseconds duration);
+
+  // Runs `action` when triggered within the scope (at once if that has happened). `action` must not use the Interrupt.
+  class Scope {
+   public:
+    Scope(Interrupt& interrupt, std::function<void()> action);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Interrupt& interrupt_;
+    std::list<std::function<void()>>::iterator position_;
+  };
+
+ private:
+  mutable Mutex mutex_;
+  std::condition_variable changed_;
+  bool triggered_ ABSL_GUARDED_BY(mutex_) = false;
+  std::list<std::function<void()>> actions_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace assay::client
+
+#endif  // ASSAY_CLIENT_LIB_INTERRUPT_H_

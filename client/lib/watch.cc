@@ -1,0 +1,92 @@
+// Watching an evaluation across broken connections, and reading its outcomes.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/lib/call.h"
+#include "common/errors.h"
+
+namespace assay::client {
+
+bool HasEnded(v1::Evaluation::State state) {
+  return state == v1::Evaluation::SUCCEEDED || state == v1::Evaluation::FAILED ||
+         state == v1::Evaluation::CANCELLED;
+}
+
+absl::Status EndStatus(const v1::Evaluation& evaluation) {
+  if (evaluation.state() == v1::Evaluation::FAILED) {
+    return Error(Reason::kEvaluationFailed,
+                 absl::StrCat(evaluation.name(), " failed: ", evaluation.failure().message(), " (",
+                              evaluation.failure().reason(), ")"))
+        .With("evaluation", evaluation.name())
+        .With("failure_reason", evaluation.failure().reason());
+  }
+  if (evaluation.state() == v1::Evaluation::CANCELLED) {
+    return Error(Reason::kCancelled, absl::StrCat(evaluation.name(), " was cancelled"))
+        .With("evaluation", evaluation.name());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::EvaluationEvent> Client::Watch(const std::string& name,
+                                                  const WatchOptions& options,
+                                                  const WatchListener& listener) {
+  v1::WatchEvaluationRequest request;
+  request.set_name(name);
+  request.set_interim_reports(options.interim_reports);
+  request.set_resume_token(options.resume_token);
+  Backoff backoff(options_.retry);
+  while (true) {
+    ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());
+    InterruptibleContext context(*options_.interrupt);
+    const auto stream = stubs_->evaluations->WatchEvaluation(context.get(), request);
+    v1::EvaluationEvent event;
+    while (stream->Read(&event)) {
+      // A server that dies again and again after telling the same thing makes no progress.
+      if (event.resume_token() != request.resume_token()) backoff.Progress();
+      request.set_resume_token(event.resume_token());
+      if (listener.on_event) listener.on_event(event);
+      if (HasEnded(event.evaluation().state())) {
+        // What follows the last event is of no interest.
+        context.get()->TryCancel();
+        stream->Finish();
+        return event;
+      }
+    }
+    absl::Status status = context.Status(stream->Finish());
+    if (status.ok()) {
+      status = Error(Reason::kUnavailable, "the server ended the watch before the evaluation");
+    }
+    if (IsRetryable(status) && listener.on_interruption) listener.on_interruption(status);
+    ASSAY_RETURN_IF_ERROR(backoff.Wait(status));
+  }
+}
+
+absl::Status Client::StreamOutcomes(
+    const std::string& name, const std::vector<std::string>& conditions,
+    const std::function<absl::Status(const v1::StreamOutcomesResponse&)>& on_batch) {
+  v1::StreamOutcomesRequest request;
+  request.set_name(name);
+  for (const std::string& condition : conditions) request.add_conditions(condition);
+  Backoff backoff(options_.retry);
+  while (true) {
+    ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());
+    InterruptibleContext context(*options_.interrupt);
+    const auto stream = stubs_->evaluations->StreamOutcomes(context.get(), request);
+    v1::StreamOutcomesResponse batch;
+    bool begun = false;
+    while (stream->Read(&batch)) {
+      begun = true;
+      const absl::Status taken = on_batch(batch);
+      if (!taken.ok()) {
+        context.get()->TryCancel();
+        stream->Finish();
+        return taken;
+      }
+    }
+    const absl::Status status = context.Status(stream->Finish());
+    if (status.ok() || begun) return status;
+    ASSAY_RETURN_IF_ERROR(backoff.Wait(status));
+  }
+}
+
+}  // namespace assay::client

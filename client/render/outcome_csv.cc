@@ -1,0 +1,88 @@
+#include "client/render/outcome_csv.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/render/csv.h"
+#include "common/condition.h"
+#include "common/errors.h"
+#include "common/params.h"
+#include "common/smoothing_certificate.h"
+
+namespace assay::render {
+namespace {
+
+template <typename Counts>
+int64_t CountOf(const Counts& counts, int32_t index) {
+  for (const auto& count : counts) {
+    if (count.index() == index) return count.count();
+  }
+  return 0;
+}
+
+template <typename Counts>
+int64_t Total(const Counts& counts) {
+  int64_t total = 0;
+  for (const auto& count : counts) total += count.count();
+  return total;
+}
+
+}  // namespace
+
+absl::StatusOr<OutcomeCsv> OutcomeCsv::Create(const std::vector<v1::Condition>& conditions) {
+  OutcomeCsv csv;
+  for (const v1::Condition& condition : conditions) {
+    if (condition.family() != kFamilySmoothing) continue;
+    Params params(condition);
+    csv.smoothing_[condition.id()] = {params.Number("sigma"), params.Integer("n"),
+                                      params.Number("alpha")};
+    ASSAY_RETURN_IF_ERROR(params.status());
+  }
+  return csv;
+}
+
+std::string OutcomeCsv::Header() {
+  return "condition,sample,label,prediction,correct,confidence,tie,undecided,attacked,success,norm,"
+         "forwards,backwards,survives_rounding,radius,draws,count_top,count_true\n";
+}
+
+std::string OutcomeCsv::Rows(const v1::StreamOutcomesResponse& batch) const {
+  std::string out;
+  const auto settings = smoothing_.find(batch.condition());
+  for (const v1::Outcome& outcome : batch.outcomes()) {
+    CsvRow row;
+    row.Add(batch.condition()).Add(outcome.sample()).Add(outcome.label());
+    if (outcome.has_smoothing() && settings != smoothing_.end()) {
+      const auto& smoothing = outcome.smoothing();
+      const Certificate certificate = Certify(smoothing, settings->second.sigma, settings->second.n,
+                                              settings->second.alpha);
+      row.Add(certificate.prediction).Add(certificate.prediction == outcome.label());
+      // confidence, tie, undecided and everything about attacks
+      row.AddEmpty(9);
+      row.Add(certificate.radius);
+      row.Add(Total(smoothing.selection()) + Total(smoothing.estimation()) +
+              smoothing.undecided_draws() + smoothing.tied_draws());
+      row.Add(CountOf(smoothing.estimation(), certificate.top_class));
+      row.Add(CountOf(smoothing.estimation(), outcome.label()));
+    } else {
+      const bool correct =
+          outcome.prediction() == outcome.label() && !outcome.tie() && !outcome.undecided();
+      row.Add(outcome.prediction()).Add(correct);
+      row.Add(outcome.confidence()).Add(outcome.tie()).Add(outcome.undecided());
+      if (outcome.has_attack()) {
+        const auto& attack = outcome.attack();
+        row.Add(attack.attacked()).Add(attack.success());
+        attack.success() ? row.Add(attack.distance()) : row.AddEmpty();
+        row.Add(attack.forwards()).Add(attack.backwards());
+        attack.success() ? row.Add(attack.survives_rounding()) : row.AddEmpty();
+      } else {
+        row.AddEmpty(6);
+      }
+      row.AddEmpty(4);
+    }
+    absl::StrAppend(&out, row.Line());
+  }
+  return out;
+}
+
+}  // namespace assay::render

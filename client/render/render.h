@@ -1,0 +1,23 @@
+// Reports and tables in the format that the user asked for.
+#ifndef ASSAY_CLIENT_RENDER_RENDER_H_
+#define ASSAY_CLIENT_RENDER_RENDER_H_
+
+#include <string>
+
+#include "assay/v1/reports.pb.h"
+#include "client/render/document.h"
+#include "google/protobuf/message.h"
+
+namespace assay::render {
+
+enum class Format { kTable, kJson, kCsv, kMarkdown };
+
+// Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition and class.
+std::string RenderReport(const v1::Report& report, Format format, bool colour);
+
+// A message as JSON, indented by two spaces, with a line feed (common/json.h).
+std::string RenderJson(const google::protobuf::Message& message);
+
+}  // namespace assay::render
+
+#endif  // ASSAY_CLIENT_RENDER_RENDER_H_

@@ -1,0 +1,295 @@
+#include "client/render/report_document.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/render/numbers.h"
+#include "client/render/text.h"
+
+namespace assay::render {
+namespace {
+
+constexpr size_t kMaxClassWidth = 16;
+constexpr size_t kDigestDigits = 12;
+
+std::string ClassLabel(const std::string& name, int32_t index) {
+  return Shortened(Printable(name.empty() ? absl::StrCat("class ", index) : name), kMaxClassWidth);
+}
+
+std::string ClassLabel(const v1::ClassReport& report) {
+  return ClassLabel(report.name(), report.index());
+}
+
+const v1::ClassReport* FindClass(const v1::ConditionReport& condition, int32_t index) {
+  for (const auto& report : condition.classes()) {
+    if (report.index() == index) return &report;
+  }
+  return nullptr;
+}
+
+std::string WorstClass(const v1::ConditionReport& condition) {
+  const v1::ClassReport* worst = nullptr;
+  for (const auto& report : condition.classes()) {
+    if (!report.accuracy().has_value()) continue;
+    if (worst == nullptr || report.accuracy().value() < worst->accuracy().value()) worst = &report;
+  }
+  if (worst == nullptr) return kUndefined;
+  return absl::StrCat(ClassLabel(*worst), " ", Percent(worst->accuracy()));
+}
+
+std::string TopSink(const v1::ConditionReport& condition) {
+  const v1::ClassReport* top = nullptr;
+  for (const auto& report : condition.classes()) {
+    if (!report.cfps().has_value()) continue;
+    if (top == nullptr || report.cfps().value() > top->cfps().value()) top = &report;
+  }
+  if (top == nullptr) return kUndefined;
+  return absl::StrCat(ClassLabel(*top), " ", Percent(top->cfps()));
+}
+
+Table Summary(const v1::Report& report) {
+  Table table;
+  table.columns = {{"condition", false}, {"accuracy %"}, {"worst class", false}, {"top sink", false}};
+  for (const auto& condition : report.conditions()) {
+    table.rows.push_back({condition.id(), PercentWithInterval(condition.accuracy()),
+                          WorstClass(condition), TopSink(condition)});
+  }
+  return table;
+}
+
+Tone RoleTone(const v1::ClassReport& report) {
+  for (const std::string& role : report.roles()) {
+    if (role == "weak") return Tone::kBad;
+  }
+  for (const std::string& role : report.roles()) {
+    if (role == "sink") return Tone::kNotice;
+  }
+  return report.roles().empty() ? Tone::kPlain : Tone::kGood;
+}
+
+Table Classes(const v1::ConditionReport& condition) {
+  Table table;
+  table.columns = {{"class", false}, {"n"},      {"CWA %"},        {"CFPS %"},
+                   {"FP"},           {"prec. %"}, {"taken for %", false}, {"roles", false}};
+  for (const auto& report : condition.classes()) {
+    const auto& confusion = report.strongest_confusion();
+    const std::string taken_for =
+        report.has_strongest_confusion() && confusion.count() > 0
+            ? absl::StrCat(ClassLabel(confusion.name(), confusion.index()), " ",
+                           Percent(confusion.share()))
+            : kUndefined;
+    const Tone tone = RoleTone(report);
+    table.rows.push_back({{ClassLabel(report), tone},
+                          Count(report.samples()),
+                          PercentWithInterval(report.accuracy()),
+                          PercentWithInterval(report.cfps()),
+                          Count(report.false_positives()),
+                          Percent(report.precision()),
+                          taken_for,
+                          {absl::StrJoin(report.roles(), " "), tone}});
+  }
+  return table;
+}
+
+std::string DisparityLine(const v1::ConditionReport& condition) {
+  if (!condition.has_disparity()) return "disparity: -";
+  const auto& disparity = condition.disparity();
+  const v1::ClassReport* best = FindClass(condition, disparity.best_class());
+  const v1::ClassReport* worst = FindClass(condition, disparity.worst_class());
+  return absl::StrCat("disparity: ", Percent(disparity.max_minus_min()), " points",
+                      best == nullptr || worst == nullptr
+                          ? ""
+                          : absl::StrCat(" between ", ClassLabel(*best), " and ",
+                                         ClassLabel(*worst)),
+                      ", standard deviation ", Percent(disparity.standard_deviation()), " points; ",
+                      condition.significant_differences_size(), " significant ",
+                      condition.significant_differences_size() == 1 ? "difference" : "differences",
+                      " between classes");
+}
+
+void AddAttack(const v1::ConditionReport& condition, Document& document) {
+  const auto& attack = condition.attack();
+  Lines lines;
+  lines.lines.push_back(absl::StrCat("clean accuracy ", PercentWithInterval(attack.clean_accuracy()),
+                                     " %; attack success ",
+                                     PercentWithInterval(attack.success_rate()), " % of ",
+                                     Count(attack.attacked()), " attacked"));
+  const bool survivors = attack.attacked() > attack.successes();
+  lines.lines.push_back(absl::StrCat(
+      "passes per survivor: ",
+      survivors ? Significant(attack.forwards_per_survivor(), 6) : kUndefined, " forward, ",
+      survivors ? Significant(attack.backwards_per_survivor(), 6) : kUndefined,
+      " backward; in all ", Count(attack.forwards()), " and ", Count(attack.backwards())));
+  if (attack.successes() > 0) {
+    lines.lines.push_back(absl::StrCat("distance of adversarial examples: max ",
+                                       Significant(attack.max_distance()), ", mean ",
+                                       Significant(attack.mean_distance()), ", median ",
+                                       Significant(attack.median_distance())));
+    lines.lines.push_back(absl::StrCat("survive rounding to 8 bits: ",
+                                       PercentWithInterval(attack.survives_rounding()), " %"));
+  }
+  document.push_back(lines);
+  if (attack.zero_gradients() + attack.nonfinite_gradients() + attack.unconfirmed_candidates() > 0) {
+    document.push_back(Lines{
+        {absl::StrCat("gradient trouble: ", Count(attack.zero_gradients()), " all zero, ",
+                      Count(attack.nonfinite_gradients()), " not finite; ",
+                      Count(attack.unconfirmed_candidates()), " candidates not confirmed")},
+        Tone::kNotice});
+  }
+  Table table;
+  table.columns = {{"class", false}, {"attacked"}, {"fooled"}, {"success %"}, {"adversarial FP"}};
+  for (const auto& report : condition.classes()) {
+    if (!report.has_attack()) continue;
+    table.rows.push_back({ClassLabel(report), Count(report.attack().attacked()),
+                          Count(report.attack().successes()),
+                          PercentWithInterval(report.attack().success_rate()),
+                          Count(report.attack().adversarial_false_positives())});
+  }
+  if (!table.rows.empty()) document.push_back(table);
+}
+
+// Smallest p_A below or at which a share q of the samples lies.
+std::string Quantile(const v1::PaDistribution& distribution, double q) {
+  for (const auto& point : distribution.points()) {
+    if (point.cumulative() >= q) return Significant(point.pa());
+  }
+  return kUndefined;
+}
+
+std::vector<Cell> PaRow(const std::string& who, const v1::PaDistribution& distribution) {
+  const bool any = distribution.points_size() > 0;
+  return {who,
+          any ? Significant(distribution.mean()) : kUndefined,
+          Quantile(distribution, 0.05),
+          Quantile(distribution, 0.25),
+          any ? Significant(distribution.median()) : kUndefined,
+          Quantile(distribution, 0.75),
+          Quantile(distribution, 0.95)};
+}
+
+void AddCertification(const v1::ConditionReport& condition, Document& document) {
+  const auto& certification = condition.certification();
+  Table curve;
+  curve.columns = {{"radius"}, {"certified accuracy %"}, {"simultaneous lower %"}};
+  for (const auto& point : certification.curve()) {
+    curve.rows.push_back({Significant(point.radius()), PercentWithInterval(point.accuracy()),
+                          Percent(point.simultaneous_lower())});
+  }
+  document.push_back(curve);
+  document.push_back(
+      Lines{{absl::StrCat("sigma ", Significant(certification.sigma()), ", n0 ",
+                          Count(certification.n0()), ", n ", Count(certification.n()), ", alpha ",
+                          Significant(certification.alpha()), "; ", Count(certification.draws()),
+                          " draws"),
+             absl::StrCat("abstained on ", Count(certification.abstentions()), " (",
+                          PercentWithInterval(certification.abstention_rate()), " %)"),
+             absl::StrCat("average certified radius ",
+                          Significant(certification.average_certified_radius()), ", median ",
+                          Significant(certification.median_radius()), "; cap of this budget ",
+                          Significant(certification.radius_cap()), ", reached by ",
+                          PercentWithInterval(certification.share_at_cap()), " %")}});
+  if (certification.undecided_draws() + certification.tied_draws() > 0) {
+    document.push_back(Lines{{absl::StrCat(Count(certification.undecided_draws()),
+                                           " draws not finite, ", Count(certification.tied_draws()),
+                                           " tied: they count against every class")},
+                             Tone::kNotice});
+  }
+  Table bands;
+  bands.columns = {{"p_A of the top class", false}, {"samples"}, {"share of the radius"}};
+  for (int i = 0; i < certification.acr_bands_size(); ++i) {
+    const auto& band = certification.acr_bands(i);
+    bands.rows.push_back({absl::StrCat(i == 0 ? "[" : "(", Significant(band.lower()), ", ",
+                                       Significant(band.upper()), "]"),
+                          Count(band.samples()), Significant(band.acr_contribution())});
+  }
+  if (!bands.rows.empty()) document.push_back(bands);
+  if (!certification.acr_notice().empty()) {
+    document.push_back(Lines{{certification.acr_notice()}, Tone::kNotice});
+  }
+  Table pa;
+  pa.columns = {{"p_A", false}, {"mean"}, {"5 %"}, {"25 %"}, {"median"}, {"75 %"}, {"95 %"}};
+  pa.rows.push_back(PaRow("top class", certification.pa_top_class()));
+  pa.rows.push_back(PaRow("true class", certification.pa_true_class()));
+  for (const auto& report : condition.classes()) {
+    if (!report.has_certification()) continue;
+    pa.rows.push_back(PaRow(ClassLabel(report), report.certification().pa_true_class()));
+  }
+  document.push_back(pa);
+  Table classes;
+  classes.columns = {
+      {"class", false}, {"mean radius"}, {"median radius"}, {"abstained"}, {"abstained %"}};
+  for (const auto& report : condition.classes()) {
+    if (!report.has_certification()) continue;
+    const auto& own = report.certification();
+    classes.rows.push_back({ClassLabel(report), Significant(own.average_certified_radius()),
+                            Significant(own.median_radius()), Count(own.abstentions()),
+                            PercentWithInterval(own.abstention_rate())});
+  }
+  if (!classes.rows.empty()) document.push_back(classes);
+}
+
+void AddCondition(const v1::ConditionReport& condition, Document& document) {
+  document.push_back(Heading{
+      condition.id(),
+      condition.accuracy().has_value()
+          ? absl::StrCat("accuracy ", PercentWithInterval(condition.accuracy()), " %  (",
+                         Count(condition.correct()), " of ", Count(condition.samples()), ")")
+          : absl::StrCat("accuracy ", kUndefined, "  (", condition.accuracy().undefined_reason(),
+                         ")")});
+  Lines notices{{}, Tone::kNotice};
+  if (condition.missing() > 0) {
+    notices.lines.push_back(absl::StrCat(Count(condition.missing()), " samples are still missing"));
+  }
+  if (condition.undecided() > 0) {
+    notices.lines.push_back(
+        absl::StrCat(Count(condition.undecided()), " samples undecided: logits not finite"));
+  }
+  if (condition.ties() > 0) {
+    notices.lines.push_back(
+        absl::StrCat(Count(condition.ties()), " ties at the largest logit, counted as wrong"));
+  }
+  if (!notices.lines.empty()) document.push_back(notices);
+  if (condition.classes_size() > 0) document.push_back(Classes(condition));
+  document.push_back(Lines{{DisparityLine(condition)}});
+  if (condition.has_attack()) AddAttack(condition, document);
+  if (condition.has_certification()) AddCertification(condition, document);
+}
+
+std::string NumericsLine(const v1::NumericsFingerprint& numerics) {
+  return absl::StrCat("numerics ", numerics.digest().substr(0, kDigestDigits), ": ",
+                      numerics.device(), " ", numerics.capability(), ", batch ",
+                      numerics.batch_size(), ", ", numerics.threads(), " threads, LibTorch ",
+                      numerics.libtorch_version(), ", ", numerics.memory_format(),
+                      numerics.frozen() ? ", frozen" : "", numerics.tf32() ? ", TF32" : "");
+}
+
+}  // namespace
+
+Document ReportDocument(const v1::Report& report) {
+  Document document;
+  document.push_back(Heading{
+      report.evaluation(),
+      absl::StrCat(report.model(), " on ", report.dataset(), ", seed ", report.seed(), ", ",
+                   Significant(report.confidence_level() * 100), " % intervals")});
+  if (!report.complete()) {
+    document.push_back(Lines{{"incomplete: this is what was known when it was asked for"},
+                             Tone::kNotice});
+  }
+  if (report.conditions_size() > 1) document.push_back(Summary(report));
+  for (const auto& condition : report.conditions()) AddCondition(condition, document);
+  Lines numerics;
+  for (const auto& fingerprint : report.numerics()) {
+    numerics.lines.push_back(NumericsLine(fingerprint));
+  }
+  if (!numerics.lines.empty()) document.push_back(numerics);
+  if (report.numerics_size() > 1) {
+    document.push_back(Lines{
+        {"computed with different numerics: samples on a decision boundary may differ in a rerun"},
+        Tone::kNotice});
+  }
+  return document;
+}
+
+}  // namespace assay::render

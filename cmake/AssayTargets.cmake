@@ -1,0 +1,53 @@
+# Three helpers, so that every target gets the house's warnings and include path in the same way.
+
+macro(_dev_filter)
+  set(_have)
+  foreach(src ${ARG_SOURCES})
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${src} OR EXISTS ${src})
+      list(APPEND _have ${src})
+    endif()
+  endforeach()
+  set(ARG_SOURCES ${_have})
+  if(NOT ARG_SOURCES)
+    return()
+  endif()
+endmacro()
+
+function(_assay_configure target)
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Werror)
+endfunction()
+
+# assay_library(name SOURCES a.cc... DEPS lib...): a static library of our own code.
+function(assay_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  _dev_filter()
+  add_library(${name} STATIC ${ARG_SOURCES})
+  _assay_configure(${name})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS})
+endfunction()
+
+# assay_binary(name SOURCES a.cc... DEPS lib...): a program in build/bin.
+function(assay_binary name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  _dev_filter()
+  add_executable(${name} ${ARG_SOURCES})
+  _assay_configure(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+endfunction()
+
+# assay_test(name SOURCES a.cc... DEPS lib... [TIMEOUT s]): a GoogleTest program, registered with CTest case by case.
+function(assay_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  _dev_filter()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  _assay_configure(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ASSAY_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+      PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

@@ -1,0 +1,52 @@
+// Condition expressions: the one place where they are parsed, checked, expanded and canonicalised.
+//
+//   clean
+//   attack/pgd:norm=linf,eps=8/255,steps=20,step=2/255,restarts=1
+//   corruption/gaussian_noise:severity=1-5
+//   smoothing/gaussian:sigma=0.25,n0=100,n=10000,alpha=0.001
+//
+// Grammar: family[/method][:parameter=value,...]. A parameter that expands takes a list ("1+3") or a range of integers ("1-5")
+// and makes one condition of each value. Canonical ids name family, method and the headline parameters; every other parameter
+// that differs from its default follows ("attack/pgd/linf/8-255/steps=50"), so equal ids mean equal work.
+//
+// The table of methods is in condition.cc: a method is one row there.
+#ifndef ASSAY_COMMON_CONDITION_H_
+#define ASSAY_COMMON_CONDITION_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "assay/v1/types.pb.h"
+
+namespace assay {
+
+inline constexpr char kFamilyClean[] = "clean";
+inline constexpr char kFamilyAttack[] = "attack";
+inline constexpr char kFamilyCorruption[] = "corruption";
+inline constexpr char kFamilySmoothing[] = "smoothing";
+
+// Resolves expressions, in order, repetitions removed. Every problem of every expression is reported at once, as violations of
+// fields "conditions[i]" (kInvalidCondition).
+absl::StatusOr<std::vector<v1::Condition>> ParseConditions(
+    const std::vector<std::string>& expressions);
+
+// Model passes that one sample is expected to cost, a backward pass counting as two; for progress bars and task sizes.
+double WorkPerSample(const v1::Condition& condition);
+
+// What a user can write, for help texts.
+struct ParameterHelp {
+  std::string name;
+  std::string default_value;  // how the default comes about
+  std::string summary;
+};
+struct MethodHelp {
+  std::string expression;  // "attack/pgd"
+  std::string summary;
+  std::vector<ParameterHelp> parameters;
+};
+std::vector<MethodHelp> AllMethods();
+
+}  // namespace assay
+
+#endif  // ASSAY_COMMON_CONDITION_H_

@@ -1,0 +1,31 @@
+// Typed access to the canonical parameters of a resolved condition.
+#ifndef ASSAY_COMMON_PARAMS_H_
+#define ASSAY_COMMON_PARAMS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "assay/v1/types.pb.h"
+
+namespace assay {
+
+// Reads parameters by name. A missing or malformed one leaves an error in status() and gives zero, so that a caller reads
+// everything first and checks once.
+class Params {
+ public:
+  explicit Params(const v1::Condition& condition) : condition_(condition) {}
+
+  double Number(const std::string& name);
+  int64_t Integer(const std::string& name);
+  std::string Text(const std::string& name);
+  const absl::Status& status() const { return status_; }
+
+ private:
+  const v1::Condition& condition_;
+  absl::Status status_;
+};
+
+}  // namespace assay
+
+#endif  // ASSAY_COMMON_PARAMS_H_

@@ -1,0 +1,150 @@
+#include "server/api/chunk_service.h"
+
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "common/manifest.h"
+
+namespace assay::api {
+namespace {
+
+constexpr int kMaxDigests = 10'000;
+
+// One upload stream. Messages are handled as they come, so a slow disk slows the client down and nothing piles up.
+class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksRequest> {
+ public:
+  UploadReactor(Context& context, v1::UploadChunksResponse* response)
+      : context_(context), response_(response) {
+    StartRead(&request_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      // Half-close, or the client is gone; an unfinished chunk is dropped either way.
+      End(writer_ == nullptr && skip_bytes_ == 0
+              ? absl::OkStatus()
+              : absl::Status(Error(Reason::kUploadIncomplete,
+                                   absl::StrCat("the stream ended in the middle of chunk ",
+                                                digest_, "; upload it again"))));
+      return;
+    }
+    const absl::Status status = Handle();
+    if (status.ok()) {
+      StartRead(&request_);
+    } else {
+      End(status);
+    }
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  absl::Status Handle() {
+    switch (request_.payload_case()) {
+      case v1::UploadChunksRequest::kHeader:
+        return Begin(request_.header());
+      case v1::UploadChunksRequest::kData:
+        return Append(request_.data());
+      default:
+        return InvalidFields({{"payload", "each message needs a header or data"}});
+    }
+  }
+
+  absl::Status Begin(const v1::UploadChunksRequest::Header& header) {
+    if (writer_ != nullptr || skip_bytes_ > 0) {
+      return Error(Reason::kUploadIncomplete,
+                   absl::StrCat("a new header arrived in the middle of chunk ", digest_));
+    }
+    if (!IsDigest(header.digest())) {
+      return InvalidFields({{"header.digest", "must be 64 lower-case hexadecimal digits"}});
+    }
+    if (header.size_bytes() < 1 || header.size_bytes() > kMaxChunkBytes) {
+      return Error(Reason::kTooLarge, absl::StrCat("a chunk must have 1 to ", kMaxChunkBytes,
+                                                   " bytes; got ", header.size_bytes()));
+    }
+    digest_ = header.digest();
+    size_ = header.size_bytes();
+    if (context_.blobs.Has(digest_)) {
+      // Another client was faster: let these bytes pass and end well.
+      skip_bytes_ = size_;
+      response_->set_deduplicated_chunks(response_->deduplicated_chunks() + 1);
+      response_->set_deduplicated_bytes(response_->deduplicated_bytes() + size_);
+      context_.metrics.CountUpload(0, size_);
+      return absl::OkStatus();
+    }
+    ASSAY_ASSIGN_OR_RETURN(writer_, context_.blobs.Create(digest_, size_));
+    return absl::OkStatus();
+  }
+
+  absl::Status Append(const std::string& data) {
+    if (skip_bytes_ > 0) {
+      if (static_cast<int64_t>(data.size()) > skip_bytes_) return TooMuch();
+      skip_bytes_ -= static_cast<int64_t>(data.size());
+      return absl::OkStatus();
+    }
+    if (writer_ == nullptr) {
+      return InvalidFields({{"data", "data must follow the header of its chunk"}});
+    }
+    if (static_cast<int64_t>(data.size()) > writer_->remaining_bytes()) return TooMuch();
+    ASSAY_RETURN_IF_ERROR(writer_->Append(data));
+    if (writer_->remaining_bytes() > 0) return absl::OkStatus();
+    const absl::Status committed = writer_->Commit();
+    writer_.reset();
+    ASSAY_RETURN_IF_ERROR(committed);
+    response_->set_stored_chunks(response_->stored_chunks() + 1);
+    response_->set_stored_bytes(response_->stored_bytes() + size_);
+    context_.metrics.CountUpload(size_, 0);
+    return absl::OkStatus();
+  }
+
+  absl::Status TooMuch() const {
+    return Error(Reason::kTooLarge, absl::StrCat("more bytes than the ", size_,
+                                                 " that the header of chunk ", digest_, " announced"));
+  }
+
+  void End(const absl::Status& status) {
+    writer_.reset();
+    LogIfInternal(status);
+    Finish(ToGrpcStatus(status));
+  }
+
+  Context& context_;
+  v1::UploadChunksResponse* const response_;
+  v1::UploadChunksRequest request_;
+  std::unique_ptr<store::BlobStore::Writer> writer_;
+  std::string digest_;
+  int64_t size_ = 0;
+  int64_t skip_bytes_ = 0;  // of a chunk that is there already
+};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ChunkServiceImpl::FindMissingChunks(
+    grpc::CallbackServerContext* call, const v1::FindMissingChunksRequest* request,
+    v1::FindMissingChunksResponse* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    if (request->digests_size() > kMaxDigests) {
+      return InvalidFields({{"digests", absl::StrCat("at most ", kMaxDigests, " a call")}});
+    }
+    std::set<std::string> seen;
+    for (int i = 0; i < request->digests_size(); ++i) {
+      const std::string& digest = request->digests(i);
+      if (!IsDigest(digest)) {
+        return InvalidFields({{absl::StrCat("digests[", i, "]"),
+                               "must be 64 lower-case hexadecimal digits"}});
+      }
+      if (seen.insert(digest).second && !context_.blobs.Has(digest)) response->add_missing(digest);
+    }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerReadReactor<v1::UploadChunksRequest>* ChunkServiceImpl::UploadChunks(
+    grpc::CallbackServerContext* /*call*/, v1::UploadChunksResponse* response) {
+  return new UploadReactor(context_, response);
+}
+
+}  // namespace assay::api

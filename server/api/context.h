@@ -1,0 +1,64 @@
+// What every service needs, and how it answers unary calls.
+#ifndef ASSAY_SERVER_API_CONTEXT_H_
+#define ASSAY_SERVER_API_CONTEXT_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/errors.h"
+#include "common/grpc_status.h"
+#include "server/api/executor.h"
+#include "server/monitoring/metrics.h"
+#include "server/scheduler/engine_pool.h"
+#include "server/scheduler/hub.h"
+#include "server/store/blob_store.h"
+#include "server/store/job_store.h"
+
+namespace assay::api {
+
+struct Context {
+  store::JobStore& store;
+  store::BlobStore& blobs;
+  scheduler::EnginePool& pool;
+  scheduler::Hub& hub;
+  monitoring::Metrics& metrics;
+  const Clock& clock;
+  Executor& executor;
+  // Stored evaluations that are not finished; more are refused.
+  int64_t max_queued_evaluations = 1000;
+  // Set when the server stops: new work is refused.
+  std::atomic<bool> draining = false;
+
+  absl::Status CheckTakesWork() const {
+    if (!draining) return absl::OkStatus();
+    return Error(Reason::kShuttingDown, "the server is stopping").RetryAfterSeconds(5);
+  }
+};
+
+// For the log: errors that the client is not told about in full.
+void LogIfInternal(const absl::Status& status);
+
+// Answers a unary call with the status of `body`, which runs on the executor and fills in the response.
+template <typename Body>
+grpc::ServerUnaryReactor* AnswerUnary(Context& context, grpc::CallbackServerContext* call,
+                                      Body body) {
+  grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
+  const bool queued = context.executor.Submit([reactor, body = std::move(body)] {
+    const absl::Status status = body();
+    LogIfInternal(status);
+    reactor->Finish(ToGrpcStatus(status));
+  });
+  if (!queued) {
+    const absl::Status busy =
+        Error(Reason::kQuotaExceeded, "the server has too many calls waiting").RetryAfterSeconds(1);
+    reactor->Finish(ToGrpcStatus(busy));
+  }
+  return reactor;
+}
+
+}  // namespace assay::api
+
+#endif  // ASSAY_SERVER_API_CONTEXT_H_

@@ -1,0 +1,25 @@
+// Checks uploaded chunks against a manifest and makes the dataset's record of them.
+#ifndef ASSAY_SERVER_API_DATASET_COMMIT_H_
+#define ASSAY_SERVER_API_DATASET_COMMIT_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "assay/v1/datasets.pb.h"
+#include "server/api/context.h"
+
+namespace assay::api {
+
+// Checks the bytes of one chunk: size, labels, and that float pixels are finite and in [0, 1]. `what` names the chunk in the error
+// (kInvalidDataset); sample numbers start at `first_sample`. Returns the largest label.
+absl::StatusOr<int> CheckChunk(const v1::DatasetManifest& manifest, absl::string_view bytes,
+                               int32_t samples, const std::string& what, int64_t first_sample);
+
+// The record of a manifest whose chunks are all there and valid. Empty id: from the digest.
+absl::StatusOr<store::DatasetRecord> PrepareDataset(Context& context, const std::string& id,
+                                                    const v1::DatasetManifest& manifest);
+
+}  // namespace assay::api
+
+#endif  // ASSAY_SERVER_API_DATASET_COMMIT_H_

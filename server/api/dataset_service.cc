@@ -1,0 +1,55 @@
+#include "server/api/dataset_service.h"
+
+#include "common/resource_names.h"
+#include "server/api/dataset_commit.h"
+
+namespace assay::api {
+
+grpc::ServerUnaryReactor* DatasetServiceImpl::CreateDataset(
+    grpc::CallbackServerContext* call, const v1::CreateDatasetRequest* request,
+    v1::Dataset* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
+    ASSAY_ASSIGN_OR_RETURN(auto record,
+                           PrepareDataset(context_, request->dataset_id(), request->manifest()));
+    if (!request->validate_only()) {
+      ASSAY_ASSIGN_OR_RETURN(record, context_.store.CreateDataset(record, request->request_id()));
+    }
+    response->Swap(&record.proto);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* DatasetServiceImpl::GetDataset(grpc::CallbackServerContext* call,
+                                                         const v1::GetDatasetRequest* request,
+                                                         v1::Dataset* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(ParseResourceName(kDatasets, request->name(), "name").status());
+    ASSAY_ASSIGN_OR_RETURN(auto record, context_.store.GetDataset(request->name()));
+    response->Swap(&record.proto);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* DatasetServiceImpl::ListDatasets(grpc::CallbackServerContext* call,
+                                                           const v1::ListDatasetsRequest* request,
+                                                           v1::ListDatasetsResponse* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(
+        auto listing, context_.store.ListDatasets({request->page_size(), request->page_token()}));
+    for (auto& record : listing.records) response->add_datasets()->Swap(&record.proto);
+    response->set_next_page_token(listing.next_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(
+    grpc::CallbackServerContext* call, const v1::DeleteDatasetRequest* request,
+    google::protobuf::Empty* /*response*/) {
+  return AnswerUnary(context_, call, [this, request]() -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(ParseResourceName(kDatasets, request->name(), "name").status());
+    return context_.store.DeleteDataset(request->name());
+  });
+}
+
+}  // namespace assay::api

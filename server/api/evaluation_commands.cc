@@ -1,0 +1,259 @@
+#include "server/api/evaluation_commands.h"
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/condition.h"
+#include "common/manifest.h"
+#include "common/resource_names.h"
+#include "server/api/dataset_commit.h"
+#include "server/api/timestamps.h"
+#include "server/scheduler/planner.h"
+
+namespace assay::api {
+namespace {
+
+// "e-20261120-231530-1a2b3c4d": sorts by time and is unique enough; a clash is refused by the store.
+std::string NewEvaluationId(int64_t now_micros) {
+  std::random_device random;
+  const std::time_t seconds = now_micros / 1'000'000;
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char stamp[32];
+  std::strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &utc);
+  return absl::StrFormat("e-%s-%08x", stamp, random());
+}
+
+void Append(std::vector<FieldViolation> more, const std::string& prefix,
+            std::vector<FieldViolation>* violations) {
+  for (FieldViolation& violation : more) {
+    violations->push_back({prefix + violation.field, std::move(violation.description)});
+  }
+}
+
+// The model of a spec, or violations.
+store::ModelRecord CheckModel(Context& context, const std::string& name, const std::string& field,
+                              std::vector<FieldViolation>* violations) {
+  const auto parsed = ParseResourceName(kModels, name, field);
+  if (!parsed.ok()) {
+    Append(ViolationsOf(parsed.status()), "", violations);
+    return {};
+  }
+  auto model = context.store.GetModel(name);
+  if (!model.ok()) {
+    violations->push_back({field, std::string(model.status().message())});
+    return {};
+  }
+  return *std::move(model);
+}
+
+// What is known of the model against what is known of the images.
+void CheckFit(const store::ModelRecord& model, const v1::ImageShape& shape, int max_label,
+              const std::string& field, std::vector<FieldViolation>* violations) {
+  if (!model.proto.has_validation()) return;
+  const v1::ModelValidation& known = model.proto.validation();
+  if (max_label >= known.num_classes()) {
+    violations->push_back({field, absl::StrCat("has label ", max_label, ", but the model has ",
+                                               known.num_classes(), " classes (labels 0 to ",
+                                               known.num_classes() - 1, ")")});
+  }
+  if (shape.channels() != known.input_shape().channels()) {
+    violations->push_back({field, absl::StrCat("has images of ", shape.channels(),
+                                               " channels, but the model takes ",
+                                               known.input_shape().channels())});
+  }
+}
+
+std::vector<v1::Condition> CheckConditions(
+    const google::protobuf::RepeatedPtrField<std::string>& expressions, const std::string& prefix,
+    std::vector<FieldViolation>* violations) {
+  auto conditions = ParseConditions({expressions.begin(), expressions.end()});
+  if (conditions.ok()) return *std::move(conditions);
+  Append(ViolationsOf(conditions.status()), prefix, violations);
+  return {};
+}
+
+void CheckId(const std::string& id, std::vector<FieldViolation>* violations) {
+  if (!id.empty() && !IsValidId(id)) {
+    violations->push_back({"evaluation_id", absl::StrCat("must be ", kIdRule)});
+  }
+}
+
+// One violation that is about conditions alone keeps its own reason.
+absl::Status Refuse(std::vector<FieldViolation> violations) {
+  const bool only_conditions =
+      std::all_of(violations.begin(), violations.end(), [](const FieldViolation& violation) {
+        return violation.field.find("conditions") != std::string::npos;
+      });
+  return InvalidFields(std::move(violations),
+                       only_conditions ? Reason::kInvalidCondition : Reason::kInvalidArgument);
+}
+
+absl::Status CheckQuota(Context& context) {
+  ASSAY_ASSIGN_OR_RETURN(const auto counts, context.store.CountEvaluations());
+  int64_t unfinished = 0;
+  for (const char* state : {"RECEIVING", "QUEUED", "RUNNING"}) {
+    const auto it = counts.find(state);
+    if (it != counts.end()) unfinished += it->second;
+  }
+  if (unfinished < context.max_queued_evaluations) return absl::OkStatus();
+  return Error(Reason::kQuotaExceeded,
+               absl::StrCat("there are ", unfinished, " unfinished evaluations; at most ",
+                            context.max_queued_evaluations,
+                            " are accepted. Wait, cancel some, or raise --max-evaluations"))
+      .RetryAfterSeconds(60);
+}
+
+v1::Evaluation NewEvaluation(Context& context, const std::string& id, v1::Evaluation::State state,
+                             std::vector<v1::Condition> conditions) {
+  const int64_t now = context.clock.NowMicros();
+  v1::Evaluation evaluation;
+  evaluation.set_name(ResourceName(kEvaluations, id.empty() ? NewEvaluationId(now) : id));
+  evaluation.set_state(state);
+  *evaluation.mutable_create_time() = ToTimestamp(now);
+  for (v1::Condition& condition : conditions) evaluation.add_conditions()->Swap(&condition);
+  return evaluation;
+}
+
+}  // namespace
+
+absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
+    Context& context, const v1::CreateEvaluationRequest& request) {
+  ASSAY_RETURN_IF_ERROR(context.CheckTakesWork());
+  const v1::EvaluationSpec& spec = request.spec();
+  std::vector<FieldViolation> violations;
+  CheckId(request.evaluation_id(), &violations);
+  const store::ModelRecord model = CheckModel(context, spec.model(), "spec.model", &violations);
+  v1::Dataset dataset;
+  if (const auto parsed = ParseResourceName(kDatasets, spec.dataset(), "spec.dataset");
+      !parsed.ok()) {
+    Append(ViolationsOf(parsed.status()), "", &violations);
+  } else if (auto record = context.store.GetDataset(spec.dataset()); !record.ok()) {
+    violations.push_back({"spec.dataset", std::string(record.status().message())});
+  } else {
+    dataset.Swap(&record->proto);
+    CheckFit(model, dataset.manifest().shape(), dataset.max_label(), "spec.dataset", &violations);
+    if (spec.limit() > dataset.samples()) {
+      violations.push_back({"spec.limit", absl::StrCat("must be at most the ", dataset.samples(),
+                                                       " samples of the dataset")});
+    }
+  }
+  if (spec.limit() < 0) violations.push_back({"spec.limit", "must not be negative"});
+  if (spec.task_samples() < 0) violations.push_back({"spec.task_samples", "must not be negative"});
+  const std::vector<v1::Condition> conditions =
+      CheckConditions(spec.conditions(), "spec.", &violations);
+  if (!violations.empty()) return Refuse(std::move(violations));
+  ASSAY_RETURN_IF_ERROR(CheckQuota(context));
+
+  const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset.samples();
+  v1::Evaluation evaluation =
+      NewEvaluation(context, request.evaluation_id(), v1::Evaluation::QUEUED, conditions);
+  *evaluation.mutable_spec() = spec;
+  if (request.validate_only()) return store::EvaluationRecord{evaluation, 0};
+  ASSAY_ASSIGN_OR_RETURN(
+      auto record,
+      context.store.CreateEvaluation(
+          evaluation, scheduler::PlanTasks(conditions, 0, samples, spec.task_samples()),
+          request.request_id()));
+  context.hub.NotifyWork();
+  return record;
+}
+
+absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
+                                                    const v1::EvaluateRequest::Start& start) {
+  ASSAY_RETURN_IF_ERROR(context.CheckTakesWork());
+  if (!start.resume().empty()) {
+    ASSAY_RETURN_IF_ERROR(
+        ParseResourceName(kEvaluations, start.resume(), "start.resume").status());
+    return context.store.GetEvaluation(start.resume());
+  }
+  std::vector<FieldViolation> violations;
+  CheckId(start.evaluation_id(), &violations);
+  const store::ModelRecord model = CheckModel(context, start.model(), "start.model", &violations);
+  v1::DatasetManifest manifest;
+  *manifest.mutable_shape() = start.shape();
+  manifest.set_pixel_type(start.pixel_type());
+  *manifest.mutable_class_names() = start.class_names();
+  for (FieldViolation& violation : CheckManifest(manifest, "start")) {
+    // It is empty yet, of course.
+    if (violation.field != "start.chunks") violations.push_back(std::move(violation));
+  }
+  CheckFit(model, start.shape(), -1, "start.shape", &violations);
+  const std::vector<v1::Condition> conditions =
+      CheckConditions(start.conditions(), "start.", &violations);
+  if (!violations.empty()) return Refuse(std::move(violations));
+  ASSAY_RETURN_IF_ERROR(CheckQuota(context));
+
+  v1::Evaluation evaluation =
+      NewEvaluation(context, start.evaluation_id(), v1::Evaluation::RECEIVING, conditions);
+  evaluation.mutable_spec()->set_model(start.model());
+  *evaluation.mutable_spec()->mutable_conditions() = start.conditions();
+  evaluation.mutable_spec()->set_seed(start.seed());
+  ASSAY_ASSIGN_OR_RETURN(auto record, context.store.CreateEvaluation(evaluation, {}, ""));
+  ASSAY_RETURN_IF_ERROR(context.store.CreateStreamManifest(evaluation.name(), manifest));
+  return record;
+}
+
+absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evaluation,
+                         const v1::EvaluateRequest::Batch& batch) {
+  const std::string& name = evaluation.proto.name();
+  ASSAY_ASSIGN_OR_RETURN(const auto manifest, context.store.GetStreamManifest(name));
+  if (batch.labels().empty()) {
+    return InvalidFields({{"batch.labels", "a batch needs at least one sample"}});
+  }
+  if (batch.index() < 0 || batch.index() > manifest.chunks_size()) {
+    return InvalidFields({{"batch.index", absl::StrCat("the next batch is number ",
+                                                       manifest.chunks_size(), "; got ",
+                                                       batch.index())}});
+  }
+  const auto samples = static_cast<int32_t>(batch.labels_size());
+  std::string bytes(static_cast<size_t>(samples) * sizeof(int32_t), '\0');
+  std::memcpy(bytes.data(), batch.labels().data(), bytes.size());
+  bytes += batch.images();
+  int64_t first = 0;
+  for (int i = 0; i < batch.index(); ++i) first += manifest.chunks(i).samples();
+  const std::string what = absl::StrCat("batch ", batch.index());
+  ASSAY_ASSIGN_OR_RETURN(const int max_label, CheckChunk(manifest, bytes, samples, what, first));
+  ASSAY_ASSIGN_OR_RETURN(const auto model,
+                         context.store.GetModel(evaluation.proto.spec().model()));
+  std::vector<FieldViolation> violations;
+  CheckFit(model, manifest.shape(), max_label, "batch.labels", &violations);
+  if (!violations.empty()) {
+    return InvalidFields(std::move(violations), Reason::kLabelOutOfRange);
+  }
+  v1::DatasetManifest::Chunk chunk;
+  ASSAY_ASSIGN_OR_RETURN(*chunk.mutable_digest(), context.blobs.Put(bytes));
+  chunk.set_samples(samples);
+  const auto& conditions = evaluation.proto.conditions();
+  ASSAY_RETURN_IF_ERROR(context.store.AppendStreamChunk(
+      name, batch.index(), chunk,
+      scheduler::PlanTasks({conditions.begin(), conditions.end()}, first, samples, 0)));
+  context.hub.NotifyWork();
+  context.hub.NotifyChanged(name);
+  return absl::OkStatus();
+}
+
+absl::Status FinishStream(Context& context, const std::string& evaluation, int64_t batches) {
+  ASSAY_ASSIGN_OR_RETURN(const auto manifest, context.store.GetStreamManifest(evaluation));
+  if (batches != manifest.chunks_size()) {
+    return InvalidFields({{"finish.batches", absl::StrCat("the server holds ",
+                                                          manifest.chunks_size(), " batches, not ",
+                                                          batches)}});
+  }
+  ASSAY_ASSIGN_OR_RETURN(
+      const auto dataset,
+      PrepareDataset(context, absl::StrCat("stream-", ManifestDigest(manifest).substr(0, 12)),
+                     manifest));
+  ASSAY_ASSIGN_OR_RETURN(const auto stored, context.store.CreateDataset(dataset, ""));
+  ASSAY_RETURN_IF_ERROR(context.store.FinishStream(evaluation, stored.proto.name()));
+  context.hub.NotifyChanged(evaluation);
+  return absl::OkStatus();
+}
+
+}  // namespace assay::api

@@ -1,0 +1,30 @@
+// Creating evaluations: the checks and the planning behind CreateEvaluation and Evaluate.
+#ifndef ASSAY_SERVER_API_EVALUATION_COMMANDS_H_
+#define ASSAY_SERVER_API_EVALUATION_COMMANDS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "assay/v1/evaluations.pb.h"
+#include "server/api/context.h"
+
+namespace assay::api {
+
+// Checks everything at once; all problems come as field violations in one status.
+absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
+    Context& context, const v1::CreateEvaluationRequest& request);
+
+// The evaluation of a stream, RECEIVING and without tasks, and its empty manifest.
+absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
+                                                    const v1::EvaluateRequest::Start& start);
+
+// Makes batch number `batch.index` durable as a chunk and queues its tasks.
+absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evaluation,
+                         const v1::EvaluateRequest::Batch& batch);
+
+// Ends the data of a stream: its manifest becomes a dataset.
+absl::Status FinishStream(Context& context, const std::string& evaluation, int64_t batches);
+
+}  // namespace assay::api
+
+#endif  // ASSAY_SERVER_API_EVALUATION_COMMANDS_H_

@@ -1,0 +1,129 @@
+#include "server/api/evaluation_service.h"
+
+#include "common/condition.h"
+#include "common/resource_names.h"
+#include "server/api/evaluate_stream.h"
+#include "server/api/evaluation_commands.h"
+#include "server/api/event_pump.h"
+#include "server/api/reports.h"
+#include "server/api/watch_stream.h"
+
+namespace assay::api {
+namespace {
+
+absl::Status CheckName(const std::string& name) {
+  return ParseResourceName(kEvaluations, name, "name").status();
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* EvaluationServiceImpl::CreateEvaluation(
+    grpc::CallbackServerContext* call, const v1::CreateEvaluationRequest* request,
+    v1::Evaluation* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(auto record, api::CreateEvaluation(context_, *request));
+    response->Swap(&record.proto);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* EvaluationServiceImpl::GetEvaluation(
+    grpc::CallbackServerContext* call, const v1::GetEvaluationRequest* request,
+    v1::Evaluation* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
+    ASSAY_ASSIGN_OR_RETURN(auto record, CurrentEvaluation(context_, request->name()));
+    response->Swap(&record.proto);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* EvaluationServiceImpl::ListEvaluations(
+    grpc::CallbackServerContext* call, const v1::ListEvaluationsRequest* request,
+    v1::ListEvaluationsResponse* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(auto listing, context_.store.ListEvaluations(
+                                             {request->page_size(), request->page_token()}));
+    for (auto& record : listing.records) response->add_evaluations()->Swap(&record.proto);
+    response->set_next_page_token(listing.next_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* EvaluationServiceImpl::CancelEvaluation(
+    grpc::CallbackServerContext* call, const v1::CancelEvaluationRequest* request,
+    v1::Evaluation* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
+    ASSAY_ASSIGN_OR_RETURN(auto record, context_.store.CancelEvaluation(request->name()));
+    context_.hub.NotifyChanged(request->name());
+    response->Swap(&record.proto);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* EvaluationServiceImpl::RetryEvaluation(
+    grpc::CallbackServerContext* call, const v1::RetryEvaluationRequest* request,
+    v1::Evaluation* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
+    ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
+    ASSAY_ASSIGN_OR_RETURN(auto record, context_.store.RetryEvaluation(request->name()));
+    context_.hub.NotifyWork();
+    context_.hub.NotifyChanged(request->name());
+    response->Swap(&record.proto);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* EvaluationServiceImpl::DeleteEvaluation(
+    grpc::CallbackServerContext* call, const v1::DeleteEvaluationRequest* request,
+    google::protobuf::Empty* /*response*/) {
+  return AnswerUnary(context_, call, [this, request]() -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
+    ASSAY_RETURN_IF_ERROR(context_.store.DeleteEvaluation(request->name()));
+    context_.metrics.WithdrawReport(request->name());
+    context_.hub.NotifyChanged(request->name());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* EvaluationServiceImpl::GetReport(grpc::CallbackServerContext* call,
+                                                           const v1::GetReportRequest* request,
+                                                           v1::Report* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
+    ASSAY_ASSIGN_OR_RETURN(const auto record, context_.store.GetEvaluation(request->name()));
+    ASSAY_ASSIGN_OR_RETURN(*response,
+                           ReportOf(context_.store, record, request->confidence_level()));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(
+    grpc::CallbackServerContext* call, const v1::ResolveConditionsRequest* request,
+    v1::ResolveConditionsResponse* response) {
+  return AnswerUnary(context_, call, [request, response]() -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(auto conditions, ParseConditions({request->conditions().begin(),
+                                                             request->conditions().end()}));
+    for (auto& condition : conditions) response->add_conditions()->Swap(&condition);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<v1::EvaluationEvent>* EvaluationServiceImpl::WatchEvaluation(
+    grpc::CallbackServerContext* /*call*/, const v1::WatchEvaluationRequest* request) {
+  return NewWatchStream(context_, *request);
+}
+
+grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* EvaluationServiceImpl::StreamOutcomes(
+    grpc::CallbackServerContext* /*call*/, const v1::StreamOutcomesRequest* request) {
+  return NewOutcomeStream(context_, *request);
+}
+
+grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>*
+EvaluationServiceImpl::Evaluate(grpc::CallbackServerContext* /*call*/) {
+  return NewEvaluateStream(context_);
+}
+
+}  // namespace assay::api

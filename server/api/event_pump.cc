@@ -1,0 +1,162 @@
+#include "server/api/event_pump.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/api/reports.h"
+
+namespace assay::api {
+namespace {
+
+constexpr auto kReportInterval = std::chrono::seconds(1);
+// A resume token is the revision that it saw.
+constexpr char kTokenPrefix[] = "r";
+
+absl::StatusOr<int64_t> ParseToken(absl::string_view token) {
+  int64_t revision = -1;
+  if (token.empty()) return revision;
+  if (absl::ConsumePrefix(&token, kTokenPrefix) && absl::SimpleAtoi(token, &revision)) {
+    return revision;
+  }
+  return InvalidFields({{"resume_token", "not a token of an earlier event; leave it empty to start "
+                                         "with the current state"}});
+}
+
+}  // namespace
+
+bool HasEnded(const v1::Evaluation& evaluation) {
+  return evaluation.state() == v1::Evaluation::SUCCEEDED ||
+         evaluation.state() == v1::Evaluation::FAILED ||
+         evaluation.state() == v1::Evaluation::CANCELLED;
+}
+
+absl::StatusOr<store::EvaluationRecord> CurrentEvaluation(Context& context,
+                                                          const std::string& name) {
+  // Running progress first: a task that is committed in between is then counted twice for a moment, and capped below, rather than
+  // not at all.
+  const scheduler::RunningProgress running = context.hub.GetRunning(name);
+  ASSAY_ASSIGN_OR_RETURN(auto record, context.store.GetEvaluation(name));
+  if (HasEnded(record.proto)) return record;
+  v1::Progress& progress = *record.proto.mutable_progress();
+  progress.set_samples_done(
+      std::min(progress.samples(), progress.samples_done() + running.samples_done));
+  progress.set_work_done(std::min(progress.work(), progress.work_done() + running.work_done));
+  if (!running.condition.empty()) progress.set_current_condition(running.condition);
+  return record;
+}
+
+EventPump::EventPump(Context& context, std::string evaluation, bool interim_reports,
+                     Deliver deliver)
+    : context_(context),
+      evaluation_(std::move(evaluation)),
+      interim_reports_(interim_reports),
+      deliver_(std::move(deliver)) {}
+
+EventPump::~EventPump() = default;
+
+absl::StatusOr<std::shared_ptr<EventPump>> EventPump::Start(Context& context,
+                                                            const std::string& evaluation,
+                                                            const std::string& resume_token,
+                                                            bool interim_reports,
+                                                            Deliver deliver) {
+  ASSAY_ASSIGN_OR_RETURN(const int64_t revision, ParseToken(resume_token));
+  ASSAY_RETURN_IF_ERROR(context.store.GetEvaluation(evaluation).status());
+  std::shared_ptr<EventPump> pump(
+      new EventPump(context, evaluation, interim_reports, std::move(deliver)));
+  pump->told_revision_ = revision;
+  pump->subscription_ =
+      context.hub.Subscribe(evaluation, [weak = std::weak_ptr<EventPump>(pump)] {
+        if (const auto locked = weak.lock()) locked->Schedule();
+      });
+  return pump;
+}
+
+void EventPump::Ready() {
+  {
+    MutexLock lock(mutex_);
+    ready_ = true;
+    if (!dirty_) return;
+  }
+  Schedule();
+}
+
+void EventPump::Detach() {
+  context_.hub.Unsubscribe(subscription_);
+  MutexLock lock(mutex_);
+  detached_ = true;
+  lock.Wait(idle_, [this] { return !busy_; });
+}
+
+void EventPump::Schedule() {
+  {
+    MutexLock lock(mutex_);
+    dirty_ = true;
+    if (detached_ || busy_ || !ready_) return;
+    busy_ = true;
+    dirty_ = false;
+  }
+  const bool queued = context_.executor.Submit([self = shared_from_this()] { self->Step(); });
+  if (queued) return;
+  // The executor is full; the hub pokes again within a second.
+  MutexLock lock(mutex_);
+  busy_ = false;
+  idle_.notify_all();
+}
+
+void EventPump::Step() {
+  absl::StatusOr<std::optional<v1::EvaluationEvent>> next = Next();
+  const bool deliver = !next.ok() || next->has_value();
+  bool detached = false;
+  {
+    MutexLock lock(mutex_);
+    detached = detached_;
+    if (deliver) ready_ = false;
+  }
+  if (deliver && !detached) {
+    if (!next.ok()) {
+      LogIfInternal(next.status());
+      deliver_(next.status(), /*last=*/true);
+    } else {
+      const bool last = HasEnded((*next)->evaluation());
+      deliver_(std::move(**next), last);
+    }
+  }
+  bool again = false;
+  {
+    MutexLock lock(mutex_);
+    busy_ = false;
+    again = dirty_ && ready_ && !detached_;
+    idle_.notify_all();
+  }
+  if (again) Schedule();
+}
+
+absl::StatusOr<std::optional<v1::EvaluationEvent>> EventPump::Next() {
+  ASSAY_ASSIGN_OR_RETURN(auto record, CurrentEvaluation(context_, evaluation_));
+  const bool ended = HasEnded(record.proto);
+  const double work = record.proto.progress().work_done();
+  if (!ended && record.revision == told_revision_ && work == told_work_) {
+    return std::optional<v1::EvaluationEvent>();
+  }
+  v1::EvaluationEvent event;
+  event.set_sequence(++sequence_);
+  event.set_resume_token(absl::StrCat(kTokenPrefix, record.revision));
+  const auto now = std::chrono::steady_clock::now();
+  const int64_t tasks_done = record.proto.progress().tasks_done();
+  const bool interim = interim_reports_ && tasks_done > reported_tasks_ &&
+                       now - last_report_ >= kReportInterval;
+  if (record.proto.state() == v1::Evaluation::SUCCEEDED || (interim && !ended)) {
+    ASSAY_ASSIGN_OR_RETURN(*event.mutable_report(), ReportOf(context_.store, record, 0));
+    last_report_ = now;
+    reported_tasks_ = tasks_done;
+  }
+  told_revision_ = record.revision;
+  told_work_ = work;
+  event.mutable_evaluation()->Swap(&record.proto);
+  return std::optional<v1::EvaluationEvent>(std::move(event));
+}
+
+}  // namespace assay::api

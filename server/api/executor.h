@@ -1,0 +1,38 @@
+// A few threads for calls that block (storage, starting engines), so that gRPC's own threads never do. Bounded: a call that finds
+// the queue full is refused.
+#ifndef ASSAY_SERVER_API_EXECUTOR_H_
+#define ASSAY_SERVER_API_EXECUTOR_H_
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "common/mutex.h"
+
+namespace assay::api {
+
+// Thread-safe.
+class Executor {
+ public:
+  Executor(int threads, size_t max_queue);
+  // Runs what is queued, then stops.
+  ~Executor();
+  // False when the queue is full.
+  bool Submit(std::function<void()> job);
+
+ private:
+  void Loop();
+
+  const size_t max_queue_;
+  Mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace assay::api
+
+#endif  // ASSAY_SERVER_API_EXECUTOR_H_

@@ -1,0 +1,98 @@
+#include "server/api/grpc_server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/manifest.h"
+#include "server/api/chunk_service.h"
+#include "server/api/dataset_service.h"
+#include "server/api/evaluation_service.h"
+#include "server/api/model_service.h"
+#include "server/api/rpc_metrics.h"
+
+namespace assay::api {
+namespace {
+
+// A batch of Evaluate is one chunk in one message.
+constexpr int kMaxMessageBytes = static_cast<int>(kMaxChunkBytes) + (4 << 20);
+constexpr int kMinPingIntervalMillis = 30'000;
+constexpr const char* kHealthNames[] = {"",
+                                        "liveness",
+                                        "readiness",
+                                        "assay.v1.ChunkService",
+                                        "assay.v1.ModelService",
+                                        "assay.v1.DatasetService",
+                                        "assay.v1.EvaluationService"};
+
+class Server final : public GrpcServer {
+ public:
+  explicit Server(Context& context)
+      : chunks_(context), models_(context), datasets_(context), evaluations_(context) {}
+
+  absl::Status Start(const std::string& address, monitoring::Metrics& metrics) {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                               kMinPingIntervalMillis);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+    builder.SetMaxSendMessageSize(-1);
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
+    creators.push_back(NewRpcMetricsInterceptor(metrics));
+    builder.experimental().SetInterceptorCreators(std::move(creators));
+    for (grpc::Service* service : std::initializer_list<grpc::Service*>{
+             &chunks_, &models_, &datasets_, &evaluations_}) {
+      builder.RegisterService(service);
+    }
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port_ == 0) {
+      return Error(Reason::kUnavailable,
+                   absl::StrCat("cannot listen on ", address,
+                                "; is another server using the port? Choose one with --listen"));
+    }
+    SetHealth(true);
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+  void SetNotServing() override { SetHealth(false); }
+  void Shutdown(double seconds) override {
+    server_->Shutdown(std::chrono::system_clock::now() +
+                      std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)));
+    server_->Wait();
+  }
+
+ private:
+  void SetHealth(bool serving) {
+    for (const char* name : kHealthNames) {
+      const bool alive = std::string(name) == "liveness";
+      server_->GetHealthCheckService()->SetServingStatus(name, serving || alive);
+    }
+  }
+
+  ChunkServiceImpl chunks_;
+  ModelServiceImpl models_;
+  DatasetServiceImpl datasets_;
+  EvaluationServiceImpl evaluations_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const std::string& address,
+                                                              Context& context) {
+  auto server = std::make_unique<Server>(context);
+  ASSAY_RETURN_IF_ERROR(server->Start(address, context.metrics));
+  return std::unique_ptr<GrpcServer>(std::move(server));
+}
+
+}  // namespace assay::api

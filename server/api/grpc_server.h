@@ -1,0 +1,28 @@
+// The public gRPC server: every service, health, reflection, metrics.
+#ifndef ASSAY_SERVER_API_GRPC_SERVER_H_
+#define ASSAY_SERVER_API_GRPC_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/api/context.h"
+
+namespace assay::api {
+
+class GrpcServer {
+ public:
+  // Listens on host:port (port 0: any free one). kUnavailable when the address cannot be bound. `context` must outlive the server.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const std::string& address,
+                                                           Context& context);
+  virtual ~GrpcServer() = default;
+  virtual int port() const = 0;
+  // Health says NOT_SERVING from now on.
+  virtual void SetNotServing() = 0;
+  // Refuses new calls; cancels those that are still open after `seconds`.
+  virtual void Shutdown(double seconds) = 0;
+};
+
+}  // namespace assay::api
+
+#endif  // ASSAY_SERVER_API_GRPC_SERVER_H_

@@ -1,0 +1,147 @@
+#include "server/api/model_service.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "common/resource_names.h"
+#include "server/api/model_admission.h"
+#include "server/api/timestamps.h"
+
+namespace assay::api {
+namespace {
+
+constexpr int kMaxModelChunks = 100'000;
+
+std::vector<FieldViolation> CheckCreate(const v1::CreateModelRequest& request) {
+  std::vector<FieldViolation> violations;
+  if (!request.model_id().empty() && !IsValidId(request.model_id())) {
+    violations.push_back({"model_id", absl::StrCat("must be ", kIdRule)});
+  }
+  if (!IsDigest(request.digest())) {
+    violations.push_back({"digest", "must be 64 lower-case hexadecimal digits"});
+  }
+  if (request.chunks().empty() || request.chunks_size() > kMaxModelChunks) {
+    violations.push_back({"chunks", absl::StrCat("must name 1 to ", kMaxModelChunks, " chunks")});
+  }
+  for (int i = 0; i < request.chunks_size() && violations.size() < 20; ++i) {
+    if (!IsDigest(request.chunks(i))) {
+      violations.push_back({absl::StrCat("chunks[", i, "]"),
+                            "must be 64 lower-case hexadecimal digits"});
+    }
+  }
+  return violations;
+}
+
+}  // namespace
+
+absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request, v1::Model* response) {
+  ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
+  if (auto violations = CheckCreate(request); !violations.empty()) {
+    return InvalidFields(std::move(violations));
+  }
+  if (!context_.blobs.Has(request.digest())) {
+    // A single chunk is the file itself, so only longer files need joining.
+    ASSAY_RETURN_IF_ERROR(context_.blobs.Join(
+        {request.chunks().begin(), request.chunks().end()}, request.digest()));
+  }
+  ASSAY_RETURN_IF_ERROR(CheckTorchScriptFile(context_.blobs.Path(request.digest())));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t size, context_.blobs.Size(request.digest()));
+  store::ModelRecord record;
+  record.proto.set_name(ResourceName(
+      kModels, request.model_id().empty() ? request.digest().substr(0, 12) : request.model_id()));
+  record.proto.set_digest(request.digest());
+  record.proto.set_size_bytes(size);
+  *record.proto.mutable_create_time() = ToTimestamp(context_.clock.NowMicros());
+  if (request.validate_only()) {
+    *response = record.proto;
+    return absl::OkStatus();
+  }
+  ASSAY_ASSIGN_OR_RETURN(const auto stored,
+                         context_.store.CreateModel(record, request.request_id()));
+  *response = stored.proto;
+  context_.pool.DescribeState(response);
+  return absl::OkStatus();
+}
+
+absl::Status ModelServiceImpl::Describe(const std::string& name, v1::Model* response) {
+  ASSAY_RETURN_IF_ERROR(ParseResourceName(kModels, name, "name").status());
+  ASSAY_ASSIGN_OR_RETURN(const auto record, context_.store.GetModel(name));
+  *response = record.proto;
+  context_.pool.DescribeState(response);
+  return absl::OkStatus();
+}
+
+absl::Status ModelServiceImpl::Load(const v1::LoadModelRequest& request, v1::Model* response) {
+  ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
+  ASSAY_RETURN_IF_ERROR(Describe(request.name(), response));
+  v1::ImageShape shape = request.input_shape();
+  if (!request.has_input_shape()) shape = response->validation().input_shape();
+  if (shape.channels() < 1 || shape.height() < 1 || shape.width() < 1) {
+    return InvalidFields({{"input_shape",
+                           "the shape of the images is needed until the model has been validated "
+                           "once; for example 3x32x32 (channels, height, width)"}});
+  }
+  ASSAY_RETURN_IF_ERROR(context_.pool.EnsureLoaded(*response, shape));
+  return Describe(request.name(), response);
+}
+
+grpc::ServerUnaryReactor* ModelServiceImpl::CreateModel(grpc::CallbackServerContext* call,
+                                                        const v1::CreateModelRequest* request,
+                                                        v1::Model* response) {
+  return AnswerUnary(context_, call,
+                     [this, request, response] { return Create(*request, response); });
+}
+
+grpc::ServerUnaryReactor* ModelServiceImpl::GetModel(grpc::CallbackServerContext* call,
+                                                     const v1::GetModelRequest* request,
+                                                     v1::Model* response) {
+  return AnswerUnary(context_, call,
+                     [this, request, response] { return Describe(request->name(), response); });
+}
+
+grpc::ServerUnaryReactor* ModelServiceImpl::ListModels(grpc::CallbackServerContext* call,
+                                                       const v1::ListModelsRequest* request,
+                                                       v1::ListModelsResponse* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(const auto listing, context_.store.ListModels({request->page_size(),
+                                                                          request->page_token()}));
+    for (const auto& record : listing.records) {
+      *response->add_models() = record.proto;
+      context_.pool.DescribeState(response->mutable_models(response->models_size() - 1));
+    }
+    response->set_next_page_token(listing.next_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* ModelServiceImpl::DeleteModel(grpc::CallbackServerContext* call,
+                                                        const v1::DeleteModelRequest* request,
+                                                        google::protobuf::Empty* /*response*/) {
+  return AnswerUnary(context_, call, [this, request]() -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(ParseResourceName(kModels, request->name(), "name").status());
+    ASSAY_RETURN_IF_ERROR(context_.store.DeleteModel(request->name()));
+    context_.pool.Unload(request->name());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* ModelServiceImpl::LoadModel(grpc::CallbackServerContext* call,
+                                                      const v1::LoadModelRequest* request,
+                                                      v1::Model* response) {
+  return AnswerUnary(context_, call,
+                     [this, request, response] { return Load(*request, response); });
+}
+
+grpc::ServerUnaryReactor* ModelServiceImpl::UnloadModel(grpc::CallbackServerContext* call,
+                                                        const v1::UnloadModelRequest* request,
+                                                        v1::Model* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(Describe(request->name(), response));
+    context_.pool.Unload(request->name());
+    return Describe(request->name(), response);
+  });
+}
+
+}  // namespace assay::api

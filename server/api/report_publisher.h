@@ -1,0 +1,38 @@
+// Keeps the robustness gauges up to date: publishes the report of every evaluation that succeeded, by whichever process, and of those
+// that had when the server started.
+#ifndef ASSAY_SERVER_API_REPORT_PUBLISHER_H_
+#define ASSAY_SERVER_API_REPORT_PUBLISHER_H_
+
+#include <condition_variable>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "common/mutex.h"
+#include "server/monitoring/metrics.h"
+#include "server/store/job_store.h"
+
+namespace assay::api {
+
+class ReportPublisher {
+ public:
+  ReportPublisher(store::JobStore& store, monitoring::Metrics& metrics);
+  ~ReportPublisher();
+
+ private:
+  void Loop();
+  // Looks through stored evaluations, newest first; all of them, or one page.
+  void Scan(bool all);
+
+  store::JobStore& store_;
+  monitoring::Metrics& metrics_;
+  std::set<std::string> published_;  // of the thread only
+  Mutex mutex_;
+  std::condition_variable changed_;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace assay::api
+
+#endif  // ASSAY_SERVER_API_REPORT_PUBLISHER_H_

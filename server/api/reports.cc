@@ -1,0 +1,56 @@
+#include "server/api/reports.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "common/errors.h"
+#include "common/manifest.h"
+#include "server/report/report.h"
+
+namespace assay::api {
+
+absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
+                                    const store::EvaluationRecord& evaluation,
+                                    double confidence_level) {
+  const v1::Evaluation& proto = evaluation.proto;
+  report::ReportInput input;
+  input.evaluation = proto.name();
+  input.model = proto.spec().model();
+  input.dataset = proto.spec().dataset();
+  input.seed = proto.spec().seed();
+  if (confidence_level != 0) input.confidence_level = confidence_level;
+
+  v1::DatasetManifest manifest;
+  if (input.dataset.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(manifest, store.GetStreamManifest(proto.name()));
+  } else {
+    ASSAY_ASSIGN_OR_RETURN(auto dataset, store.GetDataset(input.dataset));
+    manifest.Swap(dataset.proto.mutable_manifest());
+  }
+  input.class_names = {manifest.class_names().begin(), manifest.class_names().end()};
+  input.expected_samples = TotalSamples(manifest);
+  if (proto.spec().limit() > 0) {
+    input.expected_samples = std::min(input.expected_samples, proto.spec().limit());
+  }
+  ASSAY_ASSIGN_OR_RETURN(const auto model, store.GetModel(proto.spec().model()));
+  // A model that no engine has seen yet has no outcomes either; the names tell how many classes to expect.
+  input.num_classes = std::max<int>({2, model.proto.validation().num_classes(),
+                                     model.proto.has_validation() ? 0 : manifest.class_names_size()});
+
+  for (const v1::Condition& condition : proto.conditions()) {
+    input.conditions.push_back({condition, {}});
+  }
+  ASSAY_ASSIGN_OR_RETURN(auto tasks, store.GetOutcomes(proto.name()));
+  std::map<std::string, v1::NumericsFingerprint> numerics;
+  for (auto& task : tasks) {
+    auto& outcomes = input.conditions.at(static_cast<size_t>(task.condition)).outcomes;
+    for (auto& outcome : *task.outcomes.mutable_outcomes()) outcomes.push_back(std::move(outcome));
+    numerics.emplace(task.numerics.digest(), task.numerics);
+  }
+  for (auto& [digest, fingerprint] : numerics) input.numerics.push_back(fingerprint);
+  return report::BuildReport(input);
+}
+
+}  // namespace assay::api

@@ -1,0 +1,20 @@
+// The server's streams: WatchEvaluation and StreamOutcomes.
+#ifndef ASSAY_SERVER_API_WATCH_STREAM_H_
+#define ASSAY_SERVER_API_WATCH_STREAM_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include "assay/v1/evaluations.pb.h"
+#include "server/api/context.h"
+
+namespace assay::api {
+
+// Each deletes itself when its call is over.
+grpc::ServerWriteReactor<v1::EvaluationEvent>* NewWatchStream(
+    Context& context, const v1::WatchEvaluationRequest& request);
+grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* NewOutcomeStream(
+    Context& context, const v1::StreamOutcomesRequest& request);
+
+}  // namespace assay::api
+
+#endif  // ASSAY_SERVER_API_WATCH_STREAM_H_

@@ -1,0 +1,71 @@
+// What an attack is: an iteration over per-sample state, and nothing else. The driver (driver.h) keeps the device full, verifies,
+// checks the budget, counts, and keeps the result.
+//
+// To add one: a file beside this one, a line in registry.cc, a row in the table of tests/server/engine/attacks_test.cc and in
+// common/condition.cc, a line in docs/conditions.md.
+//
+// Methods compute on the host, one sample at a time, and see the model only through logits and gradients. So a method is plain
+// arithmetic on a few arrays: it is the same on every device, needs no LibTorch, and cannot depend on the batch
+// (docs/decisions/0001-host-side-methods.md).
+#ifndef ASSAY_SERVER_ENGINE_ATTACKS_ATTACK_H_
+#define ASSAY_SERVER_ENGINE_ATTACKS_ATTACK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "server/engine/classifier.h"
+#include "server/engine/random.h"
+
+namespace assay::engine {
+
+enum class Norm { kLinf, kL2 };
+
+// The sample under attack. Outlives the state.
+struct AttackTarget {
+  const float* image;         // channels x height x width, in [0, 1]
+  size_t size;                // number of pixel values
+  int label;
+  const float* clean_logits;  // num_classes
+  int num_classes;
+  int64_t index;              // position in the dataset
+};
+
+// The pass that a state wants at its point.
+enum class Need {
+  kGradient,  // logits and the gradient of LogitGradient's scalar
+  kForward,   // logits only
+  kDone,      // nothing more; the method has given up
+};
+
+// One sample's way through the method. The driver ends it as soon as a point is verified to be adversarial.
+class AttackState {
+ public:
+  virtual ~AttackState() = default;
+  virtual Need need() const = 0;
+  // The point to evaluate: inside the budget and in [0, 1].
+  virtual const std::vector<float>& point() const = 0;
+  // Derivative by the logits of the scalar whose image gradient is wanted. Used for Need::kGradient only.
+  virtual void LogitGradient(const float* logits, float* derivative) const = 0;
+  // Takes the results at the point and moves on. `gradient` is null after a forward pass.
+  virtual void Step(const float* logits, const float* gradient) = 0;
+};
+
+class Attack {
+ public:
+  virtual ~Attack() = default;
+  virtual Norm norm() const = 0;
+  virtual double eps() const = 0;
+  virtual std::unique_ptr<AttackState> Start(const AttackTarget& target,
+                                             const RandomKey& random) const = 0;
+  // Passes (a backward counts as two) of a sample that survives; for progress.
+  virtual double work() const = 0;
+};
+
+// ||a - b|| in double precision.
+double Distance(Norm norm, const float* a, const float* b, size_t n);
+
+}  // namespace assay::engine
+
+#endif  // ASSAY_SERVER_ENGINE_ATTACKS_ATTACK_H_

@@ -1,0 +1,317 @@
+#include "server/engine/attacks/driver.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <deque>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "server/engine/parallel.h"
+
+namespace assay::engine {
+namespace {
+
+// What a forward pass of a sample is for.
+enum class Purpose {
+  kStep,    // the method asked for it
+  kVerify,  // a gradient pass misclassified the point; is it so in a plain pass?
+  kRound,   // the adversarial example, rounded to 8 bits
+};
+
+// A sample between its admission and its outcome.
+struct Active {
+  size_t sample = 0;
+  std::vector<float> image;
+  std::vector<float> clean_logits;
+  std::unique_ptr<AttackState> state;
+  Purpose purpose = Purpose::kStep;
+  // kVerify: results of the gradient pass, for the method to go on with should the verification fail.
+  std::vector<float> logits, gradient;
+  // kRound: the rounded point.
+  std::vector<float> rounded;
+
+  const std::vector<float>& next_point() const {
+    return purpose == Purpose::kRound ? rounded : state->point();
+  }
+};
+
+struct CleanResult {
+  Prediction prediction;
+  std::vector<float> logits;
+};
+
+class Driver {
+ public:
+  Driver(const TaskContext& task, const Attack& attack)
+      : task_(task),
+        attack_(attack),
+        key_(task.random_key()),
+        classes_(static_cast<size_t>(task.classifier.num_classes())),
+        batch_size_(static_cast<size_t>(task.classifier.batch_size())),
+        image_size_(task.classifier.shape().size()),
+        clean_(task.samples.size()),
+        outcomes_(task.samples.size()),
+        images_(batch_size_ * image_size_),
+        gradients_(batch_size_ * image_size_),
+        logits_(batch_size_ * classes_) {}
+
+  absl::StatusOr<std::vector<v1::Outcome>> Run() {
+    ASSAY_RETURN_IF_ERROR(CleanPass());
+    while (true) {
+      Admit();
+      if (for_gradient_.empty() && for_forward_.empty()) break;
+      if (task_.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
+      // A forward pass may send samples back for gradients, so it goes first when the gradient batch has room for them.
+      const bool gradient_full = for_gradient_.size() >= batch_size_;
+      const bool forward_worthwhile =
+          for_forward_.size() >= batch_size_ ||
+          (!gradient_full && for_forward_.size() * 8 >= batch_size_);
+      if (for_gradient_.empty() || forward_worthwhile) {
+        ASSAY_RETURN_IF_ERROR(ForwardBatch());
+      } else {
+        ASSAY_RETURN_IF_ERROR(GradientBatch());
+      }
+      Report();
+    }
+    return std::move(outcomes_);
+  }
+
+ private:
+  absl::Status CleanPass() {
+    return ForwardAll(
+        task_, [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); },
+        [&](size_t i, const float* logits) {
+          CleanResult& clean = clean_[i];
+          clean.prediction = Predict(logits, task_.classifier.num_classes());
+          v1::Outcome& outcome = outcomes_[i];
+          outcome = MakeOutcome(task_.samples.index(i), task_.samples.label(i), clean.prediction);
+          outcome.mutable_attack()->set_clean_prediction(clean.prediction.label);
+          outcome.mutable_attack()->set_forwards(1);
+          if (clean.prediction.Is(task_.samples.label(i))) {
+            outcome.mutable_attack()->set_attacked(true);
+            clean.logits.assign(logits, logits + classes_);
+            pending_.push_back(i);
+          } else {
+            ++finished_;
+          }
+        });
+  }
+
+  // Keeps one gradient batch in flight beside those that wait for a forward pass.
+  void Admit() {
+    std::vector<std::unique_ptr<Active>> fresh;
+    while (!pending_.empty() && for_gradient_.size() + fresh.size() < batch_size_ &&
+           for_forward_.size() < batch_size_) {
+      auto active = std::make_unique<Active>();
+      active->sample = pending_.front();
+      pending_.pop_front();
+      fresh.push_back(std::move(active));
+    }
+    ParallelFor(task_.classifier.threads(), fresh.size(), [&](size_t i) {
+      Active& active = *fresh[i];
+      active.image.resize(image_size_);
+      task_.samples.ReadImage(active.sample, active.image.data());
+      active.clean_logits = std::move(clean_[active.sample].logits);
+      active.state = attack_.Start(
+          {active.image.data(), image_size_, task_.samples.label(active.sample),
+           active.clean_logits.data(), task_.classifier.num_classes(),
+           task_.samples.index(active.sample)},
+          key_);
+    });
+    for (auto& active : fresh) Queue(std::move(active));
+  }
+
+  // Puts a sample where its state wants to be.
+  void Queue(std::unique_ptr<Active> active) {
+    active->purpose = Purpose::kStep;
+    switch (active->state->need()) {
+      case Need::kGradient:
+        for_gradient_.push_back(std::move(active));
+        return;
+      case Need::kForward:
+        for_forward_.push_back(std::move(active));
+        return;
+      case Need::kDone:
+        ++finished_;
+        return;
+    }
+  }
+
+  std::vector<std::unique_ptr<Active>> Take(std::deque<std::unique_ptr<Active>>& queue) {
+    std::vector<std::unique_ptr<Active>> batch;
+    while (!queue.empty() && batch.size() < batch_size_) {
+      batch.push_back(std::move(queue.front()));
+      queue.pop_front();
+    }
+    ParallelFor(task_.classifier.threads(), batch.size(), [&](size_t slot) {
+      std::memcpy(&images_[slot * image_size_], batch[slot]->next_point().data(),
+                  image_size_ * sizeof(float));
+    });
+    return batch;
+  }
+
+  absl::Status GradientBatch() {
+    auto batch = Take(for_gradient_);
+    ASSAY_RETURN_IF_ERROR(task_.classifier.ForwardBackward(
+        images_.data(),
+        [&](const float* logits, float* derivative) {
+          std::memset(derivative, 0, batch_size_ * classes_ * sizeof(float));
+          for (size_t slot = 0; slot < batch.size(); ++slot) {
+            batch[slot]->state->LogitGradient(&logits[slot * classes_],
+                                              &derivative[slot * classes_]);
+          }
+        },
+        logits_.data(), gradients_.data()));
+
+    enum class Next { kStepped, kVerify, kUndecided };
+    std::vector<Next> next(batch.size());
+    std::vector<char> zero(batch.size()), nonfinite(batch.size());
+    ParallelFor(task_.classifier.threads(), batch.size(), [&](size_t slot) {
+      Active& active = *batch[slot];
+      const float* logits = &logits_[slot * classes_];
+      const float* gradient = &gradients_[slot * image_size_];
+      const Prediction prediction = Predict(logits, static_cast<int>(classes_));
+      // x * 0 is NaN for infinities and NaN, so one vectorisable sum finds them.
+      float poison = 0, magnitude = 0;
+      for (size_t i = 0; i < image_size_; ++i) {
+        poison += gradient[i] * 0.0F;
+        magnitude = std::max(magnitude, std::abs(gradient[i]));
+      }
+      nonfinite[slot] = poison != 0.0F || std::isnan(poison);
+      zero[slot] = !nonfinite[slot] && magnitude == 0.0F;
+      if (prediction.undecided) {
+        next[slot] = Next::kUndecided;
+      } else if (!prediction.Is(Label(active))) {
+        active.logits.assign(logits, logits + classes_);
+        active.gradient.assign(gradient, gradient + image_size_);
+        next[slot] = Next::kVerify;
+      } else if (nonfinite[slot]) {
+        next[slot] = Next::kUndecided;
+      } else {
+        active.state->Step(logits, gradient);
+        next[slot] = Next::kStepped;
+      }
+    });
+    for (size_t slot = 0; slot < batch.size(); ++slot) {
+      v1::AttackOutcome& counts = *outcomes_[batch[slot]->sample].mutable_attack();
+      counts.set_forwards(counts.forwards() + 1);
+      counts.set_backwards(counts.backwards() + 1);
+      counts.set_zero_gradients(counts.zero_gradients() + (zero[slot] ? 1 : 0));
+      counts.set_nonfinite_gradients(counts.nonfinite_gradients() + (nonfinite[slot] ? 1 : 0));
+      work_ += 3;
+      switch (next[slot]) {
+        case Next::kStepped:
+          Queue(std::move(batch[slot]));
+          break;
+        case Next::kVerify:
+          batch[slot]->purpose = Purpose::kVerify;
+          for_forward_.push_back(std::move(batch[slot]));
+          break;
+        case Next::kUndecided:
+          FinishUndecided(batch[slot]->sample);
+          break;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ForwardBatch() {
+    auto batch = Take(for_forward_);
+    ASSAY_RETURN_IF_ERROR(task_.classifier.Forward(images_.data(), logits_.data()));
+    for (size_t slot = 0; slot < batch.size(); ++slot) {
+      auto& active = batch[slot];
+      const float* logits = &logits_[slot * classes_];
+      const Prediction prediction = Predict(logits, static_cast<int>(classes_));
+      v1::Outcome& outcome = outcomes_[active->sample];
+      v1::AttackOutcome& counts = *outcome.mutable_attack();
+      if (active->purpose == Purpose::kRound) {
+        counts.set_survives_rounding(!prediction.undecided && !prediction.Is(Label(*active)));
+        ++finished_;
+        continue;
+      }
+      counts.set_forwards(counts.forwards() + 1);
+      work_ += 1;
+      if (prediction.undecided) {
+        FinishUndecided(active->sample);
+      } else if (!prediction.Is(Label(*active))) {
+        ASSAY_RETURN_IF_ERROR(Succeed(*active, prediction));
+        active->purpose = Purpose::kRound;
+        for_forward_.push_back(std::move(active));
+      } else if (active->purpose == Purpose::kVerify) {
+        counts.set_unconfirmed_candidates(counts.unconfirmed_candidates() + 1);
+        active->state->Step(active->logits.data(), active->gradient.data());
+        Queue(std::move(active));
+      } else {
+        active->state->Step(logits, nullptr);
+        Queue(std::move(active));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // Records a verified adversarial example and prepares its rounded copy.
+  absl::Status Succeed(Active& active, const Prediction& prediction) {
+    constexpr double kSlack = 1 + 1e-6;
+    const std::vector<float>& point = active.state->point();
+    const double distance =
+        Distance(attack_.norm(), point.data(), active.image.data(), image_size_);
+    const auto [low, high] = std::minmax_element(point.begin(), point.end());
+    if (!(distance <= attack_.eps() * kSlack) || *low < 0.0F || *high > 1.0F) {
+      return Error(Reason::kInternal,
+                   absl::StrCat(task_.condition.id(), " left its budget on sample ",
+                                task_.samples.index(active.sample), ": distance ", distance,
+                                ", pixels ", *low, " to ", *high));
+    }
+    v1::Outcome& outcome = outcomes_[active.sample];
+    outcome.set_prediction(prediction.label);
+    outcome.set_confidence(prediction.confidence);
+    outcome.set_tie(prediction.tie);
+    outcome.mutable_attack()->set_success(true);
+    outcome.mutable_attack()->set_distance(distance);
+    active.rounded.resize(image_size_);
+    for (size_t i = 0; i < image_size_; ++i) {
+      active.rounded[i] = std::nearbyint(point[i] * 255.0F) / 255.0F;
+    }
+    return absl::OkStatus();
+  }
+
+  void FinishUndecided(size_t sample) {
+    outcomes_[sample].set_undecided(true);
+    outcomes_[sample].set_prediction(-1);
+    outcomes_[sample].set_confidence(0);
+    ++finished_;
+  }
+
+  void Report() {
+    const auto total = static_cast<double>(task_.samples.size());
+    const double done = static_cast<double>(finished_);
+    // Samples in flight count by the passes spent, but never as much as finished ones.
+    const double in_flight = std::min(total - done, work_ / std::max(1.0, attack_.work()));
+    task_.observer.OnProgress(static_cast<int64_t>(finished_),
+                              std::max(done, std::min(total, in_flight)) / total);
+  }
+
+  int Label(const Active& active) const { return task_.samples.label(active.sample); }
+
+  const TaskContext& task_;
+  const Attack& attack_;
+  const RandomKey key_;
+  const size_t classes_, batch_size_, image_size_;
+  std::vector<CleanResult> clean_;
+  std::vector<v1::Outcome> outcomes_;
+  std::deque<size_t> pending_;
+  std::deque<std::unique_ptr<Active>> for_gradient_, for_forward_;
+  std::vector<float> images_, gradients_, logits_;
+  size_t finished_ = 0;
+  double work_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack) {
+  return Driver(task, attack).Run();
+}
+
+}  // namespace assay::engine

@@ -1,0 +1,26 @@
+// The attacks by name.
+#ifndef ASSAY_SERVER_ENGINE_ATTACKS_REGISTRY_H_
+#define ASSAY_SERVER_ENGINE_ATTACKS_REGISTRY_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "assay/v1/types.pb.h"
+#include "common/params.h"
+#include "server/engine/attacks/attack.h"
+
+namespace assay::engine {
+
+// The attack of a resolved condition of family "attack".
+absl::StatusOr<std::unique_ptr<Attack>> MakeAttack(const v1::Condition& condition);
+
+std::vector<std::string> AttackNames();
+
+// One maker for each method, in the method's own file.
+absl::StatusOr<std::unique_ptr<Attack>> MakePgd(Params& params);
+
+}  // namespace assay::engine
+
+#endif  // ASSAY_SERVER_ENGINE_ATTACKS_REGISTRY_H_

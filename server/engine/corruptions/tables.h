@@ -1,0 +1,109 @@
+// The published severity parameters of every corruption: four tables of five severities. Sources:
+// make_cifar_c.py (32 px), make_tinyimagenet_c.py and make_imagenet_64_c.py (64 px, alike),
+// make_imagenet_c.py (224 px) and make_imagenet_c_inception.py (299 px) of Hendrycks and
+// Dietterich. What the numbers mean is documented with each corruption.
+#ifndef ASSAY_SERVER_ENGINE_CORRUPTIONS_TABLES_H_
+#define ASSAY_SERVER_ENGINE_CORRUPTIONS_TABLES_H_
+
+#include <array>
+#include <cstddef>
+
+#include "server/engine/corruptions/corruption.h"
+
+namespace assay::engine {
+
+// One parameter set for each table (in the order of SeverityTable) and severity.
+template <typename T>
+using Tables = std::array<std::array<T, 5>, 4>;
+
+template <typename T>
+const T& Select(const Tables<T>& tables, const CorruptionContext& context) {
+  return tables[static_cast<size_t>(context.table)][static_cast<size_t>(context.severity - 1)];
+}
+
+extern const Tables<double> kGaussianNoise;  // standard deviation
+extern const Tables<double> kShotNoise;      // photons of a white element
+extern const Tables<double> kImpulseNoise;   // share of elements hit
+extern const Tables<double> kSpeckleNoise;   // standard deviation of the factor
+extern const Tables<double> kGaussianBlur;   // sigma in pixels
+extern const Tables<double> kBrightness;     // added to V
+extern const Tables<double> kContrast;       // factor around the mean
+extern const Tables<int> kJpegQuality;
+extern const Tables<double> kPixelate;  // scale of the side
+
+struct SaturationParameters {
+  double factor;
+  double offset;
+};
+extern const Tables<SaturationParameters> kSaturate;
+
+struct DiskParameters {
+  double radius;
+  double alias_sigma;
+};
+extern const Tables<DiskParameters> kDefocusBlur;
+
+struct GlassParameters {
+  double sigma;
+  int max_shift;
+  int passes;
+};
+extern const Tables<GlassParameters> kGlassBlur;
+
+struct MotionParameters {
+  double radius;
+  double sigma;
+};
+extern const Tables<MotionParameters> kMotionBlur;
+
+// Factors 1, 1 + step, ...: `count` of them. The last ones of 32 px severities 1 and 2 are there
+// because of rounding in the original's arange.
+struct ZoomParameters {
+  double step;
+  int count;
+};
+extern const Tables<ZoomParameters> kZoomBlur;
+
+struct FogParameters {
+  double weight;
+  double decay;
+};
+extern const Tables<FogParameters> kFog;
+
+struct SnowParameters {
+  double mean;
+  double deviation;
+  double zoom;
+  double threshold;
+  double radius;
+  double sigma;
+  double mix;
+};
+extern const Tables<SnowParameters> kSnow;
+
+struct SpatterParameters {
+  double mean;
+  double deviation;
+  double sigma;
+  double threshold;
+  double strength;
+  bool mud;
+};
+extern const Tables<SpatterParameters> kSpatter;
+
+// In units of kElasticSide of the table.
+struct ElasticParameters {
+  double alpha;
+  double sigma;
+  double affine;
+};
+extern const Tables<ElasticParameters> kElasticTransform;
+// The side that the published scripts multiply with; 244 and 360 are what they say.
+extern const std::array<double, 4> kElasticSide;
+
+// The side of the square that fog is drawn on; larger images get the next power of two.
+extern const std::array<int, 4> kFogMap;
+
+}  // namespace assay::engine
+
+#endif  // ASSAY_SERVER_ENGINE_CORRUPTIONS_TABLES_H_

@@ -1,0 +1,111 @@
+#include "server/engine/task.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "common/condition.h"
+#include "common/errors.h"
+#include "server/engine/attacks/driver.h"
+#include "server/engine/attacks/registry.h"
+#include "server/engine/certification/randomized_smoothing.h"
+#include "server/engine/corruptions/run.h"
+#include "server/engine/parallel.h"
+
+namespace assay::engine {
+namespace {
+
+absl::StatusOr<std::vector<v1::Outcome>> RunClean(const TaskContext& task) {
+  std::vector<v1::Outcome> outcomes(task.samples.size());
+  ASSAY_RETURN_IF_ERROR(ForwardAll(
+      task, [&](size_t i, float* pixels) { task.samples.ReadImage(i, pixels); },
+      [&](size_t i, const float* logits) {
+        outcomes[i] = MakeOutcome(task.samples.index(i), task.samples.label(i),
+                                  Predict(logits, task.classifier.num_classes()));
+      }));
+  return outcomes;
+}
+
+}  // namespace
+
+Prediction Predict(const float* logits, int num_classes) {
+  Prediction prediction;
+  float largest = logits[0];
+  int label = 0;
+  for (int k = 0; k < num_classes; ++k) {
+    if (!std::isfinite(logits[k])) {
+      prediction.undecided = true;
+      return prediction;
+    }
+    if (logits[k] > largest) {
+      largest = logits[k];
+      label = k;
+    }
+  }
+  double sum = 0;
+  int holders = 0;
+  for (int k = 0; k < num_classes; ++k) {
+    sum += std::exp(static_cast<double>(logits[k]) - static_cast<double>(largest));
+    holders += logits[k] == largest ? 1 : 0;
+  }
+  prediction.label = label;
+  prediction.confidence = static_cast<float>(1 / sum);
+  prediction.tie = holders > 1;
+  return prediction;
+}
+
+v1::Outcome MakeOutcome(int64_t sample, int label, const Prediction& prediction) {
+  v1::Outcome outcome;
+  outcome.set_sample(sample);
+  outcome.set_label(label);
+  outcome.set_prediction(prediction.label);
+  outcome.set_confidence(prediction.confidence);
+  outcome.set_tie(prediction.tie);
+  outcome.set_undecided(prediction.undecided);
+  return outcome;
+}
+
+absl::Status ForwardAll(const TaskContext& task,
+                        const std::function<void(size_t i, float* pixels)>& read,
+                        const std::function<void(size_t i, const float* logits)>& done) {
+  Classifier& classifier = task.classifier;
+  const size_t image_size = classifier.shape().size();
+  const auto batch_size = static_cast<size_t>(classifier.batch_size());
+  const auto classes = static_cast<size_t>(classifier.num_classes());
+  std::vector<float> images(batch_size * image_size), logits(batch_size * classes);
+  const size_t total = task.samples.size();
+  for (size_t first = 0; first < total; first += batch_size) {
+    if (task.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
+    const size_t count = std::min(batch_size, total - first);
+    ParallelFor(classifier.threads(), count,
+                [&](size_t slot) { read(first + slot, &images[slot * image_size]); });
+    ASSAY_RETURN_IF_ERROR(classifier.Forward(images.data(), logits.data()));
+    for (size_t slot = 0; slot < count; ++slot) done(first + slot, &logits[slot * classes]);
+    task.observer.OnProgress(static_cast<int64_t>(first + count),
+                             static_cast<double>(first + count) / static_cast<double>(total));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<v1::Outcome>> RunTask(const TaskContext& task) {
+  for (size_t i = 0; i < task.samples.size(); ++i) {
+    const int label = task.samples.label(i);
+    if (label < 0 || label >= task.classifier.num_classes()) {
+      return Error(Reason::kLabelOutOfRange,
+                   absl::StrCat("sample ", task.samples.index(i), " has label ", label,
+                                ", but the model has ", task.classifier.num_classes(),
+                                " classes (labels 0 to ", task.classifier.num_classes() - 1, ")"));
+    }
+  }
+  const std::string& family = task.condition.family();
+  if (family == kFamilyClean) return RunClean(task);
+  if (family == kFamilyCorruption) return RunCorruption(task);
+  if (family == kFamilySmoothing) return RunRandomizedSmoothing(task);
+  if (family == kFamilyAttack) {
+    ASSAY_ASSIGN_OR_RETURN(const auto attack, MakeAttack(task.condition));
+    return RunAttack(task, *attack);
+  }
+  return Error(Reason::kInvalidCondition, absl::StrCat("unknown family '", family, "'"));
+}
+
+}  // namespace assay::engine

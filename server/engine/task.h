@@ -1,0 +1,72 @@
+// What a task is to the methods: samples to read, somewhere to report progress, and a way to hear that it was cancelled.
+#ifndef ASSAY_SERVER_ENGINE_TASK_H_
+#define ASSAY_SERVER_ENGINE_TASK_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "assay/v1/outcomes.pb.h"
+#include "assay/v1/types.pb.h"
+#include "server/engine/classifier.h"
+#include "server/engine/random.h"
+
+namespace assay::engine {
+
+// The samples of one task. Thread-safe for reading.
+class SampleSource {
+ public:
+  virtual ~SampleSource() = default;
+  virtual size_t size() const = 0;
+  // Position in the dataset of sample i of this task; it keys all randomness.
+  virtual int64_t index(size_t i) const = 0;
+  virtual int label(size_t i) const = 0;
+  // Writes channels x height x width pixels in [0, 1].
+  virtual void ReadImage(size_t i, float* pixels) const = 0;
+};
+
+// Hears about progress; asked between steps whether to stop.
+class TaskObserver {
+ public:
+  virtual ~TaskObserver() = default;
+  // `fraction` of the task's work is done, 0 to 1.
+  virtual void OnProgress(int64_t samples_done, double fraction) = 0;
+  virtual bool Cancelled() = 0;
+};
+
+struct TaskContext {
+  const v1::Condition& condition;
+  int64_t seed;
+  const SampleSource& samples;
+  Classifier& classifier;
+  TaskObserver& observer;
+
+  RandomKey random_key() const { return RandomKey(seed, condition.id()); }
+};
+
+// The outcomes of every sample of the task, in order; or the first error. kCancelled when the observer says so.
+absl::StatusOr<std::vector<v1::Outcome>> RunTask(const TaskContext& task);
+
+// Reading of one row of logits.
+struct Prediction {
+  int label = -1;         // argmax, lowest index on ties; -1 when undecided
+  float confidence = 0;   // its softmax probability
+  bool tie = false;       // another logit equals the largest
+  bool undecided = false; // a logit is not finite
+
+  bool Is(int wanted) const { return !undecided && !tie && label == wanted; }
+};
+Prediction Predict(const float* logits, int num_classes);
+
+// An outcome with sample, label and prediction filled in.
+v1::Outcome MakeOutcome(int64_t sample, int label, const Prediction& prediction);
+
+// The plain passes of a task, in batches: `read` fills the image of sample i, `done` gets its logits.
+absl::Status ForwardAll(const TaskContext& task,
+                        const std::function<void(size_t i, float* pixels)>& read,
+                        const std::function<void(size_t i, const float* logits)>& done);
+
+}  // namespace assay::engine
+
+#endif  // ASSAY_SERVER_ENGINE_TASK_H_

@@ -1,0 +1,1 @@
+// Holds nothing: the precompiled headers of LibTorch need one file to belong to (torch.cmake).

@@ -1,0 +1,276 @@
+// assayd: the server. See docs/architecture.md for what its parts do and docs/operations.md for its flags.
+#include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "common/log.h"
+#include "server/api/grpc_server.h"
+#include "server/api/report_publisher.h"
+#include "server/monitoring/http_server.h"
+#include "server/scheduler/worker.h"
+#include "server/store/sqlite_job_store.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  std::string role = "all";
+  std::string listen = "127.0.0.1:8001";
+  int metrics_port = 8002;
+  std::string data_dir = "assay-data";
+  std::string devices = "auto";
+  int threads = 0;
+  int batch_size = 0;
+  int max_engines = 3;
+  int64_t max_evaluations = 1000;
+  double lease_seconds = 30;
+  double stall_seconds = 600;
+  double exit_timeout = 30;
+  std::string engine_binary;
+  std::string port_file;
+  bool insecure = false;
+};
+
+// Unreferenced blobs younger than this may belong to an upload that is still going on.
+constexpr int64_t kSweepAgeSeconds = 24 * 3600;
+constexpr int kExecutorThreads = 8;
+constexpr size_t kExecutorQueue = 1000;
+
+std::string ProgramDirectory() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error).parent_path().string();
+}
+
+bool IsLoopback(const std::string& address) {
+  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
+         absl::StartsWith(address, "[::1]:");
+}
+
+// "auto": what the engine finds, the GPUs if there are any.
+absl::StatusOr<std::vector<std::string>> ResolveDevices(const Flags& flags) {
+  if (flags.devices != "auto") return std::vector<std::string>(absl::StrSplit(flags.devices, ','));
+  std::vector<std::string> found;
+  FILE* pipe = popen(absl::StrCat("'", flags.engine_binary, "' --list-devices").c_str(), "r");
+  if (pipe != nullptr) {
+    char line[128];
+    while (fgets(line, sizeof(line), pipe) != nullptr) {
+      found.emplace_back(absl::StripAsciiWhitespace(line));
+    }
+    pclose(pipe);
+  }
+  if (found.empty()) {
+    return Error(Reason::kInternal,
+                 absl::StrCat("cannot run ", flags.engine_binary, " --list-devices"));
+  }
+  if (found.size() > 1) found.pop_back();  // the CPU, listed last
+  return found;
+}
+
+// One assayd a directory: the lock goes with the process, however it ends.
+absl::Status LockDirectory(const std::string& directory) {
+  const int fd = open(absl::StrCat(directory, "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    return Error(Reason::kStorageFailed, absl::StrCat("cannot write to ", directory));
+  }
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    return Error(Reason::kAlreadyExists,
+                 absl::StrCat("another assayd uses ", directory, "; choose another --data-dir"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WritePortFile(const std::string& path, int port) {
+  const std::string temporary = path + ".tmp";
+  {
+    std::ofstream file(temporary);
+    file << port << "\n";
+    if (!file.flush()) return Error(Reason::kStorageFailed, absl::StrCat("cannot write ", path));
+  }
+  std::error_code error;
+  fs::rename(temporary, path, error);
+  if (error) return Error(Reason::kStorageFailed, absl::StrCat("cannot write ", path));
+  return absl::OkStatus();
+}
+
+absl::Status Serve(Flags flags, const sigset_t& signals) {
+  const SystemClock clock;
+  if (flags.engine_binary.empty()) flags.engine_binary = ProgramDirectory() + "/assay-engine";
+  if (!IsLoopback(flags.listen) && !flags.insecure) {
+    return Error(Reason::kInvalidArgument,
+                 absl::StrCat("--listen ", flags.listen,
+                              " is reachable from other machines and this build has no TLS; add "
+                              "--insecure if the network is trusted"));
+  }
+  std::error_code error;
+  for (const char* part : {"/blobs", "/engines"}) {
+    fs::create_directories(flags.data_dir + part, error);
+    if (error) {
+      return Error(Reason::kStorageFailed,
+                   absl::StrCat("cannot create ", flags.data_dir, part, ": ", error.message()));
+    }
+  }
+  ASSAY_RETURN_IF_ERROR(LockDirectory(flags.data_dir));
+  ASSAY_ASSIGN_OR_RETURN(const auto blobs, store::BlobStore::Open(flags.data_dir + "/blobs"));
+  ASSAY_ASSIGN_OR_RETURN(const auto store,
+                         store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock));
+  // The lock says that whoever held leases on this file is gone.
+  ASSAY_RETURN_IF_ERROR(store->ReleaseAllLeases());
+  ASSAY_ASSIGN_OR_RETURN(const auto in_use, store->BlobsInUse());
+  const std::set<std::string> kept(in_use.begin(), in_use.end());
+  ASSAY_RETURN_IF_ERROR(
+      blobs->Sweep([&](const std::string& digest) { return kept.count(digest) > 0; },
+                   kSweepAgeSeconds)
+          .status());
+
+  monitoring::Metrics metrics;
+  metrics.SetQueueSource([&] {
+    monitoring::QueueSnapshot snapshot;
+    snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
+    snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
+    const auto oldest = store->OldestOpenTaskMicros();
+    if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
+    return snapshot;
+  });
+  scheduler::EnginePoolOptions pool_options;
+  pool_options.engine_binary = flags.engine_binary;
+  pool_options.log_directory = flags.data_dir + "/engines";
+  ASSAY_ASSIGN_OR_RETURN(pool_options.devices, ResolveDevices(flags));
+  pool_options.threads =
+      flags.threads > 0 ? flags.threads
+                        : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  pool_options.max_engines_per_device = flags.max_engines;
+  pool_options.batch_size = flags.batch_size;
+  scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
+  scheduler::Hub hub;
+  api::Executor executor(kExecutorThreads, kExecutorQueue);
+  api::Context context{*store, *blobs, pool, hub, metrics, clock, executor};
+  context.max_queued_evaluations = flags.max_evaluations;
+
+  ASSAY_ASSIGN_OR_RETURN(const auto server, api::GrpcServer::Start(flags.listen, context));
+  const std::string host = flags.listen.substr(0, flags.listen.rfind(':'));
+  ASSAY_ASSIGN_OR_RETURN(const auto http,
+                         monitoring::HttpServer::Start(host, flags.metrics_port, metrics,
+                                                       [&] { return !context.draining; }));
+  api::ReportPublisher publisher(*store, metrics);
+  std::vector<std::unique_ptr<scheduler::Worker>> workers;
+  for (const std::string& device : pool_options.devices) {
+    scheduler::WorkerOptions options;
+    options.owner = absl::StrCat(getpid(), "/", device);
+    options.device = device;
+    options.lease_seconds = flags.lease_seconds;
+    options.stall_seconds = flags.stall_seconds;
+    workers.push_back(
+        std::make_unique<scheduler::Worker>(options, *store, *blobs, pool, hub, metrics));
+  }
+  if (!flags.port_file.empty()) {
+    ASSAY_RETURN_IF_ERROR(WritePortFile(flags.port_file, server->port()));
+  }
+  LogInfo(absl::StrCat("serving gRPC on ", host, ":", server->port(), " and metrics on ", host, ":",
+                       http->port(), "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
+                       pool_options.threads, " threads; data in ", flags.data_dir));
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  LogInfo(absl::StrCat("stopping (", strsignal(signal), "); a second signal stops at once"));
+  std::thread([signals, timeout = flags.exit_timeout] {
+    timespec limit{};
+    limit.tv_sec = static_cast<time_t>(timeout);
+    const bool again = sigtimedwait(&signals, nullptr, &limit) > 0;
+    LogWarning(again ? "stopped by a second signal" : "--exit-timeout is over");
+    _exit(1);
+  }).detach();
+  context.draining = true;
+  server->SetNotServing();
+  for (const auto& worker : workers) worker->Stop();
+  workers.clear();
+  server->Shutdown(2);
+  metrics.SetQueueSource(nullptr);
+  LogInfo("stopped");
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app(
+      "assayd: evaluates how robust image classifiers are, class by class.\n"
+      "Serves gRPC (assay.v1, health, reflection) and Prometheus metrics.");
+  app.set_version_flag("--version", ASSAY_VERSION);
+  app.add_option("--role", flags.role, "What this process does")
+      ->check(CLI::IsMember({"all"}))
+      ->capture_default_str();
+  app.add_option("--listen", flags.listen, "Address of the gRPC server, host:port")
+      ->capture_default_str();
+  app.add_option("--metrics-port", flags.metrics_port, "Port of /metrics, /healthz and /readyz")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  app.add_option("--data-dir", flags.data_dir, "Where everything is stored")
+      ->capture_default_str();
+  app.add_option("--devices", flags.devices,
+                 "auto, cpu, or GPUs such as cuda:0,cuda:1; one task at a time on each")
+      ->capture_default_str();
+  app.add_option("--threads", flags.threads, "CPU threads of each engine; 0: one a core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--batch-size", flags.batch_size,
+                 "Images in every model pass; 0: measured for each model")
+      ->check(CLI::Range(0, 65536))
+      ->capture_default_str();
+  app.add_option("--max-engines", flags.max_engines, "Models kept loaded on each device")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--max-evaluations", flags.max_evaluations,
+                 "Unfinished evaluations that are accepted")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--lease-seconds", flags.lease_seconds,
+                 "How long a task stays with a worker that is not heard of")
+      ->check(CLI::Range(1.0, 3600.0))
+      ->capture_default_str();
+  app.add_option("--stall-seconds", flags.stall_seconds,
+                 "A model without progress for this long is stopped")
+      ->check(CLI::Range(1.0, 86400.0))
+      ->capture_default_str();
+  app.add_option("--exit-timeout", flags.exit_timeout, "Seconds to stop in after SIGTERM")
+      ->check(CLI::Range(1.0, 3600.0))
+      ->capture_default_str();
+  app.add_option("--engine-binary", flags.engine_binary, "assay-engine; default: beside assayd");
+  app.add_option("--port-file", flags.port_file, "Write the gRPC port here once it serves");
+  app.add_flag("--insecure", flags.insecure, "Allow a public address without TLS");
+  CLI11_PARSE(app, argc, argv);
+
+  // Taken by sigwait in Serve; every thread inherits the mask.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  const absl::Status status = Serve(flags, signals);
+  if (status.ok()) return 0;
+  LogError(status.message());
+  return 1;
+}
+
+}  // namespace
+}  // namespace assay
+
+int main(int argc, char** argv) { return assay::Main(argc, argv); }

@@ -1,0 +1,68 @@
+// Everything that /metrics shows. One object for the process; names and labels are listed in docs/metrics-prometheus.md.
+#ifndef ASSAY_SERVER_MONITORING_METRICS_H_
+#define ASSAY_SERVER_MONITORING_METRICS_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "assay/v1/reports.pb.h"
+
+namespace assay::monitoring {
+
+// What a scrape asks of the store.
+struct QueueSnapshot {
+  std::map<std::string, int64_t> evaluations;  // by state
+  std::map<std::string, int64_t> tasks;        // by state
+  int64_t oldest_task_micros = 0;              // 0: empty queue
+};
+
+// Thread-safe.
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // The exposition in the Prometheus text format.
+  std::string Render() const;
+
+  // Called at every scrape until it is set to nullptr.
+  void SetQueueSource(std::function<QueueSnapshot()> source);
+
+  // --- the work ---
+  void CountTask(const std::string& kind, double seconds, int64_t samples, int64_t forwards,
+                 int64_t backwards);
+  // Phases: "model", "around_model", "commit".
+  void AddPhaseSeconds(const std::string& phase, double seconds);
+  // Reasons: "died_at_work", "died_idle".
+  void CountEngineRestart(const std::string& reason);
+  // Models by state; states that are not named are zero.
+  void SetModelStates(const std::map<std::string, int64_t>& counts);
+  void CountUpload(int64_t stored_bytes, int64_t deduplicated_bytes);
+
+  // --- gRPC, under the names of go-grpc-prometheus ---
+  void RpcStarted(const std::string& type, const std::string& service, const std::string& method);
+  void RpcHandled(const std::string& type, const std::string& service, const std::string& method,
+                  const std::string& code, double seconds);
+  void RpcMessage(const std::string& type, const std::string& service, const std::string& method,
+                  bool received);
+
+  // --- robustness: the latest finished evaluation of each (model, dataset) ---
+  // At most `kMaxReports` pairs are shown, the oldest leaves first.
+  static constexpr size_t kMaxReports = 100;
+  void PublishReport(const v1::Report& report, int64_t end_time_micros);
+  // Removes what an evaluation published.
+  void WithdrawReport(const std::string& evaluation);
+
+ private:
+  struct State;
+  const std::unique_ptr<State> state_;
+};
+
+}  // namespace assay::monitoring
+
+#endif  // ASSAY_SERVER_MONITORING_METRICS_H_

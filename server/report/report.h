@@ -1,0 +1,44 @@
+// Builds reports of outcomes: pure functions, the only place where a metric is computed.
+// Definitions: docs/metrics.md.
+#ifndef ASSAY_SERVER_REPORT_REPORT_H_
+#define ASSAY_SERVER_REPORT_REPORT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "assay/v1/outcomes.pb.h"
+#include "assay/v1/reports.pb.h"
+
+namespace assay::report {
+
+struct ConditionOutcomes {
+  v1::Condition condition;
+  // In any order; each sample at most once.
+  std::vector<v1::Outcome> outcomes;
+};
+
+struct ReportInput {
+  std::string evaluation;  // full resource names
+  std::string model;
+  std::string dataset;
+  int64_t seed = 0;
+  double confidence_level = 0.95;
+  // K of the model (number of logits).
+  int num_classes = 0;
+  // May be shorter than num_classes; the rest is named "class N".
+  std::vector<std::string> class_names;
+  // Samples that each condition will have in the end.
+  int64_t expected_samples = 0;
+  std::vector<ConditionOutcomes> conditions;
+  std::vector<v1::NumericsFingerprint> numerics;
+};
+
+// kInvalidArgument for a confidence level outside (0, 1); kInternal for outcomes that break their
+// own rules.
+absl::StatusOr<v1::Report> BuildReport(const ReportInput& input);
+
+}  // namespace assay::report
+
+#endif  // ASSAY_SERVER_REPORT_REPORT_H_

@@ -1,0 +1,208 @@
+#include "server/scheduler/engine_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+
+namespace assay::scheduler {
+
+struct EnginePool::Engine {
+  std::string model;  // full name
+  std::string device;
+  std::string key;  // model digest and image shape
+  bool busy = false;
+  std::unique_ptr<EngineProcess> process;
+  v1::ModelValidation validation;
+};
+
+namespace {
+
+std::string EngineKey(const v1::Model& model, const v1::ImageShape& shape) {
+  return absl::StrCat(model.digest(), " ", shape.channels(), "x", shape.height(), "x",
+                      shape.width());
+}
+
+}  // namespace
+
+EnginePool::Lease::~Lease() {
+  if (engine_ != nullptr) pool_->Return(engine_);
+}
+EngineProcess& EnginePool::Lease::process() { return *engine_->process; }
+const v1::ModelValidation& EnginePool::Lease::validation() const { return engine_->validation; }
+
+EnginePool::EnginePool(EnginePoolOptions options, store::JobStore& store, store::BlobStore& blobs,
+                       monitoring::Metrics& metrics)
+    : options_(std::move(options)), store_(store), blobs_(blobs), metrics_(metrics) {}
+
+EnginePool::~EnginePool() = default;
+
+std::shared_ptr<EnginePool::Engine> EnginePool::FindIdle(const std::string& device,
+                                                         const std::string& key) {
+  for (auto it = engines_.begin(); it != engines_.end();) {
+    const std::shared_ptr<Engine> engine = *it;
+    if (engine->busy) {
+      ++it;
+      continue;
+    }
+    if (!engine->process->alive()) {
+      // It died while nobody used it; a fresh one takes its place.
+      it = engines_.erase(it);
+      metrics_.CountEngineRestart("died_idle");
+      RefreshState(engine->model);
+      continue;
+    }
+    if (engine->device == device && engine->key == key) {
+      engines_.splice(engines_.begin(), engines_, it);
+      return engine;
+    }
+    ++it;
+  }
+  return nullptr;
+}
+
+std::vector<std::shared_ptr<EnginePool::Engine>> EnginePool::Evict(const std::string& device) {
+  std::vector<std::shared_ptr<Engine>> victims;
+  int held = 0;
+  for (auto it = engines_.begin(); it != engines_.end();) {
+    const std::shared_ptr<Engine> engine = *it;
+    if (engine->device != device || ++held < options_.max_engines_per_device || engine->busy) {
+      ++it;
+      continue;
+    }
+    it = engines_.erase(it);
+    RefreshState(engine->model);
+    victims.push_back(engine);
+  }
+  return victims;
+}
+
+absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
+                                                      const v1::Model& model,
+                                                      const v1::ImageShape& shape) {
+  std::vector<std::shared_ptr<Engine>> victims;
+  {
+    MutexLock lock(mutex_);
+    if (auto engine = FindIdle(device, EngineKey(model, shape))) {
+      engine->busy = true;
+      return Lease(this, std::move(engine));
+    }
+    victims = Evict(device);
+    SetState(model.name(), v1::Model::LOADING, "");
+  }
+  victims.clear();
+  auto engine = StartEngine(device, model, shape);
+  MutexLock lock(mutex_);
+  if (!engine.ok()) {
+    SetState(model.name(), v1::Model::UNAVAILABLE, std::string(engine.status().message()));
+    return engine.status();
+  }
+  (*engine)->busy = true;
+  engines_.push_front(*engine);
+  SetState(model.name(), v1::Model::READY, "");
+  return Lease(this, *std::move(engine));
+}
+
+absl::StatusOr<std::shared_ptr<EnginePool::Engine>> EnginePool::StartEngine(
+    const std::string& device, const v1::Model& model, const v1::ImageShape& shape) {
+  auto engine = std::make_shared<Engine>();
+  engine->model = model.name();
+  engine->device = device;
+  engine->key = EngineKey(model, shape);
+  int64_t number = 0;
+  {
+    MutexLock lock(mutex_);
+    // A few logs are kept, then overwritten.
+    number = started_++ % 16;
+  }
+  ASSAY_ASSIGN_OR_RETURN(
+      engine->process,
+      EngineProcess::Start({options_.engine_binary,
+                            absl::StrCat(options_.log_directory, "/engine-", number, ".log"),
+                            options_.threads}));
+  // What an earlier engine chose by measuring is kept, so that the same bits come out again.
+  const std::string numerics_key =
+      absl::StrCat(engine->key, " ", device, " threads=", options_.threads,
+                   " batch=", options_.batch_size);
+  ASSAY_ASSIGN_OR_RETURN(const auto numerics, store_.GetNumerics(numerics_key));
+  engine_rpc::v1::LoadRequest request;
+  request.set_model_path(blobs_.Path(model.digest()));
+  *request.mutable_input_shape() = shape;
+  request.set_device(device);
+  request.set_threads(options_.threads);
+  request.set_batch_size(numerics ? numerics->batch_size() : options_.batch_size);
+  if (numerics) request.set_memory_format(numerics->memory_format());
+  engine_rpc::v1::LoadResponse response;
+  ASSAY_RETURN_IF_ERROR(
+      engine->process->Load(request, options_.load_timeout_seconds, &response));
+  engine->validation = response.validation();
+  if (!numerics) {
+    ASSAY_RETURN_IF_ERROR(store_.SetNumerics(numerics_key, engine->validation.numerics()));
+  }
+  ASSAY_RETURN_IF_ERROR(store_.SetModelValidation(model.name(), engine->validation));
+  return engine;
+}
+
+void EnginePool::Return(const std::shared_ptr<Engine>& engine) {
+  const bool alive = engine->process->alive();
+  MutexLock lock(mutex_);
+  engine->busy = false;
+  if (alive) return;
+  engines_.remove(engine);
+  RefreshState(engine->model);
+}
+
+absl::Status EnginePool::EnsureLoaded(const v1::Model& model, const v1::ImageShape& shape) {
+  {
+    MutexLock lock(mutex_);
+    for (const auto& engine : engines_) {
+      if (engine->key == EngineKey(model, shape) && engine->process->alive()) {
+        return absl::OkStatus();
+      }
+    }
+  }
+  return Acquire(options_.devices.front(), model, shape).status();
+}
+
+void EnginePool::Unload(const std::string& model) {
+  std::vector<std::shared_ptr<Engine>> victims;
+  {
+    MutexLock lock(mutex_);
+    SetState(model, v1::Model::UNLOADING, "");
+    for (auto it = engines_.begin(); it != engines_.end();) {
+      if ((*it)->model == model) {
+        victims.push_back(*it);
+        it = engines_.erase(it);
+      } else {
+        ++it;
+      }
+    }
+  }
+  for (const auto& engine : victims) engine->process->Kill();
+  MutexLock lock(mutex_);
+  RefreshState(model);
+}
+
+void EnginePool::SetState(const std::string& model, v1::Model::State state,
+                          const std::string& reason) {
+  states_[model] = {state, reason};
+  std::map<std::string, int64_t> counts;
+  for (const auto& [name, entry] : states_) ++counts[v1::Model::State_Name(entry.state)];
+  metrics_.SetModelStates(counts);
+}
+
+void EnginePool::RefreshState(const std::string& model) {
+  const bool loaded = std::any_of(engines_.begin(), engines_.end(),
+                                  [&](const auto& engine) { return engine->model == model; });
+  SetState(model, loaded ? v1::Model::READY : v1::Model::UNLOADED, "");
+}
+
+void EnginePool::DescribeState(v1::Model* model) const {
+  MutexLock lock(mutex_);
+  const auto it = states_.find(model->name());
+  model->set_state(it == states_.end() ? v1::Model::UNLOADED : it->second.state);
+  model->set_state_reason(it == states_.end() ? "" : it->second.reason);
+}
+
+}  // namespace assay::scheduler

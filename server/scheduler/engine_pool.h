@@ -1,0 +1,107 @@
+// The engines of this machine: which models are loaded on which device, started when needed, the least recently used stopped to
+// make room.
+#ifndef ASSAY_SERVER_SCHEDULER_ENGINE_POOL_H_
+#define ASSAY_SERVER_SCHEDULER_ENGINE_POOL_H_
+
+#include <condition_variable>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "assay/v1/models.pb.h"
+#include "common/mutex.h"
+#include "server/monitoring/metrics.h"
+#include "server/scheduler/engine_process.h"
+#include "server/store/blob_store.h"
+#include "server/store/job_store.h"
+
+namespace assay::scheduler {
+
+struct EnginePoolOptions {
+  std::string engine_binary;
+  std::string log_directory;
+  // "cpu", "cuda:0", ...; one task at a time on each.
+  std::vector<std::string> devices = {"cpu"};
+  int threads = 1;
+  // Loaded models on one device, the one at work included.
+  int max_engines_per_device = 3;
+  double load_timeout_seconds = 300;
+  // 0: the engine measures and chooses.
+  int batch_size = 0;
+};
+
+// Thread-safe.
+class EnginePool {
+ public:
+  EnginePool(EnginePoolOptions options, store::JobStore& store, store::BlobStore& blobs,
+             monitoring::Metrics& metrics);
+  // Stops every engine. All leases must have ended.
+  ~EnginePool();
+
+  struct Engine;
+  // An engine that belongs to the caller until the lease ends.
+  class Lease {
+   public:
+    Lease(EnginePool* pool, std::shared_ptr<Engine> engine)
+        : pool_(pool), engine_(std::move(engine)) {}
+    Lease(Lease&& other) noexcept = default;
+    ~Lease();
+    EngineProcess& process();
+    const v1::ModelValidation& validation() const;
+
+   private:
+    EnginePool* pool_;
+    std::shared_ptr<Engine> engine_;
+  };
+
+  // An engine with the model for images of `shape` on `device`, started if need be (which can take a while). Errors of the model
+  // make the model UNAVAILABLE. One call for each device at a time.
+  absl::StatusOr<Lease> Acquire(const std::string& device, const v1::Model& model,
+                                const v1::ImageShape& shape);
+
+  // Makes sure that some device holds the model. For LoadModel.
+  absl::Status EnsureLoaded(const v1::Model& model, const v1::ImageShape& shape);
+  // Kills the model's engines, those at work too.
+  void Unload(const std::string& model);
+
+  // Fills in state and state_reason.
+  void DescribeState(v1::Model* model) const;
+
+  const EnginePoolOptions& options() const { return options_; }
+
+ private:
+  struct ModelState {
+    v1::Model::State state = v1::Model::UNLOADED;
+    std::string reason;
+  };
+  std::shared_ptr<Engine> FindIdle(const std::string& device, const std::string& key)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes the least recently used idle engines beyond the limit out of the list; to be destroyed outside the lock.
+  std::vector<std::shared_ptr<Engine>> Evict(const std::string& device)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::shared_ptr<Engine>> StartEngine(const std::string& device,
+                                                      const v1::Model& model,
+                                                      const v1::ImageShape& shape);
+  void Return(const std::shared_ptr<Engine>& engine);
+  void SetState(const std::string& model, v1::Model::State state, const std::string& reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // READY or UNLOADED, by whether an engine lives.
+  void RefreshState(const std::string& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const EnginePoolOptions options_;
+  store::JobStore& store_;
+  store::BlobStore& blobs_;
+  monitoring::Metrics& metrics_;
+  mutable Mutex mutex_;
+  // Most recently used first.
+  std::list<std::shared_ptr<Engine>> engines_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, ModelState> states_ ABSL_GUARDED_BY(mutex_);
+  int64_t started_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace assay::scheduler
+
+#endif  // ASSAY_SERVER_SCHEDULER_ENGINE_POOL_H_

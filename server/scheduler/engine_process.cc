@@ -1,0 +1,237 @@
+#include "server/scheduler/engine_process.h"
+
+#include <fcntl.h>
+#include <grpcpp/create_channel_posix.h>
+#include <grpcpp/grpcpp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/grpc_status.h"
+
+namespace assay::scheduler {
+namespace {
+
+namespace rpc = ::assay::engine_rpc::v1;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr int kEngineFd = 3;
+constexpr rlim_t kMaxLogBytes = 64 << 20;
+constexpr int kPollMilliseconds = 50;
+
+absl::Status SystemError(const char* what) {
+  return Error(Reason::kInternal,
+               absl::StrCat("cannot start the engine: ", what, ": ", strerror(errno)));
+}
+
+// Runs in the child between fork and exec: async-signal-safe calls only.
+[[noreturn]] void ExecEngine(const char* binary, char* const* argv, char* const* envp, int socket,
+                             int standard_input, int log) {
+  const int null = open("/dev/null", O_WRONLY);
+  // The socket first: it may sit on a descriptor that the others are about to take.
+  const int high = fcntl(socket, F_DUPFD, 64);
+  const int high_input = fcntl(standard_input, F_DUPFD, 64);
+  const int high_log = fcntl(log >= 0 ? log : null, F_DUPFD, 64);
+  const int high_null = fcntl(null, F_DUPFD, 64);
+  dup2(high_input, STDIN_FILENO);
+  dup2(high_null, STDOUT_FILENO);
+  dup2(high_log, STDERR_FILENO);
+  dup2(high, kEngineFd);
+  syscall(SYS_close_range, kEngineFd + 1, ~0U, 0);
+  const rlimit file_size{kMaxLogBytes, kMaxLogBytes};
+  setrlimit(RLIMIT_FSIZE, &file_size);
+  const rlimit core{0, 0};
+  setrlimit(RLIMIT_CORE, &core);
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  setsid();
+  signal(SIGXFSZ, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  execve(binary, argv, envp);
+  _exit(127);
+}
+
+std::string DescribeExit(int status) {
+  if (WIFSIGNALED(status)) {
+    return absl::StrCat("it was killed by signal ", WTERMSIG(status), " (",
+                        strsignal(WTERMSIG(status)), ")");
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return "its program could not be started";
+  return absl::StrCat("it exited with status ", WIFEXITED(status) ? WEXITSTATUS(status) : status);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EngineProcess>> EngineProcess::Start(const EngineOptions& options) {
+  if (access(options.binary.c_str(), X_OK) != 0) return SystemError("assay-engine is not there");
+  int sockets[2];
+  // Non-blocking from the start: gRPC hangs on a blocking one.
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets) != 0) {
+    return SystemError("socketpair");
+  }
+  int lifeline[2];
+  if (pipe2(lifeline, O_CLOEXEC) != 0) {
+    close(sockets[0]);
+    close(sockets[1]);
+    return SystemError("pipe");
+  }
+  const int log = options.log_path.empty()
+                      ? -1
+                      : open(options.log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+  // Everything that allocates is done before the fork. The engine gets no environment but what it needs.
+  std::vector<std::string> environment = {absl::StrCat("OMP_NUM_THREADS=", options.threads),
+                                          "PATH=/usr/bin:/bin", "LC_ALL=C"};
+  for (const char* name : {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"}) {
+    if (const char* value = std::getenv(name)) environment.push_back(absl::StrCat(name, "=", value));
+  }
+  std::vector<char*> envp;
+  for (std::string& variable : environment) envp.push_back(variable.data());
+  envp.push_back(nullptr);
+  std::string name = "assay-engine", flag = "--fd", number = absl::StrCat(kEngineFd);
+  char* const argv[] = {name.data(), flag.data(), number.data(), nullptr};
+
+  const pid_t pid = fork();
+  if (pid == 0) {
+    ExecEngine(options.binary.c_str(), argv, envp.data(), sockets[1], lifeline[0], log);
+  }
+  close(sockets[1]);
+  close(lifeline[0]);
+  if (log >= 0) close(log);
+  if (pid < 0) {
+    close(sockets[0]);
+    close(lifeline[1]);
+    return SystemError("fork");
+  }
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  auto channel = grpc::CreateCustomInsecureChannelFromFd("assay-engine", sockets[0], arguments);
+  return std::unique_ptr<EngineProcess>(new EngineProcess(pid, lifeline[1], std::move(channel)));
+}
+
+EngineProcess::EngineProcess(int pid, int lifeline, std::shared_ptr<grpc::Channel> channel)
+    : pid_(pid),
+      lifeline_(lifeline),
+      channel_(std::move(channel)),
+      stub_(rpc::EngineService::NewStub(channel_)) {}
+
+EngineProcess::~EngineProcess() {
+  Kill();
+  close(lifeline_);
+}
+
+void EngineProcess::Kill() {
+  {
+    MutexLock lock(mutex_);
+    killed_ = true;
+    if (!reaped_) kill(pid_, SIGKILL);
+  }
+  Reap(10'000);
+}
+
+bool EngineProcess::alive() const {
+  Reap(0);
+  MutexLock lock(mutex_);
+  return !reaped_;
+}
+
+void EngineProcess::Reap(int milliseconds) const {
+  const auto deadline = SteadyClock::now() + std::chrono::milliseconds(milliseconds);
+  while (true) {
+    {
+      MutexLock lock(mutex_);
+      if (reaped_) return;
+      int status = 0;
+      if (waitpid(pid_, &status, WNOHANG) == pid_) {
+        reaped_ = true;
+        exit_status_ = status;
+        return;
+      }
+    }
+    if (SteadyClock::now() >= deadline) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+absl::Status EngineProcess::Explain(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  // A call that the engine answered has a reason; one that broke has none.
+  const absl::Status answer = FromGrpcStatus(status);
+  if (ReasonOf(answer).has_value()) return answer;
+  Reap(1000);
+  MutexLock lock(mutex_);
+  if (killed_) return Error(Reason::kEngineLost, "the engine was stopped");
+  if (reaped_) {
+    return Error(Reason::kEngineLost,
+                 absl::StrCat("the engine process ended: ", DescribeExit(exit_status_)));
+  }
+  return Error(Reason::kEngineLost,
+               absl::StrCat("the engine does not answer: ", status.error_message()));
+}
+
+absl::Status EngineProcess::Load(const rpc::LoadRequest& request, double timeout_seconds,
+                                 rpc::LoadResponse* response) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000)));
+  const grpc::Status status = stub_->Load(&context, request, response);
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    Kill();
+    return Error(Reason::kModelFailed,
+                 absl::StrCat("the model did not load and answer within ", timeout_seconds, " s"));
+  }
+  return Explain(status);
+}
+
+absl::Status EngineProcess::Run(const rpc::RunRequest& request, const EventHandler& on_event,
+                                const std::function<bool()>& cancelled, double grace_seconds) {
+  grpc::ClientContext context;
+  // Cancellation has to be noticed while the stream is silent, so a thread watches.
+  std::atomic<bool> finished = false;
+  bool stopped = false;
+  std::thread watcher([&] {
+    while (!finished && !cancelled()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(kPollMilliseconds));
+    }
+    if (finished) return;
+    stopped = true;
+    context.TryCancel();
+    // The stream ends at once for us; the engine itself is asked whether it stopped.
+    const auto deadline =
+        SteadyClock::now() + std::chrono::milliseconds(static_cast<int64_t>(grace_seconds * 1000));
+    while (SteadyClock::now() < deadline) {
+      grpc::ClientContext probe_context;
+      probe_context.set_deadline(std::chrono::system_clock::now() +
+                                 std::chrono::milliseconds(200));
+      rpc::IdleRequest probe;
+      rpc::IdleResponse answer;
+      if (!stub_->Idle(&probe_context, probe, &answer).ok()) continue;
+      if (answer.idle()) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(kPollMilliseconds));
+    }
+    Kill();
+  });
+  const auto reader = stub_->Run(&context, request);
+  rpc::RunEvent event;
+  while (reader->Read(&event)) on_event(event);
+  const grpc::Status status = reader->Finish();
+  finished = true;
+  watcher.join();
+  if (stopped) return Error(Reason::kCancelled, "the task was cancelled");
+  return Explain(status);
+}
+
+}  // namespace assay::scheduler

@@ -1,0 +1,43 @@
+#include "server/scheduler/planner.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/condition.h"
+
+namespace assay::scheduler {
+namespace {
+
+// Model passes of one task. What a crash can cost at most, against the cost of a commit and of the padding at a task's end.
+constexpr double kTaskWork = 50'000;
+constexpr int64_t kMaxTaskSamples = 10'000;
+// Attacks keep a batch of samples in flight and drain it at the end, so small tasks waste passes.
+constexpr int64_t kMinAttackSamples = 512;
+
+int64_t SamplesPerTask(const v1::Condition& condition) {
+  const auto wanted = static_cast<int64_t>(std::ceil(kTaskWork / WorkPerSample(condition)));
+  const int64_t least = condition.family() == kFamilyAttack ? kMinAttackSamples : 1;
+  return std::clamp(wanted, least, kMaxTaskSamples);
+}
+
+}  // namespace
+
+std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions, int64_t first,
+                                   int64_t count, int32_t task_samples) {
+  std::vector<store::Task> tasks;
+  for (size_t c = 0; c < conditions.size(); ++c) {
+    const int64_t size = task_samples > 0 ? task_samples : SamplesPerTask(conditions[c]);
+    const double work = WorkPerSample(conditions[c]);
+    for (int64_t start = first; start < first + count; start += size) {
+      store::Task task;
+      task.condition = static_cast<int>(c);
+      task.first_sample = start;
+      task.samples = static_cast<int32_t>(std::min(size, first + count - start));
+      task.work = work * task.samples;
+      tasks.push_back(std::move(task));
+    }
+  }
+  return tasks;
+}
+
+}  // namespace assay::scheduler

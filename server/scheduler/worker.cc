@@ -1,0 +1,254 @@
+#include "server/scheduler/worker.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/condition.h"
+#include "common/errors.h"
+#include "common/log.h"
+#include "common/manifest.h"
+
+namespace assay::scheduler {
+namespace {
+
+namespace rpc = ::assay::engine_rpc::v1;
+using SteadyClock = std::chrono::steady_clock;
+constexpr auto kPollInterval = std::chrono::milliseconds(1000);
+constexpr auto kStoreRetryInterval = std::chrono::milliseconds(2000);
+
+double SecondsSince(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+// Renews a claim's lease in the background, until destroyed or refused.
+class LeaseKeeper {
+ public:
+  LeaseKeeper(store::JobStore& store, const store::ClaimedTask& claim, double lease_seconds)
+      : store_(store), claim_(claim), lease_micros_(static_cast<int64_t>(lease_seconds * 1e6)) {
+    thread_ = std::thread([this] { Loop(); });
+  }
+  ~LeaseKeeper() {
+    {
+      MutexLock lock(mutex_);
+      stop_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  // OK while the lease is ours; then why not.
+  absl::Status status() const {
+    MutexLock lock(mutex_);
+    return status_;
+  }
+
+ private:
+  void Loop() {
+    // Cancellation is noticed by renewing too, so renew often.
+    const auto interval = std::chrono::milliseconds(
+        std::min<int64_t>(1000, std::max<int64_t>(10, lease_micros_ / 3000)));
+    while (true) {
+      {
+        MutexLock lock(mutex_);
+        if (lock.WaitFor(changed_, interval, [this] { return stop_; })) return;
+      }
+      const absl::Status renewed = store_.RenewLease(claim_, lease_micros_);
+      const auto reason = ReasonOf(renewed);
+      // A store that fails for the moment does not end the work: the commit's fence decides.
+      if (renewed.ok() || (reason != Reason::kLeaseLost && reason != Reason::kCancelled &&
+                           reason != Reason::kNotFound)) {
+        continue;
+      }
+      MutexLock lock(mutex_);
+      status_ = renewed;
+      return;
+    }
+  }
+
+  store::JobStore& store_;
+  const store::ClaimedTask claim_;
+  const int64_t lease_micros_;
+  mutable Mutex mutex_;
+  std::condition_variable changed_;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+// The chunks that hold the samples of a task.
+void AddChunks(const v1::DatasetManifest& manifest, const store::Task& task,
+               const store::BlobStore& blobs, rpc::RunRequest* request) {
+  int64_t first = 0;
+  for (const auto& chunk : manifest.chunks()) {
+    const int64_t end = first + chunk.samples();
+    if (end > task.first_sample && first < task.first_sample + task.samples) {
+      rpc::RunRequest::Chunk* wanted = request->add_chunks();
+      wanted->set_path(blobs.Path(chunk.digest()));
+      wanted->set_first_sample(first);
+      wanted->set_samples(chunk.samples());
+    }
+    first = end;
+  }
+}
+
+}  // namespace
+
+Worker::Worker(WorkerOptions options, store::JobStore& store, store::BlobStore& blobs,
+               EnginePool& pool, Hub& hub, monitoring::Metrics& metrics)
+    : options_(std::move(options)),
+      store_(store),
+      blobs_(blobs),
+      pool_(pool),
+      hub_(hub),
+      metrics_(metrics),
+      thread_([this] { Loop(); }) {}
+
+Worker::~Worker() {
+  Stop();
+  thread_.join();
+}
+
+void Worker::Stop() {
+  stopping_ = true;
+  hub_.NotifyWork();
+}
+
+void Worker::Loop() {
+  while (!stopping_) {
+    auto claim = store_.ClaimTask(options_.owner,
+                                  static_cast<int64_t>(options_.lease_seconds * 1e6), last_model_);
+    if (!claim.ok()) LogWarning(absl::StrCat("cannot claim a task: ", claim.status().message()));
+    if (!claim.ok() || !claim->has_value()) {
+      hub_.WaitForWork(kPollInterval);
+      continue;
+    }
+    const store::ClaimedTask& task = **claim;
+    hub_.NotifyChanged(task.task.evaluation);
+    const absl::Status status = Execute(task);
+    hub_.ClearRunning(task.task.evaluation, task.task.id);
+    if (!status.ok()) HandleFailure(task, status);
+    hub_.NotifyChanged(task.task.evaluation);
+  }
+}
+
+absl::Status Worker::Execute(const store::ClaimedTask& claim) {
+  const auto start = SteadyClock::now();
+  const store::Task& task = claim.task;
+  const LeaseKeeper lease(store_, claim, options_.lease_seconds);
+  ASSAY_ASSIGN_OR_RETURN(const auto evaluation, store_.GetEvaluation(task.evaluation));
+  const v1::EvaluationSpec& spec = evaluation.proto.spec();
+  ASSAY_ASSIGN_OR_RETURN(const auto model, store_.GetModel(spec.model()));
+  v1::DatasetManifest manifest;
+  if (spec.dataset().empty()) {
+    ASSAY_ASSIGN_OR_RETURN(manifest, store_.GetStreamManifest(task.evaluation));
+  } else {
+    ASSAY_ASSIGN_OR_RETURN(auto dataset, store_.GetDataset(spec.dataset()));
+    manifest.Swap(dataset.proto.mutable_manifest());
+  }
+  const v1::Condition& condition = evaluation.proto.conditions(task.condition);
+
+  last_model_ = spec.model();
+  auto engine = pool_.Acquire(options_.device, model.proto, manifest.shape());
+  ASSAY_RETURN_IF_ERROR(engine.status());
+
+  rpc::RunRequest request;
+  *request.mutable_condition() = condition;
+  request.set_seed(spec.seed());
+  request.set_first_sample(task.first_sample);
+  request.set_samples(task.samples);
+  request.set_pixel_type(manifest.pixel_type());
+  AddChunks(manifest, task, blobs_, &request);
+
+  v1::OutcomeBatch outcomes;
+  rpc::RunEvent::Done done;
+  std::atomic<SteadyClock::duration::rep> last_event =
+      SteadyClock::now().time_since_epoch().count();
+  std::atomic<bool> stalled = false;
+  const auto on_event = [&](const rpc::RunEvent& event) {
+    last_event = SteadyClock::now().time_since_epoch().count();
+    if (event.has_progress()) {
+      hub_.SetRunning(task.evaluation, task.id,
+                      {event.progress().samples_done(), event.progress().fraction() * task.work,
+                       condition.id()});
+    } else if (event.has_outcomes()) {
+      outcomes.MergeFrom(event.outcomes());
+    } else if (event.has_done()) {
+      done = event.done();
+    }
+  };
+  const auto cancelled = [&] {
+    const SteadyClock::time_point last{SteadyClock::duration(last_event.load())};
+    if (SecondsSince(last) > options_.stall_seconds) stalled = true;
+    return stopping_ || stalled || !lease.status().ok();
+  };
+  const absl::Status run = engine->process().Run(request, on_event, cancelled,
+                                                 options_.cancel_grace_seconds);
+  if (stalled) {
+    return Error(Reason::kModelFailed,
+                 absl::StrCat("the model made no progress for ", options_.stall_seconds,
+                              " s under ", condition.id(), " and was stopped"));
+  }
+  ASSAY_RETURN_IF_ERROR(lease.status());
+  ASSAY_RETURN_IF_ERROR(run);
+  if (outcomes.outcomes_size() != task.samples) {
+    return Error(Reason::kInternal, absl::StrCat("the engine returned ", outcomes.outcomes_size(),
+                                                 " outcomes for ", task.samples, " samples"));
+  }
+  const auto commit_start = SteadyClock::now();
+  ASSAY_RETURN_IF_ERROR(Commit(claim, outcomes, done.numerics()));
+  metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.forwards(),
+                     done.backwards());
+  metrics_.AddPhaseSeconds("model", done.model_seconds());
+  metrics_.AddPhaseSeconds("around_model", done.other_seconds());
+  metrics_.AddPhaseSeconds("commit", SecondsSince(commit_start));
+  return absl::OkStatus();
+}
+
+absl::Status Worker::Commit(const store::ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
+                            const v1::NumericsFingerprint& numerics) {
+  while (true) {
+    const absl::Status status = store_.CommitTask(claim, outcomes, numerics);
+    const auto reason = ReasonOf(status);
+    if (stopping_ || (reason != Reason::kStorageFull && reason != Reason::kStorageFailed)) {
+      return status;
+    }
+    // Computed outcomes are too dear to drop: wait for room.
+    LogWarning(absl::StrCat("cannot store outcomes of ", claim.task.evaluation, ", trying again: ",
+                            status.message()));
+    hub_.WaitForWork(kStoreRetryInterval);
+  }
+}
+
+void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& status) {
+  const auto reason = ReasonOf(status).value_or(Reason::kInternal);
+  const std::string& evaluation = claim.task.evaluation;
+  if (stopping_) {
+    // Nobody's fault; whoever claims it next starts it again.
+    store_.ReleaseTask(claim, /*count_attempt=*/false).IgnoreError();
+    return;
+  }
+  if (reason == Reason::kCancelled || reason == Reason::kLeaseLost || reason == Reason::kNotFound) {
+    return;
+  }
+  const bool retry = reason == Reason::kEngineLost || reason == Reason::kStorageFailed ||
+                     reason == Reason::kStorageFull;
+  if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
+  LogWarning(absl::StrCat(evaluation, ", samples ", claim.task.first_sample, " to ",
+                          claim.task.first_sample + claim.task.samples - 1, ", attempt ",
+                          claim.attempt, ": ", status.message()));
+  if (retry && claim.attempt < options_.max_attempts) {
+    store_.ReleaseTask(claim, /*count_attempt=*/true).IgnoreError();
+    return;
+  }
+  v1::Failure failure;
+  failure.set_reason(std::string(ReasonName(reason)));
+  failure.set_message(retry ? absl::StrCat(status.message(), "; given up after ", claim.attempt,
+                                           " attempts")
+                            : std::string(status.message()));
+  if (reason == Reason::kInternal) failure.set_message("internal error; the server's log says more");
+  const absl::Status failed = store_.FailEvaluation(evaluation, failure);
+  if (!failed.ok()) LogWarning(absl::StrCat("cannot fail ", evaluation, ": ", failed.message()));
+}
+
+}  // namespace assay::scheduler

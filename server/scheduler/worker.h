@@ -1,0 +1,66 @@
+// Claims tasks and has them computed, one at a time on one device.
+//
+// A task is renewed while it runs, and its outcomes are committed together with `done` under the claim's fence. Whatever stops the
+// worker (a crash, a lost lease, a shutdown), the task is claimed again by somebody and nothing is counted twice.
+#ifndef ASSAY_SERVER_SCHEDULER_WORKER_H_
+#define ASSAY_SERVER_SCHEDULER_WORKER_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "server/monitoring/metrics.h"
+#include "server/scheduler/engine_pool.h"
+#include "server/scheduler/hub.h"
+#include "server/store/blob_store.h"
+#include "server/store/job_store.h"
+
+namespace assay::scheduler {
+
+struct WorkerOptions {
+  std::string owner;   // unique among the workers of one store
+  std::string device;
+  double lease_seconds = 30;
+  // Attempts of a task whose engine died, before the evaluation fails.
+  int max_attempts = 3;
+  // Seconds without any progress after which a model counts as hanging.
+  double stall_seconds = 600;
+  // Seconds that a cancelled engine has to stop before it is killed.
+  double cancel_grace_seconds = 5;
+};
+
+class Worker {
+ public:
+  Worker(WorkerOptions options, store::JobStore& store, store::BlobStore& blobs, EnginePool& pool,
+         Hub& hub, monitoring::Metrics& metrics);
+  // Stops, giving a running task back to the queue.
+  ~Worker();
+  // Asks it to stop; does not wait.
+  void Stop();
+
+ private:
+  void Loop();
+  // Runs one claimed task to its commit, or to the first error.
+  absl::Status Execute(const store::ClaimedTask& claim);
+  // What becomes of a task that was not committed.
+  void HandleFailure(const store::ClaimedTask& claim, const absl::Status& status);
+  // Commits, again and again while the store has no room or no luck, until the lease is lost.
+  absl::Status Commit(const store::ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
+                      const v1::NumericsFingerprint& numerics);
+
+  const WorkerOptions options_;
+  store::JobStore& store_;
+  store::BlobStore& blobs_;
+  EnginePool& pool_;
+  Hub& hub_;
+  monitoring::Metrics& metrics_;
+  std::atomic<bool> stopping_ = false;
+  std::string last_model_;  // of the worker's thread only
+  std::thread thread_;
+};
+
+}  // namespace assay::scheduler
+
+#endif  // ASSAY_SERVER_SCHEDULER_WORKER_H_

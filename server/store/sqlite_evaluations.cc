@@ -1,0 +1,401 @@
+// Evaluations, their outcomes and their streams.
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/errors.h"
+#include "common/resource_names.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "google/protobuf/util/time_util.h"
+#include "server/store/sqlite_job_store_impl.h"
+
+namespace assay::store {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+using v1::Evaluation;
+
+constexpr char kTokenPrefix[] = "evaluations/";
+
+bool HasEnded(Evaluation::State state) { return state > Evaluation::RUNNING; }
+
+absl::Status WrongState(const std::string& name, Evaluation::State state, absl::string_view text) {
+  return Error(Reason::kWrongState,
+               absl::StrCat(name, " is ", Evaluation::State_Name(state), "; ", text))
+      .With("state", Evaluation::State_Name(state))
+      .Resource(kEvaluations, name);
+}
+
+absl::Status NotAStream(const std::string& name) {
+  return Error(Reason::kWrongState, absl::StrCat(name, " did not come from a stream"))
+      .Resource(kEvaluations, name);
+}
+
+// What ReadRecord reads, in this order, from the table evaluations named e.
+constexpr char kRecordColumns[] =
+    "e.id, e.dataset, e.state, e.revision, e.create_micros, e.start_micros, e.end_micros, "
+    "e.tasks, e.tasks_done, e.samples, e.samples_done, e.work, e.work_done, e.failure, "
+    "e.evaluation, (SELECT t.condition FROM tasks t WHERE t.evaluation = e.id AND t.state = 1 "
+    "ORDER BY t.id LIMIT 1)";
+
+absl::StatusOr<EvaluationRecord> ReadRecord(const Statement& row) {
+  EvaluationRecord record;
+  Evaluation& evaluation = record.proto;
+  ASSAY_RETURN_IF_ERROR(row.Message(14, evaluation));
+  evaluation.mutable_spec()->set_dataset(row.Text(1));
+  evaluation.set_state(static_cast<Evaluation::State>(row.Int(2)));
+  record.revision = row.Int(3);
+  *evaluation.mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(row.Int(4));
+  if (!row.IsNull(5)) {
+    *evaluation.mutable_start_time() = TimeUtil::MicrosecondsToTimestamp(row.Int(5));
+  }
+  if (!row.IsNull(6)) {
+    *evaluation.mutable_end_time() = TimeUtil::MicrosecondsToTimestamp(row.Int(6));
+  }
+  v1::Progress& progress = *evaluation.mutable_progress();
+  progress.set_tasks(row.Int(7));
+  progress.set_tasks_done(row.Int(8));
+  progress.set_samples(row.Int(9));
+  progress.set_samples_done(row.Int(10));
+  progress.set_work(row.Double(11));
+  progress.set_work_done(row.Double(12));
+  if (!row.IsNull(13)) ASSAY_RETURN_IF_ERROR(row.Message(13, *evaluation.mutable_failure()));
+  if (!row.IsNull(15)) {
+    const int64_t condition = row.Int(15);
+    if (condition >= 0 && condition < evaluation.conditions_size()) {
+      progress.set_current_condition(evaluation.conditions(static_cast<int>(condition)).id());
+    }
+  }
+  return record;
+}
+
+}  // namespace
+
+absl::StatusOr<SqliteJobStore::EvaluationRow> SqliteJobStore::FindEvaluation(
+    const std::string& name) {
+  Statement row = db_.Query(
+      "SELECT id, state, tasks = tasks_done, manifest FROM evaluations WHERE name = ?", name);
+  if (!row.Next()) return row.ErrorOr(NotFound(kEvaluations, name));
+  EvaluationRow found;
+  found.id = row.Int(0);
+  found.state = static_cast<Evaluation::State>(row.Int(1));
+  found.all_tasks_done = row.Int(2) != 0;
+  if (!row.IsNull(3)) found.manifest = row.Int(3);
+  return found;
+}
+
+absl::StatusOr<EvaluationRecord> SqliteJobStore::ReadEvaluation(const std::string& name) {
+  Statement row = db_.Query(
+      absl::StrCat("SELECT ", kRecordColumns, " FROM evaluations e WHERE e.name = ?"), name);
+  if (!row.Next()) return row.ErrorOr(NotFound(kEvaluations, name));
+  return ReadRecord(row);
+}
+
+absl::Status SqliteJobStore::InsertTasks(int64_t evaluation, const std::vector<Task>& tasks) {
+  const int64_t now = clock_.NowMicros();
+  int64_t samples = 0;
+  double work = 0;
+  for (const Task& task : tasks) {
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("INSERT INTO tasks (evaluation, condition, first_sample, samples, work, "
+                "create_micros) VALUES (?, ?, ?, ?, ?, ?)",
+                evaluation, task.condition, task.first_sample, task.samples, task.work, now));
+    samples += task.samples;
+    work += task.work;
+  }
+  return db_.Run(
+      "UPDATE evaluations SET tasks = tasks + ?, samples = samples + ?, work = work + ? "
+      "WHERE id = ?",
+      static_cast<int64_t>(tasks.size()), samples, work, evaluation);
+}
+
+absl::Status SqliteJobStore::BumpRevision(int64_t evaluation) {
+  return db_.Run("UPDATE evaluations SET revision = revision + 1 WHERE id = ?", evaluation);
+}
+
+absl::Status SqliteJobStore::EndEvaluation(int64_t evaluation, Evaluation::State state,
+                                           const std::optional<v1::Failure>& failure) {
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("UPDATE tasks SET state = 0, lease_micros = 0, owner = NULL "
+              "WHERE evaluation = ? AND state = 1",
+              evaluation));
+  return db_.Run(
+      "UPDATE evaluations SET state = ?, failure = ?, end_micros = ?, revision = revision + 1 "
+      "WHERE id = ?",
+      static_cast<int>(state), failure, clock_.NowMicros(), evaluation);
+}
+
+absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluation& evaluation,
+                                                                  const std::vector<Task>& tasks,
+                                                                  const std::string& request_id) {
+  const Evaluation::State state =
+      evaluation.state() == Evaluation::RECEIVING ? Evaluation::RECEIVING : Evaluation::QUEUED;
+  // What can change has columns of its own.
+  Evaluation fixed = evaluation;
+  fixed.clear_state();
+  fixed.clear_failure();
+  fixed.clear_progress();
+  fixed.clear_create_time();
+  fixed.clear_start_time();
+  fixed.clear_end_time();
+  const std::string& name = evaluation.name();
+
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> created,
+                         FindRequest(kEvaluations, request_id));
+  if (created) return ReadEvaluation(*created);
+  const absl::Status taken = FindEvaluation(name).status();
+  if (taken.ok()) {
+    return Error(Reason::kAlreadyExists, absl::StrCat(name, " exists; choose another name"))
+        .Resource(kEvaluations, name)
+        .ToStatus();
+  }
+  if (!absl::IsNotFound(taken)) return taken;
+  const std::optional<std::string> request =
+      request_id.empty() ? std::nullopt : std::optional<std::string>(request_id);
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("INSERT INTO evaluations (name, request_id, model, dataset, state, create_micros, "
+              "evaluation) VALUES (?, ?, ?, ?, ?, ?, ?)",
+              name, request, evaluation.spec().model(), evaluation.spec().dataset(),
+              static_cast<int>(state), clock_.NowMicros(), fixed));
+  ASSAY_RETURN_IF_ERROR(InsertTasks(db_.last_insert_id(), tasks));
+  ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(name));
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  return record;
+}
+
+absl::StatusOr<EvaluationRecord> SqliteJobStore::GetEvaluation(const std::string& name) {
+  MutexLock lock(mutex_);
+  return ReadEvaluation(name);
+}
+
+absl::StatusOr<Listing<EvaluationRecord>> SqliteJobStore::ListEvaluations(const Page& page) {
+  ASSAY_ASSIGN_OR_RETURN(const std::string key, DecodePageToken(kTokenPrefix, page.token));
+  std::optional<int64_t> before;
+  if (!key.empty() && !absl::SimpleAtoi(absl::StripPrefix(key, kTokenPrefix), &before.emplace())) {
+    return InvalidPageToken();
+  }
+  const int limit = PageLimit(page);
+
+  MutexLock lock(mutex_);
+  Listing<EvaluationRecord> listing;
+  Statement rows = db_.Query(absl::StrCat("SELECT ", kRecordColumns,
+                                          " FROM evaluations e WHERE e.id < coalesce(?, "
+                                          "9223372036854775807) ORDER BY e.id DESC LIMIT ?"),
+                             before, limit + 1);
+  int64_t last = 0;
+  while (rows.Next()) {
+    if (static_cast<int>(listing.records.size()) == limit) {
+      listing.next_token = EncodePageToken(absl::StrCat(kTokenPrefix, last));
+      break;
+    }
+    last = rows.Int(0);
+    ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadRecord(rows));
+    listing.records.push_back(std::move(record));
+  }
+  ASSAY_RETURN_IF_ERROR(rows.status());
+  return listing;
+}
+
+absl::StatusOr<EvaluationRecord> SqliteJobStore::CancelEvaluation(const std::string& name) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(name));
+  if (HasEnded(row.state)) return WrongState(name, row.state, "it has ended already");
+  ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::CANCELLED, std::nullopt));
+  ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(name));
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  return record;
+}
+
+absl::StatusOr<EvaluationRecord> SqliteJobStore::RetryEvaluation(const std::string& name) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(name));
+  if (row.state != Evaluation::FAILED && row.state != Evaluation::CANCELLED) {
+    return WrongState(name, row.state, "only a FAILED or CANCELLED one can be retried");
+  }
+  if (row.all_tasks_done) {
+    // A stream that was cancelled when all that had landed was done: no commit is to come that
+    // could end it.
+    ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::SUCCEEDED, std::nullopt));
+  } else {
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("UPDATE evaluations SET state = ?, failure = NULL, start_micros = NULL, "
+                "end_micros = NULL, revision = revision + 1 WHERE id = ?",
+                static_cast<int>(Evaluation::QUEUED), row.id));
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("UPDATE tasks SET attempts = 0 WHERE evaluation = ? AND state < 2", row.id));
+  }
+  ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(name));
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  return record;
+}
+
+absl::Status SqliteJobStore::FailEvaluation(const std::string& name, const v1::Failure& failure) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(name));
+  if (HasEnded(row.state)) return WrongState(name, row.state, "it has ended already");
+  ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::FAILED, failure));
+  return transaction.Commit();
+}
+
+absl::Status SqliteJobStore::DeleteEvaluation(const std::string& name) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(name));
+  if (!HasEnded(row.state)) {
+    return Error(Reason::kInUse, absl::StrCat(name, " is ", Evaluation::State_Name(row.state),
+                                              "; cancel it, or wait for its end"))
+        .With("state", Evaluation::State_Name(row.state))
+        .Resource(kEvaluations, name);
+  }
+  ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM evaluations WHERE id = ?", row.id));
+  ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM manifests WHERE id = ?", row.manifest));
+  return transaction.Commit();
+}
+
+absl::StatusOr<std::vector<TaskOutcomes>> SqliteJobStore::GetOutcomes(const std::string& name) {
+  struct Stored {
+    int condition;
+    int64_t first_sample;
+    std::string batch;
+    v1::NumericsFingerprint numerics;
+  };
+  std::vector<Stored> stored;
+  {
+    MutexLock lock(mutex_);
+    Transaction transaction(db_, Transaction::kRead);
+    ASSAY_RETURN_IF_ERROR(transaction.status());
+    ASSAY_ASSIGN_OR_RETURN(const EvaluationRow evaluation, FindEvaluation(name));
+    Statement rows = db_.Query(
+        "SELECT t.condition, t.first_sample, o.batch, f.fingerprint "
+        "FROM tasks t JOIN outcomes o ON o.task = t.id JOIN fingerprints f ON f.id = o.fingerprint "
+        "WHERE t.evaluation = ? ORDER BY t.condition, t.first_sample",
+        evaluation.id);
+    while (rows.Next()) {
+      Stored& task = stored.emplace_back();
+      task.condition = static_cast<int>(rows.Int(0));
+      task.first_sample = rows.Int(1);
+      task.batch = rows.Text(2);
+      ASSAY_RETURN_IF_ERROR(rows.Message(3, task.numerics));
+    }
+    ASSAY_RETURN_IF_ERROR(rows.status());
+  }
+  // Parsing takes most of the time, and claims and renewals must not wait for it.
+  std::vector<TaskOutcomes> outcomes;
+  outcomes.reserve(stored.size());
+  for (Stored& task : stored) {
+    TaskOutcomes& parsed = outcomes.emplace_back();
+    parsed.condition = task.condition;
+    parsed.first_sample = task.first_sample;
+    parsed.numerics = std::move(task.numerics);
+    if (!parsed.outcomes.ParseFromString(task.batch)) {
+      return Error(Reason::kStorageFailed,
+                   absl::StrCat("stored outcomes of ", name, " cannot be read"))
+          .ToStatus();
+    }
+    task.batch = std::string();
+  }
+  return outcomes;
+}
+
+// --- streams
+
+absl::StatusOr<v1::DatasetManifest> SqliteJobStore::GetStreamManifest(
+    const std::string& evaluation) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kRead);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(evaluation));
+  if (!row.manifest) return NotAStream(evaluation);
+  return ReadManifest(*row.manifest);
+}
+
+absl::Status SqliteJobStore::CreateStreamManifest(const std::string& evaluation,
+                                                  const v1::DatasetManifest& manifest) {
+  v1::DatasetManifest header = manifest;
+  header.clear_chunks();
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(evaluation));
+  if (row.state != Evaluation::RECEIVING) {
+    return WrongState(evaluation, row.state, "it does not receive batches");
+  }
+  if (row.manifest) {
+    ASSAY_ASSIGN_OR_RETURN(v1::DatasetManifest existing, ReadManifest(*row.manifest));
+    existing.clear_chunks();
+    if (google::protobuf::util::MessageDifferencer::Equals(existing, header)) {
+      return absl::OkStatus();
+    }
+    return Error(Reason::kAlreadyExists,
+                 absl::StrCat("the stream of ", evaluation,
+                              " has begun with another shape, pixel type or classes"))
+        .Resource(kEvaluations, evaluation);
+  }
+  ASSAY_ASSIGN_OR_RETURN(const int64_t id, InsertManifest(header));
+  ASSAY_RETURN_IF_ERROR(db_.Run("UPDATE evaluations SET manifest = ? WHERE id = ?", id, row.id));
+  return transaction.Commit();
+}
+
+absl::Status SqliteJobStore::AppendStreamChunk(const std::string& evaluation, int64_t index,
+                                               const v1::DatasetManifest::Chunk& chunk,
+                                               const std::vector<Task>& tasks) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(evaluation));
+  if (row.state != Evaluation::RECEIVING) {
+    return WrongState(evaluation, row.state, "it does not receive batches");
+  }
+  if (!row.manifest) return NotAStream(evaluation);
+  {
+    Statement counted = db_.Query(
+        "SELECT (SELECT digest FROM chunks WHERE manifest = ?1 AND position = ?2), "
+        "(SELECT coalesce(max(position), -1) + 1 FROM chunks WHERE manifest = ?1)",
+        *row.manifest, index);
+    if (!counted.Next()) {
+      return counted.ErrorOr(Error(Reason::kStorageFailed, "a manifest is missing"));
+    }
+    if (!counted.IsNull(0)) {
+      if (counted.Text(0) == chunk.digest()) return absl::OkStatus();
+      return InvalidFields(
+          {{"index", absl::StrCat("batch ", index, " has arrived before with other content")}});
+    }
+    if (counted.Int(1) != index) {
+      return InvalidFields(
+          {{"index", absl::StrCat("the next batch is ", counted.Int(1), "; got ", index)}});
+    }
+  }
+  ASSAY_RETURN_IF_ERROR(InsertChunk(*row.manifest, index, chunk));
+  ASSAY_RETURN_IF_ERROR(InsertTasks(row.id, tasks));
+  ASSAY_RETURN_IF_ERROR(BumpRevision(row.id));
+  return transaction.Commit();
+}
+
+absl::Status SqliteJobStore::FinishStream(const std::string& evaluation,
+                                          const std::string& dataset) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(evaluation));
+  if (row.state != Evaluation::RECEIVING) {
+    return WrongState(evaluation, row.state, "it does not receive batches");
+  }
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("UPDATE evaluations SET dataset = ?, state = ?, revision = revision + 1 WHERE id = ?",
+              dataset, static_cast<int>(Evaluation::QUEUED), row.id));
+  if (row.all_tasks_done) {
+    ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::SUCCEEDED, std::nullopt));
+  }
+  return transaction.Commit();
+}
+
+}  // namespace assay::store

@@ -1,0 +1,22 @@
+// JobStore in one SQLite file (WAL, synchronous=FULL). For one machine; several processes may open
+// the same file.
+#ifndef ASSAY_SERVER_STORE_SQLITE_JOB_STORE_H_
+#define ASSAY_SERVER_STORE_SQLITE_JOB_STORE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "server/store/job_store.h"
+
+namespace assay::store {
+
+// Opens or creates the file and brings its schema up to date. `clock` must outlive the store. A
+// file of a newer version is refused (kStorageFailed) and left alone.
+absl::StatusOr<std::unique_ptr<JobStore>> OpenSqliteJobStore(const std::string& path,
+                                                             const Clock& clock);
+
+}  // namespace assay::store
+
+#endif  // ASSAY_SERVER_STORE_SQLITE_JOB_STORE_H_

@@ -1,0 +1,159 @@
+// The class behind OpenSqliteJobStore, for the files that implement it: sqlite_job_store.cc
+// (models, datasets, blobs), sqlite_evaluations.cc (evaluations, outcomes, streams) and
+// sqlite_queue.cc (the queue and its counts).
+#ifndef ASSAY_SERVER_STORE_SQLITE_JOB_STORE_IMPL_H_
+#define ASSAY_SERVER_STORE_SQLITE_JOB_STORE_IMPL_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/mutex.h"
+#include "server/store/job_store.h"
+#include "server/store/sqlite.h"
+
+namespace assay::store {
+
+// The values of tasks.state.
+enum TaskState { kOpen = 0, kLeased = 1, kDone = 2 };
+
+// Page tokens are the page's last record's key, in base64.
+int PageLimit(const Page& page);
+std::string EncodePageToken(const std::string& key);
+absl::Status InvalidPageToken();
+// The key; "" for the first page. kInvalidArgument unless it starts with `prefix`.
+absl::StatusOr<std::string> DecodePageToken(const std::string& prefix, const std::string& token);
+
+class SqliteJobStore final : public JobStore {
+ public:
+  SqliteJobStore(std::unique_ptr<Database> database, const Clock& clock)
+      : clock_(clock), owned_database_(std::move(database)), db_(*owned_database_) {}
+
+  absl::StatusOr<ModelRecord> CreateModel(const ModelRecord& model,
+                                          const std::string& request_id) override;
+  absl::StatusOr<ModelRecord> GetModel(const std::string& name) override;
+  absl::StatusOr<Listing<ModelRecord>> ListModels(const Page& page) override;
+  absl::Status DeleteModel(const std::string& name) override;
+  absl::Status SetModelValidation(const std::string& name,
+                                  const v1::ModelValidation& validation) override;
+  absl::StatusOr<std::optional<v1::NumericsFingerprint>> GetNumerics(
+      const std::string& key) override;
+  absl::Status SetNumerics(const std::string& key,
+                           const v1::NumericsFingerprint& numerics) override;
+
+  absl::StatusOr<DatasetRecord> CreateDataset(const DatasetRecord& dataset,
+                                              const std::string& request_id) override;
+  absl::StatusOr<DatasetRecord> GetDataset(const std::string& name) override;
+  absl::StatusOr<Listing<DatasetRecord>> ListDatasets(const Page& page) override;
+  absl::Status DeleteDataset(const std::string& name) override;
+  absl::StatusOr<std::vector<std::string>> BlobsInUse() override;
+
+  absl::StatusOr<EvaluationRecord> CreateEvaluation(const v1::Evaluation& evaluation,
+                                                    const std::vector<Task>& tasks,
+                                                    const std::string& request_id) override;
+  absl::StatusOr<EvaluationRecord> GetEvaluation(const std::string& name) override;
+  absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(const Page& page) override;
+  absl::StatusOr<EvaluationRecord> CancelEvaluation(const std::string& name) override;
+  absl::StatusOr<EvaluationRecord> RetryEvaluation(const std::string& name) override;
+  absl::Status FailEvaluation(const std::string& name, const v1::Failure& failure) override;
+  absl::Status DeleteEvaluation(const std::string& name) override;
+  absl::StatusOr<std::vector<TaskOutcomes>> GetOutcomes(const std::string& name) override;
+
+  absl::StatusOr<v1::DatasetManifest> GetStreamManifest(const std::string& evaluation) override;
+  absl::Status CreateStreamManifest(const std::string& evaluation,
+                                    const v1::DatasetManifest& manifest) override;
+  absl::Status AppendStreamChunk(const std::string& evaluation, int64_t index,
+                                 const v1::DatasetManifest::Chunk& chunk,
+                                 const std::vector<Task>& tasks) override;
+  absl::Status FinishStream(const std::string& evaluation, const std::string& dataset) override;
+
+  absl::StatusOr<std::map<std::string, int64_t>> CountEvaluations() override;
+  absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override;
+  absl::StatusOr<std::optional<int64_t>> OldestOpenTaskMicros() override;
+  absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
+                                                       int64_t lease_micros,
+                                                       const std::string& prefer_model) override;
+  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) override;
+  absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
+                          const v1::NumericsFingerprint& numerics) override;
+  absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt) override;
+  absl::Status ReleaseAllLeases() override;
+
+ private:
+  // What decides about transitions of an evaluation.
+  struct EvaluationRow {
+    int64_t id = 0;
+    v1::Evaluation::State state = v1::Evaluation::STATE_UNSPECIFIED;
+    bool all_tasks_done = false;
+    std::optional<int64_t> manifest;
+  };
+  // The task and the evaluation that a claim is about, as they are now.
+  struct ClaimState {
+    bool current = false;  // the claim is the task's latest, and neither committed nor given back
+    bool stopped = false;  // the evaluation is FAILED, CANCELLED or deleted
+    int64_t evaluation = 0;
+  };
+
+  // --- sqlite_job_store.cc; `table` is "models" or "datasets"
+  // Name of the record that answers a creation: one made by the same request, or one of the same
+  // name and digest.
+  absl::StatusOr<std::optional<std::string>> FindCreated(const std::string& table,
+                                                         const std::string& name,
+                                                         const std::string& digest,
+                                                         const std::string& request_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::optional<std::string>> FindRequest(const std::string& table,
+                                                         const std::string& request_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<ModelRecord> ReadModel(const std::string& name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<DatasetRecord> ReadDataset(const std::string& name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<int64_t> InsertManifest(const v1::DatasetManifest& manifest)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status InsertChunk(int64_t manifest, int64_t position,
+                           const v1::DatasetManifest::Chunk& chunk)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<v1::DatasetManifest> ReadManifest(int64_t id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // --- sqlite_evaluations.cc
+  absl::StatusOr<EvaluationRow> FindEvaluation(const std::string& name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<EvaluationRecord> ReadEvaluation(const std::string& name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status InsertTasks(int64_t evaluation, const std::vector<Task>& tasks)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends an unfinished evaluation; its leased tasks are open again, in case of a retry.
+  absl::Status EndEvaluation(int64_t evaluation, v1::Evaluation::State state,
+                             const std::optional<v1::Failure>& failure)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Records a change of the evaluation that has no column of its own.
+  absl::Status BumpRevision(int64_t evaluation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // --- sqlite_queue.cc
+  absl::StatusOr<std::optional<ClaimedTask>> FindClaimable(int64_t now,
+                                                           const std::string& prefer_model)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<ClaimState> FindClaim(const ClaimedTask& claim)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The claim's state when it is current and wanted; kLeaseLost or kCancelled otherwise.
+  absl::StatusOr<ClaimState> CheckClaim(const ClaimedTask& claim)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<int64_t> FindOrInsertFingerprint(const v1::NumericsFingerprint& numerics)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Clock& clock_;
+  Mutex mutex_;
+  const std::unique_ptr<Database> owned_database_;
+  Database& db_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace assay::store
+
+#endif  // ASSAY_SERVER_STORE_SQLITE_JOB_STORE_IMPL_H_

@@ -1,0 +1,174 @@
+#include "server/store/sqlite_schema.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "assay/v1/evaluations.pb.h"
+#include "common/errors.h"
+
+namespace assay::store {
+namespace {
+
+// Stored in PRAGMA user_version. A change of the tables adds a version here and a step in
+// BringUpToDate.
+constexpr int64_t kVersion = 1;
+
+// The indexes below call an evaluation unfinished when its state is at most 3.
+static_assert(v1::Evaluation::RECEIVING == 1 && v1::Evaluation::QUEUED == 2 &&
+              v1::Evaluation::RUNNING == 3 && v1::Evaluation::SUCCEEDED == 4 &&
+              v1::Evaluation::FAILED == 5 && v1::Evaluation::CANCELLED == 6);
+
+// Tasks are 0 OPEN, 1 LEASED or 2 DONE. Ids of evaluations and tasks are never used again
+// (AUTOINCREMENT): an old claim cannot meet a new task. Counters of an evaluation are kept in the
+// transactions that change its tasks. Messages stand last in their rows, so that scans over the
+// columns before them need not read them.
+constexpr char kVersion1[] = R"sql(
+CREATE TABLE models (
+  name TEXT NOT NULL PRIMARY KEY,
+  digest TEXT NOT NULL,
+  request_id TEXT UNIQUE,
+  model BLOB NOT NULL
+);
+CREATE TABLE chosen_numerics (
+  key TEXT NOT NULL PRIMARY KEY,
+  fingerprint BLOB NOT NULL
+);
+
+-- A manifest (its header: all but the chunks) belongs to a dataset or to the stream of an evaluation.
+CREATE TABLE manifests (
+  id INTEGER PRIMARY KEY,
+  header BLOB NOT NULL
+);
+CREATE TABLE chunks (
+  manifest INTEGER NOT NULL REFERENCES manifests(id) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  samples INTEGER NOT NULL,
+  PRIMARY KEY (manifest, position)
+) WITHOUT ROWID;
+CREATE TABLE datasets (
+  name TEXT NOT NULL PRIMARY KEY,
+  digest TEXT NOT NULL,
+  request_id TEXT UNIQUE,
+  manifest INTEGER NOT NULL UNIQUE REFERENCES manifests(id),
+  dataset BLOB NOT NULL
+);
+
+CREATE TABLE evaluations (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  request_id TEXT UNIQUE,
+  model TEXT NOT NULL,
+  dataset TEXT NOT NULL,
+  manifest INTEGER UNIQUE REFERENCES manifests(id),
+  state INTEGER NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 1,
+  create_micros INTEGER NOT NULL,
+  start_micros INTEGER,
+  end_micros INTEGER,
+  tasks INTEGER NOT NULL DEFAULT 0,
+  tasks_done INTEGER NOT NULL DEFAULT 0,
+  samples INTEGER NOT NULL DEFAULT 0,
+  samples_done INTEGER NOT NULL DEFAULT 0,
+  work REAL NOT NULL DEFAULT 0,
+  work_done REAL NOT NULL DEFAULT 0,
+  failure BLOB,
+  evaluation BLOB NOT NULL
+);
+CREATE INDEX evaluations_by_state ON evaluations(state);
+CREATE INDEX evaluations_by_dataset ON evaluations(dataset);
+CREATE INDEX unfinished_evaluations ON evaluations(id) WHERE state <= 3;
+CREATE INDEX unfinished_evaluations_by_model ON evaluations(model, id) WHERE state <= 3;
+
+CREATE TABLE tasks (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  evaluation INTEGER NOT NULL REFERENCES evaluations(id) ON DELETE CASCADE,
+  condition INTEGER NOT NULL,
+  first_sample INTEGER NOT NULL,
+  samples INTEGER NOT NULL,
+  work REAL NOT NULL,
+  create_micros INTEGER NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0,
+  -- The task can be claimed from this time on: 0 when open, the end of the lease when leased.
+  lease_micros INTEGER NOT NULL DEFAULT 0,
+  fence INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  owner TEXT
+);
+CREATE INDEX tasks_in_order ON tasks(evaluation, condition, first_sample);
+CREATE INDEX unfinished_tasks ON tasks(evaluation, id) WHERE state < 2;
+CREATE INDEX leased_tasks ON tasks(evaluation, id) WHERE state = 1;
+
+CREATE TABLE fingerprints (
+  id INTEGER PRIMARY KEY,
+  fingerprint BLOB NOT NULL UNIQUE
+);
+CREATE TABLE outcomes (
+  task INTEGER PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
+  fingerprint INTEGER NOT NULL REFERENCES fingerprints(id),
+  batch BLOB NOT NULL
+);
+)sql";
+
+absl::StatusOr<int64_t> SingleNumber(Database& database, const char* sql) {
+  Statement row = database.Query(sql);
+  if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
+  return row.Int(0);
+}
+
+// 0 for an empty file.
+absl::StatusOr<int64_t> CheckVersion(Database& database, const std::string& path) {
+  ASSAY_ASSIGN_OR_RETURN(const int64_t version, SingleNumber(database, "PRAGMA user_version"));
+  if (version > kVersion) {
+    return Error(Reason::kStorageFailed, absl::StrCat(path, " has version ", version,
+                                                      "; this program knows versions up to ",
+                                                      kVersion, ": use a newer one"))
+        .ToStatus();
+  }
+  ASSAY_ASSIGN_OR_RETURN(const int64_t objects,
+                         SingleNumber(database, "SELECT count(*) FROM sqlite_schema"));
+  if (version < 0 || (version == 0 && objects > 0)) {
+    return Error(Reason::kStorageFailed, absl::StrCat(path, " is a file of another program"))
+        .ToStatus();
+  }
+  return version;
+}
+
+absl::Status BringUpToDate(Database& database, const std::string& path) {
+  // Another process may be doing the same at this moment.
+  Transaction transaction(database, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const int64_t version, CheckVersion(database, path));
+  if (version == kVersion) return absl::OkStatus();
+  ASSAY_RETURN_IF_ERROR(database.RunScript(kVersion1));
+  ASSAY_RETURN_IF_ERROR(database.Run(absl::StrCat("PRAGMA user_version = ", kVersion)));
+  return transaction.Commit();
+}
+
+absl::Status UseWriteAheadLog(Database& database, const std::string& path) {
+  Statement mode = database.Query("PRAGMA journal_mode = WAL");
+  if (!mode.Next()) {
+    return mode.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no journal mode"));
+  }
+  if (mode.Text(0) != "wal") {
+    return Error(Reason::kStorageFailed,
+                 absl::StrCat("the file system of ", path, " does not allow a write-ahead log"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Database>> OpenAssayDatabase(const std::string& path) {
+  ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
+  // Before anything is written: a file that is not ours to change stays as it is.
+  ASSAY_RETURN_IF_ERROR(CheckVersion(*database, path).status());
+  ASSAY_RETURN_IF_ERROR(UseWriteAheadLog(*database, path));
+  ASSAY_RETURN_IF_ERROR(
+      database->RunScript("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"));
+  ASSAY_RETURN_IF_ERROR(BringUpToDate(*database, path));
+  return database;
+}
+
+}  // namespace assay::store

@@ -1,0 +1,341 @@
+// Runs the built program, against a server in this process.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/grpc_status.h"
+#include "gmock/gmock.h"
+#include "nlohmann/json.hpp"
+#include "tests/client/lib/fake_server.h"
+
+namespace assay::cli {
+namespace {
+namespace fs = std::filesystem;
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+struct Result {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+std::string Read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+class BinaryTest : public ::testing::Test {
+ protected:
+  BinaryTest() {
+    fs::create_directories(directory_);
+    setenv("XDG_CONFIG_HOME", directory_.c_str(), 1);
+    setenv("ASSAY_SERVER", server_.address().c_str(), 1);
+    setenv("TMPDIR", directory_.c_str(), 1);
+    model_ = directory_ + "/Net.pt";
+    std::ofstream(model_, std::ios::binary) << "not really TorchScript";
+    // Two CIFAR-10 images.
+    data_ = directory_ + "/batch.bin";
+    std::ofstream(data_, std::ios::binary)
+        << '\1' << std::string(3072, 'a') << '\2' << std::string(3072, 'b');
+    state_.report.set_complete(true);
+    state_.report.add_conditions()->set_id("clean");
+    state_.events = {FakeEvent("", v1::Evaluation::RUNNING, 5),
+                     FakeEvent("", v1::Evaluation::SUCCEEDED, 10)};
+  }
+  ~BinaryTest() override {
+    for (const char* name : {"XDG_CONFIG_HOME", "ASSAY_SERVER", "TMPDIR"}) unsetenv(name);
+    fs::remove_all(directory_);
+  }
+
+  pid_t Start(std::vector<std::string> words) {
+    words.insert(words.begin(), program_);
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    const std::string out = directory_ + "/out", err = directory_ + "/err";
+    const pid_t child = fork();
+    if (child == 0) {
+      const int flags = O_WRONLY | O_CREAT | O_TRUNC;
+      dup2(open(out.c_str(), flags, 0600), STDOUT_FILENO);
+      dup2(open(err.c_str(), flags, 0600), STDERR_FILENO);
+      execv(argv[0], argv.data());
+      _exit(126);
+    }
+    return child;
+  }
+  Result Finish(pid_t child) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), Read(directory_ + "/out"),
+            Read(directory_ + "/err")};
+  }
+  Result Run(const std::vector<std::string>& words) { return Finish(Start(words)); }
+  std::vector<std::string> Evaluate(const std::vector<std::string>& more) const {
+    std::vector<std::string> words = {"evaluate", "-m", model_, "-d", data_, "-c", "clean"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  // Waits until the program has made that call.
+  void AwaitCall(const std::string& method) {
+    MutexLock lock(state_.mutex);
+    ASSERT_TRUE(lock.WaitFor(state_.called, std::chrono::seconds(60),
+                             [&] { return state_.calls[method] > 0; }));
+  }
+  // Watches that last until they are interrupted.
+  void NeverEnd() { state_.events = {FakeEvent("", v1::Evaluation::RUNNING, 5)}; }
+
+  FakeServer server_;
+  FakeState& state_ = server_.state();
+  const std::string directory_ = absl::StrCat(::testing::TempDir(), "/assay_binary_", getpid());
+  std::string program_ = ASSAY_BINARY_DIR "/bin/assay";
+  std::string model_;
+  std::string data_;
+};
+
+TEST_F(BinaryTest, EvaluateUploadsWatchesAndReports) {
+  const std::string file = directory_ + "/report.json";
+  const Result result = Run(Evaluate({"-o", "json", "--report", file}));
+  EXPECT_EQ(result.code, 0) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json["evaluation"], "evaluations/chosen");
+  EXPECT_EQ(Read(file), result.out);
+  EXPECT_THAT(state_.models, SizeIs(1));
+  EXPECT_THAT(state_.models.begin()->first, StartsWith("models/net-"));
+  EXPECT_THAT(state_.datasets.begin()->first, StartsWith("datasets/batch-"));
+  EXPECT_EQ(state_.datasets.begin()->second.samples(), 2);
+  const auto& spec = state_.evaluations["evaluations/chosen"].spec();
+  EXPECT_EQ(spec.model(), state_.models.begin()->first);
+  EXPECT_EQ(spec.dataset(), state_.datasets.begin()->first);
+}
+
+TEST_F(BinaryTest, QuietLeavesStderrEmpty) {
+  const Result result = Run(Evaluate({"--quiet"}));
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.err, "");
+  EXPECT_THAT(result.out, HasSubstr("clean"));
+}
+
+TEST_F(BinaryTest, OutcomesAreWrittenAsCsv) {
+  v1::StreamOutcomesResponse batch;
+  batch.set_condition("clean");
+  batch.add_outcomes()->set_sample(0);
+  batch.add_outcomes()->set_sample(1);
+  state_.outcomes = {batch};
+  const std::string file = directory_ + "/outcomes.csv";
+  ASSERT_EQ(Run(Evaluate({"--outcomes", file})).code, 0);
+  EXPECT_THAT(Read(file), StartsWith("condition,sample,"));
+  EXPECT_THAT(Read(file), HasSubstr("\nclean,1,0,0,1,"));
+}
+
+TEST_F(BinaryTest, StreamSendsSamplesWithoutAnUpload) {
+  const Result result = Run(Evaluate({"--stream", "--id", "streamed"}));
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(state_.calls["CreateDataset"], 0);
+  ASSERT_THAT(state_.batches, SizeIs(1));
+  EXPECT_EQ(state_.batches[0].labels_size(), 2);
+  EXPECT_EQ(state_.starts[0].evaluation_id(), "streamed");
+}
+
+TEST_F(BinaryTest, DetachPrintsTheNameAlone) {
+  const Result result = Run(Evaluate({"--detach"}));
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.out, "evaluations/chosen\n");
+  EXPECT_EQ(state_.calls["WatchEvaluation"], 0);
+}
+
+TEST_F(BinaryTest, NamedResourcesAreNotUploaded) {
+  state_.models["models/m"].set_name("models/m");
+  state_.datasets["datasets/d"].set_name("datasets/d");
+  const Result result =
+      Run({"evaluate", "-m", "models/m", "-d", "datasets/d", "-c", "clean", "--limit", "7"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(state_.calls["UploadChunks"], 0);
+  EXPECT_EQ(state_.evaluations["evaluations/chosen"].spec().limit(), 7);
+}
+
+TEST_F(BinaryTest, WrongConditionIsFoundBeforeAnythingIsUploaded) {
+  const Result result = Run({"evaluate", "-m", model_, "-d", data_, "-c", "attack/pdg"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, StartsWith("error: "));
+  EXPECT_THAT(result.err, HasSubstr("\nhint: "));
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(state_.calls["UploadChunks"], 0);
+}
+
+TEST_F(BinaryTest, UsageErrorsExitWith2) {
+  EXPECT_EQ(Run({}).code, 2);
+  EXPECT_EQ(Run({"evaluate", "--nonsense"}).code, 2);
+  const Result missing = Run({"evaluate", "-m", directory_ + "/no.pt", "-d", data_, "-c", "clean"});
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("no.pt"));
+  EXPECT_EQ(Run({"evaluate", "-m", model_, "-d", directory_ + "/no.bin", "-c", "clean"}).code, 2);
+  EXPECT_EQ(Run(Evaluate({"--report", directory_ + "/no/such/file"})).code, 2);
+  EXPECT_THAT(state_.models, SizeIs(0));
+}
+
+TEST_F(BinaryTest, FailedEvaluationExitsWith3) {
+  state_.events.back() = FakeEvent("", v1::Evaluation::FAILED, 5);
+  auto* failure = state_.events.back().mutable_evaluation()->mutable_failure();
+  failure->set_reason("MODEL_FAILED");
+  failure->set_message("it divided by zero");
+  const Result result = Run(Evaluate({}));
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, HasSubstr("it divided by zero"));
+  EXPECT_EQ(result.out, "");
+}
+
+TEST_F(BinaryTest, CancelledEvaluationExitsWith4) {
+  state_.events.back() = FakeEvent("", v1::Evaluation::CANCELLED, 5);
+  EXPECT_EQ(Run({"evaluation", "watch", "e"}).code, 4);
+}
+
+TEST_F(BinaryTest, MissingResourceExitsWith5) {
+  const Result result = Run({"model", "show", "nothing"});
+  EXPECT_EQ(result.code, 5);
+  EXPECT_THAT(result.err, HasSubstr("error: models/nothing does not exist\nhint: "));
+}
+
+TEST_F(BinaryTest, MissingRightExitsWith6) {
+  state_.failures["GetModel"] = {grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "who are you")};
+  EXPECT_EQ(Run({"model", "show", "m"}).code, 6);
+}
+
+TEST_F(BinaryTest, UnreachableServerExitsWith7) {
+  std::string address;
+  {
+    FakeServer gone;
+    address = gone.address();
+  }
+  const Result result = Run({"model", "list", "--server", address});
+  EXPECT_EQ(result.code, 7);
+  EXPECT_THAT(result.err, HasSubstr(address));
+  EXPECT_THAT(result.err, HasSubstr("\nhint: "));
+}
+
+TEST_F(BinaryTest, FullOutputExitsWith3) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";
+  EXPECT_EQ(std::system(absl::StrCat(program_, " completion bash >/dev/full 2>&1").c_str()),
+            3 << 8);
+}
+
+TEST_F(BinaryTest, ListsAreAvailableInEveryFormat) {
+  state_.models["models/m"].set_name("models/m");
+  state_.models["models/m"].set_state(v1::Model::READY);
+  EXPECT_THAT(Run({"model", "list"}).out, HasSubstr("models/m  READY"));
+  EXPECT_EQ(nlohmann::json::parse(Run({"model", "list", "-o", "json"}).out)[0]["state"], "READY");
+  EXPECT_THAT(Run({"model", "list", "-o", "csv"}).out, HasSubstr("\nmodels/m,READY,"));
+  EXPECT_THAT(Run({"model", "list", "-o", "markdown"}).out, HasSubstr("| models/m | READY |"));
+}
+
+TEST_F(BinaryTest, ConditionsShowEveryParameter) {
+  const Result resolved = Run({"conditions", "attack/pgd:norm=linf,eps=8/255", "-o", "csv"});
+  EXPECT_EQ(resolved.code, 0) << resolved.err;
+  EXPECT_THAT(resolved.out, HasSubstr("\nattack/pgd/linf/8-255,eps,8/255\n"));
+  const Result all = Run({"conditions"});
+  EXPECT_EQ(all.code, 0);
+  EXPECT_THAT(all.out, HasSubstr("smoothing/gaussian"));
+}
+
+TEST_F(BinaryTest, FirstCtrlCDetaches) {
+  NeverEnd();
+  const pid_t child = Start(Evaluate({}));
+  AwaitCall("WatchEvaluation");
+  kill(child, SIGINT);
+  const Result result = Finish(child);
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, HasSubstr("assay evaluation watch evaluations/chosen"));
+  EXPECT_THAT(result.err, HasSubstr("assay evaluation cancel evaluations/chosen"));
+  EXPECT_EQ(state_.calls["CancelEvaluation"], 0);
+}
+
+// A directory with the program and a stand-in for assayd, which announces this test's server as its own.
+class LocalBinaryTest : public BinaryTest {
+ protected:
+  LocalBinaryTest() {
+    unsetenv("ASSAY_SERVER");
+    const std::string copy = directory_ + "/bin";
+    fs::create_directories(copy);
+    fs::copy_file(program_, copy + "/assay");
+    program_ = copy + "/assay";
+    WriteServer("exec sleep 1000");
+  }
+
+  // What the stand-in does once it has announced the port.
+  void WriteServer(const std::string& then) {
+    const std::string script = directory_ + "/bin/assayd";
+    const std::string address = server_.address();
+    std::ofstream(script) << "#!/bin/sh\n"
+                             "while [ $# -gt 0 ]; do case \"$1\" in\n"
+                             "  --port-file) port_file=$2 ;;\n"
+                             "esac; shift 2; done\n"
+                             "echo $$ > '"
+                          << directory_ << "/pid'\n"
+                          << "echo " << address.substr(address.rfind(':') + 1)
+                          << " > $port_file.new; mv $port_file.new $port_file\n"
+                          << then << "\n";
+    chmod(script.c_str(), 0700);
+  }
+
+  bool ServerLives() const {
+    pid_t pid = 0;
+    std::ifstream(directory_ + "/pid") >> pid;
+    return pid > 0 && kill(pid, 0) == 0;
+  }
+};
+
+TEST_F(LocalBinaryTest, PrivateServerLastsAsLongAsTheCall) {
+  const Result result = Run(Evaluate({"--local"}));
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("clean"));
+  EXPECT_TRUE(fs::exists(directory_ + "/pid"));
+  EXPECT_FALSE(ServerLives());
+}
+
+TEST_F(LocalBinaryTest, CtrlCStopsThePrivateServer) {
+  NeverEnd();
+  const pid_t child = Start(Evaluate({"--local"}));
+  AwaitCall("WatchEvaluation");
+  EXPECT_TRUE(ServerLives());
+  kill(child, SIGINT);
+  EXPECT_EQ(Finish(child).code, 4);
+  EXPECT_FALSE(ServerLives());
+}
+
+TEST_F(LocalBinaryTest, FailureStopsThePrivateServer) {
+  const Result result = Run({"evaluate", "--local", "-m", model_, "-d", data_, "-c", "nonsense"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_TRUE(fs::exists(directory_ + "/pid"));
+  EXPECT_FALSE(ServerLives());
+}
+
+TEST_F(LocalBinaryTest, DeathOfThePrivateServerIsExplained) {
+  // This one dies when the test writes to a pipe; breaks make the client look after it.
+  const std::string pipe = directory_ + "/die";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  WriteServer(absl::StrCat("echo out of luck; read line < ", pipe));
+  state_.failures["WatchEvaluation"] =
+      std::vector<grpc::Status>(100, grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone"));
+  const pid_t child = Start(Evaluate({"--local"}));
+  AwaitCall("WatchEvaluation");
+  std::ofstream(pipe) << "now\n";
+  const Result result = Finish(child);
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, HasSubstr("the local server died"));
+  EXPECT_THAT(result.err, HasSubstr("out of luck"));
+}
+
+}  // namespace
+}  // namespace assay::cli

@@ -1,0 +1,33 @@
+#include "client/cli/config.h"
+
+#include "common/errors.h"
+#include "gmock/gmock.h"
+
+namespace assay::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ConfigTest, KeysQuotesAndCommentsAreRead) {
+  const auto config = ParseConfig(
+      "# where I work\n\nserver = \"gpu-3:8001\"  # the big one\noutput=json # plain\r\n", "c");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->server, "gpu-3:8001");
+  EXPECT_EQ(config->output, "json");
+}
+
+TEST(ConfigTest, MistakesAreNamedWithTheirLine) {
+  const auto unknown = ParseConfig("\nserve = x\n", "c.toml");
+  EXPECT_THAT(std::string(unknown.status().message()), HasSubstr("c.toml:2"));
+  EXPECT_THAT(std::string(unknown.status().message()), HasSubstr("did you mean server"));
+  const auto shapeless = ParseConfig("server", "c.toml");
+  EXPECT_THAT(std::string(shapeless.status().message()), HasSubstr("c.toml:1"));
+}
+
+TEST(ConfigTest, OnlyANamedFileMustExist) {
+  const auto named = LoadConfig("/nonexistent/config.toml");
+  EXPECT_EQ(ReasonOf(named.status()), Reason::kUnreadableInput);
+}
+
+}  // namespace
+}  // namespace assay::cli

@@ -1,0 +1,79 @@
+#include "client/cli/progress.h"
+
+#include <sstream>
+
+#include "gmock/gmock.h"
+
+namespace assay::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+ProgressPoint Point(double fraction, double samples) {
+  ProgressPoint point;
+  point.label = "clean";
+  point.fraction = fraction;
+  point.done = samples;
+  point.amount = "some samples";
+  point.rate_unit = "samples/s";
+  return point;
+}
+
+class ProgressTest : public ::testing::Test {
+ protected:
+  ManualClock clock_;
+  std::ostringstream out_;
+};
+
+TEST_F(ProgressTest, PlainLinesComeEveryFewSeconds) {
+  Progress progress(Terminal{}, false, clock_, out_);
+  for (int second = 0; second <= 20; ++second) {
+    progress.Update(Point(second / 40.0, second * 10));
+    clock_.AdvanceSeconds(1);
+  }
+  EXPECT_EQ(out_.str(),
+            "12 %  clean  some samples  10 samples/s  0:35 left\n"
+            "25 %  clean  some samples  10 samples/s  0:30 left\n"
+            "38 %  clean  some samples  10 samples/s  0:25 left\n"
+            "50 %  clean  some samples  10 samples/s  0:20 left\n");
+}
+
+TEST_F(ProgressTest, RatesCountFromTheFirstPointSeen) {
+  // Half was done before this watch began.
+  Progress progress(Terminal{}, false, clock_, out_);
+  progress.Update(Point(0.5, 500));
+  clock_.AdvanceSeconds(10);
+  progress.Update(Point(0.75, 600));
+  EXPECT_EQ(out_.str(), "75 %  clean  some samples  10 samples/s  0:10 left\n");
+}
+
+TEST_F(ProgressTest, TerminalBarIsDrawnOverAndTakenAway) {
+  {
+    Terminal terminal;
+    terminal.redraw = true;
+    Progress progress(terminal, false, clock_, out_);
+    progress.Update(Point(0, 0));
+    clock_.AdvanceSeconds(0.05);
+    progress.Update(Point(0.1, 1));
+    EXPECT_EQ(out_.str(), "");
+    clock_.AdvanceSeconds(1);
+    progress.Update(Point(0.5, 5));
+    EXPECT_THAT(out_.str(), HasSubstr("\r\x1b[K██████████░░░░░░░░░░  50 %  clean"));
+    progress.Note("a line");
+    EXPECT_THAT(out_.str(), HasSubstr("\r\x1b[Ka line\n"));
+    clock_.AdvanceSeconds(1);
+    progress.Update(Point(0.6, 6));
+  }
+  EXPECT_TRUE(out_.str().size() > 4 && out_.str().substr(out_.str().size() - 4) == "\r\x1b[K");
+}
+
+TEST_F(ProgressTest, QuietSaysNothing) {
+  Progress progress(Terminal{}, true, clock_, out_);
+  clock_.AdvanceSeconds(100);
+  progress.Update(Point(0.5, 5));
+  progress.Note("a line");
+  EXPECT_EQ(out_.str(), "");
+}
+
+}  // namespace
+}  // namespace assay::cli

@@ -1,0 +1,80 @@
+// A small server for the client's tests: keeps what it is sent in memory, and fails where a test asks for it.
+#ifndef ASSAY_TESTS_CLIENT_LIB_FAKE_SERVER_H_
+#define ASSAY_TESTS_CLIENT_LIB_FAKE_SERVER_H_
+
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "assay/v1/chunks.grpc.pb.h"
+#include "assay/v1/datasets.grpc.pb.h"
+#include "assay/v1/evaluations.grpc.pb.h"
+#include "assay/v1/models.grpc.pb.h"
+#include "common/mutex.h"
+#include "grpcpp/server.h"
+
+namespace assay {
+
+// What the services share. Tests may touch it between calls.
+struct FakeState {
+  Mutex mutex;
+  std::map<std::string, std::string> chunks;
+  std::map<std::string, v1::Model> models;
+  std::map<std::string, v1::Dataset> datasets;
+  std::map<std::string, v1::Evaluation> evaluations;
+  v1::Report report;
+  std::vector<v1::StreamOutcomesResponse> outcomes;
+
+  // What has been asked, for expectations.
+  std::vector<std::string> received_chunks;  // digests, repetitions included
+  std::vector<std::string> request_ids;
+  std::vector<std::string> watch_tokens;
+  std::vector<v1::EvaluateRequest::Start> starts;
+  std::vector<v1::EvaluateRequest::Batch> batches;
+  size_t largest_piece = 0;
+  std::map<std::string, int> calls;
+  // Notified at every call.
+  std::condition_variable called;
+
+  // Faults. The next answers to a method ("GetModel") in order; OK or none left: no fault.
+  std::map<std::string, std::vector<grpc::Status>> failures;
+  // Chunks that one UploadChunks takes before it breaks with UNAVAILABLE; < 0: all. Used up by one call.
+  int upload_breaks_after = -1;
+  // Events that each WatchEvaluation sends before it breaks with UNAVAILABLE; afterwards none breaks.
+  std::vector<int> watch_breaks_after;
+  // Events of every evaluation, in order; tokens are their indices.
+  std::vector<v1::EvaluationEvent> events;
+  // Batches that one Evaluate takes before it breaks; < 0: all. Used up by one call.
+  int evaluate_breaks_after = -1;
+  // Evaluate says nothing, not even the acceptance, before it breaks. Used up by one call.
+  bool evaluate_breaks_unaccepted = false;
+
+  bool stopping = false;
+  std::condition_variable stopped;
+};
+
+class FakeServer {
+ public:
+  FakeServer();
+  ~FakeServer();
+  // host:port
+  std::string address() const;
+  FakeState& state() { return state_; }
+
+ private:
+  struct Services;
+  FakeState state_;
+  std::unique_ptr<Services> services_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+// An event of an evaluation in `state`, `done` tenths of the work done.
+v1::EvaluationEvent FakeEvent(const std::string& name, v1::Evaluation::State state, int done);
+
+}  // namespace assay
+
+#endif  // ASSAY_TESTS_CLIENT_LIB_FAKE_SERVER_H_

@@ -1,0 +1,114 @@
+#include "client/lib/retry.h"
+
+#include "common/grpc_status.h"
+#include "gmock/gmock.h"
+#include "tests/client/lib/client_fixture.h"
+
+namespace assay::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+const grpc::Status kUnavailable(grpc::StatusCode::UNAVAILABLE, "away");
+
+class RetryTest : public ClientFixture {
+ protected:
+  void SetUp() override {
+    ClientFixture::SetUp();
+    for (const char* name : {"models/a", "models/b", "models/c", "models/d", "models/e"}) {
+      state_.models[name].set_name(name);
+    }
+  }
+};
+
+TEST_F(RetryTest, IdempotentCallsAreRepeated) {
+  state_.failures["GetModel"] = {kUnavailable, kUnavailable};
+  EXPECT_TRUE(client_->GetModel("models/a").ok());
+  EXPECT_EQ(state_.calls["GetModel"], 3);
+  EXPECT_THAT(waits_, SizeIs(2));
+}
+
+TEST_F(RetryTest, TheServersDelayIsHonoured) {
+  state_.failures["GetModel"] = {
+      ToGrpcStatus(Error(Reason::kShuttingDown, "stopping").RetryAfterSeconds(7.5))};
+  EXPECT_TRUE(client_->GetModel("models/a").ok());
+  EXPECT_THAT(waits_, ElementsAre(7.5));
+}
+
+TEST_F(RetryTest, DelayBeyondPatienceIsNotWaitedFor) {
+  state_.failures["GetModel"] = {
+      ToGrpcStatus(Error(Reason::kShuttingDown, "stopping").RetryAfterSeconds(3600))};
+  const auto model = client_->GetModel("models/a");
+  EXPECT_EQ(ReasonOf(model.status()), Reason::kShuttingDown);
+  EXPECT_THAT(std::string(model.status().message()), HasSubstr("stopping"));
+  EXPECT_THAT(waits_, SizeIs(0));
+}
+
+TEST_F(RetryTest, DeathOfTheModelsEngineIsFinal) {
+  state_.failures["GetModel"] = {ToGrpcStatus(Error(Reason::kEngineLost, "the engine died"))};
+  EXPECT_EQ(ReasonOf(client_->GetModel("models/a").status()), Reason::kEngineLost);
+  EXPECT_THAT(waits_, SizeIs(0));
+}
+
+TEST_F(RetryTest, DeletionIsNotRepeated) {
+  state_.failures["DeleteModel"] = {kUnavailable};
+  EXPECT_EQ(client_->DeleteModel("models/a").code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(state_.calls["DeleteModel"], 1);
+}
+
+TEST_F(RetryTest, AllPagesAreListed) {
+  state_.failures["ListModels"] = {grpc::Status::OK, kUnavailable};
+  const auto models = client_->ListModels();
+  ASSERT_TRUE(models.ok()) << models.status();
+  ASSERT_THAT(*models, SizeIs(5));
+  EXPECT_EQ(models->back().name(), "models/e");
+}
+
+TEST_F(RetryTest, DetailsSurviveTheNetwork) {
+  state_.failures["GetModel"] = {ToGrpcStatus(
+      InvalidFields({{"name", "must be a name"}, {"shape", "must be a shape"}}))};
+  const auto model = client_->GetModel("models/a");
+  const auto violations = ViolationsOf(model.status());
+  ASSERT_THAT(violations, SizeIs(2));
+  EXPECT_EQ(violations[1].field, "shape");
+}
+
+TEST(ConnectTest, NobodyAtTheAddressIsSaidAtOnce) {
+  std::string address;
+  {
+    FakeServer gone;
+    address = gone.address();
+  }
+  ClientOptions options;
+  options.address = address;
+  const auto client = Client::Connect(options);
+  EXPECT_EQ(ReasonOf(client.status()), Reason::kUnavailable);
+  EXPECT_THAT(std::string(client.status().message()), HasSubstr(address));
+}
+
+TEST(ConnectTest, AddressWithoutPortIsRefused) {
+  for (const char* address : {"", "localhost", ":8001", "localhost:", "localhost:0", "a:99999"}) {
+    ClientOptions options;
+    options.address = address;
+    EXPECT_EQ(Client::Connect(options).status().code(), absl::StatusCode::kInvalidArgument)
+        << address;
+  }
+}
+
+TEST(InterruptTest, ActionOfAScopeRunsOnceAndOnlyWithinIt) {
+  Interrupt interrupt;
+  int runs = 0;
+  { Interrupt::Scope ended(interrupt, [&] { runs += 100; }); }
+  Interrupt::Scope scope(interrupt, [&] { ++runs; });
+  interrupt.Trigger();
+  interrupt.Trigger();
+  EXPECT_EQ(runs, 1);
+  Interrupt::Scope late(interrupt, [&] { runs += 10; });
+  EXPECT_EQ(runs, 11);
+  EXPECT_FALSE(interrupt.SleepFor(std::chrono::hours(1)));
+}
+
+}  // namespace
+}  // namespace assay::client

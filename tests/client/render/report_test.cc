@@ -1,0 +1,82 @@
+#include "client/render/render.h"
+#include "client/render/text.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "nlohmann/json.hpp"
+#include "tests/client/render/sample_report.h"
+
+namespace assay::render {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The text of tests/client/render/golden/NAME. The files were read and checked by eye against sample_report.cc.
+std::string Golden(const std::string& name) {
+  std::ifstream file(ASSAY_SOURCE_DIR "/tests/client/render/golden/" + name);
+  EXPECT_TRUE(file.good()) << name;
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(ReportTest, TableIsTheGoldenText) {
+  EXPECT_EQ(RenderReport(SampleReport(), Format::kTable, false), Golden("report.txt"));
+}
+
+TEST(ReportTest, MarkdownIsTheGoldenText) {
+  EXPECT_EQ(RenderReport(SampleReport(), Format::kMarkdown, false), Golden("report.md"));
+}
+
+TEST(ReportTest, CsvIsTheGoldenText) {
+  EXPECT_EQ(RenderReport(SampleReport(), Format::kCsv, false), Golden("report.csv"));
+}
+
+TEST(ReportTest, TableFitsInAHundredColumns) {
+  v1::Report report = SampleReport();
+  // The widest that CIFAR-10 has.
+  report.mutable_conditions(0)->mutable_classes(0)->set_name("automobile");
+  report.mutable_conditions(0)->mutable_classes(1)->mutable_strongest_confusion()->set_name(
+      "automobile");
+  for (const absl::string_view line :
+       absl::StrSplit(RenderReport(report, Format::kTable, false), '\n')) {
+    EXPECT_LE(DisplayWidth(line), 100u) << line;
+  }
+}
+
+TEST(ReportTest, JsonHasBareMatrixRowsAndWholeNumbers) {
+  const std::string text = RenderReport(SampleReport(), Format::kJson, false);
+  EXPECT_THAT(text, HasSubstr("\n  \"evaluation\": \"evaluations/demo\","));
+  EXPECT_EQ(text.back(), '\n');
+  const auto json = nlohmann::json::parse(text);
+  const auto& clean = json["conditions"][0];
+  EXPECT_EQ(clean["confusion_matrix"].dump(), "[[750,200,0],[20,380,0],[0,0,0]]");
+  // More than a double could hold.
+  EXPECT_TRUE(clean["samples"].is_number_integer());
+  EXPECT_EQ(clean["samples"].get<int64_t>(), 9007199254740993);
+  EXPECT_EQ(clean["accuracy"]["value"], 0.8);
+  EXPECT_FALSE(clean["classes"][2]["accuracy"].contains("value"));
+  EXPECT_EQ(clean["classes"][2]["accuracy"]["undefined_reason"], "no samples");
+}
+
+TEST(ReportTest, OneConditionNeedsNoSummary) {
+  v1::Report report = SampleReport();
+  report.mutable_conditions()->DeleteSubrange(1, 2);
+  EXPECT_EQ(RenderReport(report, Format::kTable, false).find("worst class"), std::string::npos);
+}
+
+TEST(ReportTest, ReportWithoutAnythingIsStillAReport) {
+  v1::Report report;
+  report.add_conditions()->set_id("clean");
+  for (const Format format :
+       {Format::kTable, Format::kJson, Format::kCsv, Format::kMarkdown}) {
+    EXPECT_FALSE(RenderReport(report, format, true).empty());
+  }
+}
+
+}  // namespace
+}  // namespace assay::render

@@ -1,0 +1,486 @@
+// Every registered corruption: against the published scripts (golden files, see the README of the
+// test data), and what must hold for any image.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/data/byte_source.h"
+#include "client/data/npy_format.h"
+#include "client/data/zip_archive.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "server/engine/corruptions/corruption.h"
+#include "server/engine/corruptions/gaussian_filter.h"
+#include "server/engine/corruptions/motion.h"
+#include "server/engine/corruptions/tables.h"
+#include "tests/test_data.h"
+
+namespace assay::engine {
+namespace {
+
+// What is expected of one corruption. To add a corruption is to add a row.
+struct Expectation {
+  const char* name;
+  bool grayscale;
+  // How far the size of the change over 1,000 images may be from the published scripts', as a
+  // share; about six standard errors. 0: nothing is random, and every byte must be equal.
+  double tolerance;
+};
+
+constexpr Expectation kExpectations[] = {
+    {"gaussian_noise", true, 0.004},
+    {"shot_noise", true, 0.005},
+    {"impulse_noise", true, 0.03},
+    {"speckle_noise", true, 0.006},
+    {"gaussian_blur", true, 0},
+    {"defocus_blur", true, 0},
+    {"glass_blur", true, 0.009},
+    {"motion_blur", true, 0.03},
+    {"zoom_blur", true, 0},
+    {"snow", false, 0.07},
+    {"fog", true, 0.07},
+    {"spatter", false, 0.065},
+    {"brightness", true, 0},
+    {"contrast", true, 0},
+    {"saturate", false, 0},
+    {"elastic_transform", true, 0.05},
+    {"pixelate", true, 0},
+    {"jpeg_compression", true, 0},
+};
+
+std::vector<Expectation> Rows(bool random) {
+  std::vector<Expectation> rows;
+  std::copy_if(std::begin(kExpectations), std::end(kExpectations), std::back_inserter(rows),
+               [random](const Expectation& row) { return (row.tolerance > 0) == random; });
+  return rows;
+}
+
+void PrintTo(const Expectation& expectation, std::ostream* out) { *out << expectation.name; }
+
+std::string TestName(const testing::TestParamInfo<Expectation>& info) { return info.param.name; }
+
+RandomKey KeyOf(const std::string& name, int severity) {
+  return RandomKey(0, absl::StrCat("corruption/", name, "/", severity));
+}
+
+Image Corrupted(const std::string& name, SeverityTable table, int severity, Image image,
+                int64_t sample = 0) {
+  const Corruption* corruption = FindCorruption(name);
+  if (corruption == nullptr) {
+    ADD_FAILURE() << name << " is not registered";
+    return image;
+  }
+  RandomStream random(KeyOf(name, severity), sample, 0);
+  corruption->apply({table, severity}, random, image);
+  return image;
+}
+
+// The CIFAR binary layout: a label byte, then three planes of 32 x 32.
+std::vector<Image> ReadCifar(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  std::vector<Image> images;
+  for (size_t start = 0; start + 3073 <= bytes.size(); start += 3073) {
+    Image image{32, 32, 3, std::vector<uint8_t>(3072)};
+    for (size_t i = 0; i < 3072; ++i) {
+      image.pixels[i % 1024 * 3 + i / 1024] = static_cast<uint8_t>(bytes[start + 1 + i]);
+    }
+    images.push_back(std::move(image));
+  }
+  return images;
+}
+
+// One array of a golden file, as bytes; empty when the file has no such array.
+std::string ReadGolden(const std::string& path, const std::string& array) {
+  absl::StatusOr<client::ByteSource> file = client::ByteSource::Open(path);
+  if (!file.ok()) return "";
+  absl::StatusOr<client::ZipArchive> archive = client::ZipArchive::Open(*std::move(file));
+  if (!archive.ok() || !archive->Has(array + ".npy")) return "";
+  absl::StatusOr<client::ByteSource> member = archive->OpenMember(array + ".npy");
+  if (!member.ok()) return "";
+  absl::StatusOr<client::NpyArray> npy = client::OpenNpyArray(*std::move(member));
+  if (!npy.ok() || npy->dtype != "|u1") return "";
+  return npy->source.ReadAt(npy->data_offset, npy->source.size() - npy->data_offset).value_or("");
+}
+
+// How many grey levels each element is off: off[d] elements by d.
+using Differences = std::map<int, int>;
+Differences Compare(const Image& image, const std::string& golden, size_t index) {
+  Differences differences;
+  for (size_t i = 0; i < image.pixels.size(); ++i) {
+    const auto expected = static_cast<uint8_t>(golden[index * image.pixels.size() + i]);
+    const int difference = std::abs(image.pixels[i] - expected);
+    if (difference != 0) ++differences[difference];
+  }
+  return differences;
+}
+
+TEST(Registry, HoldsExactlyTheExpectedCorruptions) {
+  std::set<std::string> expected, registered;
+  for (const Expectation& row : kExpectations) {
+    expected.insert(row.name);
+    const Corruption* found = FindCorruption(row.name);
+    ASSERT_NE(found, nullptr) << row.name;
+    EXPECT_EQ(found->name, std::string(row.name));
+    EXPECT_EQ(found->grayscale, row.grayscale) << row.name;
+  }
+  for (const Corruption& corruption : AllCorruptions()) registered.insert(corruption.name);
+  EXPECT_EQ(registered, expected);
+  EXPECT_EQ(registered.size(), AllCorruptions().size()) << "a name is registered twice";
+  EXPECT_EQ(FindCorruption("frost"), nullptr);
+  EXPECT_EQ(FindCorruption(""), nullptr);
+}
+
+TEST(NearestTable, IsNamedByTheSmallerSide) {
+  EXPECT_EQ(NearestTable(32, 32), SeverityTable::k32);
+  EXPECT_EQ(NearestTable(1, 1000), SeverityTable::k32);
+  EXPECT_EQ(NearestTable(28, 28), SeverityTable::k32);
+  EXPECT_EQ(NearestTable(48, 48), SeverityTable::k32);
+  EXPECT_EQ(NearestTable(49, 300), SeverityTable::k64);
+  EXPECT_EQ(NearestTable(64, 64), SeverityTable::k64);
+  EXPECT_EQ(NearestTable(144, 144), SeverityTable::k64);
+  EXPECT_EQ(NearestTable(145, 145), SeverityTable::k224);
+  EXPECT_EQ(NearestTable(224, 224), SeverityTable::k224);
+  EXPECT_EQ(NearestTable(500, 261), SeverityTable::k224);
+  EXPECT_EQ(NearestTable(262, 500), SeverityTable::k299);
+  EXPECT_EQ(NearestTable(2000, 3000), SeverityTable::k299);
+}
+
+TEST(TruncateToByte, ClipsAndTruncates) {
+  EXPECT_EQ(TruncateToByte(-0.5), 0);
+  EXPECT_EQ(TruncateToByte(0.999), 254);
+  EXPECT_EQ(TruncateToByte(1), 255);
+  EXPECT_EQ(TruncateToByte(7), 255);
+  for (int value = 0; value < 256; ++value) {
+    EXPECT_EQ(TruncateToByte((value + 0.5) / 255), value);
+    EXPECT_EQ(TruncateToByte(value / 255.0), value) << "an unchanged byte must survive";
+  }
+}
+
+class DeterministicCorruption : public testing::TestWithParam<Expectation> {};
+INSTANTIATE_TEST_SUITE_P(Corruptions, DeterministicCorruption, testing::ValuesIn(Rows(false)),
+                         TestName);
+
+// numpy 1.24, scipy 1.10, scikit-image 0.19, OpenCV 4.6 and Pillow 9.4 made the golden images.
+TEST_P(DeterministicCorruption, EqualsTheOriginalScriptsByteForByte) {
+  ASSAY_TEST_DATA_OR_SKIP(images_path, "cifar10_test_1000.bin");
+  ASSAY_TEST_DATA_OR_SKIP(cifar_path, "golden/corruptions_cifar_16.npz");
+  ASSAY_TEST_DATA_OR_SKIP(imagenet_path, "golden/corruptions_imagenet224_1.npz");
+  const std::vector<Image> images = ReadCifar(images_path);
+  ASSERT_EQ(images.size(), 1000u);
+  const std::string photograph = ReadGolden(imagenet_path, "input");
+  ASSERT_EQ(photograph.size(), 224u * 224 * 3);
+  const std::string name = GetParam().name;
+  for (int severity = 1; severity <= 5; ++severity) {
+    SCOPED_TRACE(severity);
+    const std::string array = absl::StrCat(name, "_", severity);
+    const std::string cifar = ReadGolden(cifar_path, array);
+    ASSERT_EQ(cifar.size(), 16u * 3072);
+    for (size_t i = 0; i < 16; ++i) {
+      EXPECT_EQ(Compare(Corrupted(name, SeverityTable::k32, severity, images[i]), cifar, i),
+                Differences())
+          << "image " << i;
+    }
+    const std::string imagenet = ReadGolden(imagenet_path, array);
+    ASSERT_EQ(imagenet.size(), photograph.size());
+    const Image image{224, 224, 3, std::vector<uint8_t>(photograph.begin(), photograph.end())};
+    EXPECT_EQ(Compare(Corrupted(name, SeverityTable::k224, severity, image), imagenet, 0),
+              Differences());
+  }
+}
+
+// The angle is all that is random in a motion blur, so the golden images must be reachable.
+TEST(MotionBlur, SomeAngleGivesEachGoldenImage) {
+  ASSAY_TEST_DATA_OR_SKIP(images_path, "cifar10_test_1000.bin");
+  ASSAY_TEST_DATA_OR_SKIP(cifar_path, "golden/corruptions_cifar_16.npz");
+  const std::vector<Image> images = ReadCifar(images_path);
+  for (int severity = 1; severity <= 5; ++severity) {
+    const std::string golden = ReadGolden(cifar_path, absl::StrCat("motion_blur_", severity));
+    ASSERT_EQ(golden.size(), 16u * 3072);
+    const MotionParameters& c = Select(kMotionBlur, {SeverityTable::k32, severity});
+    for (size_t i = 0; i < 8; ++i) {
+      int fewest = 3072;
+      const auto try_angle = [&](double angle) {
+        Image image = images[i];
+        MotionFilter(c.radius, c.sigma, angle, image);
+        int different = 0;
+        for (const auto& [distance, count] : Compare(image, golden, i)) different += count;
+        const bool better = different < fewest;
+        fewest = std::min(fewest, different);
+        return better;
+      };
+      double best = 0;
+      for (double angle = -45; angle < 45; angle += 0.25) {
+        if (try_angle(angle)) best = angle;
+      }
+      for (double angle = best - 0.5; angle < best + 0.5; angle += 0.01) try_angle(angle);
+      EXPECT_LE(fewest, 2) << "severity " << severity << ", image " << i;
+    }
+  }
+}
+
+// Of after - before, over all elements of all images.
+struct ChangeStatistics {
+  double mean = 0, deviation = 0, mean_absolute = 0;
+};
+
+ChangeStatistics StatisticsOfChange(const std::string& name, int severity,
+                                    const std::vector<Image>& images) {
+  double sum = 0, squares = 0, absolute = 0, count = 0;
+  for (size_t sample = 0; sample < images.size(); ++sample) {
+    const Image& before = images[sample];
+    const Image after =
+        Corrupted(name, SeverityTable::k32, severity, before, static_cast<int64_t>(sample));
+    for (size_t i = 0; i < before.pixels.size(); ++i) {
+      const double difference = after.pixels[i] - before.pixels[i];
+      sum += difference;
+      squares += difference * difference;
+      absolute += std::abs(difference);
+      ++count;
+    }
+  }
+  const double mean = sum / count;
+  return {mean, std::sqrt(squares / count - mean * mean), absolute / count};
+}
+
+ChangeStatistics PublishedStatistics(const nlohmann::json& stats, const std::string& name,
+                                     int severity) {
+  const nlohmann::json& entry = stats.at("stats").at(absl::StrCat(name, "/", severity));
+  return {entry.at("mean_diff"), entry.at("std_diff"), entry.at("mean_abs_diff")};
+}
+
+// The largest difference of the three, as a share of the size of the change.
+double Distance(const ChangeStatistics& a, const ChangeStatistics& b) {
+  return std::max({std::abs(a.mean - b.mean) / b.mean_absolute,
+                   std::abs(a.deviation / b.deviation - 1),
+                   std::abs(a.mean_absolute / b.mean_absolute - 1)});
+}
+
+class EveryCorruption : public testing::TestWithParam<Expectation> {};
+INSTANTIATE_TEST_SUITE_P(Corruptions, EveryCorruption, testing::ValuesIn(kExpectations), TestName);
+
+TEST_P(EveryCorruption, ChangesImagesAsMuchAsTheOriginalScriptsDo) {
+  ASSAY_TEST_DATA_OR_SKIP(images_path, "cifar10_test_1000.bin");
+  ASSAY_TEST_DATA_OR_SKIP(stats_path, "golden/corruptions_cifar_stats.json");
+  std::ifstream file(stats_path);
+  const nlohmann::json stats = nlohmann::json::parse(file);
+  const std::vector<Image> images = ReadCifar(images_path);
+  const std::string name = GetParam().name;
+  // Where numpy's exponential has another last bit than libm's, a handful of the 3 million elements
+  // is off by one grey level.
+  const double tolerance = std::max(GetParam().tolerance, 1e-6);
+  for (int severity = 1; severity <= 5; ++severity) {
+    SCOPED_TRACE(severity);
+    const ChangeStatistics ours = StatisticsOfChange(name, severity, images);
+    EXPECT_LT(Distance(ours, PublishedStatistics(stats, name, severity)), tolerance);
+    // A parameter from the next column of the table must not pass.
+    for (int other = 1; other <= 5; ++other) {
+      // (6, 2) and (8, 2) are the same blur: the radius only cuts off weights that are 0 anyway.
+      const bool same =
+          name == "motion_blur" && severity + other == 7 && severity >= 3 && other >= 3;
+      if (other == severity || same) continue;
+      EXPECT_GT(Distance(ours, PublishedStatistics(stats, name, other)), tolerance)
+          << "severity " << other << " would pass as well";
+    }
+  }
+}
+
+// Smooth, with structure at every scale, and reaching 0 and 255.
+Image Pattern(int height, int width, int channels) {
+  Image image{height, width, channels, {}};
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < channels; ++c) {
+        const double wave =
+            std::sin(0.7 * x + c) * std::cos(0.45 * y) + std::sin(0.05 * (x + 2 * y));
+        image.pixels.push_back(static_cast<uint8_t>(std::clamp(128 + 80 * wave, 0.0, 255.0)));
+      }
+    }
+  }
+  return image;
+}
+
+constexpr SeverityTable kAllTables[] = {SeverityTable::k32, SeverityTable::k64, SeverityTable::k224,
+                                        SeverityTable::k299};
+
+TEST_P(EveryCorruption, TakesImagesOfAnySize) {
+  const std::string name = GetParam().name;
+  for (const auto& [height, width] : {std::pair{1, 1},
+                                      {1, 2},
+                                      {2, 1},
+                                      {1, 17},
+                                      {17, 1},
+                                      {2, 2},
+                                      {3, 5},
+                                      {31, 33},
+                                      {64, 40},
+                                      {375, 500}}) {
+    for (int channels : {3, 1}) {
+      if (channels == 1 && !GetParam().grayscale) continue;
+      const Image before = Pattern(height, width, channels);
+      for (SeverityTable table : kAllTables) {
+        // Large images only with the table that they get.
+        if (height * width > 10'000 && table != NearestTable(height, width)) continue;
+        for (int severity : {1, 3, 4, 5}) {
+          SCOPED_TRACE(absl::StrCat(height, "x", width, "x", channels, ", severity ", severity));
+          const Image after = Corrupted(name, table, severity, before);
+          EXPECT_EQ(after.height, height);
+          EXPECT_EQ(after.width, width);
+          EXPECT_EQ(after.channels, channels);
+          ASSERT_EQ(after.pixels.size(), before.pixels.size());
+          EXPECT_TRUE(height * width < 1000 || after.pixels != before.pixels);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(EveryCorruption, DependsOnItsArgumentsOnly) {
+  const std::string name = GetParam().name;
+  const Image image = Pattern(32, 32, 3);
+  for (int severity = 1; severity <= 5; ++severity) {
+    const Image first = Corrupted(name, SeverityTable::k32, severity, image, 7);
+    EXPECT_EQ(Corrupted(name, SeverityTable::k32, severity, image, 7).pixels, first.pixels);
+    const Image other = Corrupted(name, SeverityTable::k32, severity, image, 8);
+    EXPECT_EQ(other.pixels != first.pixels, GetParam().tolerance > 0) << "severity " << severity;
+  }
+}
+
+TEST_P(EveryCorruption, IsTheSameFromManyThreads) {
+  const std::string name = GetParam().name;
+  const Image image = Pattern(40, 48, 3);
+  std::vector<Image> expected;
+  for (int i = 0; i < 10; ++i) {
+    expected.push_back(Corrupted(name, SeverityTable::k32, 1 + i % 5, image, i));
+  }
+  std::vector<std::thread> threads;
+  std::array<std::vector<Image>, 3> results;
+  for (std::vector<Image>& result : results) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 10; ++i) {
+        result.push_back(Corrupted(name, SeverityTable::k32, 1 + i % 5, image, i));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::vector<Image>& result : results) {
+    for (size_t i = 0; i < result.size(); ++i) EXPECT_EQ(result[i].pixels, expected[i].pixels);
+  }
+}
+
+// Mean and standard deviation of the elements of a corrupted uniform image, in units of 1.
+std::pair<double, double> MomentsOnUniform(const std::string& name, SeverityTable table,
+                                           int severity, uint8_t value) {
+  Image image{200, 200, 3, std::vector<uint8_t>(120'000, value)};
+  image = Corrupted(name, table, severity, std::move(image));
+  double sum = 0, squares = 0;
+  for (uint8_t pixel : image.pixels) {
+    // A byte stands for the middle of what was truncated to it.
+    const double x = (pixel + 0.5) / 255;
+    sum += x;
+    squares += x * x;
+  }
+  const double mean = sum / 120'000;
+  return {mean, std::sqrt(squares / 120'000 - mean * mean)};
+}
+
+// Closed forms, for all tables: on a grey dark or bright enough that nearly nothing is clipped.
+TEST(Noise, HasTheTabulatedSizeOnUniformImages) {
+  for (SeverityTable table : kAllTables) {
+    for (int severity = 1; severity <= 5; ++severity) {
+      SCOPED_TRACE(absl::StrCat("table ", static_cast<int>(table), ", severity ", severity));
+      const CorruptionContext context{table, severity};
+      if (const double c = Select(kGaussianNoise, context); c < 0.16) {
+        const auto [mean, deviation] = MomentsOnUniform("gaussian_noise", table, severity, 128);
+        EXPECT_NEAR(mean, 128.0 / 255, 0.003);
+        EXPECT_NEAR(deviation, c, 0.01 * c);
+      }
+      if (const double c = Select(kSpeckleNoise, context); c < 0.3) {
+        const auto [mean, deviation] = MomentsOnUniform("speckle_noise", table, severity, 128);
+        EXPECT_NEAR(mean, 128.0 / 255, 0.003);
+        EXPECT_NEAR(deviation, c * 128 / 255, 0.01 * c);
+      }
+      if (const double c = Select(kShotNoise, context); c >= 15) {
+        const auto [mean, deviation] = MomentsOnUniform("shot_noise", table, severity, 102);
+        EXPECT_NEAR(mean, 0.4, 0.004);
+        // Counts fall on few grey levels, unevenly.
+        EXPECT_NEAR(deviation, std::sqrt(0.4 / c), 0.01 * std::sqrt(0.4 / c) + 0.3 / 255);
+      }
+      const double share = Select(kImpulseNoise, context);
+      Image image{200, 200, 3, std::vector<uint8_t>(120'000, 77)};
+      image = Corrupted("impulse_noise", table, severity, std::move(image));
+      const auto salt = std::count(image.pixels.begin(), image.pixels.end(), 255);
+      const auto pepper = std::count(image.pixels.begin(), image.pixels.end(), 0);
+      const double error = 4.5 * std::sqrt(120'000 * share / 2);
+      EXPECT_NEAR(static_cast<double>(salt), 60'000 * share, error);
+      EXPECT_NEAR(static_cast<double>(pepper), 60'000 * share, error);
+      EXPECT_EQ(std::count(image.pixels.begin(), image.pixels.end(), 77), 120'000 - salt - pepper);
+    }
+  }
+}
+
+// Whatever only moves or averages pixels leaves a uniform image as it is, up to the last bit before
+// truncation.
+TEST(Blur, LeavesUniformImagesAlone) {
+  for (const char* name : {"gaussian_blur", "defocus_blur", "glass_blur", "motion_blur",
+                           "elastic_transform", "pixelate"}) {
+    for (SeverityTable table : kAllTables) {
+      const Image before{40, 40, 3, std::vector<uint8_t>(4800, 201)};
+      const Image after = Corrupted(name, table, 3, before);
+      const auto [low, high] = std::minmax_element(after.pixels.begin(), after.pixels.end());
+      EXPECT_GE(*low, 199) << name;
+      EXPECT_LE(*high, 201) << name;
+    }
+  }
+}
+
+// A light, everywhere equal layer on top of the image: fog keeps the largest value at most where it
+// was.
+TEST(Fog, KeepsBlackImagesBlackAndNeverExceedsTheLargestValue) {
+  const Image black{33, 32, 3, std::vector<uint8_t>(33 * 32 * 3, 0)};
+  EXPECT_EQ(Corrupted("fog", SeverityTable::k32, 5, black).pixels, black.pixels);
+  const Image grey{33, 32, 3, std::vector<uint8_t>(33 * 32 * 3, 100)};
+  const Image after = Corrupted("fog", SeverityTable::k32, 5, grey);
+  EXPECT_LE(*std::max_element(after.pixels.begin(), after.pixels.end()), 100);
+  EXPECT_LT(*std::min_element(after.pixels.begin(), after.pixels.end()), 60);
+}
+
+TEST(Spatter, AddsOneColorToBlackImages) {
+  const Image black{224, 224, 3, std::vector<uint8_t>(224 * 224 * 3, 0)};
+  // Red and green of the brightest drop: water is (175, 238, 238) times the strength, mud (63, 42,
+  // 20).
+  const Image water = Corrupted("spatter", SeverityTable::k224, 1, black);
+  EXPECT_EQ(*std::max_element(water.pixels.begin(), water.pixels.end()), 142);
+  const Image mud = Corrupted("spatter", SeverityTable::k32, 5, black);
+  EXPECT_GE(*std::max_element(mud.pixels.begin(), mud.pixels.end()), 62);
+  EXPECT_LE(*std::max_element(mud.pixels.begin(), mud.pixels.end()), 63);
+}
+
+TEST(BorderIndex, RepeatsOrReflectsTheEdge) {
+  // scipy's documentation: nearest is a a a a | a b c d | d d d d, reflect is d c b a | a b c d | d
+  // c b a.
+  const std::vector<int> nearest = {0, 0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3};
+  const std::vector<int> reflect = {3, 2, 1, 0, 0, 1, 2, 3, 3, 2, 1, 0};
+  for (int i = -4; i < 8; ++i) {
+    EXPECT_EQ(BorderIndex(i, 4, Border::kNearest), nearest[static_cast<size_t>(i + 4)]);
+    EXPECT_EQ(BorderIndex(i, 4, Border::kReflect), reflect[static_cast<size_t>(i + 4)]);
+    EXPECT_EQ(BorderIndex(i, 1, Border::kReflect), 0);
+    EXPECT_EQ(BorderIndex(i + 16, 4, Border::kReflect), reflect[static_cast<size_t>(i + 4)]);
+    EXPECT_EQ(BorderIndex(i - 16, 4, Border::kReflect), reflect[static_cast<size_t>(i + 4)]);
+  }
+}
+
+}  // namespace
+}  // namespace assay::engine
