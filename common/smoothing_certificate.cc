@@ -39,8 +39,8 @@ Certificate Certify(const v1::SmoothingOutcome& outcome, double sigma, int64_t n
   certificate.pa_lower = LowerBound(k, n, alpha);
   if (certificate.pa_lower < 0.5) return certificate;
   certificate.prediction = certificate.top_class;
-  certificate.radius =
-      sigma * boost::math::quantile(boost::math::normal_distribution<double>(), certificate.pa_lower);
+  certificate.radius = sigma * boost::math::quantile(boost::math::normal_distribution<double>(),
+                                                     certificate.pa_lower);
   return certificate;
 }
 

@@ -1,5 +1,6 @@
-// What randomized smoothing proves about one sample: CERTIFY of Cohen, Rosenfeld and Kolter (ICML 2019, algorithm 1), derived
-// from the class counts that an outcome keeps. Reports and exports share this one definition.
+// What randomized smoothing proves about one sample: CERTIFY of Cohen, Rosenfeld and Kolter (ICML
+// 2019, algorithm 1), derived from the class counts that an outcome keeps. Reports and exports
+// share this one definition.
 #ifndef ASSAY_COMMON_SMOOTHING_CERTIFICATE_H_
 #define ASSAY_COMMON_SMOOTHING_CERTIFICATE_H_
 
@@ -10,17 +11,20 @@
 namespace assay {
 
 struct Certificate {
-  // Class that had the most selection draws, the lowest index on ties; -1 without any. Its estimation draws bound p_A.
+  // Class that had the most selection draws, the lowest index on ties; -1 without any. Its
+  // estimation draws bound p_A.
   int top_class = -1;
   // The certified class: top_class, or -1 to abstain.
   int prediction = -1;
-  // One-sided Clopper-Pearson lower bound, at level alpha, of the probability of the top class under noise.
+  // One-sided Clopper-Pearson lower bound, at level alpha, of the probability of the top class
+  // under noise.
   double pa_lower = 0;
   // sigma * Phi^-1(pa_lower), in the norm L2; 0 when abstaining.
   double radius = 0;
 };
 
-// `n` is the number of estimation draws, draws that are in no histogram included. Needs sigma > 0, n >= 1, 0 < alpha < 1.
+// `n` is the number of estimation draws, draws that are in no histogram included. Needs sigma > 0,
+// n >= 1, 0 < alpha < 1.
 Certificate Certify(const v1::SmoothingOutcome& outcome, double sigma, int64_t n, double alpha);
 
 }  // namespace assay

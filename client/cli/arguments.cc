@@ -45,7 +45,8 @@ class Grammar {
     // Options of `assay` itself may stand after a subcommand too.
     app_.fallthrough();
     app_.footer(
-        "Options of assay itself may stand anywhere. Exit codes: 0 fine, 2 usage, 3 evaluation failed, 4 cancelled,\n"
+        "Options of assay itself may stand anywhere. Exit codes: 0 fine, 2 usage, 3 evaluation "
+        "failed, 4 cancelled,\n"
         "5 not found or precondition, 6 authentication, 7 unavailable or timeout.");
     app_.add_option("--server", arguments_.server,
                     absl::StrCat("Server as host:port (ASSAY_SERVER; default ",
@@ -63,8 +64,8 @@ class Grammar {
     AddModel();
     AddDataset();
     AddEvaluation();
-    auto* conditions =
-        Leaf(app_, "conditions", "Show conditions as the server understands them", Command::kConditions);
+    auto* conditions = Leaf(app_, "conditions", "Show conditions as the server understands them",
+                            Command::kConditions);
     conditions->add_option("expressions", arguments_.conditions,
                            "Conditions; without any, everything that can be written is listed");
     conditions->footer("Example: assay conditions 'attack/pgd:norm=linf,eps=8/255'");
@@ -108,10 +109,10 @@ class Grammar {
       if (next == nullptr) {
         const std::string nearest = Nearest(argv[i], names);
         return InvalidFields(
-            {{"command", absl::StrCat("there is no '", argv[i], "'; ",
-                                      nearest.empty()
-                                          ? absl::StrCat("known are ", absl::StrJoin(names, ", "))
-                                          : absl::StrCat("did you mean ", nearest, "?"))}});
+            {{"command",
+              absl::StrCat("there is no '", argv[i], "'; ",
+                           nearest.empty() ? absl::StrCat("known are ", absl::StrJoin(names, ", "))
+                                           : absl::StrCat("did you mean ", nearest, "?"))}});
       }
       level = next;
     }
@@ -165,11 +166,10 @@ class Grammar {
   }
 
   void AddEvaluate() {
-    CLI::App* evaluate =
-        Leaf(app_, "evaluate", "Upload what is missing, evaluate, wait, report", Command::kEvaluate);
+    CLI::App* evaluate = Leaf(app_, "evaluate", "Upload what is missing, evaluate, wait, report",
+                              Command::kEvaluate);
     evaluate
-        ->add_option("-m,--model", arguments_.model,
-                     "TorchScript file, or models/ID of the server")
+        ->add_option("-m,--model", arguments_.model, "TorchScript file, or models/ID of the server")
         ->required()
         ->type_name("FILE|models/ID");
     evaluate
@@ -196,8 +196,8 @@ class Grammar {
                                       "Work on samples while the rest is still being sent");
     auto* detach = evaluate->add_flag("--detach", arguments_.detach,
                                       "Do not wait: print the evaluation's name");
-    auto* local = evaluate->add_flag("--local", arguments_.local,
-                                     "Start a private server for this call");
+    auto* local =
+        evaluate->add_flag("--local", arguments_.local, "Start a private server for this call");
     evaluate
         ->add_option("--data-dir", arguments_.data_dir,
                      "Data directory of the private server (default: temporary)")
@@ -212,8 +212,7 @@ class Grammar {
 
   void AddModel() {
     CLI::App* model = Group("model", "Models of the server");
-    CLI::App* upload =
-        Leaf(*model, "upload", "Upload a TorchScript file", Command::kModelUpload);
+    CLI::App* upload = Leaf(*model, "upload", "Upload a TorchScript file", Command::kModelUpload);
     upload->add_option("file", arguments_.path, "TorchScript file")->required();
     upload->add_option("--id", arguments_.id, "Id of the model (default: file name and digest)");
     Leaf(*model, "list", "List the models", Command::kModelList);
@@ -228,8 +227,7 @@ class Grammar {
 
   void AddDataset() {
     CLI::App* dataset = Group("dataset", "Datasets of the server");
-    CLI::App* upload =
-        Leaf(*dataset, "upload", "Upload labelled images", Command::kDatasetUpload);
+    CLI::App* upload = Leaf(*dataset, "upload", "Upload labelled images", Command::kDatasetUpload);
     upload->add_option("file", arguments_.data, "Files of one format, or a folder of class folders")
         ->required();
     upload->add_option("--id", arguments_.id, "Id of the dataset (default: file name and digest)");
@@ -253,8 +251,8 @@ class Grammar {
               Command::kEvaluationCancel, collection);
     NamedLeaf(*group, "retry", "Queue what a failed or cancelled evaluation has not done",
               Command::kEvaluationRetry, collection);
-    NamedLeaf(*group, "delete", "Delete an evaluation and its outcomes",
-              Command::kEvaluationDelete, collection);
+    NamedLeaf(*group, "delete", "Delete an evaluation and its outcomes", Command::kEvaluationDelete,
+              collection);
     AddResultOptions(*NamedLeaf(*group, "report", "Report the outcomes so far",
                                 Command::kEvaluationReport, collection));
     NamedLeaf(*group, "outcomes", "Write every outcome as CSV", Command::kEvaluationOutcomes,

@@ -11,7 +11,8 @@
 namespace assay::cli {
 namespace {
 
-// In the rows after the first, people see at a glance what belongs together; programs want every row complete.
+// In the rows after the first, people see at a glance what belongs together; programs want every
+// row complete.
 std::string Repeated(const Session& session, const std::string& text) {
   return session.arguments().format == render::Format::kCsv ? text : "";
 }
@@ -56,7 +57,8 @@ absl::Status RunConditions(Session& session) {
     if (parameters.empty()) table.rows.push_back({condition.id(), "", ""});
     bool first = true;
     for (const auto& [name, value] : parameters) {
-      table.rows.push_back({first ? condition.id() : Repeated(session, condition.id()), name, value});
+      table.rows.push_back(
+          {first ? condition.id() : Repeated(session, condition.id()), name, value});
       first = false;
     }
   }

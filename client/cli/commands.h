@@ -1,4 +1,5 @@
-// The commands of `assay`, one function each. They print results to stdout and talk to stderr; their status becomes the exit code.
+// The commands of `assay`, one function each. They print results to stdout and talk to stderr;
+// their status becomes the exit code.
 #ifndef ASSAY_CLIENT_CLI_COMMANDS_H_
 #define ASSAY_CLIENT_CLI_COMMANDS_H_
 
@@ -31,8 +32,8 @@ absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
 absl::StatusOr<v1::Dataset> UploadDataset(Session& session, client::DatasetReader& reader,
                                           const std::string& id);
 
-// Waits for the end of an evaluation with a progress bar, then prints and writes what the arguments ask for. Ctrl-C detaches
-// (OK); with a private server it cancels.
+// Waits for the end of an evaluation with a progress bar, then prints and writes what the arguments
+// ask for. Ctrl-C detaches (OK); with a private server it cancels.
 absl::Status WatchAndReport(Session& session, const std::string& name);
 // The last part of the above: the report on stdout, --report and --outcomes.
 absl::Status WriteResults(Session& session, const v1::Evaluation& evaluation);

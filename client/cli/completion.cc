@@ -21,7 +21,8 @@ void Collect(const CLI::App& app, const std::string& path,
   std::vector<std::string> all;
   for (const CLI::App* sub : app.get_subcommands(nullptr)) {
     all.push_back(sub->get_name());
-    // --version and --help of the root are repeated by the subcommands themselves, the rest falls through to it.
+    // --version and --help of the root are repeated by the subcommands themselves, the rest falls
+    // through to it.
     std::vector<std::string> passed;
     for (const std::string& word : own) {
       if (word != "--help" && word != "--version") passed.push_back(word);

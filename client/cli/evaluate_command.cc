@@ -15,7 +15,8 @@
 namespace assay::cli {
 namespace {
 
-// Whether `text` names a resource of the server. A file of that path is meant first: "models/resnet.pt" is a fine path.
+// Whether `text` names a resource of the server. A file of that path is meant first:
+// "models/resnet.pt" is a fine path.
 bool IsResource(const char* collection, const std::string& text) {
   absl::string_view id = text;
   std::error_code error;
@@ -32,7 +33,8 @@ class Evaluate {
         server_data_(arguments_.data.size() == 1 && IsResource(kDatasets, arguments_.data[0])) {}
 
   absl::Status Run() {
-    // What can be wrong without a server comes first, then what the server can refuse before anything is uploaded.
+    // What can be wrong without a server comes first, then what the server can refuse before
+    // anything is uploaded.
     ASSAY_RETURN_IF_ERROR(CheckLocally());
     ASSAY_ASSIGN_OR_RETURN(client_, session_.Client());
     const auto conditions = client_->ResolveConditions(arguments_.conditions);
@@ -123,7 +125,8 @@ class Evaluate {
       return WriteResults(session_, end->evaluation());
     }
     if (!session_.interrupt().triggered() || name.empty() || arguments_.local) return end.status();
-    // With all of its data there, the evaluation can go on without us; otherwise nobody else could finish it.
+    // With all of its data there, the evaluation can go on without us; otherwise nobody else could
+    // finish it.
     if (sent) return WatchAndReport(session_, name);
     ASSAY_RETURN_IF_ERROR(Cancel(name));
     return Error(Reason::kCancelled, absl::StrCat(name, " was cancelled while its data was sent"));

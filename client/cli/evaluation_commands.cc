@@ -41,9 +41,10 @@ render::Table Details(const Evaluation& evaluation) {
   rows.push_back({"name", evaluation.name()});
   rows.push_back({"state", StateCell(evaluation)});
   if (evaluation.has_failure()) {
-    rows.push_back({"failure", {absl::StrCat(evaluation.failure().reason(), ": ",
-                                             evaluation.failure().message()),
-                                render::Tone::kBad}});
+    rows.push_back(
+        {"failure",
+         {absl::StrCat(evaluation.failure().reason(), ": ", evaluation.failure().message()),
+          render::Tone::kBad}});
   }
   rows.push_back({"model", spec.model()});
   rows.push_back({"dataset", spec.dataset()});
@@ -101,15 +102,14 @@ ProgressPoint PointOf(const Evaluation& evaluation) {
 absl::Status WriteOutcomes(Session& session, const Evaluation& evaluation,
                            const std::string& path) {
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
-  ASSAY_ASSIGN_OR_RETURN(const render::OutcomeCsv csv,
-                         render::OutcomeCsv::Create({evaluation.conditions().begin(),
-                                                     evaluation.conditions().end()}));
+  ASSAY_ASSIGN_OR_RETURN(
+      const render::OutcomeCsv csv,
+      render::OutcomeCsv::Create({evaluation.conditions().begin(), evaluation.conditions().end()}));
   ASSAY_ASSIGN_OR_RETURN(const auto file, OutputFile::Open(path));
   ASSAY_RETURN_IF_ERROR(file->Write(render::OutcomeCsv::Header()));
   ASSAY_RETURN_IF_ERROR(client->StreamOutcomes(
-      evaluation.name(), {}, [&](const v1::StreamOutcomesResponse& batch) {
-        return file->Write(csv.Rows(batch));
-      }));
+      evaluation.name(), {},
+      [&](const v1::StreamOutcomesResponse& batch) { return file->Write(csv.Rows(batch)); }));
   return file->Close();
 }
 

@@ -22,18 +22,23 @@ std::string ReasonHint(Reason reason) {
     case Reason::kInvalidCondition:
       return "`assay conditions` lists every method with its parameters";
     case Reason::kInvalidModel:
-      return "a model is a TorchScript file (torch.jit.save) that takes float32 NCHW images in [0,1] and gives "
+      return "a model is a TorchScript file (torch.jit.save) that takes float32 NCHW images in "
+             "[0,1] and gives "
              "logits";
     case Reason::kModelInputMismatch:
-      return "check that the model was made for images of this shape; `assay model load --shape CxHxW` tries one";
+      return "check that the model was made for images of this shape; `assay model load --shape "
+             "CxHxW` tries one";
     case Reason::kModelOutputInvalid:
       return "the model must return one float32 tensor of shape N x K";
     case Reason::kModelNotFinite:
-      return "the model gives NaN or infinity on images in [0,1]: check its normalisation and weights";
+      return "the model gives NaN or infinity on images in [0,1]: check its normalisation and "
+             "weights";
     case Reason::kModelFailed:
-      return "run the model on one batch in PyTorch, on the CPU and under torch.no_grad(), to see the same error";
+      return "run the model on one batch in PyTorch, on the CPU and under torch.no_grad(), to see "
+             "the same error";
     case Reason::kLabelOutOfRange:
-      return "labels count from 0 and must be below the number of logits: check --labels and the model";
+      return "labels count from 0 and must be below the number of logits: check --labels and the "
+             "model";
     case Reason::kInvalidDataset:
     case Reason::kUnreadableInput:
       return "check the path and --format; `assay dataset upload --help` lists the formats";
@@ -42,7 +47,8 @@ std::string ReasonHint(Reason reason) {
     case Reason::kChunkMissing:
       return "run the command again: only what is missing is sent";
     case Reason::kNotFound:
-      return "`assay model list`, `assay dataset list` and `assay evaluation list` show what there is";
+      return "`assay model list`, `assay dataset list` and `assay evaluation list` show what there "
+             "is";
     case Reason::kAlreadyExists:
       return "choose another --id, or leave it out: then the id follows from the content";
     case Reason::kInUse:
@@ -50,17 +56,20 @@ std::string ReasonHint(Reason reason) {
     case Reason::kWrongState:
       return "`assay evaluation show NAME` tells the state";
     case Reason::kEvaluationFailed:
-      return "`assay evaluation report NAME` shows what was done, `assay evaluation retry NAME` does the rest";
+      return "`assay evaluation report NAME` shows what was done, `assay evaluation retry NAME` "
+             "does the rest";
     case Reason::kCancelled:
       return "";
     case Reason::kLeaseLost:
       return "another worker has taken the task over; nothing is lost";
     case Reason::kStorageFull:
-      return "delete models, datasets or evaluations that are not needed, or give the server more disk";
+      return "delete models, datasets or evaluations that are not needed, or give the server more "
+             "disk";
     case Reason::kStorageFailed:
       return "the server's log says which file or database failed";
     case Reason::kQuotaExceeded:
-      return "wait for running evaluations or delete old ones; limits are flags of the server (`assayd --help`)";
+      return "wait for running evaluations or delete old ones; limits are flags of the server "
+             "(`assayd --help`)";
     case Reason::kTooLarge:
       return "the limits are flags of the server (`assayd --help`)";
     case Reason::kEngineLost:
@@ -70,7 +79,8 @@ std::string ReasonHint(Reason reason) {
     case Reason::kShuttingDown:
       return "the server is stopping; run the command again when it is back";
     case Reason::kUnavailable:
-      return "is assayd running there? --server HOST:PORT or ASSAY_SERVER names another, --local starts one for "
+      return "is assayd running there? --server HOST:PORT or ASSAY_SERVER names another, --local "
+             "starts one for "
              "this call";
     case Reason::kInternal:
       return "this is a bug of Assay; the server's log has the details";

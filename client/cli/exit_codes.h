@@ -1,4 +1,5 @@
-// Exit codes of `assay`, and how an error is told: what went wrong, field by field, and what to do about it.
+// Exit codes of `assay`, and how an error is told: what went wrong, field by field, and what to do
+// about it.
 #ifndef ASSAY_CLIENT_CLI_EXIT_CODES_H_
 #define ASSAY_CLIENT_CLI_EXIT_CODES_H_
 
@@ -19,7 +20,8 @@ inline constexpr int kExitUnavailable = 7;
 
 int ExitCodeOf(const absl::Status& status);
 
-// "error: ..." and, where there are any, a line for each field violation and a "hint: ..." line. Ends with a line feed.
+// "error: ..." and, where there are any, a line for each field violation and a "hint: ..." line.
+// Ends with a line feed.
 std::string ErrorText(const absl::Status& status);
 
 // Advice for an error of this kind; empty when there is none.

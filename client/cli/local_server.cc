@@ -70,16 +70,17 @@ absl::Status LocalServer::Spawn() {
   const std::string log = directory_ + "/log";
   const int log_fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  std::vector<std::string> words = {options_.binary,    "--listen",         "127.0.0.1:0",
-                                    "--metrics-port",   "0",                "--data-dir",
-                                    options_.data_dir,  "--port-file",      port_file};
+  std::vector<std::string> words = {options_.binary,   "--listen",    "127.0.0.1:0",
+                                    "--metrics-port",  "0",           "--data-dir",
+                                    options_.data_dir, "--port-file", port_file};
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   const pid_t parent = getpid();
   const pid_t child = log_fd < 0 || null_fd < 0 ? -1 : fork();
   if (child == 0) {
-    // Only async-signal-safe calls from here on. A group of its own: Ctrl-C on the terminal is for us to handle.
+    // Only async-signal-safe calls from here on. A group of its own: Ctrl-C on the terminal is for
+    // us to handle.
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(127);

@@ -19,8 +19,9 @@ namespace {
 
 constexpr int kExitBySignal = 128;
 
-// SIGINT and SIGTERM trigger the interrupt; the second one ends the process at once. A thread takes them, so that no handler has
-// to keep to async-signal-safe calls. Must run before any other thread starts, for all to inherit the mask.
+// SIGINT and SIGTERM trigger the interrupt; the second one ends the process at once. A thread takes
+// them, so that no handler has to keep to async-signal-safe calls. Must run before any other thread
+// starts, for all to inherit the mask.
 void HandleSignals(assay::client::Interrupt& interrupt) {
   sigset_t signals;
   sigemptyset(&signals);

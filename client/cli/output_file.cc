@@ -50,8 +50,8 @@ OutputFile::~OutputFile() {
 }
 
 absl::Status OutputFile::Failed() const {
-  return absl::UnknownError(absl::StrCat("cannot write ", path_ == "-" ? "stdout" : path_, ": ",
-                                         std::strerror(errno)));
+  return absl::UnknownError(
+      absl::StrCat("cannot write ", path_ == "-" ? "stdout" : path_, ": ", std::strerror(errno)));
 }
 
 absl::Status OutputFile::Write(absl::string_view text) {

@@ -40,9 +40,9 @@ void Progress::Begin() {
 
 std::string Progress::Line(const ProgressPoint& point, double seconds) const {
   const double fraction = std::clamp(point.fraction, 0.0, 1.0);
-  std::string line =
-      terminal_.redraw ? absl::StrCat(Bar(fraction), " ", absl::StrFormat("%3.0f %%", fraction * 100))
-                       : absl::StrFormat("%.0f %%", fraction * 100);
+  std::string line = terminal_.redraw ? absl::StrCat(Bar(fraction), " ",
+                                                     absl::StrFormat("%3.0f %%", fraction * 100))
+                                      : absl::StrFormat("%.0f %%", fraction * 100);
   if (!point.label.empty()) absl::StrAppend(&line, "  ", render::Printable(point.label));
   if (!point.amount.empty()) absl::StrAppend(&line, "  ", point.amount);
   if (seconds >= kMinSeconds) {

@@ -1,4 +1,5 @@
-// `assay model ...` and `assay dataset ...`, and the uploads that `assay evaluate` shares with them.
+// `assay model ...` and `assay dataset ...`, and the uploads that `assay evaluate` shares with
+// them.
 #include <filesystem>
 #include <utility>
 
@@ -29,8 +30,8 @@ client::TransferListener Listener(Session& session, const std::string& what) {
     if (now != phase) session.progress().Begin();
     phase = now;
     ProgressPoint point;
-    point.label = absl::StrCat(now == client::TransferPhase::kReading ? "reading " : "uploading ",
-                               what);
+    point.label =
+        absl::StrCat(now == client::TransferPhase::kReading ? "reading " : "uploading ", what);
     point.fraction = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1;
     point.done = static_cast<double>(done);
     point.amount = absl::StrCat(render::Bytes(done), " of ", render::Bytes(total));
@@ -59,16 +60,15 @@ render::Table ModelDetails(const v1::Model& model) {
   const auto& validation = model.validation();
   rows.push_back({"input", ShapeText(validation.input_shape())});
   rows.push_back({"classes", render::Count(validation.num_classes())});
-  rows.push_back({"frozen", absl::StrCat(YesNo(validation.frozen()), ": logits differ by ",
-                                         render::Significant(validation.frozen_max_difference()),
-                                         ", tolerated ",
-                                         render::Significant(validation.frozen_tolerance()))});
   rows.push_back(
-      {"differentiable",
-       validation.has_gradient_relative_error()
-           ? absl::StrCat(YesNo(validation.differentiable()), ": relative error ",
-                          render::Significant(validation.gradient_relative_error()))
-           : YesNo(validation.differentiable())});
+      {"frozen", absl::StrCat(YesNo(validation.frozen()), ": logits differ by ",
+                              render::Significant(validation.frozen_max_difference()),
+                              ", tolerated ", render::Significant(validation.frozen_tolerance()))});
+  rows.push_back({"differentiable",
+                  validation.has_gradient_relative_error()
+                      ? absl::StrCat(YesNo(validation.differentiable()), ": relative error ",
+                                     render::Significant(validation.gradient_relative_error()))
+                      : YesNo(validation.differentiable())});
   rows.push_back({"deterministic", YesNo(validation.deterministic())});
   rows.push_back({"softmax inside", YesNo(validation.softmax_output())});
   rows.push_back({"numerics", absl::StrCat(validation.numerics().device(), " ",
@@ -88,7 +88,8 @@ absl::Status PrintModel(Session& session, const absl::StatusOr<v1::Model>& model
 
 absl::Status PrintModels(Session& session, const std::vector<v1::Model>& models) {
   render::Table table;
-  table.columns = {{"name", false}, {"state", false}, {"size"}, {"input"}, {"classes"}, {"created"}};
+  table.columns = {{"name", false}, {"state", false}, {"size"},
+                   {"input"},       {"classes"},      {"created"}};
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const v1::Model& model : models) {
     const bool known = model.has_validation();
@@ -138,14 +139,14 @@ absl::Status PrintDataset(Session& session, const absl::StatusOr<v1::Dataset>& d
 
 absl::Status PrintDatasets(Session& session, const std::vector<v1::Dataset>& datasets) {
   render::Table table;
-  table.columns = {{"name", false}, {"samples"}, {"shape"}, {"pixels", false}, {"size"}, {"created"}};
+  table.columns = {{"name", false},   {"samples"}, {"shape"},
+                   {"pixels", false}, {"size"},    {"created"}};
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const v1::Dataset& dataset : datasets) {
-    table.rows.push_back({dataset.name(), render::Count(dataset.samples()),
-                          ShapeText(dataset.manifest().shape()),
-                          v1::PixelType_Name(dataset.manifest().pixel_type()),
-                          render::Bytes(dataset.size_bytes()),
-                          TimeUtil::ToString(dataset.create_time())});
+    table.rows.push_back(
+        {dataset.name(), render::Count(dataset.samples()), ShapeText(dataset.manifest().shape()),
+         v1::PixelType_Name(dataset.manifest().pixel_type()), render::Bytes(dataset.size_bytes()),
+         TimeUtil::ToString(dataset.create_time())});
     json.push_back(ToJson(dataset));
   }
   return session.PrintTable(table, json);
@@ -203,9 +204,9 @@ absl::Status RunModelCommand(Session& session) {
       return absl::OkStatus();
     case Command::kModelLoad:
       session.Say(absl::StrCat("loading ", name, " ..."));
-      return PrintModel(session,
-                        client->LoadModel(name, arguments.shape.channels() > 0 ? &arguments.shape
-                                                                               : nullptr));
+      return PrintModel(
+          session,
+          client->LoadModel(name, arguments.shape.channels() > 0 ? &arguments.shape : nullptr));
     case Command::kModelUnload:
       return PrintModel(session, client->UnloadModel(name));
     default:

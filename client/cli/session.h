@@ -1,4 +1,5 @@
-// What the commands of one call share: arguments, the connection (to a private server if asked for), stdout and stderr.
+// What the commands of one call share: arguments, the connection (to a private server if asked
+// for), stdout and stderr.
 #ifndef ASSAY_CLIENT_CLI_SESSION_H_
 #define ASSAY_CLIENT_CLI_SESSION_H_
 

@@ -8,7 +8,6 @@
 #define ASSAY_CLIENT_DATA_BYTE_SOURCE_H_
 
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <string>
 

@@ -10,7 +10,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "client/data/byte_source.h"
 #include "client/data/image_file.h"
 #include "common/errors.h"

@@ -12,7 +12,8 @@ namespace {
 
 constexpr size_t kDigestsPerQuestion = 10'000;
 constexpr size_t kMessageBytes = 1 << 20;
-// A server that keeps calling chunks missing which it took without complaint has a fault that more sending does not cure.
+// A server that keeps calling chunks missing which it took without complaint has a fault that more
+// sending does not cure.
 constexpr int kMaxFutileRounds = 3;
 
 }  // namespace

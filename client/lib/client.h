@@ -1,8 +1,8 @@
 // The C++ client of Assay: uploads, evaluations, watching, reports.
 //
-// Calls that can be repeated without harm are repeated when the server is UNAVAILABLE; uploads, watches and streams go on where
-// they broke. Errors are absl::Status with the server's details (common/errors.h reads them). An Interrupt ends any call with
-// kCancelled.
+// Calls that can be repeated without harm are repeated when the server is UNAVAILABLE; uploads,
+// watches and streams go on where they broke. Errors are absl::Status with the server's details
+// (common/errors.h reads them). An Interrupt ends any call with kCancelled.
 //
 // Thread-safe: several threads may share a client.
 //
@@ -94,8 +94,9 @@ class Client {
   static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options);
   ~Client();
 
-  // The id of a model or dataset without one of its own is "<slug of the file's stem>-<first 12 digits of the digest>". What the
-  // server holds already is not sent again; the same content under the same name is the same resource.
+  // The id of a model or dataset without one of its own is "<slug of the file's stem>-<first 12
+  // digits of the digest>". What the server holds already is not sent again; the same content under
+  // the same name is the same resource.
   absl::StatusOr<Uploaded<v1::Model>> UploadModel(const std::string& path, const std::string& id,
                                                   const TransferListener& listener);
   absl::StatusOr<v1::Model> GetModel(const std::string& name);
@@ -105,7 +106,8 @@ class Client {
   absl::StatusOr<v1::Model> LoadModel(const std::string& name, const v1::ImageShape* shape);
   absl::StatusOr<v1::Model> UnloadModel(const std::string& name);
 
-  // Reads the data twice: once for the digests, once more for the chunks that the server lacks. Holds one chunk in memory.
+  // Reads the data twice: once for the digests, once more for the chunks that the server lacks.
+  // Holds one chunk in memory.
   absl::StatusOr<Uploaded<v1::Dataset>> UploadDataset(DatasetReader& reader,
                                                       const DatasetUpload& upload,
                                                       const TransferListener& listener);
@@ -123,20 +125,23 @@ class Client {
   absl::StatusOr<v1::Evaluation> RetryEvaluation(const std::string& name);
   absl::Status DeleteEvaluation(const std::string& name);
 
-  // Until the evaluation has ended, whatever the end is: the last event. Goes on with the resume token when the connection
-  // breaks, and gives up after RetryOptions::patience_seconds without an event.
+  // Until the evaluation has ended, whatever the end is: the last event. Goes on with the resume
+  // token when the connection breaks, and gives up after RetryOptions::patience_seconds without an
+  // event.
   absl::StatusOr<v1::EvaluationEvent> Watch(const std::string& name, const WatchOptions& options,
                                             const WatchListener& listener);
   // `confidence_level` 0: the server's default.
   absl::StatusOr<v1::Report> GetReport(const std::string& name, double confidence_level);
-  // Every outcome, by condition and sample. A break after the first batch is final: the caller starts again.
+  // Every outcome, by condition and sample. A break after the first batch is final: the caller
+  // starts again.
   absl::Status StreamOutcomes(
       const std::string& name, const std::vector<std::string>& conditions,
       const std::function<absl::Status(const v1::StreamOutcomesResponse&)>& on_batch);
 
-  // Evaluate: streams `start` and the reader's samples (the first `limit`; 0: all) and returns the last event. Shape, type and
-  // class names of `start` are filled in from the reader, and so is an evaluation id if it has none. A broken stream goes on
-  // after the last batch that the server holds. When the data cannot be read the evaluation is cancelled.
+  // Evaluate: streams `start` and the reader's samples (the first `limit`; 0: all) and returns the
+  // last event. Shape, type and class names of `start` are filled in from the reader, and so is an
+  // evaluation id if it has none. A broken stream goes on after the last batch that the server
+  // holds. When the data cannot be read the evaluation is cancelled.
   absl::StatusOr<v1::EvaluationEvent> Evaluate(v1::EvaluateRequest::Start start,
                                                DatasetReader& reader, int64_t limit,
                                                const StreamListener& listener);

@@ -1,5 +1,5 @@
-// Evaluate: spec, batches, half-close out; acceptance, acknowledgements and events in. A broken stream goes on where the server
-// says.
+// Evaluate: start, batches, finish out; acceptance, acknowledgements and events in. A broken
+// stream goes on where the server says.
 #include <algorithm>
 #include <optional>
 #include <thread>
@@ -19,7 +19,8 @@ using EvaluateStream = grpc::ClientReaderWriter<v1::EvaluateRequest, v1::Evaluat
 
 constexpr size_t kMaxIdStem = 60;
 
-// An id that this client chose lets it find the evaluation again when the stream broke before the acceptance arrived.
+// An id that this client chose lets it find the evaluation again when the stream broke before the
+// acceptance arrived.
 std::string NewEvaluationId(const std::string& model) {
   std::string stem = Slug(model.substr(model.find('/') + 1)).substr(0, kMaxIdStem);
   if (stem.empty()) stem = "evaluation";
@@ -64,6 +65,9 @@ absl::Status Client::Streaming::Send(EvaluateStream& stream, int64_t first_batch
     // A broken stream is noticed and explained by the receiving side.
     if (!stream.Write(request)) return absl::OkStatus();
   }
+  v1::EvaluateRequest finish;
+  finish.mutable_finish()->set_batches(Batches());
+  stream.Write(finish);
   stream.WritesDone();
   return absl::OkStatus();
 }
@@ -137,11 +141,13 @@ absl::StatusOr<v1::EvaluationEvent> Client::Evaluate(v1::EvaluateRequest::Start 
   for (const std::string& name : reader.class_names()) start.add_class_names(name);
   if (start.evaluation_id().empty()) start.set_evaluation_id(NewEvaluationId(start.model()));
 
-  Streaming streaming{std::move(start), reader, listener, "", 0, 0, false, false, -1,
-                      Backoff(options_.retry), std::nullopt, absl::OkStatus()};
+  Streaming streaming{
+      std::move(start),        reader,       listener,        "", 0, 0, false, false, -1,
+      Backoff(options_.retry), std::nullopt, absl::OkStatus()};
   streaming.name = ResourceName(kEvaluations, streaming.start.evaluation_id());
   streaming.samples = limit > 0 ? std::min(limit, reader.size()) : reader.size();
-  // As large as a chunk of an upload: within gRPC's default message limit unless one image alone is over it.
+  // As large as a chunk of an upload: within gRPC's default message limit unless one image alone is
+  // over it.
   streaming.batch_samples = SamplesPerChunk(reader.shape(), reader.pixel_type());
   while (true) {
     ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());
@@ -152,8 +158,7 @@ absl::StatusOr<v1::EvaluationEvent> Client::Evaluate(v1::EvaluateRequest::Start 
       if (streaming.accepted) CancelEvaluation(streaming.name).IgnoreError();
       return streaming.local;
     }
-    if (streaming.in_doubt && !streaming.accepted &&
-        status.code() == absl::StatusCode::kNotFound) {
+    if (streaming.in_doubt && !streaming.accepted && status.code() == absl::StatusCode::kNotFound) {
       streaming.in_doubt = false;
       continue;
     }

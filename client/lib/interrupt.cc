@@ -27,9 +27,8 @@ absl::Status Interrupt::Check() const {
 
 bool Interrupt::SleepFor(std::chrono::milliseconds duration) {
   MutexLock lock(mutex_);
-  return !lock.WaitFor(changed_, duration, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return triggered_;
-  });
+  return !lock.WaitFor(changed_, duration,
+                       [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return triggered_; });
 }
 
 Interrupt::Scope::Scope(Interrupt& interrupt, std::function<void()> action)

@@ -1,5 +1,5 @@
-// Lets one thread (a signal handler's, say) stop what another one waits for: sleeps end at once and running calls are
-// cancelled.
+// Lets one thread (a signal handler's, say) stop what another one waits for: sleeps end at once and
+// running calls are cancelled.
 #ifndef ASSAY_CLIENT_LIB_INTERRUPT_H_
 #define ASSAY_CLIENT_LIB_INTERRUPT_H_
 
@@ -23,7 +23,8 @@ class Interrupt {
   // False, at once, when triggered before or meanwhile.
   bool SleepFor(std::chrono::milliseconds duration);
 
-  // Runs `action` when triggered within the scope (at once if that has happened). `action` must not use the Interrupt.
+  // Runs `action` when triggered within the scope (at once if that has happened). `action` must not
+  // use the Interrupt.
   class Scope {
    public:
     Scope(Interrupt& interrupt, std::function<void()> action);

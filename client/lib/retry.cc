@@ -30,15 +30,13 @@ double Jitter() {
 }  // namespace
 
 bool IsRetryable(const absl::Status& status) {
-  return status.code() == absl::StatusCode::kUnavailable &&
-         ReasonOf(status) != Reason::kEngineLost;
+  return status.code() == absl::StatusCode::kUnavailable && ReasonOf(status) != Reason::kEngineLost;
 }
 
 absl::Status WithMessage(const absl::Status& status, absl::string_view message) {
   absl::Status result(status.code(), message);
-  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
-    result.SetPayload(url, payload);
-  });
+  status.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
   return result;
 }
 

@@ -1,5 +1,5 @@
-// When to try again, and for how long: exponential backoff with jitter, the server's own wish (google.rpc.RetryInfo) first, and
-// an end when nothing has moved for a while.
+// When to try again, and for how long: exponential backoff with jitter, the server's own wish
+// (google.rpc.RetryInfo) first, and an end when nothing has moved for a while.
 #ifndef ASSAY_CLIENT_LIB_RETRY_H_
 #define ASSAY_CLIENT_LIB_RETRY_H_
 
@@ -24,19 +24,22 @@ struct RetryOptions {
   std::function<bool(double seconds)> sleep;
 };
 
-// Whether the same call may succeed later: UNAVAILABLE, unless it says that the model killed its engine.
+// Whether the same call may succeed later: UNAVAILABLE, unless it says that the model killed its
+// engine.
 bool IsRetryable(const absl::Status& status);
 
 // `status` with another text; code and details are kept.
 absl::Status WithMessage(const absl::Status& status, absl::string_view message);
 
-// One run of attempts at one thing. Not thread-safe. `options` must be complete (clock and sleep set) and outlive it.
+// One run of attempts at one thing. Not thread-safe. `options` must be complete (clock and sleep
+// set) and outlive it.
 class Backoff {
  public:
   explicit Backoff(const RetryOptions& options);
   // Something moved: patience and delays start afresh.
   void Progress();
-  // Waits and returns OK when the failed attempt is worth repeating; otherwise the status to give up with.
+  // Waits and returns OK when the failed attempt is worth repeating; otherwise the status to give
+  // up with.
   absl::Status Wait(const absl::Status& failure);
 
  private:

@@ -1,4 +1,5 @@
-// Uploads of models and datasets: a pass for the digests, a look at what the server has, and the chunks that it lacks.
+// Uploads of models and datasets: a pass for the digests, a look at what the server has, and the
+// chunks that it lacks.
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -30,7 +31,8 @@ absl::Status CheckId(const std::string& id) {
   return InvalidFields({{"id", absl::StrCat("must be ", kIdRule, "; got '", id, "'")}});
 }
 
-// A resource of that name with that content makes an upload unnecessary; one with other content makes it impossible.
+// A resource of that name with that content makes an upload unnecessary; one with other content
+// makes it impossible.
 template <typename Resource>
 absl::StatusOr<bool> IsThere(const absl::StatusOr<Resource>& found, const std::string& digest) {
   if (found.ok()) {
@@ -131,9 +133,9 @@ absl::StatusOr<Uploaded<v1::Model>> Client::UploadModel(const std::string& path,
   ASSAY_ASSIGN_OR_RETURN(const TransferStats stats, Transfer(chunks, listener));
   for (const auto& chunk : chunks.chunks) request.add_chunks(chunk.digest);
   request.set_request_id(NewRequestId());
-  ASSAY_ASSIGN_OR_RETURN(
-      v1::Model model, Call<v1::Model>(*stubs_->models, &v1::ModelService::Stub::CreateModel,
-                                       request, kSlowSeconds));
+  ASSAY_ASSIGN_OR_RETURN(v1::Model model,
+                         Call<v1::Model>(*stubs_->models, &v1::ModelService::Stub::CreateModel,
+                                         request, kSlowSeconds));
   return Uploaded<v1::Model>{std::move(model), stats};
 }
 
@@ -141,8 +143,7 @@ absl::StatusOr<Uploaded<v1::Dataset>> Client::UploadDataset(DatasetReader& reade
                                                             const DatasetUpload& upload,
                                                             const TransferListener& listener) {
   ASSAY_RETURN_IF_ERROR(CheckId(upload.id));
-  const int64_t samples =
-      upload.limit > 0 ? std::min(upload.limit, reader.size()) : reader.size();
+  const int64_t samples = upload.limit > 0 ? std::min(upload.limit, reader.size()) : reader.size();
   v1::CreateDatasetRequest request;
   v1::DatasetManifest& manifest = *request.mutable_manifest();
   *manifest.mutable_shape() = reader.shape();
@@ -172,8 +173,7 @@ absl::StatusOr<Uploaded<v1::Dataset>> Client::UploadDataset(DatasetReader& reade
   if (!violations.empty()) return InvalidFields(violations, Reason::kInvalidDataset);
 
   const std::string digest = ManifestDigest(manifest);
-  request.set_dataset_id(upload.id.empty() ? DefaultId(upload.stem, "dataset", digest)
-                                           : upload.id);
+  request.set_dataset_id(upload.id.empty() ? DefaultId(upload.stem, "dataset", digest) : upload.id);
   const absl::StatusOr<v1::Dataset> found =
       GetDataset(ResourceName(kDatasets, request.dataset_id()));
   ASSAY_ASSIGN_OR_RETURN(const bool there, IsThere(found, digest));

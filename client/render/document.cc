@@ -10,6 +10,9 @@
 namespace assay::render {
 namespace {
 
+// Sentences are broken here. Tables are as wide as they must be.
+constexpr size_t kTextWidth = 100;
+
 std::string Coloured(const std::string& text, const char* sequence, bool colour) {
   return colour && *sequence != '\0' ? absl::StrCat("\x1b[", sequence, "m", text, "\x1b[0m") : text;
 }
@@ -39,7 +42,9 @@ class TextPrinter {
 
   void operator()(const Lines& block) {
     for (const std::string& line : block.lines) {
-      absl::StrAppend(&out_, Coloured(Printable(line), Sequence(block.tone), colour_), "\n");
+      absl::StrAppend(&out_,
+                      Coloured(Wrapped(Printable(line), kTextWidth), Sequence(block.tone), colour_),
+                      "\n");
     }
   }
 

@@ -1,4 +1,5 @@
-// What is to be shown, before it is known how: headings, lines and tables. Text and Markdown are two printers of one document.
+// What is to be shown, before it is known how: headings, lines and tables. Text and Markdown are
+// two printers of one document.
 #ifndef ASSAY_CLIENT_RENDER_DOCUMENT_H_
 #define ASSAY_CLIENT_RENDER_DOCUMENT_H_
 
@@ -44,7 +45,8 @@ struct Lines {
 using Block = std::variant<Heading, Lines, Table>;
 using Document = std::vector<Block>;
 
-// Columns padded with spaces, two between them. `colour` uses ANSI sequences. All text is made printable.
+// Columns padded with spaces, two between them. `colour` uses ANSI sequences. All text is made
+// printable.
 std::string PrintText(const Document& document, bool colour);
 // GitHub's Markdown.
 std::string PrintMarkdown(const Document& document);

@@ -54,8 +54,8 @@ std::string OutcomeCsv::Rows(const v1::StreamOutcomesResponse& batch) const {
     row.Add(batch.condition()).Add(outcome.sample()).Add(outcome.label());
     if (outcome.has_smoothing() && settings != smoothing_.end()) {
       const auto& smoothing = outcome.smoothing();
-      const Certificate certificate = Certify(smoothing, settings->second.sigma, settings->second.n,
-                                              settings->second.alpha);
+      const Certificate certificate =
+          Certify(smoothing, settings->second.sigma, settings->second.n, settings->second.alpha);
       row.Add(certificate.prediction).Add(certificate.prediction == outcome.label());
       // confidence, tie, undecided and everything about attacks
       row.AddEmpty(9);

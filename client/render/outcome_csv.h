@@ -1,5 +1,5 @@
-// Outcomes as CSV: one row per condition and sample, columns that do not apply left empty. Columns are documented in
-// docs/cli.md.
+// Outcomes as CSV: one row per condition and sample, columns that do not apply left empty. Columns
+// are documented in docs/cli.md.
 #ifndef ASSAY_CLIENT_RENDER_OUTCOME_CSV_H_
 #define ASSAY_CLIENT_RENDER_OUTCOME_CSV_H_
 
@@ -14,7 +14,8 @@ namespace assay::render {
 
 class OutcomeCsv {
  public:
-  // `conditions`: those of the evaluation. kInvalidArgument when a smoothing condition lacks a parameter.
+  // `conditions`: those of the evaluation. kInvalidArgument when a smoothing condition lacks a
+  // parameter.
   static absl::StatusOr<OutcomeCsv> Create(const std::vector<v1::Condition>& conditions);
 
   static std::string Header();

@@ -12,7 +12,8 @@ namespace assay::render {
 
 enum class Format { kTable, kJson, kCsv, kMarkdown };
 
-// Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition and class.
+// Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition
+// and class.
 std::string RenderReport(const v1::Report& report, Format format, bool colour);
 
 // A message as JSON, indented by two spaces, with a line feed (common/json.h).

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/render/numbers.h"
@@ -13,6 +12,11 @@ namespace {
 
 constexpr size_t kMaxClassWidth = 16;
 constexpr size_t kDigestDigits = 12;
+
+// "1 sample", "2,000 samples".
+std::string Counted(int64_t count, const std::string& noun) {
+  return absl::StrCat(Count(count), " ", noun, count == 1 ? "" : "s");
+}
 
 std::string ClassLabel(const std::string& name, int32_t index) {
   return Shortened(Printable(name.empty() ? absl::StrCat("class ", index) : name), kMaxClassWidth);
@@ -51,7 +55,8 @@ std::string TopSink(const v1::ConditionReport& condition) {
 
 Table Summary(const v1::Report& report) {
   Table table;
-  table.columns = {{"condition", false}, {"accuracy %"}, {"worst class", false}, {"top sink", false}};
+  table.columns = {
+      {"condition", false}, {"accuracy %"}, {"worst class", false}, {"top sink", false}};
   for (const auto& condition : report.conditions()) {
     table.rows.push_back({condition.id(), PercentWithInterval(condition.accuracy()),
                           WorstClass(condition), TopSink(condition)});
@@ -71,8 +76,9 @@ Tone RoleTone(const v1::ClassReport& report) {
 
 Table Classes(const v1::ConditionReport& condition) {
   Table table;
-  table.columns = {{"class", false}, {"n"},      {"CWA %"},        {"CFPS %"},
-                   {"FP"},           {"prec. %"}, {"taken for %", false}, {"roles", false}};
+  table.columns = {
+      {"class", false},       {"n"},           {"CWA %"}, {"CFPS %"}, {"FP"}, {"prec. %"},
+      {"taken for %", false}, {"roles", false}};
   for (const auto& report : condition.classes()) {
     const auto& confusion = report.strongest_confusion();
     const std::string taken_for =
@@ -93,29 +99,27 @@ Table Classes(const v1::ConditionReport& condition) {
   return table;
 }
 
-std::string DisparityLine(const v1::ConditionReport& condition) {
-  if (!condition.has_disparity()) return "disparity: -";
+Lines DisparityLines(const v1::ConditionReport& condition) {
+  if (!condition.has_disparity()) return {{"disparity: -"}};
   const auto& disparity = condition.disparity();
   const v1::ClassReport* best = FindClass(condition, disparity.best_class());
   const v1::ClassReport* worst = FindClass(condition, disparity.worst_class());
-  return absl::StrCat("disparity: ", Percent(disparity.max_minus_min()), " points",
-                      best == nullptr || worst == nullptr
-                          ? ""
-                          : absl::StrCat(" between ", ClassLabel(*best), " and ",
-                                         ClassLabel(*worst)),
-                      ", standard deviation ", Percent(disparity.standard_deviation()), " points; ",
-                      condition.significant_differences_size(), " significant ",
-                      condition.significant_differences_size() == 1 ? "difference" : "differences",
-                      " between classes");
+  const std::string between =
+      best == nullptr || worst == nullptr
+          ? ""
+          : absl::StrCat(" between ", ClassLabel(*best), " and ", ClassLabel(*worst));
+  return {{absl::StrCat("disparity: ", Percent(disparity.max_minus_min()), " points", between,
+                        ", standard deviation ", Percent(disparity.standard_deviation())),
+           absl::StrCat(Counted(condition.significant_differences_size(), "pair"),
+                        " of classes with significantly different accuracy")}};
 }
 
 void AddAttack(const v1::ConditionReport& condition, Document& document) {
   const auto& attack = condition.attack();
   Lines lines;
-  lines.lines.push_back(absl::StrCat("clean accuracy ", PercentWithInterval(attack.clean_accuracy()),
-                                     " %; attack success ",
-                                     PercentWithInterval(attack.success_rate()), " % of ",
-                                     Count(attack.attacked()), " attacked"));
+  lines.lines.push_back(absl::StrCat(
+      "clean accuracy ", PercentWithInterval(attack.clean_accuracy()), " %; attack success ",
+      PercentWithInterval(attack.success_rate()), " % of ", Count(attack.attacked()), " attacked"));
   const bool survivors = attack.attacked() > attack.successes();
   lines.lines.push_back(absl::StrCat(
       "passes per survivor: ",
@@ -123,20 +127,20 @@ void AddAttack(const v1::ConditionReport& condition, Document& document) {
       survivors ? Significant(attack.backwards_per_survivor(), 6) : kUndefined,
       " backward; in all ", Count(attack.forwards()), " and ", Count(attack.backwards())));
   if (attack.successes() > 0) {
-    lines.lines.push_back(absl::StrCat("distance of adversarial examples: max ",
-                                       Significant(attack.max_distance()), ", mean ",
-                                       Significant(attack.mean_distance()), ", median ",
-                                       Significant(attack.median_distance())));
-    lines.lines.push_back(absl::StrCat("survive rounding to 8 bits: ",
-                                       PercentWithInterval(attack.survives_rounding()), " %"));
+    lines.lines.push_back(absl::StrCat(
+        "distance of adversarial examples: max ", Significant(attack.max_distance()), ", mean ",
+        Significant(attack.mean_distance()), ", median ", Significant(attack.median_distance())));
+    lines.lines.push_back(absl::StrCat(
+        "survive rounding to 8 bits: ", PercentWithInterval(attack.survives_rounding()), " %"));
   }
   document.push_back(lines);
-  if (attack.zero_gradients() + attack.nonfinite_gradients() + attack.unconfirmed_candidates() > 0) {
-    document.push_back(Lines{
-        {absl::StrCat("gradient trouble: ", Count(attack.zero_gradients()), " all zero, ",
-                      Count(attack.nonfinite_gradients()), " not finite; ",
-                      Count(attack.unconfirmed_candidates()), " candidates not confirmed")},
-        Tone::kNotice});
+  if (attack.zero_gradients() + attack.nonfinite_gradients() + attack.unconfirmed_candidates() >
+      0) {
+    document.push_back(
+        Lines{{absl::StrCat("gradient trouble: ", Count(attack.zero_gradients()), " all zero, ",
+                            Count(attack.nonfinite_gradients()), " not finite; ",
+                            Count(attack.unconfirmed_candidates()), " candidates not confirmed")},
+              Tone::kNotice});
   }
   Table table;
   table.columns = {{"class", false}, {"attacked"}, {"fooled"}, {"success %"}, {"adversarial FP"}};
@@ -191,13 +195,13 @@ void AddCertification(const v1::ConditionReport& condition, Document& document) 
                           Significant(certification.radius_cap()), ", reached by ",
                           PercentWithInterval(certification.share_at_cap()), " %")}});
   if (certification.undecided_draws() + certification.tied_draws() > 0) {
-    document.push_back(Lines{{absl::StrCat(Count(certification.undecided_draws()),
-                                           " draws not finite, ", Count(certification.tied_draws()),
-                                           " tied: they count against every class")},
+    document.push_back(Lines{{absl::StrCat("draws that count against every class: ",
+                                           Count(certification.undecided_draws()), " not finite, ",
+                                           Count(certification.tied_draws()), " tied")},
                              Tone::kNotice});
   }
   Table bands;
-  bands.columns = {{"p_A of the top class", false}, {"samples"}, {"share of the radius"}};
+  bands.columns = {{"p_A of the top class", false}, {"samples"}, {"part of the average radius"}};
   for (int i = 0; i < certification.acr_bands_size(); ++i) {
     const auto& band = certification.acr_bands(i);
     bands.rows.push_back({absl::StrCat(i == 0 ? "[" : "(", Significant(band.lower()), ", ",
@@ -240,19 +244,20 @@ void AddCondition(const v1::ConditionReport& condition, Document& document) {
                          ")")});
   Lines notices{{}, Tone::kNotice};
   if (condition.missing() > 0) {
-    notices.lines.push_back(absl::StrCat(Count(condition.missing()), " samples are still missing"));
+    notices.lines.push_back(
+        absl::StrCat("still missing: ", Counted(condition.missing(), "sample")));
   }
   if (condition.undecided() > 0) {
-    notices.lines.push_back(
-        absl::StrCat(Count(condition.undecided()), " samples undecided: logits not finite"));
+    notices.lines.push_back(absl::StrCat("undecided, with logits that are not finite: ",
+                                         Counted(condition.undecided(), "sample")));
   }
   if (condition.ties() > 0) {
-    notices.lines.push_back(
-        absl::StrCat(Count(condition.ties()), " ties at the largest logit, counted as wrong"));
+    notices.lines.push_back(absl::StrCat("tied at the largest logit, counted as wrong: ",
+                                         Counted(condition.ties(), "sample")));
   }
   if (!notices.lines.empty()) document.push_back(notices);
   if (condition.classes_size() > 0) document.push_back(Classes(condition));
-  document.push_back(Lines{{DisparityLine(condition)}});
+  document.push_back(DisparityLines(condition));
   if (condition.has_attack()) AddAttack(condition, document);
   if (condition.has_certification()) AddCertification(condition, document);
 }
@@ -269,13 +274,13 @@ std::string NumericsLine(const v1::NumericsFingerprint& numerics) {
 
 Document ReportDocument(const v1::Report& report) {
   Document document;
-  document.push_back(Heading{
-      report.evaluation(),
-      absl::StrCat(report.model(), " on ", report.dataset(), ", seed ", report.seed(), ", ",
-                   Significant(report.confidence_level() * 100), " % intervals")});
+  document.push_back(
+      Heading{report.evaluation(),
+              absl::StrCat(report.model(), " on ", report.dataset(), ", seed ", report.seed(), ", ",
+                           Significant(report.confidence_level() * 100), " % intervals")});
   if (!report.complete()) {
-    document.push_back(Lines{{"incomplete: this is what was known when it was asked for"},
-                             Tone::kNotice});
+    document.push_back(
+        Lines{{"incomplete: this is what was known when it was asked for"}, Tone::kNotice});
   }
   if (report.conditions_size() > 1) document.push_back(Summary(report));
   for (const auto& condition : report.conditions()) AddCondition(condition, document);

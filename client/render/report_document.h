@@ -7,8 +7,9 @@
 
 namespace assay::render {
 
-// A summary when there are several conditions; then each condition: its accuracy, its classes, what is special to its family;
-// finally the numerics. Shares are percentages, their intervals in brackets.
+// A summary when there are several conditions; then each condition: its accuracy, its classes, what
+// is special to its family; finally the numerics. Shares are percentages, their intervals in
+// brackets.
 Document ReportDocument(const v1::Report& report);
 
 }  // namespace assay::render

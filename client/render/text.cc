@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace assay::render {
 namespace {
@@ -38,16 +39,16 @@ char32_t NextCharacter(absl::string_view& text) {
 
 bool IsCombining(char32_t c) {
   return (c >= 0x300 && c < 0x370) || (c >= 0x1ab0 && c < 0x1b00) || (c >= 0x1dc0 && c < 0x1e00) ||
-         (c >= 0x200b && c < 0x2010) || (c >= 0x20d0 && c < 0x2100) || (c >= 0xfe00 && c < 0xfe10) ||
-         (c >= 0xfe20 && c < 0xfe30);
+         (c >= 0x200b && c < 0x2010) || (c >= 0x20d0 && c < 0x2100) ||
+         (c >= 0xfe00 && c < 0xfe10) || (c >= 0xfe20 && c < 0xfe30);
 }
 
 bool IsWide(char32_t c) {
   return (c >= 0x1100 && c < 0x1160) || (c >= 0x2e80 && c < 0xa4d0 && c != 0x303f) ||
-         (c >= 0xac00 && c < 0xd7a4) || (c >= 0xf900 && c < 0xfb00) || (c >= 0xfe30 && c < 0xfe70) ||
-         (c >= 0xff00 && c < 0xff61) || (c >= 0xffe0 && c < 0xffe7) ||
-         (c >= 0x1f300 && c < 0x1f650) || (c >= 0x1f900 && c < 0x1fa00) ||
-         (c >= 0x20000 && c < 0x40000);
+         (c >= 0xac00 && c < 0xd7a4) || (c >= 0xf900 && c < 0xfb00) ||
+         (c >= 0xfe30 && c < 0xfe70) || (c >= 0xff00 && c < 0xff61) ||
+         (c >= 0xffe0 && c < 0xffe7) || (c >= 0x1f300 && c < 0x1f650) ||
+         (c >= 0x1f900 && c < 0x1fa00) || (c >= 0x20000 && c < 0x40000);
 }
 
 // C0, DEL, C1, and the marks that reorder what is shown.
@@ -97,6 +98,24 @@ std::string Padded(absl::string_view text, size_t width, bool right) {
   const size_t own = DisplayWidth(text);
   const std::string spaces(width > own ? width - own : 0, ' ');
   return right ? absl::StrCat(spaces, text) : absl::StrCat(text, spaces);
+}
+
+std::string Wrapped(absl::string_view text, size_t width) {
+  if (DisplayWidth(text) <= width) return std::string(text);
+  std::string out;
+  size_t used = 0;
+  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
+    const size_t own = DisplayWidth(word);
+    const bool first = out.empty();
+    if (!first && used + 1 + own > width) {
+      absl::StrAppend(&out, "\n  ", word);
+      used = 2 + own;
+    } else {
+      absl::StrAppend(&out, first ? "" : " ", word);
+      used += own + (first ? 0 : 1);
+    }
+  }
+  return out;
 }
 
 }  // namespace assay::render

@@ -72,6 +72,7 @@ uint32_t FillNormalGroups(const internal::GroupStart& start, float scale, float*
 }  // namespace
 
 std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
+#pragma GCC unroll 10
   for (int round = 0; round < 10; ++round) {
     const uint64_t p0 = uint64_t{0xD2511F53} * counter[0];
     const uint64_t p1 = uint64_t{0xCD9E8D57} * counter[2];
@@ -96,12 +97,12 @@ RandomStream::RandomStream(const RandomKey& key, int64_t sample, uint32_t stream
     : key_(key.words()), counter_(FirstCounter(sample, stream)) {}
 
 uint32_t RandomStream::Bits() {
-  if (used_ == 4) {
+  if (used_ == block_.size()) {
     block_ = Philox4x32(counter_, key_);
     ++counter_[0];
     used_ = 0;
   }
-  return block_[static_cast<size_t>(used_++)];
+  return block_[used_++];
 }
 
 float RandomStream::Uniform() { return static_cast<float>(Bits() >> 8) * 0x1p-24f; }
@@ -139,12 +140,12 @@ int64_t RandomStream::Poisson(double mean) { return PoissonDistribution(mean)(*t
 void RandomStream::FillBits(uint32_t* out, size_t n) {
   const internal::BulkKernels& kernels = internal::SupportedKernels().front();
   counter_[0] += FillGroups({key_, counter_}, out, n, kernels.bits);
-  used_ = 4;
+  used_ = block_.size();
 }
 
 void RandomStream::FillNormal(float scale, float* out, size_t n) {
   counter_[0] += FillNormalGroups({key_, counter_}, scale, out, n);
-  used_ = 4;
+  used_ = block_.size();
 }
 
 PoissonDistribution::PoissonDistribution(double mean) : mean_(mean) {

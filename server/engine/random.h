@@ -62,9 +62,10 @@ class RandomStream {
 
  private:
   std::array<uint32_t, 2> key_;
+  // Of the next block to be made.
   std::array<uint32_t, 4> counter_;
   std::array<uint32_t, 4> block_{};
-  int used_ = 4;
+  size_t used_ = 4;
   bool has_spare_normal_ = false;
   double spare_normal_ = 0;
 };

@@ -311,7 +311,11 @@ class Loaded final : public TorchClassifier {
     std::vector<float> original(RowSize(kProbeBatch)), frozen(original.size());
     ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), kProbeBatch, original.data()));
     const absl::Status status = Guarded(Reason::kModelFailed, "freezing failed", [&] {
-      module_ = torch::jit::freeze(original_);
+      {
+        // Freezing inlines submodules only where the optimizer is on.
+        torch::jit::GraphOptimizerEnabledGuard optimizer(true);
+        module_ = torch::jit::freeze(original_);
+      }
       return ForwardRows(images.data(), kProbeBatch, frozen.data());
     });
     double difference = 0, scale = 1;
@@ -327,7 +331,8 @@ class Loaded final : public TorchClassifier {
       module_ = original_;
       if (validation_.deterministic()) {
         Warn(status.ok() ? "freezing changes its logits; it is run as given, more slowly"
-                         : "it cannot be frozen; it is run as given, more slowly");
+                         : absl::StrCat("it cannot be frozen and is run as given, more slowly (",
+                                        status.message(), ")"));
       }
     }
     return absl::OkStatus();

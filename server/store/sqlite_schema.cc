@@ -117,7 +117,8 @@ absl::StatusOr<int64_t> SingleNumber(Database& database, const char* sql) {
   return row.Int(0);
 }
 
-// 0 for an empty file.
+// 0 for an empty file. To be called in a transaction: another process may be making the tables at
+// this moment.
 absl::StatusOr<int64_t> CheckVersion(Database& database, const std::string& path) {
   ASSAY_ASSIGN_OR_RETURN(const int64_t version, SingleNumber(database, "PRAGMA user_version"));
   if (version > kVersion) {
@@ -136,7 +137,6 @@ absl::StatusOr<int64_t> CheckVersion(Database& database, const std::string& path
 }
 
 absl::Status BringUpToDate(Database& database, const std::string& path) {
-  // Another process may be doing the same at this moment.
   Transaction transaction(database, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const int64_t version, CheckVersion(database, path));
@@ -144,6 +144,13 @@ absl::Status BringUpToDate(Database& database, const std::string& path) {
   ASSAY_RETURN_IF_ERROR(database.RunScript(kVersion1));
   ASSAY_RETURN_IF_ERROR(database.Run(absl::StrCat("PRAGMA user_version = ", kVersion)));
   return transaction.Commit();
+}
+
+// Before anything is written: a file that is not ours to change stays as it is.
+absl::Status CheckFile(Database& database, const std::string& path) {
+  Transaction transaction(database, Transaction::kRead);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  return CheckVersion(database, path).status();
 }
 
 absl::Status UseWriteAheadLog(Database& database, const std::string& path) {
@@ -162,8 +169,7 @@ absl::Status UseWriteAheadLog(Database& database, const std::string& path) {
 
 absl::StatusOr<std::unique_ptr<Database>> OpenAssayDatabase(const std::string& path) {
   ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
-  // Before anything is written: a file that is not ours to change stays as it is.
-  ASSAY_RETURN_IF_ERROR(CheckVersion(*database, path).status());
+  ASSAY_RETURN_IF_ERROR(CheckFile(*database, path));
   ASSAY_RETURN_IF_ERROR(UseWriteAheadLog(*database, path));
   ASSAY_RETURN_IF_ERROR(
       database->RunScript("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"));

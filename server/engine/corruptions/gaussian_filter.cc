@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace assay::engine {
 namespace {
@@ -34,6 +35,31 @@ void AddPair(const T* left, const T* right, T weight, size_t n, T* out) {
   for (size_t i = 0; i < n; ++i) out[i] += (left[i] + right[i]) * weight;
 }
 
+// A reflected row repeats itself after twice its size, so taps that far apart meet the same pixel:
+// folds a longer kernel to `size` taps on either side. Both ends are then the same pixel, and share
+// its weight.
+std::vector<double> Periodised(const std::vector<double>& half, int size) {
+  const int radius = static_cast<int>(half.size()) - 1;
+  if (radius <= size) return half;
+  std::vector<double> folded(static_cast<size_t>(size) + 1, 0.0);
+  for (int tap = -radius; tap <= radius; ++tap) {
+    const int residue = (tap % (2 * size) + 2 * size) % (2 * size);
+    if (residue <= size)
+      folded[static_cast<size_t>(residue)] += half[static_cast<size_t>(std::abs(tap))];
+  }
+  folded.back() /= 2;
+  return folded;
+}
+
+// The half kernel for an axis of `size` pixels.
+template <typename T>
+std::vector<T> AxisKernel(const std::vector<double>& half, int size, Border border) {
+  const std::vector<double> taps = border == Border::kReflect ? Periodised(half, size) : half;
+  std::vector<T> kernel;
+  for (double weight : taps) kernel.push_back(static_cast<T>(weight));
+  return kernel;
+}
+
 }  // namespace
 
 int BorderIndex(int index, int size, Border border) {
@@ -59,9 +85,10 @@ std::vector<double> GaussianHalfKernel(double sigma, double truncate) {
 template <typename T>
 void GaussianFilter(const T* in, int height, int width, int channels, double sigma, double truncate,
                     Border border, T* out) {
-  std::vector<T> half;
-  for (double weight : GaussianHalfKernel(sigma, truncate)) half.push_back(static_cast<T>(weight));
-  const int radius = static_cast<int>(half.size()) - 1;
+  const std::vector<double> half = GaussianHalfKernel(sigma, truncate);
+  const std::vector<T> down = AxisKernel<T>(half, height, border);
+  const std::vector<T> along = AxisKernel<T>(half, width, border);
+  const int radius = static_cast<int>(along.size()) - 1;
   const auto step = static_cast<size_t>(channels);
   const size_t row = static_cast<size_t>(width) * step;
   const size_t margin = static_cast<size_t>(radius) * step;
@@ -72,9 +99,9 @@ void GaussianFilter(const T* in, int height, int width, int channels, double sig
   };
   for (int y = 0; y < height; ++y) {
     // From the outermost pair inwards.
-    Scale(row_at(y), half[0], row, filtered);
-    for (int tap = radius; tap > 0; --tap) {
-      AddPair(row_at(y - tap), row_at(y + tap), half[static_cast<size_t>(tap)], row, filtered);
+    Scale(row_at(y), down[0], row, filtered);
+    for (int tap = static_cast<int>(down.size()) - 1; tap > 0; --tap) {
+      AddPair(row_at(y - tap), row_at(y + tap), down[static_cast<size_t>(tap)], row, filtered);
     }
     for (int x = 1; x <= radius; ++x) {
       const auto left = static_cast<size_t>(BorderIndex(-x, width, border)) * step;
@@ -84,10 +111,10 @@ void GaussianFilter(const T* in, int height, int width, int channels, double sig
       std::copy_n(filtered + right, step, filtered + row - step + distance);
     }
     T* const result = out + static_cast<size_t>(y) * row;
-    Scale(filtered, half[0], row, result);
+    Scale(filtered, along[0], row, result);
     for (int tap = radius; tap > 0; --tap) {
       const size_t distance = static_cast<size_t>(tap) * step;
-      AddPair(filtered - distance, filtered + distance, half[static_cast<size_t>(tap)], row,
+      AddPair(filtered - distance, filtered + distance, along[static_cast<size_t>(tap)], row,
               result);
     }
   }

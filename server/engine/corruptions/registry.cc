@@ -3,32 +3,40 @@
 #include <iterator>
 #include <utility>
 
+#include "opencv2/core/utility.hpp"
 #include "server/engine/corruptions/corruption.h"
 #include "server/engine/corruptions/methods.h"
 
 namespace assay::engine {
 
 const std::vector<Corruption>& AllCorruptions() {
-  static const std::vector<Corruption> all = {
-      {"gaussian_noise", GaussianNoise, true},
-      {"shot_noise", ShotNoise, true},
-      {"impulse_noise", ImpulseNoise, true},
-      {"defocus_blur", DefocusBlur, true},
-      {"glass_blur", GlassBlur, true},
-      {"motion_blur", MotionBlur, true},
-      {"zoom_blur", ZoomBlur, true},
-      {"snow", Snow, false},
-      {"fog", Fog, true},
-      {"brightness", Brightness, true},
-      {"contrast", Contrast, true},
-      {"elastic_transform", ElasticTransform, true},
-      {"pixelate", Pixelate, true},
-      {"jpeg_compression", JpegCompression, true},
-      {"speckle_noise", SpeckleNoise, true},
-      {"gaussian_blur", GaussianBlur, true},
-      {"spatter", Spatter, false},
-      {"saturate", Saturate, false},
-  };
+  static const std::vector<Corruption> all = [] {
+    // Samples are corrupted in parallel; OpenCV must not start threads of its own for large images
+    // on top of that.
+    cv::setNumThreads(0);
+    return std::vector<Corruption>{
+        {"gaussian_noise", GaussianNoise, true},
+        {"shot_noise", ShotNoise, true},
+        {"impulse_noise", ImpulseNoise, true},
+        {"defocus_blur", DefocusBlur, true},
+        {"glass_blur", GlassBlur, true},
+        {"motion_blur", MotionBlur, true},
+        {"zoom_blur", ZoomBlur, true},
+        {"snow", Snow, false},
+        // Not "frost", which is the name of the published one.
+        {"frost-procedural", FrostProcedural, false},
+        {"fog", Fog, true},
+        {"brightness", Brightness, true},
+        {"contrast", Contrast, true},
+        {"elastic_transform", ElasticTransform, true},
+        {"pixelate", Pixelate, true},
+        {"jpeg_compression", JpegCompression, true},
+        {"speckle_noise", SpeckleNoise, true},
+        {"gaussian_blur", GaussianBlur, true},
+        {"spatter", Spatter, false},
+        {"saturate", Saturate, false},
+    };
+  }();
   return all;
 }
 

@@ -70,6 +70,12 @@ struct FogParameters {
 };
 extern const Tables<FogParameters> kFog;
 
+struct FrostParameters {
+  double image_weight;
+  double frost_weight;
+};
+extern const Tables<FrostParameters> kFrost;
+
 struct SnowParameters {
   double mean;
   double deviation;

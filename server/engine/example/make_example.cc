@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/digest.h"
 #include "common/errors.h"
 #include "server/engine/example/shapes.h"
@@ -87,8 +88,8 @@ absl::Status WriteFile(const fs::path& path, const std::string& bytes) {
 // A NumPy file of version 1.0, in C order.
 std::string Npy(const char* type, const std::vector<int64_t>& shape, const void* data,
                 size_t bytes) {
-  std::string extents;
-  for (const int64_t extent : shape) absl::StrAppend(&extents, extent, ",");
+  std::string extents = absl::StrJoin(shape, ", ");
+  if (shape.size() == 1) extents += ',';
   std::string header =
       absl::StrCat("{'descr': '", type, "', 'fortran_order': False, 'shape': (", extents, "), }");
   constexpr size_t kPrefix = 10, kAlignment = 64;

@@ -158,7 +158,7 @@ void DrawShape(uint64_t seed, int64_t index, uint8_t* pixels) {
   Color paint;
   do {
     paint = RandomColor(random, 0.3, 0.95);
-  } while (Brightness(paint) - Brightness(ground) < 0.25);
+  } while (Brightness(paint) - Brightness(ground) < 0.2);
 
   // The background's texture: two plane waves, each moving the colour in a direction of its own.
   struct Wave {
@@ -174,7 +174,7 @@ void DrawShape(uint64_t seed, int64_t index, uint8_t* pixels) {
     wave.y = frequency * std::sin(direction);
     wave.phase = random.Uniform(0, 2 * kPi);
   }
-  const double noise = random.Uniform(0.01, 0.05);
+  const double noise = random.Uniform(0.005, 0.025);
 
   for (int y = 0; y < kShapeSide; ++y) {
     for (int x = 0; x < kShapeSide; ++x) {

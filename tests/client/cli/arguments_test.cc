@@ -47,10 +47,26 @@ class ArgumentsTest : public ::testing::Test {
 };
 
 TEST_F(ArgumentsTest, EvaluateTakesListsOfFilesAndConditions) {
-  const Arguments arguments =
-      Good({"evaluate", "--model", "m.pt", "--data", "a.bin", "b.bin", "--condition", "clean",
-            "attack/pgd:norm=linf,eps=8/255", "-c", "corruption/fog:severity=1-5", "--seed", "-3",
-            "--limit", "100", "-o", "json", "--server", "h:1", "--quiet"});
+  const Arguments arguments = Good({"evaluate",
+                                    "--model",
+                                    "m.pt",
+                                    "--data",
+                                    "a.bin",
+                                    "b.bin",
+                                    "--condition",
+                                    "clean",
+                                    "attack/pgd:norm=linf,eps=8/255",
+                                    "-c",
+                                    "corruption/fog:severity=1-5",
+                                    "--seed",
+                                    "-3",
+                                    "--limit",
+                                    "100",
+                                    "-o",
+                                    "json",
+                                    "--server",
+                                    "h:1",
+                                    "--quiet"});
   EXPECT_EQ(arguments.command, Command::kEvaluate);
   EXPECT_EQ(arguments.model, "m.pt");
   EXPECT_THAT(arguments.data, ElementsAre("a.bin", "b.bin"));
@@ -76,7 +92,8 @@ TEST_F(ArgumentsTest, FlagsBeatEnvironmentBeatsConfigFileBeatsDefault) {
   EXPECT_EQ(Good({"model", "list", "--config", path.c_str()}).format, render::Format::kCsv);
   environment_ = "environment:1";
   EXPECT_EQ(Good({"model", "list", "--config", path.c_str()}).server, "environment:1");
-  EXPECT_EQ(Good({"model", "list", "--config", path.c_str(), "--server", "flag:1"}).server, "flag:1");
+  EXPECT_EQ(Good({"model", "list", "--config", path.c_str(), "--server", "flag:1"}).server,
+            "flag:1");
   EXPECT_EQ(Good({"model", "list", "--config", path.c_str(), "-o", "table"}).format,
             render::Format::kTable);
   std::remove(path.c_str());

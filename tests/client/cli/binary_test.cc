@@ -49,10 +49,10 @@ class BinaryTest : public ::testing::Test {
     data_ = directory_ + "/batch.bin";
     std::ofstream(data_, std::ios::binary)
         << '\1' << std::string(3072, 'a') << '\2' << std::string(3072, 'b');
-    state_.report.set_complete(true);
-    state_.report.add_conditions()->set_id("clean");
-    state_.events = {FakeEvent("", v1::Evaluation::RUNNING, 5),
-                     FakeEvent("", v1::Evaluation::SUCCEEDED, 10)};
+    state()->report.set_complete(true);
+    state()->report.add_conditions()->set_id("clean");
+    state()->events = {FakeEvent("", v1::Evaluation::RUNNING, 5),
+                       FakeEvent("", v1::Evaluation::SUCCEEDED, 10)};
   }
   ~BinaryTest() override {
     for (const char* name : {"XDG_CONFIG_HOME", "ASSAY_SERVER", "TMPDIR"}) unsetenv(name);
@@ -89,15 +89,13 @@ class BinaryTest : public ::testing::Test {
   }
   // Waits until the program has made that call.
   void AwaitCall(const std::string& method) {
-    MutexLock lock(state_.mutex);
-    ASSERT_TRUE(lock.WaitFor(state_.called, std::chrono::seconds(60),
-                             [&] { return state_.calls[method] > 0; }));
+    ASSERT_TRUE(server_.AwaitCall(method, std::chrono::seconds(60)));
   }
   // Watches that last until they are interrupted.
-  void NeverEnd() { state_.events = {FakeEvent("", v1::Evaluation::RUNNING, 5)}; }
+  void NeverEnd() { state()->events = {FakeEvent("", v1::Evaluation::RUNNING, 5)}; }
 
   FakeServer server_;
-  FakeState& state_ = server_.state();
+  FakeServer::LockedState state() { return server_.state(); }
   const std::string directory_ = absl::StrCat(::testing::TempDir(), "/assay_binary_", getpid());
   std::string program_ = ASSAY_BINARY_DIR "/bin/assay";
   std::string model_;
@@ -111,13 +109,13 @@ TEST_F(BinaryTest, EvaluateUploadsWatchesAndReports) {
   const auto json = nlohmann::json::parse(result.out);
   EXPECT_EQ(json["evaluation"], "evaluations/chosen");
   EXPECT_EQ(Read(file), result.out);
-  EXPECT_THAT(state_.models, SizeIs(1));
-  EXPECT_THAT(state_.models.begin()->first, StartsWith("models/net-"));
-  EXPECT_THAT(state_.datasets.begin()->first, StartsWith("datasets/batch-"));
-  EXPECT_EQ(state_.datasets.begin()->second.samples(), 2);
-  const auto& spec = state_.evaluations["evaluations/chosen"].spec();
-  EXPECT_EQ(spec.model(), state_.models.begin()->first);
-  EXPECT_EQ(spec.dataset(), state_.datasets.begin()->first);
+  EXPECT_THAT(state()->models, SizeIs(1));
+  EXPECT_THAT(state()->models.begin()->first, StartsWith("models/net-"));
+  EXPECT_THAT(state()->datasets.begin()->first, StartsWith("datasets/batch-"));
+  EXPECT_EQ(state()->datasets.begin()->second.samples(), 2);
+  const auto& spec = state()->evaluations["evaluations/chosen"].spec();
+  EXPECT_EQ(spec.model(), state()->models.begin()->first);
+  EXPECT_EQ(spec.dataset(), state()->datasets.begin()->first);
 }
 
 TEST_F(BinaryTest, QuietLeavesStderrEmpty) {
@@ -132,7 +130,7 @@ TEST_F(BinaryTest, OutcomesAreWrittenAsCsv) {
   batch.set_condition("clean");
   batch.add_outcomes()->set_sample(0);
   batch.add_outcomes()->set_sample(1);
-  state_.outcomes = {batch};
+  state()->outcomes = {batch};
   const std::string file = directory_ + "/outcomes.csv";
   ASSERT_EQ(Run(Evaluate({"--outcomes", file})).code, 0);
   EXPECT_THAT(Read(file), StartsWith("condition,sample,"));
@@ -142,27 +140,27 @@ TEST_F(BinaryTest, OutcomesAreWrittenAsCsv) {
 TEST_F(BinaryTest, StreamSendsSamplesWithoutAnUpload) {
   const Result result = Run(Evaluate({"--stream", "--id", "streamed"}));
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(state_.calls["CreateDataset"], 0);
-  ASSERT_THAT(state_.batches, SizeIs(1));
-  EXPECT_EQ(state_.batches[0].labels_size(), 2);
-  EXPECT_EQ(state_.starts[0].evaluation_id(), "streamed");
+  EXPECT_EQ(state()->calls["CreateDataset"], 0);
+  ASSERT_THAT(state()->batches, SizeIs(1));
+  EXPECT_EQ(state()->batches[0].labels_size(), 2);
+  EXPECT_EQ(state()->starts[0].evaluation_id(), "streamed");
 }
 
 TEST_F(BinaryTest, DetachPrintsTheNameAlone) {
   const Result result = Run(Evaluate({"--detach"}));
   EXPECT_EQ(result.code, 0);
   EXPECT_EQ(result.out, "evaluations/chosen\n");
-  EXPECT_EQ(state_.calls["WatchEvaluation"], 0);
+  EXPECT_EQ(state()->calls["WatchEvaluation"], 0);
 }
 
 TEST_F(BinaryTest, NamedResourcesAreNotUploaded) {
-  state_.models["models/m"].set_name("models/m");
-  state_.datasets["datasets/d"].set_name("datasets/d");
+  state()->models["models/m"].set_name("models/m");
+  state()->datasets["datasets/d"].set_name("datasets/d");
   const Result result =
       Run({"evaluate", "-m", "models/m", "-d", "datasets/d", "-c", "clean", "--limit", "7"});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(state_.calls["UploadChunks"], 0);
-  EXPECT_EQ(state_.evaluations["evaluations/chosen"].spec().limit(), 7);
+  EXPECT_EQ(state()->calls["UploadChunks"], 0);
+  EXPECT_EQ(state()->evaluations["evaluations/chosen"].spec().limit(), 7);
 }
 
 TEST_F(BinaryTest, WrongConditionIsFoundBeforeAnythingIsUploaded) {
@@ -171,7 +169,7 @@ TEST_F(BinaryTest, WrongConditionIsFoundBeforeAnythingIsUploaded) {
   EXPECT_THAT(result.err, StartsWith("error: "));
   EXPECT_THAT(result.err, HasSubstr("\nhint: "));
   EXPECT_EQ(result.out, "");
-  EXPECT_EQ(state_.calls["UploadChunks"], 0);
+  EXPECT_EQ(state()->calls["UploadChunks"], 0);
 }
 
 TEST_F(BinaryTest, UsageErrorsExitWith2) {
@@ -182,12 +180,12 @@ TEST_F(BinaryTest, UsageErrorsExitWith2) {
   EXPECT_THAT(missing.err, HasSubstr("no.pt"));
   EXPECT_EQ(Run({"evaluate", "-m", model_, "-d", directory_ + "/no.bin", "-c", "clean"}).code, 2);
   EXPECT_EQ(Run(Evaluate({"--report", directory_ + "/no/such/file"})).code, 2);
-  EXPECT_THAT(state_.models, SizeIs(0));
+  EXPECT_THAT(state()->models, SizeIs(0));
 }
 
 TEST_F(BinaryTest, FailedEvaluationExitsWith3) {
-  state_.events.back() = FakeEvent("", v1::Evaluation::FAILED, 5);
-  auto* failure = state_.events.back().mutable_evaluation()->mutable_failure();
+  state()->events.back() = FakeEvent("", v1::Evaluation::FAILED, 5);
+  auto* failure = state()->events.back().mutable_evaluation()->mutable_failure();
   failure->set_reason("MODEL_FAILED");
   failure->set_message("it divided by zero");
   const Result result = Run(Evaluate({}));
@@ -197,7 +195,7 @@ TEST_F(BinaryTest, FailedEvaluationExitsWith3) {
 }
 
 TEST_F(BinaryTest, CancelledEvaluationExitsWith4) {
-  state_.events.back() = FakeEvent("", v1::Evaluation::CANCELLED, 5);
+  state()->events.back() = FakeEvent("", v1::Evaluation::CANCELLED, 5);
   EXPECT_EQ(Run({"evaluation", "watch", "e"}).code, 4);
 }
 
@@ -208,7 +206,7 @@ TEST_F(BinaryTest, MissingResourceExitsWith5) {
 }
 
 TEST_F(BinaryTest, MissingRightExitsWith6) {
-  state_.failures["GetModel"] = {grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "who are you")};
+  state()->failures["GetModel"] = {grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "who are you")};
   EXPECT_EQ(Run({"model", "show", "m"}).code, 6);
 }
 
@@ -231,8 +229,8 @@ TEST_F(BinaryTest, FullOutputExitsWith3) {
 }
 
 TEST_F(BinaryTest, ListsAreAvailableInEveryFormat) {
-  state_.models["models/m"].set_name("models/m");
-  state_.models["models/m"].set_state(v1::Model::READY);
+  state()->models["models/m"].set_name("models/m");
+  state()->models["models/m"].set_state(v1::Model::READY);
   EXPECT_THAT(Run({"model", "list"}).out, HasSubstr("models/m  READY"));
   EXPECT_EQ(nlohmann::json::parse(Run({"model", "list", "-o", "json"}).out)[0]["state"], "READY");
   EXPECT_THAT(Run({"model", "list", "-o", "csv"}).out, HasSubstr("\nmodels/m,READY,"));
@@ -258,10 +256,11 @@ TEST_F(BinaryTest, FirstCtrlCDetaches) {
   EXPECT_EQ(result.out, "");
   EXPECT_THAT(result.err, HasSubstr("assay evaluation watch evaluations/chosen"));
   EXPECT_THAT(result.err, HasSubstr("assay evaluation cancel evaluations/chosen"));
-  EXPECT_EQ(state_.calls["CancelEvaluation"], 0);
+  EXPECT_EQ(state()->calls["CancelEvaluation"], 0);
 }
 
-// A directory with the program and a stand-in for assayd, which announces this test's server as its own.
+// A directory with the program and a stand-in for assayd, which announces this test's server as its
+// own.
 class LocalBinaryTest : public BinaryTest {
  protected:
   LocalBinaryTest() {
@@ -326,7 +325,7 @@ TEST_F(LocalBinaryTest, DeathOfThePrivateServerIsExplained) {
   const std::string pipe = directory_ + "/die";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   WriteServer(absl::StrCat("echo out of luck; read line < ", pipe));
-  state_.failures["WatchEvaluation"] =
+  state()->failures["WatchEvaluation"] =
       std::vector<grpc::Status>(100, grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone"));
   const pid_t child = Start(Evaluate({"--local"}));
   AwaitCall("WatchEvaluation");

@@ -63,9 +63,10 @@ TEST(ErrorTextTest, SeveralViolationsHaveALineEach) {
 }
 
 TEST(ErrorTextTest, ViolationsFollowATextOfItsOwn) {
-  const absl::Status status =
-      Error(Reason::kInvalidCondition, "nothing fits").Violations({{"conditions[0]", "no such attack"}});
-  EXPECT_THAT(ErrorText(status), StartsWith("error: nothing fits\n  conditions[0]: no such attack\n"));
+  const absl::Status status = Error(Reason::kInvalidCondition, "nothing fits")
+                                  .Violations({{"conditions[0]", "no such attack"}});
+  EXPECT_THAT(ErrorText(status),
+              StartsWith("error: nothing fits\n  conditions[0]: no such attack\n"));
 }
 
 TEST(ErrorTextTest, ServersCannotMoveTheCursor) {

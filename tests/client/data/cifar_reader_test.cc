@@ -1,5 +1,6 @@
 #include "client/data/cifar_reader.h"
 
+#include <algorithm>
 #include <set>
 
 #include "gmock/gmock.h"

@@ -1,5 +1,6 @@
 // Every format, cut off at every byte and with every bit turned: never a crash, never more than the
 // file promises, and an error of the right kind. Run it under the sanitizers too.
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 

@@ -1,5 +1,6 @@
 #include "client/data/npy_reader.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>

@@ -2,8 +2,11 @@
 
 #include <filesystem>
 
+#include "client/data/byte_source.h"
+#include "client/data/npz_archive.h"
 #include "gtest/gtest.h"
 #include "tests/client/data/test_files.h"
+#include "tests/test_data.h"
 
 namespace assay::client {
 namespace {
@@ -30,6 +33,24 @@ TEST(NpyWriter, WritesWhatNumpyReads) {
             std::string(117 - dictionary.size(), ' '));
   EXPECT_EQ(file.substr(127), "\nabcdefghijklmnopqr");
   EXPECT_EQ(dir.Files(), 1);
+}
+
+TEST(NpyWriter, WritesTheSameBytesAsNumpy) {
+  ASSAY_TEST_DATA_OR_SKIP(golden, "golden/corruptions_cifar_16.npz");
+  auto file = ByteSource::Open(golden);
+  ASSERT_TRUE(file.ok());
+  const auto archive = NpzArchive::Open(*std::move(file));
+  ASSERT_TRUE(archive.ok()) << archive.status();
+  const auto member = archive->OpenArray("brightness_1");
+  ASSERT_TRUE(member.ok()) << member.status();
+  const auto numpy = member->ReadAt(0, member->size());
+  ASSERT_TRUE(numpy.ok());
+  TempDir dir;
+  auto writer = NpyWriter::Create(dir.At("a.npy"), NpyWriter::Type::kUint8, {32, 32, 3});
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  ASSERT_TRUE((*writer)->Append(numpy->substr(numpy->size() - 16 * 3072)).ok());
+  ASSERT_TRUE((*writer)->Finish().ok());
+  EXPECT_EQ(ReadAll(dir.At("a.npy")), *numpy);
 }
 
 TEST(NpyWriter, WritesFloatImagesAndLabelsThatTheReaderReads) {

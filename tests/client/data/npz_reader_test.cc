@@ -68,6 +68,24 @@ TEST(NpzReader, ReadsStoredDeflatedAndZip64Members) {
   EXPECT_EQ(dir.Files(), 1);
 }
 
+TEST(NpzReader, ReadsDeflatedMembersThatEndWithinABuffer) {
+  TempDir dir;
+  // Long runs, whose last code stands for bytes on both sides of the end of a 256 KiB buffer: all
+  // input is consumed before all output is there.
+  for (int excess = 1; excess <= 260; ++excess) {
+    const size_t side = 256 * 1024 + static_cast<size_t>(excess) - 128;
+    const std::string labels =
+        Npy("|u1", "(" + std::to_string(side) + ",)", std::string(side, 'L'));
+    const std::string images =
+        Npy("|u1", "(" + std::to_string(side) + ", 1, 1)", std::string(side, 'I'));
+    ASSERT_EQ(images.size(), side + 128);
+    const auto samples = ReadPath(
+        dir.Write("a.npz", Zip({{"labels.npy", labels, true}, {"images.npy", images, true}})));
+    ASSERT_TRUE(samples.ok()) << excess << " " << samples.status();
+    ASSERT_EQ(samples->pixels, std::string(side, 'I'));
+  }
+}
+
 TEST(NpzReader, FindsImagesAndTheirLabelsByTheUsualNames) {
   TempDir dir;
   for (const auto& [images, labels] :
@@ -117,10 +135,16 @@ TEST(NpzReader, NamesTheMemberInErrors) {
   ExpectUnreadable(OpenPath(path).status(), {path + "::images.npy", "(2, 4)"});
 }
 
-// Replaces the first `from` after the last local header, that is in the directory.
+// Replaces bytes of the first entry of the directory.
 std::string Patched(std::string zip, size_t offset_in_entry, const std::string& bytes) {
   const size_t entry = zip.find("PK\x01\x02");
   return zip.replace(entry + offset_in_entry, bytes.size(), bytes);
+}
+
+// Adds one to the size of the directory, which stands 10 bytes before the end.
+std::string LongerDirectory(std::string zip) {
+  ++zip[zip.size() - 10];
+  return zip;
 }
 
 struct BadZip {
@@ -158,6 +182,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadZip{"DataOutside", Patched(kStored, 20, std::string("\0\0\0\x10", 4)), {"outside"}},
         BadZip{"HeaderOutside", Patched(kGood, 42, std::string("\0\0\0\x10", 4)), {"outside"}},
         BadZip{"HeaderElsewhere", Patched(kGood, 42, std::string("\1\0\0\0", 4)), {"no header"}},
+        BadZip{"DirectoryOutside", LongerDirectory(kGood), {"directory outside"}},
         BadZip{"LongName", Patched(kGood, 28, "\xff\xff"), {"cut off"}},
         BadZip{"MissingZip64", Patched(kGood, 20, "\xff\xff\xff\xff"), {"zip64"}},
         // 46 bytes of entry, 10 of name, 4 of extra header: the plain size in 64 bits.

@@ -59,6 +59,8 @@ std::string TempDir::At(const std::string& name) const {
 
 std::string TempDir::Write(const std::string& name, const std::string& bytes) const {
   std::string path = At(name);
+  // A new file: some file systems write a truncated one to the disk at once, which takes long.
+  fs::remove(path);
   std::ofstream(path, std::ios::binary) << bytes;
   return path;
 }

@@ -33,7 +33,7 @@ class ClientFixture : public ::testing::Test {
   }
 
   FakeServer server_;
-  FakeState& state_ = server_.state();
+  FakeServer::LockedState state() { return server_.state(); }
   Interrupt interrupt_;
   ManualClock clock_;
   std::vector<double> waits_;

@@ -15,7 +15,7 @@ class EvaluateStreamTest : public ClientFixture {
     ClientFixture::SetUp();
     start_.set_model("models/m");
     start_.add_conditions("clean");
-    state_.events = {FakeEvent("", v1::Evaluation::SUCCEEDED, 10)};
+    state()->events = {FakeEvent("", v1::Evaluation::SUCCEEDED, 10)};
     listener_.on_accepted = [this](const v1::Evaluation& evaluation) {
       names_.push_back(evaluation.name());
     };
@@ -29,11 +29,12 @@ class EvaluateStreamTest : public ClientFixture {
   // Every sample arrived once, in order.
   void ExpectAllSamples(int64_t samples) {
     int64_t next = 0;
-    for (size_t i = 0; i < state_.batches.size(); ++i) {
-      EXPECT_EQ(state_.batches[i].index(), static_cast<int64_t>(i));
-      EXPECT_EQ(state_.batches[i].images().size(),
-                static_cast<size_t>(state_.batches[i].labels_size()) * 1'000'000);
-      for (const int32_t label : state_.batches[i].labels()) EXPECT_EQ(label, next++ % 10);
+    const std::vector<v1::EvaluateRequest::Batch> batches = state()->batches;
+    for (size_t i = 0; i < batches.size(); ++i) {
+      EXPECT_EQ(batches[i].index(), static_cast<int64_t>(i));
+      EXPECT_EQ(batches[i].images().size(),
+                static_cast<size_t>(batches[i].labels_size()) * 1'000'000);
+      for (const int32_t label : batches[i].labels()) EXPECT_EQ(label, next++ % 10);
     }
     EXPECT_EQ(next, samples);
   }
@@ -52,9 +53,9 @@ TEST_F(EvaluateStreamTest, SamplesGoOutAndTheEndComesBack) {
   EXPECT_EQ(end->evaluation().state(), v1::Evaluation::SUCCEEDED);
   ExpectAllSamples(10);
   EXPECT_EQ(acknowledged_, 10);
-  ASSERT_THAT(state_.starts, SizeIs(1));
-  EXPECT_EQ(state_.starts[0].shape().height(), 1000);
-  EXPECT_EQ(state_.starts[0].class_names_size(), 2);
+  ASSERT_THAT(state()->starts, SizeIs(1));
+  EXPECT_EQ(state()->starts[0].shape().height(), 1000);
+  EXPECT_EQ(state()->starts[0].class_names_size(), 2);
   EXPECT_THAT(names_, ::testing::ElementsAre(MatchesRegex("evaluations/m-[0-9a-f]+")));
 }
 
@@ -65,35 +66,35 @@ TEST_F(EvaluateStreamTest, LimitCutsTheData) {
 }
 
 TEST_F(EvaluateStreamTest, BrokenStreamGoesOnAfterTheLastBatch) {
-  state_.evaluate_breaks_after = 1;
+  state()->evaluate_breaks_after = 1;
   const auto end = client_->Evaluate(start_, reader_, 0, listener_);
   ASSERT_TRUE(end.ok()) << end.status();
   ExpectAllSamples(10);
-  ASSERT_THAT(state_.starts, SizeIs(2));
-  EXPECT_EQ(state_.starts[1].resume(), names_[0]);
+  ASSERT_THAT(state()->starts, SizeIs(2));
+  EXPECT_EQ(state()->starts[1].resume(), names_[0]);
   EXPECT_THAT(names_, SizeIs(1));
 }
 
 TEST_F(EvaluateStreamTest, LostAcceptanceLeavesOneEvaluation) {
-  state_.evaluate_breaks_unaccepted = true;
+  state()->evaluate_breaks_unaccepted = true;
   ASSERT_TRUE(client_->Evaluate(start_, reader_, 0, listener_).ok());
-  EXPECT_THAT(state_.evaluations, SizeIs(1));
+  EXPECT_THAT(state()->evaluations, SizeIs(1));
   ExpectAllSamples(10);
 }
 
 TEST_F(EvaluateStreamTest, RequestThatNeverArrivedIsMadeAgain) {
-  state_.failures["Evaluate"] = {grpc::Status(grpc::StatusCode::UNAVAILABLE, "away")};
+  state()->failures["Evaluate"] = {grpc::Status(grpc::StatusCode::UNAVAILABLE, "away")};
   ASSERT_TRUE(client_->Evaluate(start_, reader_, 0, listener_).ok());
   ExpectAllSamples(10);
-  EXPECT_TRUE(state_.starts.back().resume().empty());
+  EXPECT_TRUE(state()->starts.back().resume().empty());
 }
 
 TEST_F(EvaluateStreamTest, StreamThatBreaksAfterAllDataIsWatchedInstead) {
-  state_.evaluate_breaks_after = 3;
+  state()->evaluate_breaks_after = 3;
   const auto end = client_->Evaluate(start_, reader_, 0, listener_);
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->evaluation().state(), v1::Evaluation::SUCCEEDED);
-  EXPECT_EQ(state_.calls["WatchEvaluation"], 1);
+  EXPECT_EQ(state()->calls["WatchEvaluation"], 1);
   ExpectAllSamples(10);
 }
 
@@ -101,11 +102,11 @@ TEST_F(EvaluateStreamTest, UnreadableDataCancelsTheEvaluation) {
   reader_.fails_at_ = 6;
   const auto end = client_->Evaluate(start_, reader_, 0, listener_);
   EXPECT_EQ(ReasonOf(end.status()), Reason::kUnreadableInput);
-  EXPECT_EQ(state_.evaluations[names_[0]].state(), v1::Evaluation::CANCELLED);
+  EXPECT_EQ(state()->evaluations[names_[0]].state(), v1::Evaluation::CANCELLED);
 }
 
 TEST_F(EvaluateStreamTest, RefusalIsReported) {
-  state_.failures["Evaluate"] = {ToGrpcStatus(NotFound("model", "models/m"))};
+  state()->failures["Evaluate"] = {ToGrpcStatus(NotFound("model", "models/m"))};
   const auto end = client_->Evaluate(start_, reader_, 0, listener_);
   EXPECT_EQ(ReasonOf(end.status()), Reason::kNotFound);
   EXPECT_THAT(std::string(end.status().message()), HasSubstr("models/m"));

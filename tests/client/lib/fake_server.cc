@@ -68,7 +68,8 @@ struct Chunks : Service<v1::ChunkService::Service> {
     return grpc::Status::OK;
   }
 
-  grpc::Status UploadChunks(grpc::ServerContext*, grpc::ServerReader<v1::UploadChunksRequest>* reader,
+  grpc::Status UploadChunks(grpc::ServerContext*,
+                            grpc::ServerReader<v1::UploadChunksRequest>* reader,
                             v1::UploadChunksResponse*) override {
     int breaks_after;
     {
@@ -179,8 +180,7 @@ struct Datasets : Service<v1::DatasetService::Service> {
 
 struct Evaluations : Service<v1::EvaluationService::Service> {
   using Service::Service;
-  grpc::Status ResolveConditions(grpc::ServerContext*,
-                                 const v1::ResolveConditionsRequest* request,
+  grpc::Status ResolveConditions(grpc::ServerContext*, const v1::ResolveConditionsRequest* request,
                                  v1::ResolveConditionsResponse* response) override {
     MutexLock lock(state.mutex);
     const grpc::Status fault = Begin(state, "ResolveConditions");
@@ -235,8 +235,7 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     for (const auto& batch : state.outcomes) writer->Write(batch);
     return grpc::Status::OK;
   }
-  grpc::Status WatchEvaluation(grpc::ServerContext*,
-                               const v1::WatchEvaluationRequest* request,
+  grpc::Status WatchEvaluation(grpc::ServerContext*, const v1::WatchEvaluationRequest* request,
                                grpc::ServerWriter<v1::EvaluationEvent>* writer) override {
     std::vector<v1::EvaluationEvent> events;
     int breaks_after = -1;
@@ -303,8 +302,13 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     }
     stream->Write(accepted);
     int taken = 0;
+    bool finished = false;
     while (stream->Read(&request)) {
       MutexLock lock(state.mutex);
+      if (request.has_finish()) {
+        finished = request.finish().batches() == static_cast<int64_t>(state.batches.size());
+        break;
+      }
       if (taken++ == breaks_after) return kBroken;
       state.batches.push_back(request.batch());
       v1::EvaluateResponse response;
@@ -313,8 +317,9 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     }
     MutexLock lock(state.mutex);
     const std::string name = accepted.accepted().evaluation().name();
-    state.evaluations[name].set_state(v1::Evaluation::SUCCEEDED);
+    if (finished) state.evaluations[name].set_state(v1::Evaluation::SUCCEEDED);
     if (taken == breaks_after) return kBroken;
+    if (!finished) return ToGrpcStatus(Error(Reason::kUploadIncomplete, "no finish"));
     v1::EvaluateResponse response;
     *response.mutable_event() = FakeEvent(name, v1::Evaluation::SUCCEEDED, 10);
     stream->Write(response);
@@ -350,6 +355,11 @@ FakeServer::~FakeServer() {
     state_.stopped.notify_all();
   }
   server_->Shutdown(std::chrono::system_clock::now());
+}
+
+bool FakeServer::AwaitCall(const std::string& method, std::chrono::milliseconds timeout) {
+  MutexLock lock(state_.mutex);
+  return lock.WaitFor(state_.called, timeout, [&] { return state_.calls[method] > 0; });
 }
 
 std::string FakeServer::address() const { return absl::StrCat("127.0.0.1:", port_); }

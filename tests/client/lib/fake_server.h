@@ -1,7 +1,9 @@
-// A small server for the client's tests: keeps what it is sent in memory, and fails where a test asks for it.
+// A small server for the client's tests: keeps what it is sent in memory, and fails where a test
+// asks for it.
 #ifndef ASSAY_TESTS_CLIENT_LIB_FAKE_SERVER_H_
 #define ASSAY_TESTS_CLIENT_LIB_FAKE_SERVER_H_
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -18,7 +20,7 @@
 
 namespace assay {
 
-// What the services share. Tests may touch it between calls.
+// What the services share, under its mutex.
 struct FakeState {
   Mutex mutex;
   std::map<std::string, std::string> chunks;
@@ -41,9 +43,11 @@ struct FakeState {
 
   // Faults. The next answers to a method ("GetModel") in order; OK or none left: no fault.
   std::map<std::string, std::vector<grpc::Status>> failures;
-  // Chunks that one UploadChunks takes before it breaks with UNAVAILABLE; < 0: all. Used up by one call.
+  // Chunks that one UploadChunks takes before it breaks with UNAVAILABLE; < 0: all. Used up by one
+  // call.
   int upload_breaks_after = -1;
-  // Events that each WatchEvaluation sends before it breaks with UNAVAILABLE; afterwards none breaks.
+  // Events that each WatchEvaluation sends before it breaks with UNAVAILABLE; afterwards none
+  // breaks.
   std::vector<int> watch_breaks_after;
   // Events of every evaluation, in order; tokens are their indices.
   std::vector<v1::EvaluationEvent> events;
@@ -62,7 +66,22 @@ class FakeServer {
   ~FakeServer();
   // host:port
   std::string address() const;
-  FakeState& state() { return state_; }
+
+  // The state, locked for as long as the expression lasts: server.state()->calls["GetModel"]. Once
+  // in an expression.
+  class LockedState {
+   public:
+    explicit LockedState(FakeState& state) : lock_(state.mutex), state_(state) {}
+    FakeState* operator->() { return &state_; }
+
+   private:
+    MutexLock lock_;
+    FakeState& state_;
+  };
+  LockedState state() { return LockedState(state_); }
+
+  // Waits for the first call of that method; false when the time is up.
+  bool AwaitCall(const std::string& method, std::chrono::milliseconds timeout);
 
  private:
   struct Services;

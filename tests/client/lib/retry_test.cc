@@ -18,27 +18,27 @@ class RetryTest : public ClientFixture {
   void SetUp() override {
     ClientFixture::SetUp();
     for (const char* name : {"models/a", "models/b", "models/c", "models/d", "models/e"}) {
-      state_.models[name].set_name(name);
+      state()->models[name].set_name(name);
     }
   }
 };
 
 TEST_F(RetryTest, IdempotentCallsAreRepeated) {
-  state_.failures["GetModel"] = {kUnavailable, kUnavailable};
+  state()->failures["GetModel"] = {kUnavailable, kUnavailable};
   EXPECT_TRUE(client_->GetModel("models/a").ok());
-  EXPECT_EQ(state_.calls["GetModel"], 3);
+  EXPECT_EQ(state()->calls["GetModel"], 3);
   EXPECT_THAT(waits_, SizeIs(2));
 }
 
 TEST_F(RetryTest, TheServersDelayIsHonoured) {
-  state_.failures["GetModel"] = {
+  state()->failures["GetModel"] = {
       ToGrpcStatus(Error(Reason::kShuttingDown, "stopping").RetryAfterSeconds(7.5))};
   EXPECT_TRUE(client_->GetModel("models/a").ok());
   EXPECT_THAT(waits_, ElementsAre(7.5));
 }
 
 TEST_F(RetryTest, DelayBeyondPatienceIsNotWaitedFor) {
-  state_.failures["GetModel"] = {
+  state()->failures["GetModel"] = {
       ToGrpcStatus(Error(Reason::kShuttingDown, "stopping").RetryAfterSeconds(3600))};
   const auto model = client_->GetModel("models/a");
   EXPECT_EQ(ReasonOf(model.status()), Reason::kShuttingDown);
@@ -47,19 +47,19 @@ TEST_F(RetryTest, DelayBeyondPatienceIsNotWaitedFor) {
 }
 
 TEST_F(RetryTest, DeathOfTheModelsEngineIsFinal) {
-  state_.failures["GetModel"] = {ToGrpcStatus(Error(Reason::kEngineLost, "the engine died"))};
+  state()->failures["GetModel"] = {ToGrpcStatus(Error(Reason::kEngineLost, "the engine died"))};
   EXPECT_EQ(ReasonOf(client_->GetModel("models/a").status()), Reason::kEngineLost);
   EXPECT_THAT(waits_, SizeIs(0));
 }
 
 TEST_F(RetryTest, DeletionIsNotRepeated) {
-  state_.failures["DeleteModel"] = {kUnavailable};
+  state()->failures["DeleteModel"] = {kUnavailable};
   EXPECT_EQ(client_->DeleteModel("models/a").code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(state_.calls["DeleteModel"], 1);
+  EXPECT_EQ(state()->calls["DeleteModel"], 1);
 }
 
 TEST_F(RetryTest, AllPagesAreListed) {
-  state_.failures["ListModels"] = {grpc::Status::OK, kUnavailable};
+  state()->failures["ListModels"] = {grpc::Status::OK, kUnavailable};
   const auto models = client_->ListModels();
   ASSERT_TRUE(models.ok()) << models.status();
   ASSERT_THAT(*models, SizeIs(5));
@@ -67,8 +67,8 @@ TEST_F(RetryTest, AllPagesAreListed) {
 }
 
 TEST_F(RetryTest, DetailsSurviveTheNetwork) {
-  state_.failures["GetModel"] = {ToGrpcStatus(
-      InvalidFields({{"name", "must be a name"}, {"shape", "must be a shape"}}))};
+  state()->failures["GetModel"] = {
+      ToGrpcStatus(InvalidFields({{"name", "must be a name"}, {"shape", "must be a shape"}}))};
   const auto model = client_->GetModel("models/a");
   const auto violations = ViolationsOf(model.status());
   ASSERT_THAT(violations, SizeIs(2));
@@ -100,7 +100,9 @@ TEST(ConnectTest, AddressWithoutPortIsRefused) {
 TEST(InterruptTest, ActionOfAScopeRunsOnceAndOnlyWithinIt) {
   Interrupt interrupt;
   int runs = 0;
-  { Interrupt::Scope ended(interrupt, [&] { runs += 100; }); }
+  {
+    Interrupt::Scope ended(interrupt, [&] { runs += 100; });
+  }
   Interrupt::Scope scope(interrupt, [&] { ++runs; });
   interrupt.Trigger();
   interrupt.Trigger();

@@ -38,9 +38,9 @@ class UploadTest : public ClientFixture {
     return path;
   }
 
-  const std::string directory_ =
-      ::testing::TempDir() + "/upload_test_" +
-      ::testing::UnitTest::GetInstance()->current_test_info()->name() + absl::StrCat(getpid());
+  const std::string directory_ = ::testing::TempDir() + "/upload_test_" +
+                                 ::testing::UnitTest::GetInstance()->current_test_info()->name() +
+                                 absl::StrCat(getpid());
   std::string content_;
 };
 
@@ -54,19 +54,19 @@ TEST_F(UploadTest, ModelArrivesWholeUnderItsSlugAndDigest) {
   const std::string digest = Sha256Hex(content_);
   EXPECT_EQ(uploaded->resource.name(), "models/my-model-" + digest.substr(0, 12));
   EXPECT_EQ(uploaded->resource.digest(), digest);
-  EXPECT_THAT(state_.received_chunks, SizeIs(3));
-  EXPECT_LE(state_.largest_piece, size_t{1} << 20);
+  EXPECT_THAT(state()->received_chunks, SizeIs(3));
+  EXPECT_LE(state()->largest_piece, size_t{1} << 20);
   EXPECT_EQ(uploaded->stats.sent_bytes, kModelBytes);
 }
 
 TEST_F(UploadTest, OnlyMissingChunksAreSent) {
   const std::string path = WriteFile("model.pt", kModelBytes);
   const std::string second = content_.substr(kTargetChunkBytes, kTargetChunkBytes);
-  state_.chunks[Sha256Hex(second)] = second;
+  state()->chunks[Sha256Hex(second)] = second;
   const auto uploaded = client_->UploadModel(path, "given", {});
   ASSERT_TRUE(uploaded.ok()) << uploaded.status();
   EXPECT_EQ(uploaded->resource.name(), "models/given");
-  EXPECT_THAT(state_.received_chunks,
+  EXPECT_THAT(state()->received_chunks,
               ElementsAre(Sha256Hex(content_.substr(0, kTargetChunkBytes)),
                           Sha256Hex(content_.substr(2 * kTargetChunkBytes))));
   EXPECT_EQ(uploaded->stats.sent_chunks, 2);
@@ -76,30 +76,30 @@ TEST_F(UploadTest, OnlyMissingChunksAreSent) {
 TEST_F(UploadTest, ModelThatIsThereIsNotSentAgain) {
   const std::string path = WriteFile("model.pt", kModelBytes);
   ASSERT_TRUE(client_->UploadModel(path, "", {}).ok());
-  state_.chunks.clear();
-  state_.received_chunks.clear();
+  state()->chunks.clear();
+  state()->received_chunks.clear();
   const auto again = client_->UploadModel(path, "", {});
   ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_THAT(state_.received_chunks, SizeIs(0));
-  EXPECT_EQ(state_.calls["CreateModel"], 1);
+  EXPECT_THAT(state()->received_chunks, SizeIs(0));
+  EXPECT_EQ(state()->calls["CreateModel"], 1);
 }
 
 TEST_F(UploadTest, TakenNameIsRefusedBeforeAnythingIsSent) {
   ASSERT_TRUE(client_->UploadModel(WriteFile("a.pt", 1000), "taken", {}).ok());
-  state_.received_chunks.clear();
+  state()->received_chunks.clear();
   const auto other = client_->UploadModel(WriteFile("b.pt", 1000, 1), "taken", {});
   EXPECT_EQ(other.status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(ReasonOf(other.status()), Reason::kAlreadyExists);
-  EXPECT_THAT(state_.received_chunks, SizeIs(0));
+  EXPECT_THAT(state()->received_chunks, SizeIs(0));
 }
 
 TEST_F(UploadTest, BrokenStreamGoesOnWithWhatIsMissing) {
-  state_.upload_breaks_after = 1;
+  state()->upload_breaks_after = 1;
   const auto uploaded = client_->UploadModel(WriteFile("model.pt", kModelBytes), "", {});
   ASSERT_TRUE(uploaded.ok()) << uploaded.status();
-  EXPECT_EQ(state_.calls["UploadChunks"], 2);
+  EXPECT_EQ(state()->calls["UploadChunks"], 2);
   // No chunk twice.
-  EXPECT_THAT(state_.received_chunks, SizeIs(3));
+  EXPECT_THAT(state()->received_chunks, SizeIs(3));
   EXPECT_THAT(waits_, SizeIs(1));
 }
 
@@ -108,25 +108,25 @@ TEST_F(UploadTest, EqualChunksAreSentOnce) {
   std::ofstream(path, std::ios::binary) << std::string(3 * kTargetChunkBytes, 'x');
   const auto uploaded = client_->UploadModel(path, "", {});
   ASSERT_TRUE(uploaded.ok()) << uploaded.status();
-  EXPECT_THAT(state_.received_chunks, SizeIs(1));
+  EXPECT_THAT(state()->received_chunks, SizeIs(1));
   EXPECT_EQ(uploaded->resource.size_bytes(), 3 * kTargetChunkBytes);
 }
 
 TEST_F(UploadTest, RefusedUploadIsNotRepeated) {
-  state_.failures["UploadChunks"] = {
+  state()->failures["UploadChunks"] = {
       ToGrpcStatus(Error(Reason::kStorageFull, "no space left for chunks"))};
   const auto uploaded = client_->UploadModel(WriteFile("model.pt", 1000), "", {});
   EXPECT_EQ(ReasonOf(uploaded.status()), Reason::kStorageFull);
   EXPECT_THAT(std::string(uploaded.status().message()), HasSubstr("no space left"));
-  EXPECT_EQ(state_.calls["UploadChunks"], 1);
+  EXPECT_EQ(state()->calls["UploadChunks"], 1);
 }
 
 TEST_F(UploadTest, UploadWithoutProgressIsGivenUp) {
-  state_.failures["UploadChunks"] = std::vector<grpc::Status>(100, kUnavailable);
+  state()->failures["UploadChunks"] = std::vector<grpc::Status>(100, kUnavailable);
   const auto uploaded = client_->UploadModel(WriteFile("model.pt", 1000), "", {});
   EXPECT_EQ(uploaded.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(uploaded.status().message()), HasSubstr("gave up after"));
-  EXPECT_LT(state_.calls["UploadChunks"], 40);
+  EXPECT_LT(state()->calls["UploadChunks"], 40);
 }
 
 TEST_F(UploadTest, UnreadableModelsAreNamed) {
@@ -142,11 +142,12 @@ TEST_F(UploadTest, UnreadableModelsAreNamed) {
 }
 
 TEST_F(UploadTest, CreationIsRepeatedWithTheSameRequestId) {
-  state_.failures["CreateModel"] = {kUnavailable, kUnavailable};
+  state()->failures["CreateModel"] = {kUnavailable, kUnavailable};
   ASSERT_TRUE(client_->UploadModel(WriteFile("model.pt", 10), "", {}).ok());
-  ASSERT_THAT(state_.request_ids, SizeIs(3));
-  EXPECT_EQ(state_.request_ids[0], state_.request_ids[2]);
-  EXPECT_EQ(state_.request_ids[0].size(), 36u);
+  ASSERT_THAT(state()->request_ids, SizeIs(3));
+  const std::vector<std::string> ids = state()->request_ids;
+  EXPECT_EQ(ids[0], ids[2]);
+  EXPECT_EQ(ids[0].size(), 36u);
 }
 
 // 1000 x 1000 pixels: 4 samples of 1,000,004 bytes make a chunk.
@@ -162,7 +163,7 @@ TEST_F(UploadTest, DatasetChunksHoldLabelsThenImages) {
   EXPECT_EQ(manifest.class_names_size(), 2);
   EXPECT_EQ(uploaded->resource.name(),
             "datasets/test-batch-" + ManifestDigest(manifest).substr(0, 12));
-  const std::string& chunk = state_.chunks[manifest.chunks(1).digest()];
+  const std::string& chunk = state()->chunks[manifest.chunks(1).digest()];
   ASSERT_EQ(chunk.size(), 4u * 1'000'004);
   // Sample 4 comes first; sample 5 is the second image.
   EXPECT_EQ(chunk.substr(0, 8), std::string("\4\0\0\0\5\0\0\0", 8));
@@ -173,11 +174,11 @@ TEST_F(UploadTest, DatasetChunksHoldLabelsThenImages) {
 TEST_F(UploadTest, SubsetSharesTheChunksOfTheWhole) {
   CountingReader reader(10, 1000);
   ASSERT_TRUE(client_->UploadDataset(reader, {"whole", "", 0}, {}).ok());
-  state_.received_chunks.clear();
+  state()->received_chunks.clear();
   const auto subset = client_->UploadDataset(reader, {"part", "", 8}, {});
   ASSERT_TRUE(subset.ok()) << subset.status();
   EXPECT_EQ(subset->resource.samples(), 8);
-  EXPECT_THAT(state_.received_chunks, SizeIs(0));
+  EXPECT_THAT(state()->received_chunks, SizeIs(0));
 }
 
 TEST_F(UploadTest, OnlyMissingChunksAreReadASecondTime) {
@@ -185,16 +186,17 @@ TEST_F(UploadTest, OnlyMissingChunksAreReadASecondTime) {
   ASSERT_TRUE(client_->UploadDataset(reader, {"first", "", 4}, {}).ok());
   reader.reads_.clear();
   ASSERT_TRUE(client_->UploadDataset(reader, {"all", "", 0}, {}).ok());
-  EXPECT_THAT(reader.reads_, ElementsAre(std::make_pair(0, 4), std::make_pair(4, 4),
-                                         std::make_pair(8, 2), std::make_pair(4, 4),
-                                         std::make_pair(8, 2)));
+  EXPECT_THAT(reader.reads_,
+              ElementsAre(std::make_pair(0, 4), std::make_pair(4, 4), std::make_pair(8, 2),
+                          std::make_pair(4, 4), std::make_pair(8, 2)));
 }
 
 TEST_F(UploadTest, DataThatChangesBetweenThePassesIsRefused) {
   CountingReader reader(4, 1000);
-  const auto uploaded = client_->UploadDataset(
-      reader, {"changing", "", 0},
-      [&](TransferPhase phase, int64_t, int64_t) { reader.salt_ = phase == TransferPhase::kSending; });
+  const auto uploaded = client_->UploadDataset(reader, {"changing", "", 0},
+                                               [&](TransferPhase phase, int64_t, int64_t) {
+                                                 reader.salt_ = phase == TransferPhase::kSending;
+                                               });
   EXPECT_EQ(ReasonOf(uploaded.status()), Reason::kUnreadableInput);
   EXPECT_THAT(std::string(uploaded.status().message()), HasSubstr("changed"));
 }

@@ -19,10 +19,10 @@ class WatchTest : public ClientFixture {
  protected:
   void SetUp() override {
     ClientFixture::SetUp();
-    state_.events = {FakeEvent(kName, v1::Evaluation::QUEUED, 0),
-                     FakeEvent(kName, v1::Evaluation::RUNNING, 3),
-                     FakeEvent(kName, v1::Evaluation::RUNNING, 6),
-                     FakeEvent(kName, v1::Evaluation::SUCCEEDED, 10)};
+    state()->events = {FakeEvent(kName, v1::Evaluation::QUEUED, 0),
+                       FakeEvent(kName, v1::Evaluation::RUNNING, 3),
+                       FakeEvent(kName, v1::Evaluation::RUNNING, 6),
+                       FakeEvent(kName, v1::Evaluation::SUCCEEDED, 10)};
     listener_.on_event = [this](const v1::EvaluationEvent& event) {
       seen_.push_back(event.sequence());
     };
@@ -43,11 +43,11 @@ TEST_F(WatchTest, EventsArriveUntilTheEnd) {
 }
 
 TEST_F(WatchTest, BrokenWatchResumesWithItsTokenAndMissesNothing) {
-  state_.watch_breaks_after = {2, 0, 1};
+  state()->watch_breaks_after = {2, 0, 1};
   const auto end = client_->Watch(kName, {}, listener_);
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_THAT(seen_, ElementsAre(0, 1, 2, 3));
-  EXPECT_THAT(state_.watch_tokens, ElementsAre("", "1", "1", "2"));
+  EXPECT_THAT(state()->watch_tokens, ElementsAre("", "1", "1", "2"));
   EXPECT_EQ(interruptions_, 3);
 }
 
@@ -57,7 +57,7 @@ TEST_F(WatchTest, GivenTokenIsUsed) {
 }
 
 TEST_F(WatchTest, ServerThatStaysAwayIsGivenUpAfterAMinute) {
-  state_.failures["WatchEvaluation"] = std::vector<grpc::Status>(1000, kUnavailable);
+  state()->failures["WatchEvaluation"] = std::vector<grpc::Status>(1000, kUnavailable);
   const int64_t begin = clock_.NowMicros();
   const auto end = client_->Watch(kName, {}, listener_);
   EXPECT_EQ(end.status().code(), absl::StatusCode::kUnavailable);
@@ -72,14 +72,14 @@ TEST_F(WatchTest, ServerThatStaysAwayIsGivenUpAfterAMinute) {
 
 TEST_F(WatchTest, EventsRestorePatience) {
   // 200 breaks with an event between each two take far more than a minute in all.
-  state_.events.clear();
+  state()->events.clear();
   for (int i = 0; i < 200; ++i) {
-    state_.events.push_back(FakeEvent(kName, v1::Evaluation::RUNNING, 1));
-    state_.watch_breaks_after.push_back(1);
-    state_.failures["WatchEvaluation"].push_back(grpc::Status::OK);
-    state_.failures["WatchEvaluation"].push_back(kUnavailable);
+    state()->events.push_back(FakeEvent(kName, v1::Evaluation::RUNNING, 1));
+    state()->watch_breaks_after.push_back(1);
+    state()->failures["WatchEvaluation"].push_back(grpc::Status::OK);
+    state()->failures["WatchEvaluation"].push_back(kUnavailable);
   }
-  state_.events.push_back(FakeEvent(kName, v1::Evaluation::SUCCEEDED, 10));
+  state()->events.push_back(FakeEvent(kName, v1::Evaluation::SUCCEEDED, 10));
   const int64_t begin = clock_.NowMicros();
   const auto end = client_->Watch(kName, {}, listener_);
   ASSERT_TRUE(end.ok()) << end.status();
@@ -88,14 +88,14 @@ TEST_F(WatchTest, EventsRestorePatience) {
 }
 
 TEST_F(WatchTest, OtherErrorsAreFinal) {
-  state_.failures["WatchEvaluation"] = {ToGrpcStatus(NotFound("evaluation", kName))};
+  state()->failures["WatchEvaluation"] = {ToGrpcStatus(NotFound("evaluation", kName))};
   const auto end = client_->Watch(kName, {}, listener_);
   EXPECT_EQ(ReasonOf(end.status()), Reason::kNotFound);
   EXPECT_THAT(waits_, SizeIs(0));
 }
 
 TEST_F(WatchTest, InterruptEndsAWatchThatWaits) {
-  state_.events.resize(2);
+  state()->events.resize(2);
   listener_.on_event = [this](const v1::EvaluationEvent& event) {
     seen_.push_back(event.sequence());
     if (event.sequence() == 1) {
@@ -126,9 +126,10 @@ TEST_F(WatchTest, EndsBecomeErrorsOfTheirKind) {
 class OutcomesTest : public ClientFixture {};
 
 TEST_F(OutcomesTest, EveryBatchIsHandedOn) {
-  state_.outcomes.resize(3);
-  for (int i = 0; i < 3; ++i) state_.outcomes[static_cast<size_t>(i)].set_condition(absl::StrCat(i));
-  state_.failures["StreamOutcomes"] = {kUnavailable};
+  state()->outcomes.resize(3);
+  for (int i = 0; i < 3; ++i)
+    state()->outcomes[static_cast<size_t>(i)].set_condition(absl::StrCat(i));
+  state()->failures["StreamOutcomes"] = {kUnavailable};
   std::string seen;
   const auto status = client_->StreamOutcomes(kName, {}, [&](const auto& batch) {
     seen += batch.condition();
@@ -139,7 +140,7 @@ TEST_F(OutcomesTest, EveryBatchIsHandedOn) {
 }
 
 TEST_F(OutcomesTest, ReceiverCanStop) {
-  state_.outcomes.resize(3);
+  state()->outcomes.resize(3);
   int seen = 0;
   const auto status = client_->StreamOutcomes(kName, {}, [&](const auto&) {
     ++seen;

@@ -38,9 +38,10 @@ class OutcomeCsvTest : public ::testing::Test {
 };
 
 TEST_F(OutcomeCsvTest, HeaderNamesEveryColumn) {
-  EXPECT_EQ(OutcomeCsv::Header(),
-            "condition,sample,label,prediction,correct,confidence,tie,undecided,attacked,success,norm,"
-            "forwards,backwards,survives_rounding,radius,draws,count_top,count_true\n");
+  EXPECT_EQ(
+      OutcomeCsv::Header(),
+      "condition,sample,label,prediction,correct,confidence,tie,undecided,attacked,success,norm,"
+      "forwards,backwards,survives_rounding,radius,draws,count_top,count_true\n");
 }
 
 TEST_F(OutcomeCsvTest, CleanOutcomeLeavesOtherColumnsEmpty) {
@@ -65,15 +66,17 @@ TEST_F(OutcomeCsvTest, NormBelongsToSuccessOnly) {
   outcome.mutable_attack()->set_forwards(22);
   outcome.mutable_attack()->set_backwards(20);
   const std::string pgd = "attack/pgd:norm=linf,eps=8/255";
-  EXPECT_THAT(Row(pgd, outcome), ElementsAre("attack/pgd/linf/8-255", "0", "3", "5", "0", "0", "0",
-                                             "0", "1", "1", "0.03", "22", "20", "0", "", "", "", ""));
+  EXPECT_THAT(Row(pgd, outcome),
+              ElementsAre("attack/pgd/linf/8-255", "0", "3", "5", "0", "0", "0", "0", "1", "1",
+                          "0.03", "22", "20", "0", "", "", "", ""));
   outcome.set_prediction(3);
   outcome.mutable_attack()->set_success(false);
   EXPECT_THAT(Row(pgd, outcome), ElementsAre("attack/pgd/linf/8-255", "0", "3", "3", "1", "0", "0",
                                              "0", "1", "0", "", "22", "20", "", "", "", "", ""));
 }
 
-// 1000 of 1000 at alpha .001: radius / sigma = 2.463263 (computed with the original code of Cohen et al.).
+// 1000 of 1000 at alpha .001: radius / sigma = 2.463263 (computed with the original code of Cohen
+// et al.).
 TEST_F(OutcomeCsvTest, SmoothingOutcomeIsCertified) {
   v1::Outcome outcome;
   outcome.set_label(4);
@@ -111,10 +114,10 @@ TEST(CertifyTest, AgreesWithTheOriginalCode) {
     int64_t k, n;
     double pa, radius;
   };
-  for (const Case& c : {Case{100, 100, .933254301, 1.500475}, Case{99, 100, .911373111, 1.349259},
-                        Case{990, 1000, .976036187, 1.978010}, Case{999, 1000, .990804502, 2.357651},
-                        Case{9900, 10000, .986531159, 2.212420},
-                        Case{100000, 100000, .999930925, 3.811457}}) {
+  for (const Case& c :
+       {Case{100, 100, .933254301, 1.500475}, Case{99, 100, .911373111, 1.349259},
+        Case{990, 1000, .976036187, 1.978010}, Case{999, 1000, .990804502, 2.357651},
+        Case{9900, 10000, .986531159, 2.212420}, Case{100000, 100000, .999930925, 3.811457}}) {
     v1::SmoothingOutcome outcome;
     auto* selection = outcome.add_selection();
     selection->set_index(2);

@@ -1,11 +1,10 @@
-#include "client/render/render.h"
-#include "client/render/text.h"
-
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 #include "absl/strings/str_split.h"
+#include "client/render/render.h"
+#include "client/render/text.h"
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
 #include "tests/client/render/sample_report.h"
@@ -15,7 +14,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// The text of tests/client/render/golden/NAME. The files were read and checked by eye against sample_report.cc.
+// The text of tests/client/render/golden/NAME. The files were read and checked by eye against
+// sample_report.cc.
 std::string Golden(const std::string& name) {
   std::ifstream file(ASSAY_SOURCE_DIR "/tests/client/render/golden/" + name);
   EXPECT_TRUE(file.good()) << name;
@@ -72,8 +72,7 @@ TEST(ReportTest, OneConditionNeedsNoSummary) {
 TEST(ReportTest, ReportWithoutAnythingIsStillAReport) {
   v1::Report report;
   report.add_conditions()->set_id("clean");
-  for (const Format format :
-       {Format::kTable, Format::kJson, Format::kCsv, Format::kMarkdown}) {
+  for (const Format format : {Format::kTable, Format::kJson, Format::kCsv, Format::kMarkdown}) {
     EXPECT_FALSE(RenderReport(report, format, true).empty());
   }
 }

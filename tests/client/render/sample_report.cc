@@ -44,7 +44,12 @@ constexpr char kClean[] = R"pb(
     cfps { value: 0.1 lower: 0.068 upper: 0.14 numerator: 30 denominator: 300 }
     false_positives: 30
     precision { value: 0.9615 lower: 0.94 upper: 0.97 numerator: 750 denominator: 780 }
-    strongest_confusion { index: 1 name: "dog" count: 200 share { value: 0.2 } }
+    strongest_confusion {
+      index: 1
+      name: "dog"
+      count: 200
+      share { value: 0.2 }
+    }
     roles: "weak"
   }
   classes {
@@ -57,7 +62,12 @@ constexpr char kClean[] = R"pb(
     cfps { value: 0.9 lower: 0.86 upper: 0.93 numerator: 270 denominator: 300 }
     false_positives: 270
     precision { value: 0.5846 lower: 0.54 upper: 0.62 numerator: 380 denominator: 650 }
-    strongest_confusion { index: 0 name: "cat" count: 20 share { value: 0.05 } }
+    strongest_confusion {
+      index: 0
+      name: "cat"
+      count: 20
+      share { value: 0.05 }
+    }
     roles: [ "strong", "sink" ]
   }
   classes {
@@ -152,7 +162,11 @@ constexpr char kSmoothing[] = R"pb(
       accuracy { value: 0.5 lower: 0.272 upper: 0.728 numerator: 10 denominator: 20 }
       simultaneous_lower: 0.2
     }
-    curve { radius: 0.25 accuracy { value: 0.25 lower: 0.087 upper: 0.491 } simultaneous_lower: 0 }
+    curve {
+      radius: 0.25
+      accuracy { value: 0.25 lower: 0.087 upper: 0.491 }
+      simultaneous_lower: 0
+    }
     abstentions: 2
     abstention_rate { value: 0.1 lower: 0.012 upper: 0.317 numerator: 2 denominator: 20 }
     average_certified_radius: 0.3
@@ -168,7 +182,11 @@ constexpr char kSmoothing[] = R"pb(
       mean: 0.7
       median: 0.5
     }
-    pa_top_class { points { pa: 0.8 cumulative: 1 } mean: 0.8 median: 0.8 }
+    pa_top_class {
+      points { pa: 0.8 cumulative: 1 }
+      mean: 0.8
+      median: 0.8
+    }
     draws: 202000
     tied_draws: 3
   }
@@ -180,8 +198,7 @@ v1::Report SampleReport() {
   v1::Report report;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(kHead, &report));
   for (const char* text : {kClean, kAttack, kSmoothing}) {
-    EXPECT_TRUE(
-        google::protobuf::TextFormat::ParseFromString(text, report.add_conditions()));
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, report.add_conditions()));
   }
   return report;
 }

@@ -33,5 +33,11 @@ TEST(TextTest, PaddingAndCuttingCountColumns) {
   EXPECT_EQ(Shortened("cat", 3), "cat");
 }
 
+TEST(TextTest, WrappingKeepsWordsWhole) {
+  EXPECT_EQ(Wrapped("one two three", 20), "one two three");
+  EXPECT_EQ(Wrapped("one two three", 9), "one two\n  three");
+  EXPECT_EQ(Wrapped("incomprehensibilities win", 5), "incomprehensibilities\n  win");
+}
+
 }  // namespace
 }  // namespace assay::render

@@ -15,6 +15,7 @@
 
 #include "server/store/blob_store.h"
 #include "server/store/sqlite.h"
+#include "server/store/sqlite_schema.h"
 #include "tests/server/store/store_test_util.h"
 
 namespace assay::store {
@@ -59,9 +60,11 @@ TEST_F(DurabilityTest, EverythingAcknowledgedIsInTheFilesOfARunningStore) {
               IsOk());
 }
 
-TEST_F(DurabilityTest, FileIsInWriteAheadLogModeAndCarriesItsVersion) {
-  const auto database = Database::Open(path());
+TEST_F(DurabilityTest, CommitsAreSyncedToAWriteAheadLog) {
+  const auto database = OpenAssayDatabase(path());
   ASSERT_THAT(database, IsOk());
+  EXPECT_EQ(Number(**database, "PRAGMA synchronous"), 2);  // FULL
+  EXPECT_EQ(Number(**database, "PRAGMA foreign_keys"), 1);
   EXPECT_EQ(Number(**database, "PRAGMA user_version"), 1);
   Statement mode = (*database)->Query("PRAGMA journal_mode");
   ASSERT_TRUE(mode.Next());

@@ -309,25 +309,26 @@ TEST_F(JobStoreTest, EvaluationsAreListedNewestFirst) {
 }
 
 TEST_F(JobStoreTest, ProgressFollowsTheTasks) {
-  std::vector<Task> tasks = MakeTasks(2, 0);
-  const std::vector<Task> attack = MakeTasks(1, 1);
+  std::vector<Task> tasks = MakeTasks(1, 0);
+  const std::vector<Task> attack = MakeTasks(2, 1);
   tasks.insert(tasks.end(), attack.begin(), attack.end());
-  tasks[0].work = 0.1;
-  tasks[1].work = 0.2;
-  tasks[2].work = 0.3;
+  // In binary, 0.3 + 0.1 + 0.2 is more than 0.3 + 0.2 + 0.1.
+  tasks[0].work = 0.3;
+  tasks[1].work = 0.1;
+  tasks[2].work = 0.2;
   Create("e", tasks);
   const ClaimedTask first = Claim();
   const ClaimedTask second = Claim();
   const ClaimedTask third = Claim();
   EXPECT_EQ(Get("e").proto.progress().current_condition(), "clean");
   Commit(first);
-  Commit(second);
+  Commit(third);
   v1::Progress progress = Get("e").proto.progress();
   EXPECT_EQ(progress.tasks_done(), 2);
   EXPECT_EQ(progress.samples_done(), 20);
-  EXPECT_DOUBLE_EQ(progress.work_done(), 0.3);
+  EXPECT_DOUBLE_EQ(progress.work_done(), 0.5);
   EXPECT_EQ(progress.current_condition(), "attack/pgd/linf/8-255");
-  Commit(third);
+  Commit(second);
   progress = Get("e").proto.progress();
   EXPECT_EQ(progress.tasks_done(), progress.tasks());
   EXPECT_EQ(progress.samples_done(), progress.samples());

@@ -1,0 +1,357 @@
+// Every attack against a linear model, where the smallest perturbation is known in closed form; and the driver's promises.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/condition.h"
+#include "common/errors.h"
+#include "gmock/gmock.h"
+#include "server/engine/attacks/budget.h"
+#include "server/engine/attacks/losses.h"
+#include "server/engine/attacks/registry.h"
+#include "server/engine/corruptions/corruption.h"
+#include "tests/server/engine/fake_models.h"
+
+namespace assay::engine {
+namespace {
+
+constexpr Shape kShape{3, 4, 4};
+
+v1::Condition Parse(const std::string& expression) {
+  const auto conditions = ParseConditions({expression});
+  EXPECT_TRUE(conditions.ok()) << conditions.status();
+  return conditions->at(0);
+}
+
+std::vector<v1::Outcome> RunCondition(const std::string& expression, Classifier& model,
+                             const SampleSource& samples, int64_t seed = 1) {
+  QuietObserver observer;
+  const v1::Condition condition = Parse(expression);
+  const auto outcomes = RunTask({condition, seed, samples, model, observer});
+  EXPECT_TRUE(outcomes.ok()) << outcomes.status();
+  return outcomes.ok() ? *outcomes : std::vector<v1::Outcome>();
+}
+
+// --- the table: one row for each attack -------------------------------------------------------------------------------
+
+struct AttackRow {
+  std::string expression;  // without eps
+  Norm norm;
+  // Succeeds on a linear model whenever eps exceeds the closed form by this factor.
+  double factor;
+  friend std::ostream& operator<<(std::ostream& out, const AttackRow& row) {
+    return out << row.expression;
+  }
+};
+
+class EveryAttack : public ::testing::TestWithParam<AttackRow> {};
+
+TEST_P(EveryAttack, FoolsALinearModelExactlyAboveTheClosedForm) {
+  const AttackRow& row = GetParam();
+  // With two classes the gradient of every loss points straight at the boundary, so a budget method has no excuse.
+  LinearClassifier model(kShape, 2, 8);
+  VectorSource samples(model, 40);
+  std::vector<double> minima;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    minima.push_back(model.MinimalEps(row.norm, samples.images[i].data(), samples.labels[i]));
+  }
+  std::sort(minima.begin(), minima.end());
+  const std::string eps = absl::StrFormat("%.5f", minima[20]);
+  const double eps_value = std::stod(eps);
+  int above = 0, below = 0;
+  const auto outcomes = RunCondition(absl::StrCat(row.expression, ",eps=", eps), model, samples);
+  ASSERT_EQ(outcomes.size(), samples.size());
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const double minimal =
+        model.MinimalEps(row.norm, samples.images[i].data(), samples.labels[i]);
+    if (eps_value > minimal * row.factor) {
+      ++above;
+      EXPECT_TRUE(outcomes[i].attack().success()) << i << " minimal " << minimal;
+      EXPECT_GE(outcomes[i].attack().distance(), minimal * (1 - 1e-3));
+    } else if (eps_value < minimal) {
+      ++below;
+      EXPECT_FALSE(outcomes[i].attack().success()) << i << " minimal " << minimal;
+      EXPECT_EQ(outcomes[i].prediction(), samples.labels[i]);
+    }
+    EXPECT_LE(outcomes[i].attack().distance(), eps_value * (1 + 1e-6));
+  }
+  // The budget separates the samples, or this test says nothing.
+  EXPECT_GT(above, 5);
+  EXPECT_GT(below, 5);
+}
+
+TEST_P(EveryAttack, DoesNotDependOnBatchGroupingOrOrder) {
+  const AttackRow& row = GetParam();
+  const std::string expression =
+      absl::StrCat(row.expression, ",eps=", row.norm == Norm::kLinf ? "0.02" : "0.1");
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource all(model, 30);
+  std::map<int64_t, std::string> expected;
+  for (const auto& outcome : RunCondition(expression, model, all)) {
+    expected[outcome.sample()] = outcome.SerializeAsString();
+  }
+  // One by one, backwards, at another batch size and thread count. (The linear model's arithmetic does not depend on the batch.)
+  LinearClassifier other(kShape, 5, 3, /*threads=*/1);
+  for (int64_t first = 27; first >= 0; first -= 3) {
+    VectorSource part(other, 3, first);
+    std::reverse(part.images.begin(), part.images.end());
+    std::reverse(part.labels.begin(), part.labels.end());
+    std::reverse(part.indices.begin(), part.indices.end());
+    for (const auto& outcome : RunCondition(expression, other, part)) {
+      EXPECT_EQ(outcome.SerializeAsString(), expected[outcome.sample()]) << outcome.sample();
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, EveryAttack,
+    ::testing::Values(AttackRow{"attack/pgd:norm=linf,steps=20", Norm::kLinf, 1.001},
+                      AttackRow{"attack/pgd:norm=l2,steps=40,step=0.01", Norm::kL2, 1.01}));
+
+TEST(Registry, EveryAttackAndCorruptionThatUsersCanWriteExistsInTheEngine) {
+  std::vector<std::string> attacks, corruptions;
+  for (const MethodHelp& method : AllMethods()) {
+    const size_t slash = method.expression.find('/');
+    if (slash == std::string::npos) continue;
+    const std::string family = method.expression.substr(0, slash);
+    const std::string name = method.expression.substr(slash + 1);
+    if (family == kFamilyAttack) attacks.push_back(name);
+    if (family == kFamilyCorruption) corruptions.push_back(name);
+  }
+  EXPECT_THAT(AttackNames(), ::testing::UnorderedElementsAreArray(attacks));
+  std::vector<std::string> registered;
+  for (const Corruption& corruption : AllCorruptions()) registered.push_back(corruption.name);
+  EXPECT_THAT(registered, ::testing::UnorderedElementsAreArray(corruptions));
+}
+
+// --- PGD -----------------------------------------------------------------------------------------------------------------
+
+TEST(Pgd, CountsThePassesOfASurvivor) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 20);
+  // A budget too small for anybody: 1 clean pass, then per restart 7 gradient passes and one forward pass of the last iterate.
+  for (const auto& outcome :
+       RunCondition("attack/pgd:eps=0.00001,steps=7,restarts=3", model, samples)) {
+    EXPECT_EQ(outcome.attack().forwards(), 1 + 3 * 8);
+    EXPECT_EQ(outcome.attack().backwards(), 3 * 7);
+  }
+}
+
+TEST(Pgd, MoreRestartsFindNoFewer) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 60);
+  const auto once = RunCondition("attack/pgd:eps=0.02,steps=1,step=0.005", model, samples);
+  const auto often = RunCondition("attack/pgd:eps=0.02,steps=1,step=0.005,restarts=20", model, samples);
+  int gained = 0;
+  for (size_t i = 0; i < once.size(); ++i) {
+    gained += often[i].attack().success() && !once[i].attack().success() ? 1 : 0;
+  }
+  EXPECT_GT(gained, 0);
+}
+
+TEST(Pgd, AnotherSeedIsAnotherRandomStart) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 20);
+  const auto first = RunCondition("attack/pgd:eps=0.05,steps=1", model, samples, 1);
+  const auto second = RunCondition("attack/pgd:eps=0.05,steps=1", model, samples, 2);
+  int different = 0;
+  for (size_t i = 0; i < first.size(); ++i) {
+    different += first[i].attack().distance() != second[i].attack().distance() ||
+                         first[i].confidence() != second[i].confidence()
+                     ? 1
+                     : 0;
+  }
+  EXPECT_GT(different, 10);
+}
+
+// --- the driver ----------------------------------------------------------------------------------------------------------
+
+TEST(AttackDriver, NeverAttacksWhatIsWrongClean) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 20);
+  const int original = samples.labels[3];
+  samples.labels[3] = (original + 1) % 5;
+  const auto outcomes = RunCondition("attack/pgd:eps=0.3", model, samples);
+  EXPECT_FALSE(outcomes[3].attack().attacked());
+  EXPECT_FALSE(outcomes[3].attack().success());
+  EXPECT_EQ(outcomes[3].prediction(), original);
+  EXPECT_EQ(outcomes[3].attack().forwards(), 1);
+  EXPECT_EQ(outcomes[3].attack().backwards(), 0);
+}
+
+TEST(AttackDriver, APointThatThePlainPassDoesNotConfirmIsNoAdversarialExample) {
+  LinearClassifier model(kShape, 5, 4);
+  VectorSource samples(model, 10);
+  // The gradient pass lies: it shows every point as misclassified.
+  model.on_gradient_logits = [](int, float* z) {
+    std::fill(z, z + 5, 0.0F);
+    z[0] = 1.0F;
+  };
+  const auto outcomes = RunCondition("attack/pgd:eps=0.00001,steps=5", model, samples);
+  int64_t unconfirmed = 0;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    EXPECT_FALSE(outcomes[i].attack().success());
+    unconfirmed += outcomes[i].attack().unconfirmed_candidates();
+    if (samples.labels[i] != 0) {
+      EXPECT_EQ(outcomes[i].attack().unconfirmed_candidates(), 5);
+      // Each lie costs one more forward pass.
+      EXPECT_EQ(outcomes[i].attack().forwards(), 1 + 5 + 5 + 1);
+    }
+  }
+  EXPECT_GT(unconfirmed, 0);
+}
+
+TEST(AttackDriver, ZeroGradientsAreCounted) {
+  LinearClassifier model(kShape, 5, 8);
+  model.gradient_scale = 0;
+  VectorSource samples(model, 10);
+  for (const auto& outcome : RunCondition("attack/pgd:eps=0.00001,steps=6", model, samples)) {
+    EXPECT_EQ(outcome.attack().zero_gradients(), 6);
+  }
+}
+
+TEST(AttackDriver, NonFiniteLogitsAndGradientsMakeASampleUndecidedAndNeverRobust) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 10);
+  model.on_gradient_logits = [](int, float* z) { z[2] = NAN; };
+  for (const auto& outcome : RunCondition("attack/pgd:eps=0.001", model, samples)) {
+    EXPECT_TRUE(outcome.undecided());
+    EXPECT_EQ(outcome.prediction(), -1);
+  }
+  model.on_gradient_logits = nullptr;
+  model.gradient_scale = INFINITY;
+  for (const auto& outcome : RunCondition("attack/pgd:eps=0.001", model, samples)) {
+    EXPECT_TRUE(outcome.undecided());
+    EXPECT_EQ(outcome.attack().nonfinite_gradients(), 1);
+  }
+}
+
+TEST(AttackDriver, TiesAreNotRobust) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 10);
+  bool clean = true;
+  model.on_forward = [&](int slot, float* z) {
+    // After the clean passes every logit is the same.
+    if (!clean) std::fill(z, z + 5, 1.0F);
+    if (slot == 7) clean = model.usage().forward_batches < 2;
+  };
+  for (const auto& outcome : RunCondition("attack/pgd:eps=0.001,steps=1", model, samples)) {
+    EXPECT_TRUE(outcome.attack().success());
+    EXPECT_TRUE(outcome.tie());
+  }
+}
+
+TEST(AttackDriver, StopsWithinAStepWhenCancelled) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 100);
+  QuietObserver observer;
+  observer.cancel_after = 30;
+  const v1::Condition condition = Parse("attack/pgd:eps=0.00001,steps=1000");
+  const auto outcomes = RunTask({condition, 1, samples, model, observer});
+  EXPECT_EQ(ReasonOf(outcomes.status()), Reason::kCancelled);
+  EXPECT_LE(model.usage().forward_batches, 30);
+}
+
+// 24 survivors at a batch of 8 are three full batches: nothing is wasted on padding.
+TEST(AttackDriver, KeepsTheBatchFull) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 24);
+  RunCondition("attack/pgd:eps=0.00001,steps=10", model, samples);
+  EXPECT_EQ(model.usage().backward_batches, 3 * 10);
+  EXPECT_EQ(model.usage().forward_batches, 3 + 3 * 10 + 3);
+}
+
+TEST(AttackDriver, LabelsOutsideTheModelAreRefused) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 3);
+  samples.labels[1] = 5;
+  QuietObserver observer;
+  const v1::Condition condition = Parse("clean");
+  const auto outcomes = RunTask({condition, 1, samples, model, observer});
+  EXPECT_EQ(ReasonOf(outcomes.status()), Reason::kLabelOutOfRange);
+  EXPECT_THAT(outcomes.status().message(), ::testing::HasSubstr("sample 1 has label 5"));
+}
+
+// --- budgets and losses -----------------------------------------------------------------------------------------------------
+
+class EveryNorm : public ::testing::TestWithParam<Norm> {};
+
+TEST_P(EveryNorm, ProjectionsAndRandomPointsStayInsideInDoublePrecision) {
+  std::mt19937 random(3);
+  std::uniform_real_distribution<float> unit(0, 1), wide(-2, 3);
+  const RandomKey key(1, "test");
+  for (int trial = 0; trial < 300; ++trial) {
+    std::vector<float> image(48), x(48);
+    for (float& value : image) value = trial % 3 == 0 ? std::round(unit(random)) : unit(random);
+    for (float& value : x) value = wide(random);
+    const double eps = std::pow(10.0, -4 + trial % 5);
+    const Budget budget(GetParam(), eps, image.data(), image.size());
+    std::vector<float> inside = image;
+    budget.Project(&inside);
+    EXPECT_EQ(inside, image) << "the image itself is inside";
+    for (int kind = 0; kind < 3; ++kind) {
+      RandomStream stream(key, trial, 0);
+      if (kind == 0) budget.Project(&x);
+      if (kind == 1) budget.RandomPoint(stream, &x);
+      if (kind == 2) budget.Ascend(std::vector<float>(48, 1.0F).data(), eps * 3, &x);
+      EXPECT_LE(Distance(GetParam(), x.data(), image.data(), x.size()), eps);
+      EXPECT_GE(*std::min_element(x.begin(), x.end()), 0.0F);
+      EXPECT_LE(*std::max_element(x.begin(), x.end()), 1.0F);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Norms, EveryNorm, ::testing::Values(Norm::kLinf, Norm::kL2));
+
+// The radius of a uniform point in the d-ball has distribution (r/eps)^d.
+TEST(Budget, RandomPointsAreUniformInTheL2Ball) {
+  const std::vector<float> image(6, 0.5F);
+  const double eps = 0.2;
+  const Budget budget(Norm::kL2, eps, image.data(), image.size());
+  const RandomKey key(1, "test");
+  const int n = 4000;
+  std::vector<double> quantiles;
+  for (int i = 0; i < n; ++i) {
+    RandomStream stream(key, i, 0);
+    std::vector<float> x;
+    budget.RandomPoint(stream, &x);
+    quantiles.push_back(std::pow(Distance(Norm::kL2, x.data(), image.data(), 6) / eps, 6));
+  }
+  std::sort(quantiles.begin(), quantiles.end());
+  double worst = 0;
+  for (int i = 0; i < n; ++i) {
+    worst = std::max(worst, std::abs(quantiles[static_cast<size_t>(i)] - (i + 0.5) / n));
+  }
+  // Kolmogorov-Smirnov at the level 1e-4 is 2.23 / sqrt(n).
+  EXPECT_LT(worst, 2.23 / std::sqrt(n));
+}
+
+TEST(CrossEntropy, DerivativeIsThatOfFiniteDifferences) {
+  const std::vector<float> z = {0.3F, -1.2F, 2.0F, 0.1F};
+  std::vector<float> derivative(4), unused(4);
+  CrossEntropy(z.data(), 4, 1, derivative.data());
+  for (size_t k = 0; k < 4; ++k) {
+    std::vector<float> up = z, down = z;
+    up[k] += 0.01F;
+    down[k] -= 0.01F;
+    const double numeric = (CrossEntropy(up.data(), 4, 1, unused.data()) -
+                            CrossEntropy(down.data(), 4, 1, unused.data())) /
+                           (static_cast<double>(up[k]) - down[k]);
+    EXPECT_NEAR(derivative[k], numeric, 1e-4);
+  }
+}
+
+// softmax(z)_y - 1 is exactly 0 in float32 here; the true value is not.
+TEST(CrossEntropy, DoesNotVanishForAConfidentModel) {
+  const std::vector<float> z = {40.0F, 0.0F, 0.0F};
+  std::vector<float> derivative(3);
+  CrossEntropy(z.data(), 3, 0, derivative.data());
+  EXPECT_NEAR(derivative[0], -2 * std::exp(-40.0), 1e-20);
+  EXPECT_LT(derivative[0], 0);
+}
+
+}  // namespace
+}  // namespace assay::engine
