@@ -204,6 +204,13 @@ absl::Status NotFound(absl::string_view type, absl::string_view name) {
   return Error(Reason::kNotFound, absl::StrCat(name, " does not exist")).Resource(type, name);
 }
 
+std::string PublicText(const absl::Status& status) {
+  if (status.code() == absl::StatusCode::kInternal) {
+    return "internal error; the server's log says more";
+  }
+  return std::string(status.message());
+}
+
 std::string Nearest(absl::string_view word, const std::vector<std::string>& candidates) {
   std::string best;
   size_t best_distance = std::max<size_t>(2, word.size() / 2) + 1;

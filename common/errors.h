@@ -104,6 +104,9 @@ absl::Status InvalidFields(std::vector<FieldViolation> violations,
 // NOT_FOUND with ResourceInfo; `name` is a full resource name such as "models/m".
 absl::Status NotFound(absl::string_view type, absl::string_view name);
 
+// The text of a status as clients may see it: that of an INTERNAL error, which may name paths of the server, is replaced.
+std::string PublicText(const absl::Status& status);
+
 // Of `candidates`, the one with the smallest edit distance to `word`, if that is small enough to be a typing error.
 std::string Nearest(absl::string_view word, const std::vector<std::string>& candidates);
 

@@ -2,17 +2,17 @@
 
 #include <string>
 
+#include "common/errors.h"
+
 #include "google/rpc/status.pb.h"
 
 namespace assay {
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  const bool internal = status.code() == absl::StatusCode::kInternal;
   google::rpc::Status details;
   details.set_code(static_cast<int32_t>(status.code()));
-  details.set_message(internal ? "internal error; the server's log says more"
-                               : std::string(status.message()));
+  details.set_message(PublicText(status));
   status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
     auto* any = details.add_details();
     any->set_type_url(std::string(url));

@@ -263,6 +263,8 @@ int Main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  // Writing beyond a file size limit must be an error like a full disk, not the end.
+  std::signal(SIGXFSZ, SIG_IGN);
 
   const absl::Status status = Serve(flags, signals);
   if (status.ok()) return 0;

@@ -20,7 +20,7 @@ class DatasetReader {
   virtual ~DatasetReader() = default;
   virtual const v1::ImageShape& shape() const = 0;
   virtual v1::PixelType pixel_type() const = 0;
-  // Empty when the format has no names.
+  // Empty when neither the format nor a classes.txt beside NPY, NPZ and IDX files names them.
   virtual const std::vector<std::string>& class_names() const = 0;
   virtual int64_t size() const = 0;
   // Samples [first, first + count): labels are appended to `labels`, pixels (NCHW; FLOAT32 in

@@ -11,9 +11,9 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "client/data/byte_source.h"
+#include "client/data/class_names.h"
 #include "client/data/image_file.h"
 #include "common/errors.h"
-#include "nlohmann/json.hpp"
 
 namespace assay::client {
 namespace {
@@ -57,13 +57,6 @@ bool HasExtension(const fs::path& path, std::initializer_list<const char*> exten
 
 absl::Status CannotList(const fs::path& path, const std::error_code& error) {
   return Unreadable(path.string(), absl::StrCat("cannot be listed: ", error.message()));
-}
-
-// Class names travel in protobuf strings.
-bool IsUtf8(const std::string& text) {
-  using Json = nlohmann::json;
-  const std::string kept = Json(text).dump(-1, ' ', false, Json::error_handler_t::ignore);
-  return Json::parse(kept).get<std::string>() == text;
 }
 
 // The names of the folders in `root`, sorted.

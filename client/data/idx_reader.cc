@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/data/byte_source.h"
+#include "client/data/class_names.h"
 #include "client/data/idx_format.h"
 #include "client/data/labels.h"
 #include "common/errors.h"
@@ -70,6 +71,7 @@ absl::StatusOr<std::unique_ptr<ReaderBase>> OpenIdx(const std::string& path,
     ASSAY_ASSIGN_OR_RETURN(labels_file, FindIdxLabels(path));
   }
   ASSAY_ASSIGN_OR_RETURN(std::vector<int32_t> labels, LoadLabels(labels_file, info.size));
+  ASSAY_ASSIGN_OR_RETURN(info.class_names, FindClassNames(path, labels));
   return std::make_unique<IdxReader>(std::move(info), std::move(images), std::move(labels));
 }
 

@@ -11,7 +11,8 @@
 namespace assay::client {
 
 // Without `labels_path`, labels are looked for beside the images: "X-images-idx3-ubyte" has
-// "X-labels-idx1-ubyte", either of them with or without ".gz".
+// "X-labels-idx1-ubyte", either of them with or without ".gz". Class names come from
+// classes.txt there (class_names.h).
 absl::StatusOr<std::unique_ptr<ReaderBase>> OpenIdx(const std::string& path,
                                                     const std::string& labels_path);
 

@@ -10,6 +10,7 @@
 #include "absl/base/casts.h"
 #include "absl/strings/str_cat.h"
 #include "client/data/byte_source.h"
+#include "client/data/class_names.h"
 #include "client/data/labels.h"
 #include "client/data/npy_format.h"
 #include "client/data/npz_archive.h"
@@ -164,7 +165,9 @@ absl::StatusOr<Images> OpenImages(ByteSource source) {
   return images;
 }
 
-std::unique_ptr<ReaderBase> MakeReader(Images images, std::vector<int32_t> labels) {
+absl::StatusOr<std::unique_ptr<ReaderBase>> MakeReader(const std::string& path, Images images,
+                                                       std::vector<int32_t> labels) {
+  ASSAY_ASSIGN_OR_RETURN(images.info.class_names, FindClassNames(path, labels));
   return std::make_unique<NpyReader>(std::move(images.info), std::move(images.array),
                                      images.channels_last, std::move(labels));
 }
@@ -185,7 +188,7 @@ absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpy(const std::string& path,
                        (directory / "labels.npy").string(), (directory / "y.npy").string()}));
   }
   ASSAY_ASSIGN_OR_RETURN(std::vector<int32_t> labels, LoadLabels(labels_file, images.info.size));
-  return MakeReader(std::move(images), std::move(labels));
+  return MakeReader(path, std::move(images), std::move(labels));
 }
 
 absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpz(const std::string& path,
@@ -201,13 +204,13 @@ absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpz(const std::string& path,
   ASSAY_ASSIGN_OR_RETURN(Images images, OpenImages(std::move(member)));
   if (!labels_path.empty()) {
     ASSAY_ASSIGN_OR_RETURN(std::vector<int32_t> labels, LoadLabels(labels_path, images.info.size));
-    return MakeReader(std::move(images), std::move(labels));
+    return MakeReader(parts.path, std::move(images), std::move(labels));
   }
   ASSAY_ASSIGN_OR_RETURN(const std::string labels_key, archive.LabelsKey(key));
   ASSAY_ASSIGN_OR_RETURN(ByteSource labels_member, archive.OpenArray(labels_key));
   ASSAY_ASSIGN_OR_RETURN(std::vector<int32_t> labels,
                          LoadNpyLabels(std::move(labels_member), images.info.size));
-  return MakeReader(std::move(images), std::move(labels));
+  return MakeReader(parts.path, std::move(images), std::move(labels));
 }
 
 }  // namespace assay::client

@@ -1,6 +1,7 @@
 // Images in NPY files and NPZ archives: uint8, or float32 and float64 in [0,1], as (n, h, w)
 // grayscale, (n, c, h, w) or (n, h, w, c). The channels are the axis of length 1 or 3, otherwise
-// the one that is shorter than both sides.
+// the one that is shorter than both sides. Class names come from classes.txt beside the file
+// (class_names.h).
 #ifndef ASSAY_CLIENT_DATA_NPY_READER_H_
 #define ASSAY_CLIENT_DATA_NPY_READER_H_
 

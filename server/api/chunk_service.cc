@@ -58,6 +58,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksReque
       return Error(Reason::kUploadIncomplete,
                    absl::StrCat("a new header arrived in the middle of chunk ", digest_));
     }
+    ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
     if (!IsDigest(header.digest())) {
       return InvalidFields({{"header.digest", "must be 64 lower-case hexadecimal digits"}});
     }

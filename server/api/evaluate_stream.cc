@@ -63,11 +63,7 @@ class EvaluateStream final
       case v1::EvaluateRequest::kBatch:
         return HandleBatch();
       case v1::EvaluateRequest::kFinish:
-        if (!started_) return NotStarted();
-        ASSAY_RETURN_IF_ERROR(
-            FinishStream(context_, evaluation_.proto.name(), request_.finish().batches()));
-        complete_ = true;
-        return StartEvents();
+        return HandleFinish();
       default:
         return InvalidFields({{"payload", "each message needs a start, a batch or a finish"}});
     }
@@ -89,23 +85,41 @@ class EvaluateStream final
     response.mutable_accepted()->set_next_batch(manifest.chunks_size());
     Push(std::move(response));
     // A stream whose data is complete already has nothing more to send: just watch.
-    if (evaluation_.proto.state() == v1::Evaluation::RECEIVING) return StartEvents();
-    complete_ = true;
+    complete_ = evaluation_.proto.state() != v1::Evaluation::RECEIVING;
     return StartEvents();
   }
 
   absl::Status HandleBatch() {
     if (!started_) return NotStarted();
-    ASSAY_RETURN_IF_ERROR(AppendBatch(context_, evaluation_, request_.batch()));
+    const absl::Status appended = AppendBatch(context_, evaluation_, request_.batch());
+    if (Overtaken(appended)) return absl::OkStatus();
+    ASSAY_RETURN_IF_ERROR(appended);
     v1::EvaluateResponse response;
     response.mutable_acknowledged()->set_batch(request_.batch().index());
     Push(std::move(response));
     return absl::OkStatus();
   }
 
-  // Progress from the first message on; called again without effect.
+  absl::Status HandleFinish() {
+    if (!started_) return NotStarted();
+    const absl::Status finished =
+        FinishStream(context_, evaluation_.proto.name(), request_.finish().batches());
+    if (Overtaken(finished)) return absl::OkStatus();
+    complete_ = true;
+    return finished;
+  }
+
+  // Whether the evaluation ended (failed, was cancelled) while data was still coming. The last event says so, better than an error
+  // about the data; nothing more is read.
+  bool Overtaken(const absl::Status& status) {
+    if (ReasonOf(status) != Reason::kWrongState) return false;
+    const auto now = context_.store.GetEvaluation(evaluation_.proto.name());
+    if (!now.ok() || !HasEnded(now->proto)) return false;
+    complete_ = true;
+    return true;
+  }
+
   absl::Status StartEvents() {
-    if (pump_ != nullptr) return absl::OkStatus();
     ASSAY_ASSIGN_OR_RETURN(
         auto pump, EventPump::Start(context_, evaluation_.proto.name(), "", interim_reports_,
                                     [this](absl::StatusOr<v1::EvaluationEvent> event, bool last) {

@@ -212,6 +212,13 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
                                                        manifest.chunks_size(), "; got ",
                                                        batch.index())}});
   }
+  // A batch becomes one chunk of the dataset, which has a limit.
+  if (const int64_t size = batch.labels_size() * SampleBytes(manifest.shape(), manifest.pixel_type());
+      size > kMaxChunkBytes) {
+    return Error(Reason::kTooLarge, absl::StrCat("batch ", batch.index(), " would have ", size,
+                                                 " bytes; at most ", kMaxChunkBytes,
+                                                 " are accepted, so send smaller batches"));
+  }
   const auto samples = static_cast<int32_t>(batch.labels_size());
   std::string bytes(static_cast<size_t>(samples) * sizeof(int32_t), '\0');
   std::memcpy(bytes.data(), batch.labels().data(), bytes.size());

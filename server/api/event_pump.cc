@@ -67,6 +67,7 @@ absl::StatusOr<std::shared_ptr<EventPump>> EventPump::Start(Context& context,
   std::shared_ptr<EventPump> pump(
       new EventPump(context, evaluation, interim_reports, std::move(deliver)));
   pump->told_revision_ = revision;
+  pump->resumed_ = revision >= 0;
   pump->subscription_ =
       context.hub.Subscribe(evaluation, [weak = std::weak_ptr<EventPump>(pump)] {
         if (const auto locked = weak.lock()) locked->Schedule();
@@ -138,6 +139,9 @@ absl::StatusOr<std::optional<v1::EvaluationEvent>> EventPump::Next() {
   ASSAY_ASSIGN_OR_RETURN(auto record, CurrentEvaluation(context_, evaluation_));
   const bool ended = HasEnded(record.proto);
   const double work = record.proto.progress().work_done();
+  // What the token's event told is not told again. How far running tasks were by then is not known.
+  if (resumed_) told_work_ = work;
+  resumed_ = false;
   if (!ended && record.revision == told_revision_ && work == told_work_) {
     return std::optional<v1::EvaluationEvent>();
   }

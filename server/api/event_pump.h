@@ -60,6 +60,7 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
 
   // Of the step at work only.
   int64_t sequence_ = 0;
+  bool resumed_ = false;
   int64_t told_revision_ = -1;
   double told_work_ = -1;
   int64_t reported_tasks_ = 0;

@@ -34,6 +34,11 @@ class Server final : public GrpcServer {
   explicit Server(Context& context)
       : chunks_(context), models_(context), datasets_(context), evaluations_(context) {}
 
+  // Streams that watch would keep the server from ending.
+  ~Server() override {
+    if (server_ != nullptr) Shutdown(0);
+  }
+
   absl::Status Start(const std::string& address, monitoring::Metrics& metrics) {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();

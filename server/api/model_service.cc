@@ -122,7 +122,7 @@ grpc::ServerUnaryReactor* ModelServiceImpl::DeleteModel(grpc::CallbackServerCont
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kModels, request->name(), "name").status());
     ASSAY_RETURN_IF_ERROR(context_.store.DeleteModel(request->name()));
-    context_.pool.Unload(request->name());
+    context_.pool.Forget(request->name());
     return absl::OkStatus();
   });
 }

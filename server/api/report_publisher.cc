@@ -33,7 +33,11 @@ void ReportPublisher::Loop() {
       MutexLock lock(mutex_);
       if (lock.WaitFor(changed_, kInterval, [this] { return stop_; })) return;
     }
-    Scan(/*all=*/false);
+    // New evaluations come first in the list, but an old one may succeed late: its success shows in the count.
+    const auto counts = store_.CountEvaluations();
+    const int64_t succeeded = counts.ok() ? counts->at("SUCCEEDED") : succeeded_;
+    Scan(/*all=*/succeeded != succeeded_);
+    succeeded_ = succeeded;
   }
 }
 
@@ -52,7 +56,8 @@ void ReportPublisher::Scan(bool all) {
         continue;
       }
       const auto report = ReportOf(store_, record, 0);
-      if (report.ok()) metrics_.PublishReport(*report, ToMicros(evaluation.end_time()));
+      if (!report.ok()) continue;
+      metrics_.PublishReport(*report, ToMicros(evaluation.end_time()));
       published_.insert(evaluation.name());
     }
     page.token = listing->next_token;

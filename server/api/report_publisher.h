@@ -4,6 +4,7 @@
 #define ASSAY_SERVER_API_REPORT_PUBLISHER_H_
 
 #include <condition_variable>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <thread>
@@ -26,7 +27,9 @@ class ReportPublisher {
 
   store::JobStore& store_;
   monitoring::Metrics& metrics_;
-  std::set<std::string> published_;  // of the thread only
+  // Of the thread only.
+  std::set<std::string> published_;
+  int64_t succeeded_ = 0;
   Mutex mutex_;
   std::condition_variable changed_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

@@ -10,6 +10,18 @@
 #include "server/report/report.h"
 
 namespace assay::api {
+namespace {
+
+// How many classes there are at least.
+int ClassesIn(const v1::Outcome& outcome) {
+  int most = std::max({outcome.label(), outcome.prediction(), outcome.attack().clean_prediction()});
+  for (const auto& counts : {outcome.smoothing().selection(), outcome.smoothing().estimation()}) {
+    for (const v1::ClassCount& count : counts) most = std::max(most, count.index());
+  }
+  return most + 1;
+}
+
+}  // namespace
 
 absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
                                     const store::EvaluationRecord& evaluation,
@@ -34,10 +46,13 @@ absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
   if (proto.spec().limit() > 0) {
     input.expected_samples = std::min(input.expected_samples, proto.spec().limit());
   }
-  ASSAY_ASSIGN_OR_RETURN(const auto model, store.GetModel(proto.spec().model()));
-  // A model that no engine has seen yet has no outcomes either; the names tell how many classes to expect.
-  input.num_classes = std::max<int>({2, model.proto.validation().num_classes(),
-                                     model.proto.has_validation() ? 0 : manifest.class_names_size()});
+  const auto model = store.GetModel(proto.spec().model());
+  if (!model.ok() && ReasonOf(model.status()) != Reason::kNotFound) return model.status();
+  // A model that no engine has seen yet has no outcomes either; the names tell how many classes to expect. A report outlives its
+  // model: then the names and the outcomes tell.
+  const bool validated = model.ok() && model->proto.has_validation();
+  input.num_classes = std::max(2, validated ? model->proto.validation().num_classes()
+                                            : manifest.class_names_size());
 
   for (const v1::Condition& condition : proto.conditions()) {
     input.conditions.push_back({condition, {}});
@@ -46,7 +61,10 @@ absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
   std::map<std::string, v1::NumericsFingerprint> numerics;
   for (auto& task : tasks) {
     auto& outcomes = input.conditions.at(static_cast<size_t>(task.condition)).outcomes;
-    for (auto& outcome : *task.outcomes.mutable_outcomes()) outcomes.push_back(std::move(outcome));
+    for (auto& outcome : *task.outcomes.mutable_outcomes()) {
+      if (!validated) input.num_classes = std::max(input.num_classes, ClassesIn(outcome));
+      outcomes.push_back(std::move(outcome));
+    }
     numerics.emplace(task.numerics.digest(), task.numerics);
   }
   for (auto& [digest, fingerprint] : numerics) input.numerics.push_back(fingerprint);

@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -79,18 +80,24 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
     for (const v1::ConditionReport& condition : entry.report.conditions()) {
       const Labels labels = With(pair, "condition", condition.id());
       accuracy.Add(labels, condition.accuracy().value());
+      // Two series of equal labels would spoil the whole scrape, and users choose the names.
+      std::set<std::string> names;
       for (const v1::ClassReport& c : condition.classes()) {
+        const std::string name =
+            names.insert(c.name()).second ? c.name() : absl::StrCat(c.name(), " (", c.index(), ")");
         if (c.accuracy().has_value()) {
-          class_accuracy.Add(With(labels, "class", c.name()), c.accuracy().value());
+          class_accuracy.Add(With(labels, "class", name), c.accuracy().value());
         }
-        if (c.cfps().has_value()) cfps.Add(With(labels, "class", c.name()), c.cfps().value());
+        if (c.cfps().has_value()) cfps.Add(With(labels, "class", name), c.cfps().value());
       }
       if (condition.family() == "corruption") error.Add(labels, 1 - condition.accuracy().value());
       if (!condition.has_certification()) continue;
       const v1::CertificationReport& certification = condition.certification();
+      std::set<std::string> radii;
       for (const v1::CertifiedPoint& point : certification.curve()) {
-        certified.Add(With(labels, "radius", absl::StrCat(point.radius())),
-                      point.accuracy().value());
+        const std::string text = absl::StrCat(point.radius());
+        if (!radii.insert(text).second) continue;  // equal in six digits to the one before
+        certified.Add(With(labels, "radius", text), point.accuracy().value());
       }
       radius.Add(With(labels, "quantile", "0.5"), certification.median_radius());
       acr.Add(labels, certification.average_certified_radius());

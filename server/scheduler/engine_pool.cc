@@ -19,6 +19,8 @@ struct EnginePool::Engine {
 
 namespace {
 
+constexpr auto kPollInterval = std::chrono::milliseconds(50);
+
 std::string EngineKey(const v1::Model& model, const v1::ImageShape& shape) {
   return absl::StrCat(model.digest(), " ", shape.channels(), "x", shape.height(), "x",
                       shape.width());
@@ -80,23 +82,36 @@ std::vector<std::shared_ptr<EnginePool::Engine>> EnginePool::Evict(const std::st
 
 absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
                                                       const v1::Model& model,
-                                                      const v1::ImageShape& shape) {
+                                                      const v1::ImageShape& shape,
+                                                      const std::function<bool()>& cancelled) {
   std::vector<std::shared_ptr<Engine>> victims;
   {
     MutexLock lock(mutex_);
-    if (auto engine = FindIdle(device, EngineKey(model, shape))) {
-      engine->busy = true;
-      return Lease(this, std::move(engine));
+    while (true) {
+      if (auto engine = FindIdle(device, EngineKey(model, shape))) {
+        engine->busy = true;
+        return Lease(this, std::move(engine));
+      }
+      if (starting_.insert(device).second) break;
+      if (cancelled()) return Error(Reason::kCancelled, "loading the model was cancelled");
+      lock.WaitFor(starting_changed_, kPollInterval, [&] { return starting_.count(device) == 0; });
     }
     victims = Evict(device);
     SetState(model.name(), v1::Model::LOADING, "");
   }
   victims.clear();
-  auto engine = StartEngine(device, model, shape);
+  auto engine = StartEngine(device, model, shape, cancelled);
   MutexLock lock(mutex_);
+  starting_.erase(device);
+  starting_changed_.notify_all();
   if (!engine.ok()) {
-    SetState(model.name(), v1::Model::UNAVAILABLE, std::string(engine.status().message()));
-    return engine.status();
+    const absl::Status& status = engine.status();
+    if (ReasonOf(status) == Reason::kCancelled) {
+      RefreshState(model.name());
+    } else {
+      SetState(model.name(), v1::Model::UNAVAILABLE, PublicText(status));
+    }
+    return status;
   }
   (*engine)->busy = true;
   engines_.push_front(*engine);
@@ -105,7 +120,8 @@ absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
 }
 
 absl::StatusOr<std::shared_ptr<EnginePool::Engine>> EnginePool::StartEngine(
-    const std::string& device, const v1::Model& model, const v1::ImageShape& shape) {
+    const std::string& device, const v1::Model& model, const v1::ImageShape& shape,
+    const std::function<bool()>& cancelled) {
   auto engine = std::make_shared<Engine>();
   engine->model = model.name();
   engine->device = device;
@@ -135,7 +151,7 @@ absl::StatusOr<std::shared_ptr<EnginePool::Engine>> EnginePool::StartEngine(
   if (numerics) request.set_memory_format(numerics->memory_format());
   engine_rpc::v1::LoadResponse response;
   ASSAY_RETURN_IF_ERROR(
-      engine->process->Load(request, options_.load_timeout_seconds, &response));
+      engine->process->Load(request, options_.load_timeout_seconds, cancelled, &response));
   engine->validation = response.validation();
   if (!numerics) {
     ASSAY_RETURN_IF_ERROR(store_.SetNumerics(numerics_key, engine->validation.numerics()));
@@ -154,15 +170,18 @@ void EnginePool::Return(const std::shared_ptr<Engine>& engine) {
 }
 
 absl::Status EnginePool::EnsureLoaded(const v1::Model& model, const v1::ImageShape& shape) {
+  const std::string& device = options_.devices.front();
   {
     MutexLock lock(mutex_);
+    // What is starting right now may be this model.
+    lock.Wait(starting_changed_, [&] { return starting_.count(device) == 0; });
     for (const auto& engine : engines_) {
       if (engine->key == EngineKey(model, shape) && engine->process->alive()) {
         return absl::OkStatus();
       }
     }
   }
-  return Acquire(options_.devices.front(), model, shape).status();
+  return Acquire(device, model, shape, [] { return false; }).status();
 }
 
 void EnginePool::Unload(const std::string& model) {
@@ -184,9 +203,20 @@ void EnginePool::Unload(const std::string& model) {
   RefreshState(model);
 }
 
+void EnginePool::Forget(const std::string& model) {
+  Unload(model);
+  MutexLock lock(mutex_);
+  states_.erase(model);
+  ShowStates();
+}
+
 void EnginePool::SetState(const std::string& model, v1::Model::State state,
                           const std::string& reason) {
   states_[model] = {state, reason};
+  ShowStates();
+}
+
+void EnginePool::ShowStates() {
   std::map<std::string, int64_t> counts;
   for (const auto& [name, entry] : states_) ++counts[v1::Model::State_Name(entry.state)];
   metrics_.SetModelStates(counts);

@@ -4,9 +4,11 @@
 #define ASSAY_SERVER_SCHEDULER_ENGINE_POOL_H_
 
 #include <condition_variable>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,14 +60,17 @@ class EnginePool {
   };
 
   // An engine with the model for images of `shape` on `device`, started if need be (which can take a while). Errors of the model
-  // make the model UNAVAILABLE. One call for each device at a time.
+  // make the model UNAVAILABLE. One engine at a time starts on each device. kCancelled soon after `cancelled` says yes.
   absl::StatusOr<Lease> Acquire(const std::string& device, const v1::Model& model,
-                                const v1::ImageShape& shape);
+                                const v1::ImageShape& shape,
+                                const std::function<bool()>& cancelled);
 
   // Makes sure that some device holds the model. For LoadModel.
   absl::Status EnsureLoaded(const v1::Model& model, const v1::ImageShape& shape);
   // Kills the model's engines, those at work too.
   void Unload(const std::string& model);
+  // Unload, for a model that does not exist any more.
+  void Forget(const std::string& model);
 
   // Fills in state and state_reason.
   void DescribeState(v1::Model* model) const;
@@ -84,10 +89,13 @@ class EnginePool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::shared_ptr<Engine>> StartEngine(const std::string& device,
                                                       const v1::Model& model,
-                                                      const v1::ImageShape& shape);
+                                                      const v1::ImageShape& shape,
+                                                      const std::function<bool()>& cancelled);
   void Return(const std::shared_ptr<Engine>& engine);
   void SetState(const std::string& model, v1::Model::State state, const std::string& reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Brings the metric up to date.
+  void ShowStates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // READY or UNLOADED, by whether an engine lives.
   void RefreshState(const std::string& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -100,6 +108,9 @@ class EnginePool {
   std::list<std::shared_ptr<Engine>> engines_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, ModelState> states_ ABSL_GUARDED_BY(mutex_);
   int64_t started_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Devices on which an engine is starting right now.
+  std::set<std::string> starting_ ABSL_GUARDED_BY(mutex_);
+  std::condition_variable starting_changed_;
 };
 
 }  // namespace assay::scheduler

@@ -29,7 +29,42 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kEngineFd = 3;
 constexpr rlim_t kMaxLogBytes = 64 << 20;
-constexpr int kPollMilliseconds = 50;
+constexpr auto kPollInterval = std::chrono::milliseconds(50);
+
+std::chrono::milliseconds Milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+}
+
+// While a call is silent, asks `cancelled` several times a second on a thread of its own. Calls `stop`, once, when it says yes.
+class CancelWatch {
+ public:
+  CancelWatch(const std::function<bool()>& cancelled, const std::function<void()>& stop)
+      : thread_([this, &cancelled, stop] {
+          while (!cancelled()) {
+            MutexLock lock(mutex_);
+            if (lock.WaitFor(changed_, kPollInterval, [this] { return finished_; })) return;
+          }
+          stopped_ = true;
+          stop();
+        }) {}
+  // Ends the watching, after a `stop` that is running. Whether there was one. To be called once.
+  bool Finish() {
+    {
+      MutexLock lock(mutex_);
+      finished_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+    return stopped_;
+  }
+
+ private:
+  Mutex mutex_;
+  std::condition_variable changed_;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopped_ = false;  // of the thread until it is joined
+  std::thread thread_;
+};
 
 absl::Status SystemError(const char* what) {
   return Error(Reason::kInternal,
@@ -183,11 +218,13 @@ absl::Status EngineProcess::Explain(const grpc::Status& status) {
 }
 
 absl::Status EngineProcess::Load(const rpc::LoadRequest& request, double timeout_seconds,
+                                 const std::function<bool()>& cancelled,
                                  rpc::LoadResponse* response) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() +
-                       std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000)));
+  context.set_deadline(std::chrono::system_clock::now() + Milliseconds(timeout_seconds));
+  CancelWatch watch(cancelled, [this] { Kill(); });
   const grpc::Status status = stub_->Load(&context, request, response);
+  if (watch.Finish()) return Error(Reason::kCancelled, "loading the model was cancelled");
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
     Kill();
     return Error(Reason::kModelFailed,
@@ -199,39 +236,30 @@ absl::Status EngineProcess::Load(const rpc::LoadRequest& request, double timeout
 absl::Status EngineProcess::Run(const rpc::RunRequest& request, const EventHandler& on_event,
                                 const std::function<bool()>& cancelled, double grace_seconds) {
   grpc::ClientContext context;
-  // Cancellation has to be noticed while the stream is silent, so a thread watches.
-  std::atomic<bool> finished = false;
-  bool stopped = false;
-  std::thread watcher([&] {
-    while (!finished && !cancelled()) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(kPollMilliseconds));
-    }
-    if (finished) return;
-    stopped = true;
-    context.TryCancel();
+  CancelWatch watch(cancelled, [&] {
     // The stream ends at once for us; the engine itself is asked whether it stopped.
-    const auto deadline =
-        SteadyClock::now() + std::chrono::milliseconds(static_cast<int64_t>(grace_seconds * 1000));
-    while (SteadyClock::now() < deadline) {
-      grpc::ClientContext probe_context;
-      probe_context.set_deadline(std::chrono::system_clock::now() +
-                                 std::chrono::milliseconds(200));
-      rpc::IdleRequest probe;
-      rpc::IdleResponse answer;
-      if (!stub_->Idle(&probe_context, probe, &answer).ok()) continue;
-      if (answer.idle()) return;
-      std::this_thread::sleep_for(std::chrono::milliseconds(kPollMilliseconds));
-    }
-    Kill();
+    context.TryCancel();
+    StopWithin(grace_seconds);
   });
   const auto reader = stub_->Run(&context, request);
   rpc::RunEvent event;
   while (reader->Read(&event)) on_event(event);
   const grpc::Status status = reader->Finish();
-  finished = true;
-  watcher.join();
-  if (stopped) return Error(Reason::kCancelled, "the task was cancelled");
+  if (watch.Finish()) return Error(Reason::kCancelled, "the task was cancelled");
   return Explain(status);
+}
+
+void EngineProcess::StopWithin(double seconds) {
+  const auto deadline = SteadyClock::now() + Milliseconds(seconds);
+  while (SteadyClock::now() < deadline) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+    rpc::IdleResponse answer;
+    if (stub_->Idle(&context, rpc::IdleRequest(), &answer).ok() && answer.idle()) return;
+    if (!alive()) return;
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  Kill();
 }
 
 }  // namespace assay::scheduler

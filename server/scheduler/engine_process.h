@@ -29,8 +29,10 @@ class EngineProcess {
   EngineProcess(const EngineProcess&) = delete;
   EngineProcess& operator=(const EngineProcess&) = delete;
 
-  // Errors of the model as the engine tells them; kEngineLost when the process ended, with how it ended.
+  // Errors of the model as the engine tells them; kEngineLost when the process ended, with how it ended. `cancelled` is asked several
+  // times a second; once it says yes the engine is killed (there is nothing of worth in it yet) and the result is kCancelled.
   absl::Status Load(const engine_rpc::v1::LoadRequest& request, double timeout_seconds,
+                    const std::function<bool()>& cancelled,
                     engine_rpc::v1::LoadResponse* response);
 
   using EventHandler = std::function<void(const engine_rpc::v1::RunEvent&)>;
@@ -47,6 +49,8 @@ class EngineProcess {
   EngineProcess(int pid, int lifeline, std::shared_ptr<grpc::Channel> channel);
   // The status of a call that failed, with the process's end told if that is the reason.
   absl::Status Explain(const grpc::Status& status);
+  // Waits for the engine to say that it is idle; kills it when it has not after `seconds`.
+  void StopWithin(double seconds);
   // Collects the exit status once the process has ended. Waits at most `milliseconds`.
   void Reap(int milliseconds) const;
 

@@ -27,15 +27,15 @@ Hub::~Hub() {
 void Hub::NotifyWork() {
   {
     MutexLock lock(mutex_);
-    work_ = true;
+    ++work_;
   }
   work_changed_.notify_all();
 }
 
-bool Hub::WaitForWork(std::chrono::milliseconds timeout) {
+bool Hub::WaitForWork(std::chrono::milliseconds timeout, int64_t* seen) {
   MutexLock lock(mutex_);
-  lock.WaitFor(work_changed_, timeout, [this] { return work_ || stopped_; });
-  work_ = false;
+  lock.WaitFor(work_changed_, timeout, [&] { return work_ != *seen || stopped_; });
+  *seen = work_;
   return !stopped_;
 }
 

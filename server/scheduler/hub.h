@@ -33,8 +33,9 @@ class Hub {
 
   // --- workers ---
   void NotifyWork();
-  // Waits until NotifyWork since the last call, or the time is up (another process may have added work). False at once after Stop.
-  bool WaitForWork(std::chrono::milliseconds timeout);
+  // Waits until NotifyWork since the caller's last call, or the time is up (another process may have added work). `seen` is the
+  // caller's own memory of that, 0 at first: one notification wakes every worker. False at once after Stop.
+  bool WaitForWork(std::chrono::milliseconds timeout, int64_t* seen);
   // Wakes everybody who waits for work, for good.
   void Stop();
 
@@ -59,7 +60,7 @@ class Hub {
 
   mutable Mutex mutex_;
   std::condition_variable work_changed_, pump_changed_, poke_done_;
-  bool work_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t work_ ABSL_GUARDED_BY(mutex_) = 0;  // number of notifications
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   bool pump_stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::map<int64_t, RunningProgress>> running_ ABSL_GUARDED_BY(mutex_);

@@ -56,10 +56,7 @@ class LeaseKeeper {
       const absl::Status renewed = store_.RenewLease(claim_, lease_micros_);
       const auto reason = ReasonOf(renewed);
       // A store that fails for the moment does not end the work: the commit's fence decides.
-      if (renewed.ok() || (reason != Reason::kLeaseLost && reason != Reason::kCancelled &&
-                           reason != Reason::kNotFound)) {
-        continue;
-      }
+      if (reason != Reason::kLeaseLost && reason != Reason::kCancelled) continue;
       MutexLock lock(mutex_);
       status_ = renewed;
       return;
@@ -120,7 +117,7 @@ void Worker::Loop() {
                                   static_cast<int64_t>(options_.lease_seconds * 1e6), last_model_);
     if (!claim.ok()) LogWarning(absl::StrCat("cannot claim a task: ", claim.status().message()));
     if (!claim.ok() || !claim->has_value()) {
-      hub_.WaitForWork(kPollInterval);
+      hub_.WaitForWork(kPollInterval, &work_seen_);
       continue;
     }
     const store::ClaimedTask& task = **claim;
@@ -149,7 +146,10 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   const v1::Condition& condition = evaluation.proto.conditions(task.condition);
 
   last_model_ = spec.model();
-  auto engine = pool_.Acquire(options_.device, model.proto, manifest.shape());
+  const auto unwanted = [&] { return stopping_ || !lease.status().ok(); };
+  auto engine = pool_.Acquire(options_.device, model.proto, manifest.shape(), unwanted);
+  // A refused lease says more than that the start was cancelled.
+  ASSAY_RETURN_IF_ERROR(lease.status());
   ASSAY_RETURN_IF_ERROR(engine.status());
 
   rpc::RunRequest request;
@@ -180,7 +180,7 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   const auto cancelled = [&] {
     const SteadyClock::time_point last{SteadyClock::duration(last_event.load())};
     if (SecondsSince(last) > options_.stall_seconds) stalled = true;
-    return stopping_ || stalled || !lease.status().ok();
+    return stalled || unwanted();
   };
   const absl::Status run = engine->process().Run(request, on_event, cancelled,
                                                  options_.cancel_grace_seconds);
@@ -216,7 +216,7 @@ absl::Status Worker::Commit(const store::ClaimedTask& claim, const v1::OutcomeBa
     // Computed outcomes are too dear to drop: wait for room.
     LogWarning(absl::StrCat("cannot store outcomes of ", claim.task.evaluation, ", trying again: ",
                             status.message()));
-    hub_.WaitForWork(kStoreRetryInterval);
+    hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
   }
 }
 
@@ -228,9 +228,7 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
     store_.ReleaseTask(claim, /*count_attempt=*/false).IgnoreError();
     return;
   }
-  if (reason == Reason::kCancelled || reason == Reason::kLeaseLost || reason == Reason::kNotFound) {
-    return;
-  }
+  if (reason == Reason::kCancelled || reason == Reason::kLeaseLost) return;
   const bool retry = reason == Reason::kEngineLost || reason == Reason::kStorageFailed ||
                      reason == Reason::kStorageFull;
   if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
@@ -243,10 +241,9 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
   }
   v1::Failure failure;
   failure.set_reason(std::string(ReasonName(reason)));
-  failure.set_message(retry ? absl::StrCat(status.message(), "; given up after ", claim.attempt,
+  failure.set_message(retry ? absl::StrCat(PublicText(status), "; given up after ", claim.attempt,
                                            " attempts")
-                            : std::string(status.message()));
-  if (reason == Reason::kInternal) failure.set_message("internal error; the server's log says more");
+                            : PublicText(status));
   const absl::Status failed = store_.FailEvaluation(evaluation, failure);
   if (!failed.ok()) LogWarning(absl::StrCat("cannot fail ", evaluation, ": ", failed.message()));
 }

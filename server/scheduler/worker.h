@@ -57,7 +57,9 @@ class Worker {
   Hub& hub_;
   monitoring::Metrics& metrics_;
   std::atomic<bool> stopping_ = false;
-  std::string last_model_;  // of the worker's thread only
+  // Of the worker's thread only.
+  std::string last_model_;
+  int64_t work_seen_ = 0;
   std::thread thread_;
 };
 

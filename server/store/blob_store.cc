@@ -31,7 +31,8 @@ constexpr int kDirectoryMode = 0750;
 
 // The full disk is told to clients, so its text names no path.
 absl::Status FileError(const char* what, const std::string& path, int error) {
-  if (error == ENOSPC || error == EDQUOT) {
+  // EFBIG: a limit on file sizes, which is a lack of room too.
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
     return Error(Reason::kStorageFull, "no space is left to store the data").ToStatus();
   }
   return Error(Reason::kStorageFailed,

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -144,6 +145,13 @@ std::vector<pid_t> ServerProcess::Engines() const {
     }
   }
   return engines;
+}
+
+bool ServerProcess::LimitFileSize(int64_t bytes) const {
+  rlimit limit{};
+  if (prlimit(pid_, RLIMIT_FSIZE, nullptr, &limit) != 0) return false;
+  limit.rlim_cur = bytes < 0 ? limit.rlim_max : static_cast<rlim_t>(bytes);
+  return prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr) == 0;
 }
 
 std::string ServerProcess::Http(const std::string& path) const {

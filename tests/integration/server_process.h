@@ -41,6 +41,8 @@ class ServerProcess {
   int Terminate();
   // Process ids of its engines.
   std::vector<pid_t> Engines() const;
+  // From now on no file of the server grows beyond `bytes` (-1: no limit), as on a full disk.
+  bool LimitFileSize(int64_t bytes) const;
   // GET on the metrics port; the body.
   std::string Http(const std::string& path) const;
 

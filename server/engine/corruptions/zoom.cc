@@ -26,16 +26,14 @@ ZoomAxis::ZoomAxis(int size, double factor) {
   const double scale = zoomed > 1 ? static_cast<double>(crop - 1) / (zoomed - 1) : 1.0;
   samples_.reserve(static_cast<size_t>(size));
   for (int i = 0; i < size; ++i) {
-    const double position = (i + trim) * scale;
+    // Rounding can put the last position beyond the last pixel (at 26 px and factor 1.75, for one;
+    // at no published size), where scipy would find 0.
+    const double position = std::min((i + trim) * scale, static_cast<double>(crop - 1));
     const int low = static_cast<int>(std::floor(position));
-    const int high = std::min(low + 1, crop - 1);
     const double weight = position - std::floor(position);
-    // Where rounding puts the last position beyond the last pixel, scipy finds it outside of the
-    // image, and 0.
-    const bool inside = position <= crop - 1;
-    samples_.push_back({static_cast<size_t>(first + std::min(low, crop - 1)),
-                        static_cast<size_t>(first + high), inside ? 1 - weight : 0,
-                        inside ? weight : 0});
+    samples_.push_back({static_cast<size_t>(first + low),
+                        static_cast<size_t>(first + std::min(low + 1, crop - 1)), 1 - weight,
+                        weight});
   }
 }
 

@@ -20,6 +20,9 @@ struct Hostile {
   std::function<void(const TempDir&)> make;
 };
 
+// Keeps addresses out of the names of tests.
+void PrintTo(const Hostile& input, std::ostream* out) { *out << input.name; }
+
 const std::string kImages = Npy("<f4", "(2, 2, 2)", Bytes(std::vector<float>(8, 0.5f)));
 const std::string kLabels = Npy("<i2", "(2,)", Bytes<int16_t>({1, 0}));
 const std::vector<ZipFile> kArrays = {{"images.npy", kImages, true}, {"labels.npy", kLabels, true}};

@@ -93,12 +93,21 @@ TEST(IdxReader, AcceptsNpyLabels) {
   EXPECT_THAT(samples->labels, ElementsAre(4, 5, 6));
 }
 
+TEST(IdxReader, RefusesAGzipBomb) {
+  TempDir dir;
+  const std::string path = dir.Write("a-images-idx3-ubyte.gz", Gzip(std::string(100 << 20, '\0')));
+  ExpectUnreadable(OpenPath(path).status(), {path, "250-fold", "uncompressed"});
+}
+
 struct BadIdx {
   const char* name;
   std::string images;
   std::string labels;
   std::vector<std::string> expected;
 };
+
+// Keeps addresses out of the names of tests.
+void PrintTo(const BadIdx& file, std::ostream* out) { *out << file.name; }
 
 class IdxReaderRefuses : public testing::TestWithParam<BadIdx> {};
 
@@ -124,8 +133,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadIdx{"Truncated", kImages.substr(0, 39), kLabels, {"24 bytes", "23", "truncated"}},
         BadIdx{"TooLong", kImages + "x", kLabels, {"24 bytes", "25", "damaged"}},
         BadIdx{"TextInGzip", Gzip("a tar archive, perhaps"), kLabels, {"decompressed"}},
-        BadIdx{"GzipWithGarbage", Gzip(kImages) + "garbage", kLabels, {"damaged"}},
-        BadIdx{"GzipBomb", Gzip(std::string(100 << 20, '\0')), kLabels, {"250-fold"}}),
+        BadIdx{"GzipWithGarbage", Gzip(kImages) + "garbage", kLabels, {"damaged"}}),
     [](const auto& test) { return test.param.name; });
 
 }  // namespace

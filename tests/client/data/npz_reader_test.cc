@@ -135,6 +135,13 @@ TEST(NpzReader, NamesTheMemberInErrors) {
   ExpectUnreadable(OpenPath(path).status(), {path + "::images.npy", "(2, 4)"});
 }
 
+TEST(NpzReader, RefusesABomb) {
+  TempDir dir;
+  const std::string path =
+      dir.Write("a.npz", Zip({{"images.npy", std::string(100 << 20, '\0'), true}}));
+  ExpectUnreadable(OpenPath(path).status(), {path + "::images.npy", "250-fold", "uncompressed"});
+}
+
 // Replaces bytes of the first entry of the directory.
 std::string Patched(std::string zip, size_t offset_in_entry, const std::string& bytes) {
   const size_t entry = zip.find("PK\x01\x02");
@@ -152,6 +159,9 @@ struct BadZip {
   std::string file;
   std::vector<std::string> expected;
 };
+
+// Keeps addresses out of the names of tests.
+void PrintTo(const BadZip& file, std::ostream* out) { *out << file.name; }
 
 class NpzReaderRefuses : public testing::TestWithParam<BadZip> {};
 
@@ -191,9 +201,6 @@ INSTANTIATE_TEST_SUITE_P(
                {"1099511627776", "uncompressed"}},
         BadZip{"Zip64SizeNegative", Patched(kZip64, 60, std::string(8, '\xff')), {"outside"}},
         BadZip{"TwoOfOneName", Zip({{"images.npy", kImages}, {"images.npy", kImages}}), {"two"}},
-        BadZip{"Bomb",
-               Zip({{"images.npy", std::string(100 << 20, '\0'), true}, {"labels.npy", kLabels}}),
-               {"images.npy", "250-fold"}},
         BadZip{"FewerLabels",
                Zip({{"images.npy", kImages}, {"labels.npy", Npy("|u1", "(1,)", "x")}}),
                {"labels.npy", "1 labels", "2 images"}}),

@@ -150,6 +150,19 @@ TEST_F(JobQueueTest, ReleasedTaskIsOpenAtOnceAndRemembersItsAttempts) {
   EXPECT_GT(last.fence, claim.fence);
 }
 
+TEST_F(JobQueueTest, ClaimOfADeletedEvaluationMeetsNoNewTask) {
+  Create("e", MakeTasks(1));
+  const ClaimedTask old = Claim();
+  ASSERT_THAT(store_->CancelEvaluation("evaluations/e"), IsOk());
+  ASSERT_THAT(store_->DeleteEvaluation("evaluations/e"), IsOk());
+  Create("e", MakeTasks(1));
+  const ClaimedTask current = Claim();
+  EXPECT_THAT(store_->RenewLease(old, kLease), HasReason(Reason::kCancelled));
+  EXPECT_THAT(store_->CommitTask(old, MakeOutcomes(old.task), MakeNumerics()),
+              HasReason(Reason::kCancelled));
+  Commit(current);
+}
+
 TEST_F(JobQueueTest, UnknownClaimIsRefused) {
   ClaimedTask claim;
   claim.task.id = 12345;

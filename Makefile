@@ -1,0 +1,44 @@
+# The front door. On a Debian 12 that has make and git and nothing else, each target does its own set-up.
+#
+#   make demo     packages, build, the built-in example, two reports        make test     packages, build, every test
+#
+# cmake --preset release|debug|asan|tsan is there for everything else (docs/development.md).
+JOBS ?= $(shell nproc)
+# Tests start engines with a thread for each core, so more tests at a time would only wait for each other.
+TEST_JOBS ?= 2
+PROGRAMS := assayd assay assay-engine assay-example
+
+.PHONY: help demo test build format clean packages
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo     build, make the built-in example, evaluate two models, print the reports'
+	@echo 'make test     build everything and run all tests'
+	@echo 'make build    build the programs into build/bin'
+	@echo 'make format   format the sources with clang-format'
+	@echo 'make clean    remove build/, the built-in example included'
+	@echo 'Each installs the Debian packages that it needs (packages.txt) if they are missing.'
+
+packages:
+	@scripts/install-packages
+
+# Once configured, Ninja configures again by itself when that is needed.
+build/build.ninja: | packages
+	cmake --preset release
+
+build: build/build.ninja | packages
+	cmake --build build --parallel $(JOBS) --target $(PROGRAMS)
+
+demo: build
+	@scripts/demo
+
+test: build/build.ninja | packages
+	cmake --build build --parallel $(JOBS)
+	ctest --test-dir build --output-on-failure --parallel $(TEST_JOBS)
+
+format:
+	@scripts/install-packages format
+	git ls-files -z --cached --others --exclude-standard '*.h' '*.cc' | xargs -0 clang-format -i
+
+clean:
+	rm -rf build

@@ -1,0 +1,175 @@
+// Real models and real images against reference results that other people's software computed (ASSAY_TEST_DATA, golden/; how they
+// were made is written in its README).
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iostream>
+#include <set>
+
+#include "nlohmann/json.hpp"
+#include "tests/integration/zoo_fixture.h"
+#include "tests/test_data.h"
+
+namespace assay::testing {
+namespace {
+
+using nlohmann::json;
+
+json ReadJson(const std::string& path) {
+  std::ifstream file(path);
+  return json::parse(file);
+}
+
+class RealModelTest : public ZooFixture {
+ protected:
+  RealModelTest() { extra_flags_ = {"--threads", "2", "--batch-size", "64"}; }
+
+  v1::Report Evaluate(const std::string& model_path, const std::vector<std::string>& conditions,
+                      int64_t limit = 0) {
+    client::OpenOptions options;
+    options.paths = {TestData("cifar10_test_1000.bin")};
+    auto reader = client::OpenDataset(options);
+    EXPECT_TRUE(reader.ok()) << reader.status();
+    client::DatasetUpload upload;
+    upload.stem = "cifar";
+    upload.limit = limit;
+    const auto dataset = client_->UploadDataset(**reader, upload, nullptr);
+    const auto model = client_->UploadModel(model_path, "", nullptr);
+    EXPECT_TRUE(dataset.ok() && model.ok()) << dataset.status() << model.status();
+    last_ = Run(Spec(model->resource.name(), dataset->resource.name(), conditions));
+    EXPECT_EQ(last_.state(), v1::Evaluation::SUCCEEDED) << last_.failure().message();
+    const auto report = client_->GetReport(last_.name(), 0);
+    EXPECT_TRUE(report.ok()) << report.status();
+    return report.ok() ? *report : v1::Report();
+  }
+
+  v1::Evaluation last_;
+};
+
+// Exactly the confusion matrix, CWA, CFPS and false positives of the reference (scikit-learn).
+TEST_F(RealModelTest, CleanResultsEqualTheReferenceExactly) {
+  ASSAY_TEST_DATA_OR_SKIP(golden_path, "golden/classwise.json");
+  ASSAY_TEST_DATA_OR_SKIP(sri, "models/cifar10_sri_resnet_b_adv.pt");
+  ASSAY_TEST_DATA_OR_SKIP(cnn, "models/cifar10_cnn_a_adv.pt");
+  StartServer();
+  const json golden = ReadJson(golden_path);
+  for (const auto& [path, name] : {std::pair{sri, "cifar10_sri_resnet_b_adv"},
+                                   std::pair{cnn, "cifar10_cnn_a_adv"}}) {
+    const v1::Report report = Evaluate(path, {"clean"});
+    ASSERT_EQ(report.conditions_size(), 1);
+    const v1::ConditionReport& clean = report.conditions(0);
+    const json& reference = golden[name]["clean"];
+    EXPECT_EQ(clean.correct(), reference["correct"].get<int64_t>());
+    for (int i = 0; i < 10; ++i) {
+      const size_t c = static_cast<size_t>(i);
+      EXPECT_EQ(json(std::vector<int64_t>(clean.confusion_matrix(i).counts().begin(),
+                                          clean.confusion_matrix(i).counts().end())),
+                reference["confusion_matrix"][c]);
+      EXPECT_NEAR(clean.classes(i).accuracy().value(), reference["cwa"][c].get<double>(), 1e-12);
+      EXPECT_NEAR(clean.classes(i).cfps().value(), reference["cfps"][c].get<double>(), 1e-12);
+    }
+  }
+  EXPECT_EQ(golden["cifar10_sri_resnet_b_adv"]["clean"]["correct"], 800);
+}
+
+// PGD with one random start: the same settings with other random starts agree to a few samples in a thousand.
+TEST_F(RealModelTest, PgdAgreesWithTheReferenceWithinItsSamplingError) {
+  ASSAY_TEST_DATA_OR_SKIP(golden_path, "golden/classwise.json");
+  ASSAY_TEST_DATA_OR_SKIP(cnn, "models/cifar10_cnn_a_adv.pt");
+  StartServer();
+  const json reference = ReadJson(golden_path)["cifar10_cnn_a_adv"]["pgd"];
+  const v1::Report report = Evaluate(cnn, {"attack/pgd:eps=2/255,steps=50,step=2/1275"});
+  const v1::ConditionReport& pgd = report.conditions(0);
+  EXPECT_NEAR(static_cast<double>(pgd.correct()), reference["correct"].get<double>(), 5);
+  // Class by class too: another draw of the random start moves a few samples at most.
+  int64_t moved = 0;
+  for (int i = 0; i < 10; ++i) {
+    for (int j = 0; j < 10; ++j) {
+      moved += std::abs(pgd.confusion_matrix(i).counts(j) -
+                        reference["confusion_matrix"][static_cast<size_t>(i)][static_cast<size_t>(j)]
+                            .get<int64_t>());
+    }
+  }
+  EXPECT_LE(moved, 60);
+  EXPECT_LE(pgd.attack().max_distance(), 2.0 / 255 * (1 + 1e-6));
+}
+
+// Counts of the original certify code and ours are two samples of one binomial distribution.
+TEST_F(RealModelTest, SmoothingCountsAgreeWithTheReferenceWithinTheirSamplingError) {
+  ASSAY_TEST_DATA_OR_SKIP(golden_path, "golden/smoothing.json");
+  ASSAY_TEST_DATA_OR_SKIP(wong, "models/cifar10_wong_small_l2_36px.pt");
+  StartServer();
+  json block;
+  for (const json& candidate : ReadJson(golden_path)) {
+    if (candidate["model"] == "cifar10_wong_small_l2_36px" && candidate["sigma"] == 0.25) {
+      block = candidate;
+    }
+  }
+  ASSERT_FALSE(block.is_null());
+  const int64_t limit = std::min<int64_t>(20, static_cast<int64_t>(block["rows"].size()));
+  const int n = 2000;
+  Evaluate(wong, {"smoothing/gaussian:sigma=0.25,n0=100,n=2000"}, limit);
+  std::map<int64_t, v1::SmoothingOutcome> ours;
+  for (const auto& [key, bytes] : Outcomes(last_.name())) {
+    v1::Outcome outcome;
+    ASSERT_TRUE(outcome.ParseFromString(bytes));
+    ours[key.second] = outcome.smoothing();
+  }
+  int compared = 0;
+  for (const json& row : block["rows"]) {
+    const auto found = ours.find(row["index"].get<int64_t>());
+    if (found == ours.end()) continue;
+    std::vector<double> counts(10);
+    for (const auto& entry : found->second.estimation()) {
+      counts[static_cast<size_t>(entry.index())] = static_cast<double>(entry.count());
+    }
+    const double reference_n = block["n"].get<double>();
+    for (size_t k = 0; k < 10; ++k) {
+      const double p = row["counts_n"][k].get<double>() / reference_n;
+      const double deviation =
+          std::sqrt(std::max(p * (1 - p), 1e-3) * (1.0 / n + 1.0 / reference_n));
+      EXPECT_NEAR(counts[k] / n, p, 5 * deviation) << "sample " << row["index"] << " class " << k;
+    }
+    ++compared;
+  }
+  EXPECT_GE(compared, 10);
+}
+
+// Batch shape and thread count move logits by rounding only: the differing outcomes are counted, and few.
+TEST_F(RealModelTest, OtherBatchShapesAndThreadsChangeFewOutcomes) {
+  ASSAY_TEST_DATA_OR_SKIP(cnn, "models/cifar10_cnn_a_adv.pt");
+  std::map<std::pair<std::string, int64_t>, v1::Outcome> expected;
+  std::map<std::string, int> differing;
+  std::set<std::string> fingerprints;
+  for (const auto& [batch, threads] : {std::pair{"64", "2"}, std::pair{"1", "2"}, std::pair{"7", "2"},
+                                       std::pair{"250", "2"}, std::pair{"64", "1"}}) {
+    server_.reset();
+    extra_flags_ = {"--threads", threads, "--batch-size", batch};
+    StartServer();
+    const v1::Report report =
+        Evaluate(cnn, {"clean", "attack/pgd:eps=2/255,steps=10", "smoothing/gaussian:n0=10,n=50"}, 200);
+    ASSERT_EQ(report.numerics_size(), 1);
+    EXPECT_TRUE(fingerprints.insert(report.numerics(0).digest()).second);
+    int count = 0;
+    for (const auto& [key, bytes] : Outcomes(last_.name())) {
+      v1::Outcome outcome;
+      ASSERT_TRUE(outcome.ParseFromString(bytes));
+      outcome.clear_confidence();  // a rounding of the last digit is no other outcome
+      outcome.mutable_attack()->clear_distance();
+      if (expected.count(key) == 0) {
+        expected[key] = outcome;
+      } else {
+        count += outcome.SerializeAsString() != expected[key].SerializeAsString() ? 1 : 0;
+      }
+    }
+    differing[std::string(batch) + "x" + threads] = count;
+  }
+  for (const auto& [setting, count] : differing) {
+    std::cout << "batch x threads " << setting << ": " << count << " of " << expected.size()
+              << " outcomes differ from 64x2\n";
+    EXPECT_LE(count, 12) << setting;
+  }
+}
+
+}  // namespace
+}  // namespace assay::testing

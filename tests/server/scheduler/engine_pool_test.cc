@@ -1,0 +1,277 @@
+#include "server/scheduler/engine_pool.h"
+
+#include <signal.h>
+
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/scheduler/fake_engine_models.h"
+
+namespace assay::scheduler {
+namespace {
+
+using store::HasReason;
+using store::IsOk;
+using ::testing::HasSubstr;
+
+class EnginePoolTest : public EngineFixture {
+ protected:
+  EnginePool& pool() {
+    if (!pool_) pool_.emplace(options_, *store_, *blobs_, metrics_);
+    return *pool_;
+  }
+  absl::StatusOr<EnginePool::Lease> Acquire(const v1::Model& model,
+                                            const std::string& device = "cpu",
+                                            const v1::ImageShape& shape = MakeShape(1, 1, 1)) {
+    return pool().Acquire(device, model, shape, Never);
+  }
+  // Takes an engine and gives it back.
+  int Use(const v1::Model& model, const std::string& device = "cpu") {
+    auto lease = Acquire(model, device);
+    EXPECT_THAT(lease, IsOk());
+    return lease.ok() ? lease->process().pid() : 0;
+  }
+  v1::Model Described(v1::Model model) {
+    pool().DescribeState(&model);
+    return model;
+  }
+  v1::Model::State StateOf(const v1::Model& model) { return Described(model).state(); }
+  static bool Alive(int pid) { return kill(pid, 0) == 0; }
+
+  std::optional<EnginePool> pool_;
+};
+
+TEST_F(EnginePoolTest, AnEngineIsUsedAgainForTheSameModelDeviceAndShape) {
+  const v1::Model model = AddModel("m", "");
+  const int pid = Use(model);
+  EXPECT_EQ(Use(model), pid);
+  EXPECT_NE(Use(model, "cuda:0"), pid) << "another device needs its own";
+  auto other_shape = Acquire(model, "cpu", MakeShape(3, 8, 8));
+  ASSERT_THAT(other_shape, IsOk());
+  EXPECT_NE(other_shape->process().pid(), pid) << "a model is validated for one shape";
+}
+
+TEST_F(EnginePoolTest, TheLeastRecentlyUsedEngineMakesRoom) {
+  options_.max_engines_per_device = 2;
+  const v1::Model a = AddModel("a", ""), b = AddModel("b", ""), c = AddModel("c", "");
+  const int pid_a = Use(a);
+  const int pid_b = Use(b);
+  EXPECT_EQ(Use(a), pid_a);
+  Use(c);
+  EXPECT_FALSE(Alive(pid_b)) << "b was used least recently";
+  EXPECT_TRUE(Alive(pid_a));
+  EXPECT_EQ(StateOf(a), v1::Model::READY);
+  EXPECT_EQ(StateOf(b), v1::Model::UNLOADED);
+  EXPECT_EQ(StateOf(c), v1::Model::READY);
+  EXPECT_EQ(Use(a), pid_a);
+}
+
+TEST_F(EnginePoolTest, AnEngineAtWorkIsNotEvictedAndDevicesDoNotCompete) {
+  options_.max_engines_per_device = 1;
+  const v1::Model a = AddModel("a", ""), b = AddModel("b", "");
+  const int elsewhere = Use(b, "cuda:0");
+  auto lease = Acquire(a);
+  ASSERT_THAT(lease, IsOk());
+  Use(b);
+  EXPECT_TRUE(lease->process().alive());
+  EXPECT_TRUE(Alive(elsewhere));
+}
+
+TEST_F(EnginePoolTest, OnlyOneEngineStaysWhereOneIsTheLimit) {
+  options_.max_engines_per_device = 1;
+  const v1::Model a = AddModel("a", ""), b = AddModel("b", "");
+  const int pid = Use(a);
+  Use(b);
+  EXPECT_FALSE(Alive(pid));
+}
+
+TEST_F(EnginePoolTest, StatesFollowTheEngine) {
+  const v1::Model model = AddModel("m", "");
+  EXPECT_EQ(StateOf(model), v1::Model::UNLOADED);
+  Use(model);
+  EXPECT_EQ(StateOf(model), v1::Model::READY);
+  EXPECT_THAT(metrics_.Render(), HasSubstr("assay_models{state=\"READY\"} 1"));
+  const auto record = store_->GetModel(model.name());
+  ASSERT_THAT(record, IsOk());
+  EXPECT_EQ(record->proto.validation().num_classes(), 10) << "the findings are stored";
+  pool().Unload(model.name());
+  EXPECT_EQ(StateOf(model), v1::Model::UNLOADED);
+  EXPECT_THAT(metrics_.Render(), HasSubstr("assay_models{state=\"READY\"} 0"));
+}
+
+TEST_F(EnginePoolTest, AModelThatDoesNotLoadIsUnavailableAndSaysWhy) {
+  const v1::Model model = AddModel("m", "load=nan");
+  EXPECT_THAT(Acquire(model), HasReason(Reason::kModelNotFinite));
+  EXPECT_EQ(StateOf(model), v1::Model::UNAVAILABLE);
+  EXPECT_THAT(Described(model).state_reason(), HasSubstr("not finite"));
+  EXPECT_THAT(Acquire(AddModel("dies", "load=abort")), HasReason(Reason::kEngineLost));
+}
+
+TEST_F(EnginePoolTest, AnErrorOfTheServerIsNotShownInTheModelsState) {
+  options_.engine_binary = directory_.File("secret-place/assay-engine");
+  const v1::Model model = AddModel("m", "");
+  EXPECT_THAT(Acquire(model), HasReason(Reason::kInternal));
+  EXPECT_EQ(StateOf(model), v1::Model::UNAVAILABLE);
+  EXPECT_THAT(Described(model).state_reason(), HasSubstr("internal error"));
+}
+
+TEST_F(EnginePoolTest, AModelIsLoadingWhileItsEngineStartsAndTheStartCanBeCancelled) {
+  const v1::Model model = AddModel("m", "load=hang");
+  std::atomic<bool> cancelled = false;
+  absl::Status status;
+  std::thread caller([&] {
+    status = pool().Acquire("cpu", model, MakeShape(1, 1, 1), [&] { return cancelled.load(); })
+                 .status();
+  });
+  EXPECT_TRUE(Eventually([&] { return StateOf(model) == v1::Model::LOADING; }));
+  cancelled = true;
+  caller.join();
+  EXPECT_THAT(status, HasReason(Reason::kCancelled));
+  EXPECT_EQ(StateOf(model), v1::Model::UNLOADED) << "nothing is wrong with the model";
+}
+
+TEST_F(EnginePoolTest, ALoadThatHangsFailsAfterTheTimeout) {
+  options_.load_timeout_seconds = 0.2;
+  const v1::Model model = AddModel("m", "load=hang");
+  EXPECT_THAT(Acquire(model), HasReason(Reason::kModelFailed));
+  EXPECT_EQ(StateOf(model), v1::Model::UNAVAILABLE);
+}
+
+TEST_F(EnginePoolTest, UnloadKillsAnEngineAtWork) {
+  const std::string gate = directory_.File("gate");
+  const v1::Model model = AddModel("m", "run=wait:" + gate);
+  auto lease = Acquire(model);
+  ASSERT_THAT(lease, IsOk());
+  const int pid = lease->process().pid();
+  std::atomic<bool> begun = false;
+  absl::Status status;
+  std::thread caller([&] {
+    status = lease->process().Run(engine_rpc::v1::RunRequest(),
+                                  [&](const auto& /*event*/) { begun = true; }, Never, 60);
+  });
+  EXPECT_TRUE(Eventually([&] { return begun.load(); }));
+  pool().Unload(model.name());
+  caller.join();
+  EXPECT_THAT(status, HasReason(Reason::kEngineLost));
+  EXPECT_FALSE(Alive(pid));
+  EXPECT_EQ(StateOf(model), v1::Model::UNLOADED);
+  { const auto ended = *std::move(lease); }
+  EXPECT_EQ(StateOf(model), v1::Model::UNLOADED) << "the end of the lease changes nothing";
+  EXPECT_NE(Use(model), pid) << "the model can be loaded again";
+}
+
+TEST_F(EnginePoolTest, ADeletedModelLeavesNoState) {
+  const v1::Model model = AddModel("m", "load=error");
+  EXPECT_THAT(Acquire(model), HasReason(Reason::kModelFailed));
+  EXPECT_THAT(metrics_.Render(), HasSubstr("assay_models{state=\"UNAVAILABLE\"} 1"));
+  pool().Forget(model.name());
+  for (const char* state : {"UNAVAILABLE", "UNLOADED"}) {
+    EXPECT_THAT(metrics_.Render(),
+                HasSubstr(absl::StrCat("assay_models{state=\"", state, "\"} 0")));
+  }
+}
+
+TEST_F(EnginePoolTest, AnEngineThatDiedIdleIsReplaced) {
+  const v1::Model model = AddModel("m", "");
+  const int pid = Use(model);
+  ASSERT_EQ(kill(pid, SIGKILL), 0);
+  const int replacement = Use(model);
+  EXPECT_NE(replacement, pid);
+  EXPECT_EQ(StateOf(model), v1::Model::READY);
+  EXPECT_THAT(metrics_.Render(),
+              HasSubstr("assay_engine_restarts_total{reason=\"died_idle\"} 1"));
+}
+
+TEST_F(EnginePoolTest, AnEngineThatDiedAtWorkIsNotHandedOutAgain) {
+  const v1::Model model = AddModel("m", "run=abort");
+  int pid = 0;
+  {
+    auto lease = Acquire(model);
+    ASSERT_THAT(lease, IsOk());
+    pid = lease->process().pid();
+    EXPECT_THAT(lease->process().Run(engine_rpc::v1::RunRequest(), [](const auto& /*event*/) {},
+                                     Never, 60),
+                HasReason(Reason::kEngineLost));
+  }
+  EXPECT_EQ(StateOf(model), v1::Model::UNLOADED);
+  EXPECT_NE(Use(model), pid);
+}
+
+TEST_F(EnginePoolTest, NumericsAreMeasuredOnceAndKeptByTheStore) {
+  const v1::Model model = AddModel("m", "");
+  int batch = 0;
+  {
+    auto lease = Acquire(model);
+    ASSERT_THAT(lease, IsOk());
+    batch = lease->validation().numerics().batch_size();
+    EXPECT_EQ(batch, lease->process().pid()) << "the fake engine chose its own";
+  }
+  // As after a restart of the server.
+  pool_.reset();
+  auto again = Acquire(model);
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->validation().numerics().batch_size(), batch);
+  EXPECT_EQ(again->validation().numerics().memory_format(), "nhwc");
+  EXPECT_NE(again->process().pid(), batch);
+
+  // Other settings are another choice.
+  auto elsewhere = Acquire(model, "cuda:0");
+  ASSERT_THAT(elsewhere, IsOk());
+  EXPECT_EQ(elsewhere->validation().numerics().batch_size(), elsewhere->process().pid());
+}
+
+TEST_F(EnginePoolTest, AFixedBatchSizeIsHandedToTheEngine) {
+  options_.batch_size = 7;
+  auto lease = Acquire(AddModel("m", ""));
+  ASSERT_THAT(lease, IsOk());
+  EXPECT_EQ(lease->validation().numerics().batch_size(), 7);
+}
+
+TEST_F(EnginePoolTest, EnsureLoadedStartsOneEngineHoweverManyAskForIt) {
+  const v1::Model model = AddModel("m", "");
+  std::vector<std::thread> clients;
+  std::atomic<int> failures = 0;
+  pool();
+  for (int i = 0; i < 4; ++i) {
+    clients.emplace_back([&] {
+      if (!pool().EnsureLoaded(model, MakeShape(1, 1, 1)).ok()) ++failures;
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(failures, 0);
+  EXPECT_NE(FileText(directory_.File("engine-0.log")), "");
+  EXPECT_EQ(FileText(directory_.File("engine-1.log")), "");
+}
+
+TEST_F(EnginePoolTest, EnsureLoadedIsContentWithAnEngineAtWork) {
+  const v1::Model model = AddModel("m", "");
+  const auto lease = Acquire(model);
+  ASSERT_THAT(lease, IsOk());
+  EXPECT_THAT(pool().EnsureLoaded(model, MakeShape(1, 1, 1)), IsOk());
+  EXPECT_EQ(FileText(directory_.File("engine-1.log")), "");
+}
+
+TEST_F(EnginePoolTest, ALoadOnADeviceWaitsForTheOneBeforeIt) {
+  const v1::Model hanging = AddModel("hanging", "load=hang");
+  const v1::Model model = AddModel("m", "");
+  std::atomic<bool> cancelled = false;
+  std::thread first([&] {
+    EXPECT_THAT(pool().Acquire("cpu", hanging, MakeShape(1, 1, 1), [&] { return cancelled.load(); }),
+                HasReason(Reason::kCancelled));
+  });
+  EXPECT_TRUE(Eventually([&] { return StateOf(hanging) == v1::Model::LOADING; }));
+  EXPECT_THAT(pool().Acquire("cpu", model, MakeShape(1, 1, 1), [] { return true; }),
+              HasReason(Reason::kCancelled))
+      << "waiting can be cancelled";
+  Use(model, "cuda:0");
+  cancelled = true;
+  first.join();
+  Use(model);
+}
+
+}  // namespace
+}  // namespace assay::scheduler

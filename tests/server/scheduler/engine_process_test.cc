@@ -1,0 +1,334 @@
+#include "server/scheduler/engine_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/scheduler/fake_engine_models.h"
+
+namespace assay::scheduler {
+namespace {
+
+namespace rpc = ::assay::engine_rpc::v1;
+using store::HasReason;
+using store::IsOk;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+constexpr double kLong = 60;
+
+class EngineProcessTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<EngineProcess> Start() {
+    auto engine = EngineProcess::Start({kFakeEngine, log_path(), 2});
+    EXPECT_THAT(engine, IsOk());
+    return engine.ok() ? *std::move(engine) : nullptr;
+  }
+  std::string log_path() const { return directory_.File("engine.log"); }
+
+  // Loads a model that behaves as told.
+  absl::Status Load(EngineProcess& engine, const std::string& behaviour,
+                    double timeout_seconds = kLong) {
+    const std::string path = directory_.File("model");
+    std::ofstream(path) << ModelContent(behaviour);
+    rpc::LoadRequest request;
+    request.set_model_path(path);
+    request.set_device("cpu");
+    return engine.Load(request, timeout_seconds, Never, &loaded_);
+  }
+
+  absl::Status Run(EngineProcess& engine, const std::function<bool()>& cancelled = Never,
+                   double grace_seconds = kLong) {
+    const std::string path = directory_.File("chunk");
+    std::ofstream(path) << ChunkBytes(10);
+    rpc::RunRequest request;
+    request.set_samples(10);
+    request.add_chunks()->set_path(path);
+    request.mutable_chunks(0)->set_samples(10);
+    return engine.Run(
+        request,
+        [this](const rpc::RunEvent& event) {
+          outcomes_ += event.outcomes().outcomes_size();
+          if (event.has_progress()) ++progress_;
+        },
+        cancelled, grace_seconds);
+  }
+
+  // The rest of the lines of the log that start with `word`.
+  std::vector<std::string> Logged(const std::string& word) const {
+    std::vector<std::string> found;
+    for (const std::string& line : absl::StrSplit(FileText(log_path()), '\n')) {
+      if (line.rfind(word + " ", 0) == 0) found.push_back(line.substr(word.size() + 1));
+    }
+    return found;
+  }
+
+  store::TempDirectory directory_;
+  rpc::LoadResponse loaded_;
+  int outcomes_ = 0;
+  std::atomic<int> progress_ = 0;
+};
+
+TEST_F(EngineProcessTest, LoadsRunsAndEndsWithItsObject) {
+  auto engine = Start();
+  ASSERT_NE(engine, nullptr);
+  const int pid = engine->pid();
+  ASSERT_THAT(Load(*engine, ""), IsOk());
+  EXPECT_EQ(loaded_.validation().num_classes(), 10);
+  ASSERT_THAT(Run(*engine), IsOk());
+  ASSERT_THAT(Run(*engine), IsOk()) << "an engine runs many tasks";
+  EXPECT_EQ(outcomes_, 20);
+  EXPECT_TRUE(engine->alive());
+  engine.reset();
+  EXPECT_EQ(kill(pid, 0), -1) << "the process is gone and has been waited for";
+}
+
+TEST_F(EngineProcessTest, AMissingProgramIsAnErrorOfTheServer) {
+  const auto engine = EngineProcess::Start({directory_.File("nothing"), "", 1});
+  EXPECT_THAT(engine, HasReason(Reason::kInternal));
+  EXPECT_THAT(std::string(engine.status().message()), HasSubstr("assay-engine is not there"));
+}
+
+TEST_F(EngineProcessTest, AProgramThatCannotRunIsReportedByTheFirstCall) {
+  const std::string path = directory_.File("not-a-program");
+  std::ofstream(path) << "\x7f" << "ELF nonsense";
+  chmod(path.c_str(), 0755);
+  const auto engine = EngineProcess::Start({path, "", 1});
+  ASSERT_THAT(engine, IsOk());
+  const absl::Status status = Load(**engine, "");
+  EXPECT_THAT(status, HasReason(Reason::kEngineLost));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("could not be started"));
+}
+
+TEST_F(EngineProcessTest, ALogThatCannotBeWrittenDoesNotStopTheEngine) {
+  const auto engine = EngineProcess::Start({kFakeEngine, directory_.File("no/such/dir/log"), 1});
+  ASSERT_THAT(engine, IsOk());
+  EXPECT_THAT(Load(**engine, ""), IsOk());
+}
+
+TEST_F(EngineProcessTest, ErrorsOfTheModelArriveWithTheirReasonAndLeaveTheEngineAlive) {
+  const auto engine = Start();
+  EXPECT_THAT(Load(*engine, "load=nan"), HasReason(Reason::kModelNotFinite));
+  EXPECT_THAT(Load(*engine, "load=ok run=error"), IsOk());
+  const absl::Status status = Run(*engine);
+  EXPECT_THAT(status, HasReason(Reason::kModelFailed));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("boom"));
+  EXPECT_TRUE(engine->alive());
+}
+
+TEST_F(EngineProcessTest, DeathByASignalWhileLoadingIsToldAsSuch) {
+  const auto engine = Start();
+  const absl::Status status = Load(*engine, "load=abort");
+  EXPECT_THAT(status, HasReason(Reason::kEngineLost));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("signal 6"));
+  EXPECT_FALSE(engine->alive());
+}
+
+TEST_F(EngineProcessTest, DeathByASignalInATaskIsToldAsSuch) {
+  const auto engine = Start();
+  ASSERT_THAT(Load(*engine, "run=abort"), IsOk());
+  const absl::Status status = Run(*engine);
+  EXPECT_THAT(status, HasReason(Reason::kEngineLost));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("signal 6"));
+  EXPECT_THAT(Run(*engine), HasReason(Reason::kEngineLost)) << "and again when it is used again";
+}
+
+TEST_F(EngineProcessTest, AnExitInATaskIsToldWithItsStatus) {
+  const auto engine = Start();
+  ASSERT_THAT(Load(*engine, "run=exit:3"), IsOk());
+  const absl::Status status = Run(*engine);
+  EXPECT_THAT(status, HasReason(Reason::kEngineLost));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("exited with status 3"));
+}
+
+TEST_F(EngineProcessTest, ALoadThatHangsTimesOutAndIsKilled) {
+  const auto engine = Start();
+  const absl::Status status = Load(*engine, "load=hang", /*timeout_seconds=*/0.2);
+  EXPECT_THAT(status, HasReason(Reason::kModelFailed));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("0.2 s"));
+  EXPECT_FALSE(engine->alive());
+}
+
+TEST_F(EngineProcessTest, ALoadThatHangsCanBeCancelled) {
+  const auto engine = Start();
+  const std::string path = directory_.File("model");
+  std::ofstream(path) << ModelContent("load=hang");
+  rpc::LoadRequest request;
+  request.set_model_path(path);
+  rpc::LoadResponse response;
+  const auto loading = [&] { return !Logged("load").empty(); };
+  EXPECT_THAT(engine->Load(request, 300, loading, &response), HasReason(Reason::kCancelled));
+  EXPECT_FALSE(engine->alive());
+}
+
+TEST_F(EngineProcessTest, ACancelledEngineThatCooperatesStaysAlive) {
+  const auto engine = Start();
+  ASSERT_THAT(Load(*engine, "run=wait:" + directory_.File("never")), IsOk());
+  EXPECT_THAT(Run(*engine, [this] { return progress_ > 0; }), HasReason(Reason::kCancelled));
+  EXPECT_TRUE(engine->alive());
+  Touch(directory_.File("never"));
+  EXPECT_THAT(Run(*engine), IsOk()) << "and takes the next task";
+}
+
+TEST_F(EngineProcessTest, ACancelledEngineThatHangsIsKilledAfterTheGracePeriod) {
+  const auto engine = Start();
+  ASSERT_THAT(Load(*engine, "run=hang"), IsOk());
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_THAT(Run(*engine, [this] { return progress_ > 0; }, /*grace_seconds=*/0.3),
+              HasReason(Reason::kCancelled));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(300));
+  EXPECT_FALSE(engine->alive());
+}
+
+TEST_F(EngineProcessTest, ACancelledEngineThatIsStoppedAltogetherIsKilledToo) {
+  const auto engine = Start();
+  ASSERT_THAT(Load(*engine, "run=busy"), IsOk());
+  EXPECT_THAT(Run(*engine, [this] { return progress_ > 0; }, /*grace_seconds=*/0.3),
+              HasReason(Reason::kCancelled));
+  EXPECT_FALSE(engine->alive());
+}
+
+TEST_F(EngineProcessTest, CancellingAnEngineThatDiesDoesNotWaitForTheGracePeriod) {
+  const auto engine = Start();
+  ASSERT_THAT(Load(*engine, "run=hang"), IsOk());
+  const auto start = std::chrono::steady_clock::now();
+  const auto cancelled = [&] {
+    if (progress_ == 0) return false;
+    kill(engine->pid(), SIGKILL);
+    return true;
+  };
+  EXPECT_THAT(Run(*engine, cancelled, /*grace_seconds=*/300), HasReason(Reason::kCancelled));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(100));
+}
+
+TEST_F(EngineProcessTest, KillEndsACallThatIsGoingOn) {
+  const auto engine = Start();
+  ASSERT_THAT(Load(*engine, "run=hang"), IsOk());
+  absl::Status status;
+  std::thread caller([&] { status = Run(*engine); });
+  EXPECT_TRUE(Eventually([this] { return progress_ > 0; }));
+  engine->Kill();
+  caller.join();
+  EXPECT_THAT(status, HasReason(Reason::kEngineLost));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("stopped"));
+}
+
+TEST_F(EngineProcessTest, TheEnginesEnvironmentHoldsNoSecrets) {
+  setenv("ASSAY_TOKEN", "secret", 1);
+  setenv("LD_PRELOAD_NOT", "secret", 1);
+  const auto engine = Start();
+  unsetenv("ASSAY_TOKEN");
+  unsetenv("LD_PRELOAD_NOT");
+  ASSERT_THAT(Load(*engine, ""), IsOk());
+  std::vector<std::string> names;
+  for (const std::string& variable : Logged("env")) {
+    EXPECT_THAT(variable, ::testing::Not(HasSubstr("secret")));
+    names.push_back(variable.substr(0, variable.find('=')));
+  }
+  names.erase(std::remove(names.begin(), names.end(), "LD_LIBRARY_PATH"), names.end());
+  names.erase(std::remove_if(names.begin(), names.end(),
+                             [](const std::string& name) {
+                               return name.find("VISIBLE_DEVICES") != std::string::npos;
+                             }),
+              names.end());
+  EXPECT_THAT(names, UnorderedElementsAre("OMP_NUM_THREADS", "PATH", "LC_ALL"));
+}
+
+TEST_F(EngineProcessTest, TheEngineInheritsTheFourDescriptorsThatItNeedsAndNoOthers) {
+  // Descriptors that nobody marked close-on-exec, some of them low.
+  std::vector<int> leaks;
+  for (int i = 0; i < 20; ++i) leaks.push_back(open("/dev/null", O_RDONLY));
+  leaks.push_back(fcntl(leaks[0], F_DUPFD, 200));
+  const auto engine = Start();
+  for (const int fd : leaks) close(fd);
+  ASSERT_THAT(Load(*engine, ""), IsOk());
+  EXPECT_THAT(Logged("fd"), UnorderedElementsAre("0", "1", "2", "3"));
+}
+
+TEST_F(EngineProcessTest, AnEngineCanBeStartedByAProcessWhoseStandardDescriptorsAreClosed) {
+  // A daemon may have none of 0, 1 and 2, so that socket and pipe land there.
+  const int saved_input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 100);
+  close(STDIN_FILENO);
+  auto engine = Start();
+  if (saved_input >= 0) dup2(saved_input, STDIN_FILENO);
+  ASSERT_NE(engine, nullptr);
+  EXPECT_THAT(Load(*engine, ""), IsOk());
+  // The test's own standard input stands on the engine's socket now; leave it to the process's end.
+  engine.release();
+}
+
+TEST_F(EngineProcessTest, TheLogIsTheOwnersOnlyAndLimited) {
+  const auto engine = Start();
+  ASSERT_THAT(Load(*engine, ""), IsOk());
+  struct stat info {};
+  ASSERT_EQ(stat(log_path().c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  bool limited = false;
+  for (const std::string& line : absl::StrSplit(
+           FileText("/proc/" + std::to_string(engine->pid()) + "/limits"), '\n')) {
+    if (line.rfind("Max file size", 0) != 0) continue;
+    const std::vector<std::string> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    ASSERT_GE(words.size(), 5u);
+    EXPECT_EQ(words[3], std::to_string(64 << 20));
+    EXPECT_EQ(words[4], std::to_string(64 << 20));
+    limited = true;
+  }
+  EXPECT_TRUE(limited);
+}
+
+TEST_F(EngineProcessTest, TheEngineEndsWhenItsParentDies) {
+  int report[2];
+  ASSERT_EQ(pipe(report), 0);
+  const std::string log = log_path();
+  // A child of ours starts an engine and is killed. It runs no other code of this process, which has threads.
+  const pid_t parent = fork();
+  if (parent == 0) {
+    const std::string number = std::to_string(report[1]);
+    execl(ASSAY_BINARY_DIR "/tests/start_engine", "start_engine", kFakeEngine, number.c_str(),
+          nullptr);
+    _exit(127);
+  }
+  close(report[1]);
+  pid_t engine = 0;
+  ASSERT_EQ(read(report[0], &engine, sizeof(engine)), static_cast<ssize_t>(sizeof(engine)));
+  close(report[0]);
+  EXPECT_EQ(kill(engine, 0), 0);
+  kill(parent, SIGKILL);
+  ASSERT_EQ(waitpid(parent, nullptr, 0), parent);
+  EXPECT_TRUE(Eventually([&] {
+    // An orphan may stay behind as a zombie where nobody waits for it.
+    const std::string stat = FileText("/proc/" + std::to_string(engine) + "/stat");
+    const size_t state = stat.rfind(')');
+    return state == std::string::npos || stat.compare(state + 2, 1, "Z") == 0;
+  }));
+}
+
+TEST_F(EngineProcessTest, ManyEnginesAreIndependent) {
+  auto first = Start();
+  auto second = Start();
+  auto third = Start();
+  for (const auto* engine : {&first, &second, &third}) ASSERT_THAT(Load(**engine, ""), IsOk());
+  const int pid = second->pid();
+  second.reset();
+  EXPECT_EQ(kill(pid, 0), -1);
+  EXPECT_THAT(Run(*first), IsOk());
+  EXPECT_THAT(Run(*third), IsOk());
+}
+
+}  // namespace
+}  // namespace assay::scheduler

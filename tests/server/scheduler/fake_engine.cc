@@ -1,0 +1,209 @@
+// A stand-in for assay-engine: the same protocol over the same inherited socket, without LibTorch. How it behaves stands in the model
+// file, anywhere in it, as one line of words:
+//   fake-engine: load=ok run=ok name=a
+// load= and run= take
+//   ok          answers at once (the prediction of a sample is its label)
+//   abort       the process dies of a signal;  exit:N  it exits with status N
+//   hang        never answers, and ignores cancellation
+//   error       MODEL_FAILED;  nan  MODEL_NOT_FINITE
+// and run= also
+//   abort-once:FILE  dies and leaves FILE; with FILE there, ok
+//   wait:FILE        progress, then waits for FILE or for cancellation
+//   drip:FILE        as wait, with progress all the time
+//   short            one outcome too few;  busy  gets stuck so deep that nothing answers any more
+// What it was given (environment, descriptors, requests) goes to standard error.
+#include <dirent.h>
+#include <fcntl.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/server_posix.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "assay/engine/v1/engine.grpc.pb.h"
+#include "common/errors.h"
+#include "common/grpc_status.h"
+
+extern char** environ;
+
+namespace assay {
+namespace {
+
+namespace rpc = ::assay::engine_rpc::v1;
+constexpr auto kTick = std::chrono::milliseconds(5);
+constexpr char kMarker[] = "fake-engine:";
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+// The words of the model file.
+std::map<std::string, std::string> ParseBehaviour(const std::string& bytes) {
+  std::map<std::string, std::string> behaviour = {{"load", "ok"}, {"run", "ok"}};
+  const size_t at = bytes.find(kMarker);
+  if (at == std::string::npos) return behaviour;
+  const size_t start = at + std::strlen(kMarker);
+  const std::string line = bytes.substr(start, bytes.find('\n', start) - start);
+  for (absl::string_view word : absl::StrSplit(line, ' ', absl::SkipEmpty())) {
+    const std::pair<std::string, std::string> pair = absl::StrSplit(word, absl::MaxSplits('=', 1));
+    behaviour[pair.first] = pair.second;
+  }
+  return behaviour;
+}
+
+// What all calls can do: die, hang or fail.
+absl::Status Behave(const std::string& how) {
+  if (how == "abort") std::abort();
+  if (absl::StartsWith(how, "exit:")) std::_Exit(std::atoi(how.c_str() + 5));
+  while (how == "hang") std::this_thread::sleep_for(kTick);
+  if (how == "error") return Error(Reason::kModelFailed, "the model raised an error: boom");
+  if (how == "nan") return Error(Reason::kModelNotFinite, "logits that are not finite");
+  return absl::OkStatus();
+}
+
+class FakeEngine final : public rpc::EngineService::Service {
+ public:
+  grpc::Status Load(grpc::ServerContext* /*context*/, const rpc::LoadRequest* request,
+                    rpc::LoadResponse* response) override {
+    std::fprintf(stderr, "load %s batch=%d format=%s\n", request->device().c_str(),
+                 request->batch_size(), request->memory_format().c_str());
+    if (!Exists(request->model_path())) std::abort();
+    behaviour_ = ParseBehaviour(ReadFile(request->model_path()));
+    const absl::Status status = Behave(behaviour_["load"]);
+    if (!status.ok()) return ToGrpcStatus(status);
+    v1::ModelValidation& validation = *response->mutable_validation();
+    *validation.mutable_input_shape() = request->input_shape();
+    validation.set_num_classes(10);
+    validation.set_deterministic(true);
+    v1::NumericsFingerprint& numerics = *validation.mutable_numerics();
+    numerics.set_device(request->device());
+    numerics.set_threads(request->threads());
+    // "Measured": no two processes choose the same.
+    numerics.set_batch_size(request->batch_size() > 0 ? request->batch_size() : getpid());
+    numerics.set_memory_format(request->memory_format().empty() ? "nhwc"
+                                                                : request->memory_format());
+    numerics_ = numerics;
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Run(grpc::ServerContext* context, const rpc::RunRequest* request,
+                   grpc::ServerWriter<rpc::RunEvent>* writer) override {
+    running_ = true;
+    const absl::Status status = DoRun(*context, *request, *writer);
+    running_ = false;
+    return ToGrpcStatus(status);
+  }
+
+  grpc::Status Idle(grpc::ServerContext* /*context*/, const rpc::IdleRequest* /*request*/,
+                    rpc::IdleResponse* response) override {
+    response->set_idle(!running_);
+    return grpc::Status::OK;
+  }
+
+ private:
+  absl::Status DoRun(const grpc::ServerContext& context, const rpc::RunRequest& request,
+                     grpc::ServerWriter<rpc::RunEvent>& writer) {
+    rpc::RunEvent progress;
+    progress.mutable_progress()->set_samples_done(1);
+    progress.mutable_progress()->set_fraction(0.5);
+    writer.Write(progress);
+
+    std::string how = behaviour_["run"];
+    if (absl::StartsWith(how, "abort-once:")) {
+      const std::string file = how.substr(std::strlen("abort-once:"));
+      how = Exists(file) ? "ok" : "abort";
+      close(open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    }
+    if (how == "busy") raise(SIGSTOP);
+    ASSAY_RETURN_IF_ERROR(Behave(how));
+    const bool drips = absl::StartsWith(how, "drip:");
+    if (drips || absl::StartsWith(how, "wait:")) {
+      const std::string file = how.substr(5);
+      while (!Exists(file)) {
+        if (context.IsCancelled()) return Error(Reason::kCancelled, "cancelled");
+        if (drips) writer.Write(progress);
+        std::this_thread::sleep_for(kTick);
+      }
+    }
+    rpc::RunEvent outcomes;
+    for (const auto& chunk : request.chunks()) {
+      const std::string bytes = ReadFile(chunk.path());
+      for (int32_t i = 0; i < chunk.samples(); ++i) {
+        const int64_t sample = chunk.first_sample() + i;
+        if (sample < request.first_sample() ||
+            sample >= request.first_sample() + request.samples()) {
+          continue;
+        }
+        v1::Outcome& outcome = *outcomes.mutable_outcomes()->add_outcomes();
+        outcome.set_sample(sample);
+        int32_t label = -1;
+        if (bytes.size() >= (static_cast<size_t>(i) + 1) * sizeof(label)) {
+          std::memcpy(&label, bytes.data() + static_cast<size_t>(i) * sizeof(label), sizeof(label));
+        }
+        outcome.set_label(label);
+        outcome.set_prediction(label);
+      }
+    }
+    if (how == "short") outcomes.mutable_outcomes()->mutable_outcomes()->RemoveLast();
+    writer.Write(outcomes);
+    rpc::RunEvent done;
+    *done.mutable_done()->mutable_numerics() = numerics_;
+    done.mutable_done()->set_forwards(request.samples());
+    writer.Write(done);
+    return absl::OkStatus();
+  }
+
+  std::map<std::string, std::string> behaviour_;
+  v1::NumericsFingerprint numerics_;
+  std::atomic<bool> running_ = false;
+};
+
+void TellSurroundings() {
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    std::fprintf(stderr, "env %s\n", *variable);
+  }
+  DIR* directory = opendir("/proc/self/fd");
+  while (const dirent* entry = readdir(directory)) {
+    if (entry->d_name[0] != '.' && std::atoi(entry->d_name) != dirfd(directory)) {
+      std::fprintf(stderr, "fd %s\n", entry->d_name);
+    }
+  }
+  closedir(directory);
+}
+
+int Main(int argc, char** argv) {
+  if (argc != 3 || std::strcmp(argv[1], "--fd") != 0) return 2;
+  TellSurroundings();
+  FakeEngine service;
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&service);
+  const auto server = builder.BuildAndStart();
+  grpc::AddInsecureChannelFromFd(server.get(), std::atoi(argv[2]));
+  char byte = 0;
+  while (read(STDIN_FILENO, &byte, 1) > 0) {
+  }
+  std::_Exit(0);
+}
+
+}  // namespace
+}  // namespace assay
+
+int main(int argc, char** argv) { return assay::Main(argc, argv); }
