@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 
@@ -215,7 +216,10 @@ std::string Nearest(absl::string_view word, const std::vector<std::string>& cand
   std::string best;
   size_t best_distance = std::max<size_t>(2, word.size() / 2) + 1;
   for (const std::string& candidate : candidates) {
-    const size_t distance = EditDistance(word, candidate);
+    // An abbreviation, or a word written out ("epsilon" for "eps"), is near whatever its length.
+    const bool prefix = word.size() > 1 && candidate.size() > 1 &&
+                        (absl::StartsWith(word, candidate) || absl::StartsWith(candidate, word));
+    const size_t distance = prefix ? 1 : EditDistance(word, candidate);
     if (distance < best_distance) {
       best_distance = distance;
       best = candidate;

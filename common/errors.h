@@ -107,7 +107,8 @@ absl::Status NotFound(absl::string_view type, absl::string_view name);
 // The text of a status as clients may see it: that of an INTERNAL error, which may name paths of the server, is replaced.
 std::string PublicText(const absl::Status& status);
 
-// Of `candidates`, the one with the smallest edit distance to `word`, if that is small enough to be a typing error.
+// Of `candidates`, the one nearest to `word`: the smallest edit distance, if that is small enough to be a typing error, or an
+// abbreviation.
 std::string Nearest(absl::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace assay

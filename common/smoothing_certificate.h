@@ -23,6 +23,10 @@ struct Certificate {
   double radius = 0;
 };
 
+// One-sided Clopper-Pearson lower bound: the largest p for which k or more successes of n have
+// probability at most alpha. Needs 0 <= k <= n, n >= 1, 0 < alpha < 1.
+double ClopperPearsonLower(int64_t k, int64_t n, double alpha);
+
 // `n` is the number of estimation draws, draws that are in no histogram included. Needs sigma > 0,
 // n >= 1, 0 < alpha < 1.
 Certificate Certify(const v1::SmoothingOutcome& outcome, double sigma, int64_t n, double alpha);

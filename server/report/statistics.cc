@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <numeric>
 
+#include "common/smoothing_certificate.h"
+
 namespace assay::report {
 namespace {
 
@@ -27,13 +29,6 @@ constexpr double kLogTieTolerance = 1e-7;
 constexpr double kNegligible = 1e-18;
 
 // Each wrong with probability at most alpha.
-double LowerBound(int64_t k, int64_t n, double alpha) {
-  if (k == 0) return 0;
-  if (k == n) return std::pow(alpha, 1 / static_cast<double>(n));
-  return boost::math::ibeta_inv(static_cast<double>(k), static_cast<double>(n - k + 1), alpha,
-                                Policy());
-}
-
 double UpperBound(int64_t k, int64_t n, double alpha) {
   if (k == n) return 1;
   // expm1 keeps the digits of a small bound.
@@ -46,7 +41,7 @@ double UpperBound(int64_t k, int64_t n, double alpha) {
 
 Interval ClopperPearson(int64_t k, int64_t n, double confidence_level) {
   const double alpha = (1 - confidence_level) / 2;
-  return {LowerBound(k, n, alpha), UpperBound(k, n, alpha)};
+  return {ClopperPearsonLower(k, n, alpha), UpperBound(k, n, alpha)};
 }
 
 FisherExact::FisherExact(int64_t max_total) {

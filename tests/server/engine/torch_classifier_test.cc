@@ -87,6 +87,7 @@ TEST(TorchClassifier, WhatIsOddButWorksIsSaid) {
   EXPECT_THAT(Warnings("zero_gradient"), HasSubstr("gradient is zero"));
   EXPECT_THAT(Warnings("random"), HasSubstr("not reproducible"));
   EXPECT_THAT(Warnings("softmax"), HasSubstr("probabilities"));
+  EXPECT_THAT(Warnings("nan_some"), HasSubstr("not finite on some"));
   EXPECT_THAT(Warnings("double_output"), HasSubstr("float32"));
 }
 

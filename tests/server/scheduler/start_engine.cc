@@ -1,12 +1,18 @@
-// Starts an engine, writes its process id to a descriptor and waits to be killed: the parent whose death an engine must notice.
+// start_engine ENGINE FD plain|closed: starts an engine, writes its process id to a descriptor and waits to be killed, as the parent
+// whose death an engine must notice. "closed": without standard input, output and error.
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
+#include <initializer_list>
 
 #include "server/scheduler/engine_process.h"
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
+  if (std::strcmp(argv[3], "closed") == 0) {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) close(fd);
+  }
   const auto engine = assay::scheduler::EngineProcess::Start({argv[1], "", 1});
   if (!engine.ok()) return 1;
   // An answer shows that the engine is up and not about to notice a parent that died earlier.

@@ -1,0 +1,91 @@
+// docs/conditions.md against the table of methods.
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "common/condition.h"
+#include "common/errors.h"
+#include "gmock/gmock.h"
+
+namespace assay {
+namespace {
+
+std::string Page() {
+  std::ifstream file(ASSAY_SOURCE_DIR "/docs/conditions.md");
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// The family's section: from its heading to the next of the same level.
+std::string Section(const std::string& page, const std::string& expression) {
+  const std::string family = expression.substr(0, expression.find('/'));
+  const std::string heading = family == kFamilyAttack ? "\n## Attacks\n"
+                              : family == kFamilyCorruption
+                                  ? "\n## Corruptions\n"
+                                  : absl::StrCat("\n## `", expression, "`\n");
+  const size_t start = page.find(heading);
+  if (start == std::string::npos) return "";
+  return page.substr(start, page.find("\n## ", start + heading.size()) - start);
+}
+
+TEST(ConditionsPage, HasEveryMethodWithEveryParameterAndItsDefault) {
+  const std::string page = Page();
+  for (const MethodHelp& method : AllMethods()) {
+    SCOPED_TRACE(method.expression);
+    EXPECT_TRUE(absl::StrContains(page, absl::StrCat("`", method.expression, "`")));
+    const std::vector<std::string> rows = absl::StrSplit(Section(page, method.expression), '\n');
+    for (const ParameterHelp& parameter : method.parameters) {
+      const std::string start = absl::StrCat("| `", parameter.name, "` | ");
+      const auto row = std::find_if(rows.begin(), rows.end(), [&](const std::string& line) {
+        return absl::StartsWith(line, start);
+      });
+      ASSERT_NE(row, rows.end()) << parameter.name;
+      std::string cell = row->substr(start.size());
+      cell = cell.substr(0, cell.find(" | "));
+      cell.erase(std::remove(cell.begin(), cell.end(), '`'), cell.end());
+      EXPECT_EQ(cell, parameter.default_value) << parameter.name;
+    }
+  }
+}
+
+// The first column of tables that name methods, and headings that do.
+TEST(ConditionsPage, HasNoMethodThatDoesNotExist) {
+  for (absl::string_view line : absl::StrSplit(Page(), '\n')) {
+    for (const char* prefix : {"| `attack/", "| `corruption/", "| `smoothing/", "### `", "## `"}) {
+      if (!absl::StartsWith(line, prefix)) continue;
+      const std::vector<std::string> parts = absl::StrSplit(line, '`');
+      EXPECT_TRUE(ParseConditions({parts.at(1)}).ok()) << line;
+    }
+  }
+}
+
+// Lines of code blocks are expressions; ids in the text are what expressions become.
+TEST(ConditionsPage, HasExamplesThatParse) {
+  const std::vector<std::string> blocks = absl::StrSplit(Page(), "```");
+  ASSERT_GE(blocks.size(), 3u);
+  size_t examples = 0;
+  for (absl::string_view line : absl::StrSplit(blocks[1], '\n')) {
+    if (line.empty() || absl::StrContains(line, "[")) continue;
+    const auto parsed = ParseConditions({std::string(line)});
+    EXPECT_TRUE(parsed.ok()) << parsed.status();
+    ++examples;
+  }
+  EXPECT_GE(examples, 4u);
+  for (const char* expression : {"attack/pgd", "attack/pgd:norm=l2,steps=50",
+                                 "corruption/fog:severity=3", "smoothing/gaussian:n=10000"}) {
+    const auto parsed = ParseConditions({expression});
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_TRUE(absl::StrContains(Page(), absl::StrCat("`", parsed->at(0).id(), "`")))
+        << parsed->at(0).id();
+  }
+}
+
+}  // namespace
+}  // namespace assay

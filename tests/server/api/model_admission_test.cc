@@ -1,0 +1,97 @@
+#include "server/api/model_admission.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/api/api_fixture.h"
+
+namespace assay::api {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ModelAdmissionTest : public ::testing::Test {
+ protected:
+  absl::Status Check(const std::string& bytes) const {
+    const std::string path = directory_.File("model");
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+    return CheckTorchScriptFile(path);
+  }
+  void ExpectInvalid(const std::string& bytes, const std::string& text) const {
+    const absl::Status status = Check(bytes);
+    EXPECT_THAT(status, HasReason(Reason::kInvalidModel));
+    EXPECT_THAT(std::string(status.message()), HasSubstr(text));
+  }
+  // The files that are models: one made here, and LibTorch's own if the engine has been built.
+  static std::vector<std::string> Models() {
+    std::vector<std::string> models = {ModelFile("")};
+    std::error_code error;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(ASSAY_BINARY_DIR "/tests/zoo", error)) {
+      if (entry.path().extension() != ".pt") continue;
+      std::ifstream file(entry.path(), std::ios::binary);
+      models.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    }
+    return models;
+  }
+  store::TempDirectory directory_;
+};
+
+TEST_F(ModelAdmissionTest, TorchScriptFilesAreAdmitted) {
+  for (const std::string& model : Models()) EXPECT_THAT(Check(model), IsOk());
+}
+
+TEST_F(ModelAdmissionTest, AFileThatIsCutOffAnywhereIsRefused) {
+  for (const std::string& model : Models()) {
+    for (size_t size = 0; size < model.size(); size += 64) {
+      ASSERT_THAT(Check(model.substr(0, size)), HasReason(Reason::kInvalidModel)) << size;
+    }
+    ExpectInvalid(model.substr(0, model.size() - 1), "damaged or cut off");
+  }
+}
+
+TEST_F(ModelAdmissionTest, NoDamageOfOneByteOfTheDirectoryIsFatal) {
+  const std::string model = ModelFile("");
+  const size_t directory = model.find("PK\x01\x02");
+  for (size_t at = directory; at < model.size(); ++at) {
+    for (const char value : {'\x00', '\x7f', '\xff'}) {
+      std::string damaged = model;
+      damaged[at] = value;
+      const absl::Status status = Check(damaged);
+      if (!status.ok()) ASSERT_THAT(status, HasReason(Reason::kInvalidModel)) << at;
+    }
+  }
+}
+
+TEST_F(ModelAdmissionTest, WhatTheFileIsInsteadIsTold) {
+  ExpectInvalid("", "not a TorchScript model");
+  ExpectInvalid("P", "not a TorchScript model");
+  ExpectInvalid("import torch\n", "zip archives");
+  ExpectInvalid(std::string(100'000, '\0'), "not a TorchScript model");
+  ExpectInvalid(std::string("\x80\x02}q", 4), "pickle");
+  ExpectInvalid(MakeZip({{"archive/data.pkl", "x"}, {"archive/data/0", "x"}}), "checkpoint");
+  ExpectInvalid(MakeZip({{"readme.txt", "x"}}), "zip archive, but not a TorchScript model");
+  ExpectInvalid(MakeZip({}), "damaged");
+}
+
+TEST_F(ModelAdmissionTest, EveryRefusalSaysHowToMakeAModel) {
+  ExpectInvalid("", "torch.jit.script(model).save(path)");
+  ExpectInvalid(MakeZip({{"archive/data.pkl", "x"}}), "torch.jit.script(model).save(path)");
+}
+
+TEST_F(ModelAdmissionTest, ACommentBehindTheArchiveIsNoObstacle) {
+  std::string model = ModelFile("");
+  model[model.size() - 2] = '\x05';
+  EXPECT_THAT(Check(model + "hello"), IsOk());
+}
+
+TEST_F(ModelAdmissionTest, AMissingFileIsAFaultOfTheStore) {
+  EXPECT_THAT(CheckTorchScriptFile(directory_.File("nothing")), HasReason(Reason::kStorageFailed));
+}
+
+}  // namespace
+}  // namespace assay::api

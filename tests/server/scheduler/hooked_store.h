@@ -1,0 +1,187 @@
+// A JobStore in front of another one, in whose calls a test can get in between: to make them fail, or to do something first.
+#ifndef ASSAY_TESTS_SERVER_SCHEDULER_HOOKED_STORE_H_
+#define ASSAY_TESTS_SERVER_SCHEDULER_HOOKED_STORE_H_
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/errors.h"
+#include "common/mutex.h"
+#include "server/store/job_store.h"
+
+namespace assay::store {
+
+class HookedStore final : public JobStore {
+ public:
+  explicit HookedStore(JobStore& store) : store_(store) {}
+
+  // Called with the name of every method, such as "CommitTask", before the call goes on; an error is the call's result. May call the
+  // store behind this one.
+  void SetHook(std::function<absl::Status(const std::string& method)> hook) {
+    MutexLock lock(mutex_);
+    hook_ = std::move(hook);
+  }
+
+  absl::StatusOr<ModelRecord> CreateModel(const ModelRecord& model,
+                                          const std::string& request_id) override {
+    ASSAY_RETURN_IF_ERROR(Before("CreateModel"));
+    return store_.CreateModel(model, request_id);
+  }
+  absl::StatusOr<ModelRecord> GetModel(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("GetModel"));
+    return store_.GetModel(name);
+  }
+  absl::StatusOr<Listing<ModelRecord>> ListModels(const Page& page) override {
+    ASSAY_RETURN_IF_ERROR(Before("ListModels"));
+    return store_.ListModels(page);
+  }
+  absl::Status DeleteModel(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("DeleteModel"));
+    return store_.DeleteModel(name);
+  }
+  absl::Status SetModelValidation(const std::string& name,
+                                  const v1::ModelValidation& validation) override {
+    ASSAY_RETURN_IF_ERROR(Before("SetModelValidation"));
+    return store_.SetModelValidation(name, validation);
+  }
+  absl::StatusOr<std::optional<v1::NumericsFingerprint>> GetNumerics(
+      const std::string& key) override {
+    ASSAY_RETURN_IF_ERROR(Before("GetNumerics"));
+    return store_.GetNumerics(key);
+  }
+  absl::Status SetNumerics(const std::string& key,
+                           const v1::NumericsFingerprint& numerics) override {
+    ASSAY_RETURN_IF_ERROR(Before("SetNumerics"));
+    return store_.SetNumerics(key, numerics);
+  }
+  absl::StatusOr<DatasetRecord> CreateDataset(const DatasetRecord& dataset,
+                                              const std::string& request_id) override {
+    ASSAY_RETURN_IF_ERROR(Before("CreateDataset"));
+    return store_.CreateDataset(dataset, request_id);
+  }
+  absl::StatusOr<DatasetRecord> GetDataset(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("GetDataset"));
+    return store_.GetDataset(name);
+  }
+  absl::StatusOr<Listing<DatasetRecord>> ListDatasets(const Page& page) override {
+    ASSAY_RETURN_IF_ERROR(Before("ListDatasets"));
+    return store_.ListDatasets(page);
+  }
+  absl::Status DeleteDataset(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("DeleteDataset"));
+    return store_.DeleteDataset(name);
+  }
+  absl::StatusOr<std::vector<std::string>> BlobsInUse() override {
+    ASSAY_RETURN_IF_ERROR(Before("BlobsInUse"));
+    return store_.BlobsInUse();
+  }
+  absl::StatusOr<EvaluationRecord> CreateEvaluation(const v1::Evaluation& evaluation,
+                                                    const std::vector<Task>& tasks,
+                                                    const std::string& request_id) override {
+    ASSAY_RETURN_IF_ERROR(Before("CreateEvaluation"));
+    return store_.CreateEvaluation(evaluation, tasks, request_id);
+  }
+  absl::StatusOr<EvaluationRecord> GetEvaluation(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("GetEvaluation"));
+    return store_.GetEvaluation(name);
+  }
+  absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(const Page& page) override {
+    ASSAY_RETURN_IF_ERROR(Before("ListEvaluations"));
+    return store_.ListEvaluations(page);
+  }
+  absl::StatusOr<EvaluationRecord> CancelEvaluation(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("CancelEvaluation"));
+    return store_.CancelEvaluation(name);
+  }
+  absl::StatusOr<EvaluationRecord> RetryEvaluation(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("RetryEvaluation"));
+    return store_.RetryEvaluation(name);
+  }
+  absl::Status FailEvaluation(const std::string& name, const v1::Failure& failure) override {
+    ASSAY_RETURN_IF_ERROR(Before("FailEvaluation"));
+    return store_.FailEvaluation(name, failure);
+  }
+  absl::Status DeleteEvaluation(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("DeleteEvaluation"));
+    return store_.DeleteEvaluation(name);
+  }
+  absl::StatusOr<std::vector<TaskOutcomes>> GetOutcomes(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("GetOutcomes"));
+    return store_.GetOutcomes(name);
+  }
+  absl::StatusOr<std::map<std::string, int64_t>> CountEvaluations() override {
+    ASSAY_RETURN_IF_ERROR(Before("CountEvaluations"));
+    return store_.CountEvaluations();
+  }
+  absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override {
+    ASSAY_RETURN_IF_ERROR(Before("CountTasks"));
+    return store_.CountTasks();
+  }
+  absl::StatusOr<std::optional<int64_t>> OldestOpenTaskMicros() override {
+    ASSAY_RETURN_IF_ERROR(Before("OldestOpenTaskMicros"));
+    return store_.OldestOpenTaskMicros();
+  }
+  absl::StatusOr<v1::DatasetManifest> GetStreamManifest(const std::string& evaluation) override {
+    ASSAY_RETURN_IF_ERROR(Before("GetStreamManifest"));
+    return store_.GetStreamManifest(evaluation);
+  }
+  absl::Status CreateStreamManifest(const std::string& evaluation,
+                                    const v1::DatasetManifest& manifest) override {
+    ASSAY_RETURN_IF_ERROR(Before("CreateStreamManifest"));
+    return store_.CreateStreamManifest(evaluation, manifest);
+  }
+  absl::Status AppendStreamChunk(const std::string& evaluation, int64_t index,
+                                 const v1::DatasetManifest::Chunk& chunk,
+                                 const std::vector<Task>& tasks) override {
+    ASSAY_RETURN_IF_ERROR(Before("AppendStreamChunk"));
+    return store_.AppendStreamChunk(evaluation, index, chunk, tasks);
+  }
+  absl::Status FinishStream(const std::string& evaluation, const std::string& dataset) override {
+    ASSAY_RETURN_IF_ERROR(Before("FinishStream"));
+    return store_.FinishStream(evaluation, dataset);
+  }
+  absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
+                                                       int64_t lease_micros,
+                                                       const std::string& prefer_model) override {
+    ASSAY_RETURN_IF_ERROR(Before("ClaimTask"));
+    return store_.ClaimTask(owner, lease_micros, prefer_model);
+  }
+  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) override {
+    ASSAY_RETURN_IF_ERROR(Before("RenewLease"));
+    return store_.RenewLease(claim, lease_micros);
+  }
+  absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
+                          const v1::NumericsFingerprint& numerics) override {
+    ASSAY_RETURN_IF_ERROR(Before("CommitTask"));
+    return store_.CommitTask(claim, outcomes, numerics);
+  }
+  absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt) override {
+    ASSAY_RETURN_IF_ERROR(Before("ReleaseTask"));
+    return store_.ReleaseTask(claim, count_attempt);
+  }
+  absl::Status ReleaseAllLeases() override {
+    ASSAY_RETURN_IF_ERROR(Before("ReleaseAllLeases"));
+    return store_.ReleaseAllLeases();
+  }
+
+ private:
+  absl::Status Before(const std::string& method) {
+    std::function<absl::Status(const std::string&)> hook;
+    {
+      MutexLock lock(mutex_);
+      hook = hook_;
+    }
+    return hook ? hook(method) : absl::OkStatus();
+  }
+
+  JobStore& store_;
+  Mutex mutex_;
+  std::function<absl::Status(const std::string&)> hook_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace assay::store
+
+#endif  // ASSAY_TESTS_SERVER_SCHEDULER_HOOKED_STORE_H_

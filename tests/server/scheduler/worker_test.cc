@@ -1,0 +1,421 @@
+#include "server/scheduler/worker.h"
+
+#include <signal.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include "common/condition.h"
+#include "common/resource_names.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/scheduler/planner.h"
+#include "tests/server/scheduler/fake_engine_models.h"
+#include "tests/server/scheduler/hooked_store.h"
+
+namespace assay::scheduler {
+namespace {
+
+using store::HasReason;
+using store::IsOk;
+using ::testing::HasSubstr;
+
+class WorkerTest : public EngineFixture {
+ protected:
+  WorkerTest() {
+    worker_options_.owner = "worker";
+    worker_options_.device = "cpu";
+    worker_options_.lease_seconds = 0.1;  // of a clock that stands still; renewed every 33 ms
+    worker_options_.cancel_grace_seconds = 0.3;
+  }
+
+  ~WorkerTest() override {
+    workers_.clear();
+    pool_.reset();
+  }
+
+  void StartWorker() {
+    if (!hooked_) hooked_.emplace(*store_);
+    if (!pool_) pool_.emplace(options_, *hooked_, *blobs_, metrics_);
+    workers_.push_back(
+        std::make_unique<Worker>(worker_options_, *hooked_, *blobs_, *pool_, hub_, metrics_));
+  }
+  store::HookedStore& hooked() {
+    if (!hooked_) hooked_.emplace(*store_);
+    return *hooked_;
+  }
+
+  // Queues an evaluation of a model that behaves as told.
+  void Submit(const std::string& id, const std::string& behaviour, const std::vector<int>& chunks,
+              int32_t task_samples, const std::vector<std::string>& conditions = {"clean"}) {
+    AddModel(id, behaviour);
+    AddDataset(id, chunks);
+    v1::Evaluation evaluation;
+    evaluation.set_name("evaluations/" + id);
+    evaluation.mutable_spec()->set_model("models/" + id);
+    evaluation.mutable_spec()->set_dataset("datasets/" + id);
+    const auto parsed = ParseConditions(conditions);
+    ASSERT_THAT(parsed, IsOk());
+    for (const auto& condition : *parsed) *evaluation.add_conditions() = condition;
+    int64_t samples = 0;
+    for (const int n : chunks) samples += n;
+    ASSERT_THAT(
+        store_->CreateEvaluation(evaluation, PlanTasks(*parsed, 0, samples, task_samples), ""),
+        IsOk());
+    hub_.NotifyWork();
+  }
+
+  v1::Evaluation Get(const std::string& id) {
+    const auto record = store_->GetEvaluation("evaluations/" + id);
+    EXPECT_THAT(record, IsOk());
+    return record.ok() ? record->proto : v1::Evaluation();
+  }
+  bool Ends(const std::string& id, v1::Evaluation::State state) {
+    return Eventually([&] { return Get(id).state() == state; });
+  }
+  // Whether the evaluation has every outcome of [0, samples) under `conditions` conditions, once, with the labels of the dataset.
+  void ExpectComplete(const std::string& id, int samples, int conditions = 1) {
+    const auto tasks = store_->GetOutcomes("evaluations/" + id);
+    ASSERT_THAT(tasks, IsOk());
+    std::set<std::pair<int, int64_t>> seen;
+    for (const auto& task : *tasks) {
+      for (const auto& outcome : task.outcomes.outcomes()) {
+        EXPECT_TRUE(seen.insert({task.condition, outcome.sample()}).second);
+        EXPECT_EQ(outcome.label(), outcome.sample() % 10);
+      }
+    }
+    EXPECT_EQ(seen.size(), static_cast<size_t>(samples * conditions));
+  }
+
+  WorkerOptions worker_options_;
+  Hub hub_;
+  std::optional<store::HookedStore> hooked_;
+  std::optional<EnginePool> pool_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+TEST_F(WorkerTest, EveryTaskIsRunAndCommittedOnce) {
+  StartWorker();
+  // Tasks that begin and end inside chunks, and one that spans three.
+  Submit("e", "", {7, 5, 1, 12}, 10, {"clean", "corruption/gaussian_noise:severity=1-2"});
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 25, 3);
+  EXPECT_EQ(Get("e").progress().samples_done(), 75);
+  EXPECT_TRUE(Eventually([&] {
+    const std::string text = metrics_.Render();
+    return text.find("assay_samples_total{kind=\"clean\"} 25") != std::string::npos &&
+           text.find("assay_samples_total{kind=\"corruption\"} 50") != std::string::npos &&
+           text.find("assay_task_seconds_count{kind=\"corruption\"} 6") != std::string::npos;
+  }));
+  EXPECT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").condition.empty(); }))
+      << "nothing is running any more";
+}
+
+TEST_F(WorkerTest, TwoWorkersShareTheTasks) {
+  StartWorker();
+  worker_options_.owner = "other";
+  worker_options_.device = "cuda:0";
+  StartWorker();
+  Submit("e", "", {200}, 10);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 200);
+}
+
+TEST_F(WorkerTest, ProgressOfARunningTaskIsTold) {
+  StartWorker();
+  Submit("e", "run=wait:" + directory_.File("gate"), {10}, 10);
+  EXPECT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 1; }));
+  EXPECT_DOUBLE_EQ(hub_.GetRunning("evaluations/e").work_done, 5);
+  EXPECT_EQ(Get("e").state(), v1::Evaluation::RUNNING);
+  Touch(directory_.File("gate"));
+  EXPECT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+}
+
+TEST_F(WorkerTest, ATaskWhoseEngineDiesIsTriedAgain) {
+  StartWorker();
+  Submit("e", "run=abort-once:" + directory_.File("died"), {20}, 10);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+  EXPECT_THAT(metrics_.Render(),
+              HasSubstr("assay_engine_restarts_total{reason=\"died_at_work\"} 1"));
+}
+
+TEST_F(WorkerTest, AnEngineThatDiesAgainAndAgainFailsTheEvaluationAndNoOther) {
+  StartWorker();
+  Submit("bad", "run=abort", {20}, 10);
+  Submit("good", "", {20}, 10);
+  ASSERT_TRUE(Ends("bad", v1::Evaluation::FAILED));
+  EXPECT_EQ(Get("bad").failure().reason(), "ENGINE_LOST");
+  EXPECT_THAT(Get("bad").failure().message(), HasSubstr("signal 6"));
+  EXPECT_THAT(Get("bad").failure().message(), HasSubstr("after 3 attempts"));
+  EXPECT_THAT(metrics_.Render(),
+              HasSubstr("assay_engine_restarts_total{reason=\"died_at_work\"} 3"));
+  EXPECT_TRUE(Ends("good", v1::Evaluation::SUCCEEDED));
+}
+
+TEST_F(WorkerTest, ErrorsOfTheModelFailTheEvaluationAtOnce) {
+  StartWorker();
+  Submit("e", "run=error", {20}, 10);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::FAILED));
+  EXPECT_EQ(Get("e").failure().reason(), "MODEL_FAILED");
+  EXPECT_THAT(Get("e").failure().message(), HasSubstr("boom"));
+  Submit("at-load", "load=nan", {20}, 10);
+  ASSERT_TRUE(Ends("at-load", v1::Evaluation::FAILED));
+  EXPECT_EQ(Get("at-load").failure().reason(), "MODEL_NOT_FINITE");
+  EXPECT_THAT(metrics_.Render(),
+              HasSubstr("assay_engine_restarts_total{reason=\"died_at_work\"} 0"));
+}
+
+TEST_F(WorkerTest, AWrongNumberOfOutcomesIsNeverCommitted) {
+  StartWorker();
+  Submit("e", "run=short", {20}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::FAILED));
+  EXPECT_EQ(Get("e").failure().reason(), "INTERNAL");
+  EXPECT_THAT(Get("e").failure().message(), HasSubstr("log"));
+  const auto outcomes = store_->GetOutcomes("evaluations/e");
+  ASSERT_THAT(outcomes, IsOk());
+  EXPECT_TRUE(outcomes->empty());
+}
+
+TEST_F(WorkerTest, AnEvaluationWhoseModelIsGoneFailsInsteadOfWaitingForEver) {
+  Submit("e", "", {20}, 20);
+  ASSERT_THAT(store_->CancelEvaluation("evaluations/e"), IsOk());
+  ASSERT_THAT(store_->DeleteModel("models/e"), IsOk());
+  ASSERT_THAT(store_->RetryEvaluation("evaluations/e"), IsOk());
+  StartWorker();
+  ASSERT_TRUE(Ends("e", v1::Evaluation::FAILED));
+  EXPECT_EQ(Get("e").failure().reason(), "NOT_FOUND");
+  EXPECT_THAT(Get("e").failure().message(), HasSubstr("models/e"));
+}
+
+TEST_F(WorkerTest, ACancelledEvaluationStopsAndTheEngineGoesOnToTheNext) {
+  StartWorker();
+  Submit("e", "run=wait:" + directory_.File("gate"), {20}, 10);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 1; }));
+  ASSERT_THAT(store_->CancelEvaluation("evaluations/e"), IsOk());
+  EXPECT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").condition.empty(); }));
+  EXPECT_EQ(Get("e").state(), v1::Evaluation::CANCELLED);
+  Touch(directory_.File("gate"));
+  ASSERT_THAT(store_->RetryEvaluation("evaluations/e"), IsOk());
+  hub_.NotifyWork();
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+  EXPECT_EQ(FileText(directory_.File("engine-1.log")), "") << "no second engine was started";
+}
+
+TEST_F(WorkerTest, ACancelledEvaluationWhoseModelHangsIsKilledAfterTheGracePeriod) {
+  StartWorker();
+  Submit("e", "run=hang", {20}, 10);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 1; }));
+  ASSERT_THAT(store_->CancelEvaluation("evaluations/e"), IsOk());
+  Submit("next", "", {20}, 10);
+  EXPECT_TRUE(Ends("next", v1::Evaluation::SUCCEEDED));
+  EXPECT_EQ(Get("e").state(), v1::Evaluation::CANCELLED);
+}
+
+TEST_F(WorkerTest, ACancelledEvaluationDoesNotWaitForAModelThatHangsWhileLoading) {
+  StartWorker();
+  Submit("e", "load=hang", {20}, 10);
+  ASSERT_TRUE(Eventually([&] { return Get("e").state() == v1::Evaluation::RUNNING; }));
+  ASSERT_THAT(store_->CancelEvaluation("evaluations/e"), IsOk());
+  Submit("next", "", {20}, 10);
+  EXPECT_TRUE(Ends("next", v1::Evaluation::SUCCEEDED));
+}
+
+TEST_F(WorkerTest, AModelWithoutProgressCountsAsHanging) {
+  worker_options_.stall_seconds = 0.3;
+  StartWorker();
+  Submit("e", "run=hang", {20}, 10);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::FAILED));
+  EXPECT_EQ(Get("e").failure().reason(), "MODEL_FAILED");
+  EXPECT_THAT(Get("e").failure().message(), HasSubstr("no progress for 0.3 s under clean"));
+}
+
+TEST_F(WorkerTest, SlowProgressIsNoStall) {
+  worker_options_.stall_seconds = 1;
+  StartWorker();
+  Submit("e", "run=drip:" + directory_.File("gate"), {20}, 20);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 1; }));
+  // Longer than the limit, as told by the lease's renewals.
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_TRUE(Eventually([&] {
+    return std::chrono::steady_clock::now() - start > std::chrono::milliseconds(1500);
+  }));
+  EXPECT_EQ(Get("e").state(), v1::Evaluation::RUNNING);
+  Touch(directory_.File("gate"));
+  EXPECT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+}
+
+TEST_F(WorkerTest, ALongTaskKeepsItsLease) {
+  StartWorker();
+  Submit("e", "run=wait:" + directory_.File("gate"), {20}, 20);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 1; }));
+  // Each renewal moves the end of the lease; between two of them the clock moves by half a lease.
+  for (int i = 0; i < 4; ++i) {
+    std::atomic<int> renewals = 0;
+    hooked().SetHook([&](const std::string& method) {
+      if (method == "RenewLease") ++renewals;
+      return absl::OkStatus();
+    });
+    ASSERT_TRUE(Eventually([&] { return renewals >= 2; }));
+    hooked().SetHook(nullptr);
+    clock_.AdvanceSeconds(0.05);
+  }
+  const auto other = store_->ClaimTask("other", 1'000'000, "");
+  ASSERT_THAT(other, IsOk());
+  EXPECT_FALSE(other->has_value());
+  Touch(directory_.File("gate"));
+  EXPECT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+}
+
+TEST_F(WorkerTest, TheResultOfALostLeaseIsDropped) {
+  // The worker is held up at its commit for so long that somebody else takes the task over and finishes it.
+  std::atomic<bool> taken = false;
+  hooked().SetHook([&](const std::string& method) -> absl::Status {
+    if (method == "RenewLease") return Error(Reason::kStorageFailed, "no contact");
+    if (method != "CommitTask" || taken) return absl::OkStatus();
+    taken = true;
+    clock_.AdvanceSeconds(60);
+    const auto claim = store_->ClaimTask("other", 1'000'000, "");
+    EXPECT_THAT(claim, IsOk());
+    if (!claim.ok() || !claim->has_value()) return absl::OkStatus();
+    EXPECT_EQ((*claim)->attempt, 2);
+    v1::OutcomeBatch outcomes = store::MakeOutcomes((*claim)->task);
+    for (auto& outcome : *outcomes.mutable_outcomes()) outcome.set_prediction(9);
+    return store_->CommitTask(**claim, outcomes, store::MakeNumerics("other"));
+  });
+  StartWorker();
+  Submit("e", "", {10}, 10);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ASSERT_TRUE(taken);
+  // A second evaluation shows that the worker is past its late commit.
+  Submit("next", "", {10}, 10);
+  ASSERT_TRUE(Ends("next", v1::Evaluation::SUCCEEDED));
+  const auto outcomes = store_->GetOutcomes("evaluations/e");
+  ASSERT_THAT(outcomes, IsOk());
+  ASSERT_EQ(outcomes->size(), 1u);
+  EXPECT_EQ(outcomes->at(0).numerics.device(), "other");
+  EXPECT_EQ(outcomes->at(0).outcomes.outcomes(0).prediction(), 9);
+}
+
+TEST_F(WorkerTest, ALeaseLostWhileTheTaskRunsStopsIt) {
+  StartWorker();
+  Submit("e", "run=wait:" + directory_.File("gate"), {10}, 10);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 1; }));
+  std::atomic<bool> refused = false;
+  hooked().SetHook([&](const std::string& method) -> absl::Status {
+    if (method != "RenewLease" || refused) return absl::OkStatus();
+    refused = true;
+    return Error(Reason::kLeaseLost, "taken over");
+  });
+  EXPECT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").condition.empty(); }));
+  EXPECT_EQ(Get("e").state(), v1::Evaluation::RUNNING) << "it is somebody else's now";
+  // When that somebody dies too, the task is claimed again.
+  Touch(directory_.File("gate"));
+  clock_.AdvanceSeconds(60);
+  hub_.NotifyWork();
+  EXPECT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+}
+
+TEST_F(WorkerTest, AStoreThatFailsForAWhileLosesNothing) {
+  std::atomic<int> failures = 0;
+  hooked().SetHook([&](const std::string& method) -> absl::Status {
+    if (method != "CommitTask" || ++failures > 6) return absl::OkStatus();
+    hub_.NotifyWork();  // so that the test does not wait for the worker's patience
+    return Error(failures % 2 == 0 ? Reason::kStorageFull : Reason::kStorageFailed, "no room");
+  });
+  StartWorker();
+  Submit("e", "", {20}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+  EXPECT_TRUE(Eventually([&] {
+    return metrics_.Render().find("assay_passes_total{direction=\"forward\",kind=\"clean\"} 20") !=
+           std::string::npos;
+  })) << "computed once";
+}
+
+TEST_F(WorkerTest, AStoreThatFailsOtherwiseIsTriedAgainToo) {
+  for (const char* failing : {"ClaimTask", "GetEvaluation", "GetModel", "GetDataset", "GetNumerics",
+                              "SetNumerics", "SetModelValidation"}) {
+    SCOPED_TRACE(failing);
+    std::atomic<int> failures = 0;
+    hooked().SetHook([&](const std::string& method) -> absl::Status {
+      if (method != failing || ++failures > 1) return absl::OkStatus();
+      hub_.NotifyWork();
+      return Error(Reason::kStorageFailed, "the disk at /secret is gone");
+    });
+    if (workers_.empty()) StartWorker();
+    const std::string id = Slug(failing);
+    Submit(id, "", {20}, 20);
+    ASSERT_TRUE(Ends(id, v1::Evaluation::SUCCEEDED));
+    ExpectComplete(id, 20);
+    hooked().SetHook(nullptr);
+  }
+}
+
+TEST_F(WorkerTest, AStoreThatKeepsFailingFailsTheEvaluationWithoutTellingPaths) {
+  hooked().SetHook([&](const std::string& method) -> absl::Status {
+    if (method != "GetDataset") return absl::OkStatus();
+    return Error(Reason::kStorageFailed, "the disk at /secret is gone");
+  });
+  StartWorker();
+  Submit("e", "", {20}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::FAILED));
+  EXPECT_EQ(Get("e").failure().reason(), "STORAGE_FAILED");
+  EXPECT_THAT(Get("e").failure().message(), ::testing::Not(HasSubstr("/secret")));
+}
+
+TEST_F(WorkerTest, AShutdownGivesTheTaskBackWithoutCountingTheAttempt) {
+  StartWorker();
+  Submit("e", "run=wait:" + directory_.File("gate"), {20}, 20);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 1; }));
+  workers_.clear();
+  EXPECT_TRUE(hub_.GetRunning("evaluations/e").condition.empty());
+  const auto claim = store_->ClaimTask("other", 1'000'000, "");
+  ASSERT_THAT(claim, IsOk());
+  ASSERT_TRUE(claim->has_value()) << "open at once, not when the lease runs out";
+  EXPECT_EQ((*claim)->attempt, 1);
+}
+
+TEST_F(WorkerTest, AShutdownDoesNotWaitForAModelThatHangs) {
+  for (const char* behaviour : {"load=hang", "run=hang"}) {
+    SCOPED_TRACE(behaviour);
+    const std::string id = Slug(behaviour);
+    Submit(id, behaviour, {20}, 20);
+    StartWorker();
+    ASSERT_TRUE(Eventually([&] { return Get(id).state() == v1::Evaluation::RUNNING; }));
+    workers_.clear();
+    ASSERT_THAT(store_->CancelEvaluation("evaluations/" + id), IsOk());
+  }
+}
+
+TEST_F(WorkerTest, AShutdownEndsTheWaitForAFullStore) {
+  std::atomic<bool> waiting = false;
+  hooked().SetHook([&](const std::string& method) -> absl::Status {
+    if (method != "CommitTask") return absl::OkStatus();
+    waiting = true;
+    return Error(Reason::kStorageFull, "no room");
+  });
+  StartWorker();
+  Submit("e", "", {20}, 20);
+  ASSERT_TRUE(Eventually([&] { return waiting.load(); }));
+  workers_.clear();
+  EXPECT_EQ(Get("e").state(), v1::Evaluation::RUNNING) << "for the next start to finish";
+}
+
+TEST_F(WorkerTest, AnUnloadedModelIsLoadedAgainForTheTaskThatWasRunning) {
+  StartWorker();
+  const std::string gate = directory_.File("gate");
+  Submit("e", "run=wait:" + gate, {20}, 20);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 1; }));
+  Touch(gate);
+  pool_->Unload("models/e");
+  EXPECT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+}
+
+}  // namespace
+}  // namespace assay::scheduler
