@@ -1,8 +1,15 @@
 #include "server/api/context.h"
 
+#include "absl/strings/str_cat.h"
 #include "common/log.h"
 
 namespace assay::api {
+
+absl::Status NameTaken(absl::string_view collection, const std::string& name) {
+  return Error(Reason::kAlreadyExists,
+               absl::StrCat(name, " exists with other content; choose another name"))
+      .Resource(collection, name);
+}
 
 void LogIfInternal(const absl::Status& status) {
   if (status.code() == absl::StatusCode::kInternal) LogError(status.message());

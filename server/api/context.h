@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <string>
 #include <utility>
 
 #include "common/clock.h"
@@ -37,6 +38,9 @@ struct Context {
     return Error(Reason::kShuttingDown, "the server is stopping").RetryAfterSeconds(5);
   }
 };
+
+// The refusal of a name that other content has, for validate_only; the store says it otherwise.
+absl::Status NameTaken(absl::string_view collection, const std::string& name);
 
 // For the log: errors that the client is not told about in full.
 void LogIfInternal(const absl::Status& status);

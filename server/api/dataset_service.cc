@@ -12,7 +12,12 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::CreateDataset(
     ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
     ASSAY_ASSIGN_OR_RETURN(auto record,
                            PrepareDataset(context_, request->dataset_id(), request->manifest()));
-    if (!request->validate_only()) {
+    if (request->validate_only()) {
+      const auto existing = context_.store.GetDataset(record.proto.name());
+      if (existing.ok() && existing->proto.digest() != record.proto.digest()) {
+        return NameTaken(kDatasets, record.proto.name());
+      }
+    } else {
       ASSAY_ASSIGN_OR_RETURN(record, context_.store.CreateDataset(record, request->request_id()));
     }
     response->Swap(&record.proto);

@@ -155,7 +155,12 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   v1::Evaluation evaluation =
       NewEvaluation(context, request.evaluation_id(), v1::Evaluation::QUEUED, conditions);
   *evaluation.mutable_spec() = spec;
-  if (request.validate_only()) return store::EvaluationRecord{evaluation, 0};
+  if (request.validate_only()) {
+    if (context.store.GetEvaluation(evaluation.name()).ok()) {
+      return NameTaken(kEvaluations, evaluation.name());
+    }
+    return store::EvaluationRecord{evaluation, 0};
+  }
   ASSAY_ASSIGN_OR_RETURN(
       auto record,
       context.store.CreateEvaluation(

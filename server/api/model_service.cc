@@ -55,6 +55,10 @@ absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request, v1:
   record.proto.set_size_bytes(size);
   *record.proto.mutable_create_time() = ToTimestamp(context_.clock.NowMicros());
   if (request.validate_only()) {
+    const auto existing = context_.store.GetModel(record.proto.name());
+    if (existing.ok() && existing->proto.digest() != request.digest()) {
+      return NameTaken(kModels, record.proto.name());
+    }
     *response = record.proto;
     return absl::OkStatus();
   }

@@ -30,6 +30,8 @@ struct AttackTarget {
   const float* clean_logits;  // num_classes
   int num_classes;
   int64_t index;              // position in the dataset
+  // First of the 65,536 random streams that are the method's to use for this sample.
+  uint32_t stream = 0;
 };
 
 // The pass that a state wants at its point.
@@ -44,8 +46,10 @@ class AttackState {
  public:
   virtual ~AttackState() = default;
   virtual Need need() const = 0;
-  // The point to evaluate: inside the budget and in [0, 1].
+  // The point to evaluate: in [0, 1], and inside the budget unless the attack is a minimum-norm one.
   virtual const std::vector<float>& point() const = 0;
+  // Name of the part at work, for attacks made of several; empty otherwise.
+  virtual const char* stage() const { return ""; }
   // Derivative by the logits of the scalar whose image gradient is wanted. Used for Need::kGradient only.
   virtual void LogitGradient(const float* logits, float* derivative) const = 0;
   // Takes the results at the point and moves on. `gradient` is null after a forward pass.
@@ -59,6 +63,8 @@ class Attack {
   virtual double eps() const = 0;
   virtual std::unique_ptr<AttackState> Start(const AttackTarget& target,
                                              const RandomKey& random) const = 0;
+  // Whether points may lie outside the budget (minimum-norm methods); they count as adversarial only inside.
+  virtual bool leaves_budget() const { return false; }
   // Passes (a backward counts as two) of a sample that survives; for progress.
   virtual double work() const = 0;
 };

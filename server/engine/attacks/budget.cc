@@ -88,6 +88,21 @@ void Budget::RandomPoint(RandomStream& random, std::vector<float>* x) const {
   Project(x);
 }
 
+void Budget::RandomBoundaryPoint(RandomStream& random, std::vector<float>* x) const {
+  x->resize(size_);
+  float* const p = x->data();
+  std::vector<double> direction(size_);
+  double length = 0;
+  for (double& value : direction) {
+    value = norm_ == Norm::kLinf ? random.Uniform(-1, 1) : random.Normal();
+    length = norm_ == Norm::kLinf ? std::max(length, std::abs(value)) : length + value * value;
+  }
+  if (norm_ == Norm::kL2) length = std::sqrt(length);
+  const double scale = eps_ / (length + 1e-12);
+  for (size_t i = 0; i < size_; ++i) p[i] = static_cast<float>(image_[i] + scale * direction[i]);
+  Project(x);
+}
+
 void Budget::Ascend(const float* gradient, double step, std::vector<float>* x) const {
   float* const p = x->data();
   if (norm_ == Norm::kLinf) {

@@ -19,12 +19,18 @@ class Budget {
   // not the nearest point of their intersection).
   void Project(std::vector<float>* x) const;
 
+  // A point on the sphere (Linf: on the boundary of the cube) in a random direction, then clipped to [0, 1]: APGD's start.
+  void RandomBoundaryPoint(RandomStream& random, std::vector<float>* x) const;
+
   // Uniform in the ball, then clipped to [0, 1].
   void RandomPoint(RandomStream& random, std::vector<float>* x) const;
 
   // x += step along the direction of steepest ascent of the norm: sign(gradient) for Linf (sign(0) = 0), gradient / ||gradient|| for
   // L2 (nothing for a zero gradient); then projects.
   void Ascend(const float* gradient, double step, std::vector<float>* x) const;
+
+  Norm norm() const { return norm_; }
+  double eps() const { return eps_; }
 
  private:
   const Norm norm_;

@@ -54,7 +54,7 @@ class PgdState final : public AttackState {
 
  private:
   void Restart() {
-    RandomStream stream(random_, target_.index, static_cast<uint32_t>(restart_));
+    RandomStream stream(random_, target_.index, target_.stream + static_cast<uint32_t>(restart_));
     budget_.RandomPoint(stream, &point_);
     iteration_ = 0;
   }

@@ -1,0 +1,199 @@
+#include "server/api/grpc_server.h"
+
+#include <grpcpp/generic/generic_stub.h>
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/api/api_fixture.h"
+
+namespace assay::api {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The health and reflection protos are not packaged, so their few bytes are written by hand: a field is its tag, its length and its
+// content.
+std::string StringField(int field, const std::string& content) {
+  return std::string(1, static_cast<char>(field << 3 | 2)) +
+         std::string(1, static_cast<char>(content.size())) + content;
+}
+
+std::string Bytes(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  buffer.Dump(&slices);
+  std::string bytes;
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
+grpc::ByteBuffer Buffer(const std::string& bytes) {
+  const grpc::Slice slice(bytes);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+class GrpcServerTest : public ApiFixture {
+ protected:
+  // 1 SERVING, 2 NOT_SERVING; an error otherwise.
+  absl::StatusOr<int> Health(const std::string& name) {
+    grpc::GenericStub stub(channel());
+    grpc::ClientContext call;
+    const grpc::ByteBuffer request = Buffer(name.empty() ? "" : StringField(1, name));
+    grpc::ByteBuffer response;
+    std::promise<grpc::Status> done;
+    stub.UnaryCall(&call, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
+                   [&](const grpc::Status& status) { done.set_value(status); });
+    ASSAY_RETURN_IF_ERROR(FromGrpcStatus(done.get_future().get()));
+    const std::string bytes = Bytes(response);
+    if (bytes.size() != 2 || bytes[0] != '\x08') return absl::InternalError("not a health answer");
+    return static_cast<int>(bytes[1]);
+  }
+
+  // The answer of grpc.reflection.v1alpha to one request.
+  std::string Reflect(const std::string& request) {
+    grpc::GenericStub stub(channel());
+    grpc::ClientContext call;
+    grpc::CompletionQueue queue;
+    const auto stream = stub.PrepareCall(
+        &call, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+    const auto wait = [&] {
+      void* tag = nullptr;
+      bool ok = false;
+      return queue.Next(&tag, &ok) && ok;
+    };
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    stream->StartCall(nullptr);
+    EXPECT_TRUE(wait());
+    stream->Write(Buffer(request), nullptr);
+    EXPECT_TRUE(wait());
+    stream->Read(&response, nullptr);
+    EXPECT_TRUE(wait());
+    stream->WritesDone(nullptr);
+    EXPECT_TRUE(wait());
+    stream->Finish(&status, nullptr);
+    EXPECT_TRUE(wait());
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return Bytes(response);
+  }
+};
+
+TEST_F(GrpcServerTest, HealthIsServingForTheServerItsProbesAndEachService) {
+  for (const char* name : {"", "liveness", "readiness", "assay.v1.ChunkService",
+                           "assay.v1.ModelService", "assay.v1.DatasetService",
+                           "assay.v1.EvaluationService"}) {
+    const auto health = Health(name);
+    ASSERT_THAT(health, IsOk()) << name;
+    EXPECT_EQ(*health, 1) << name;
+  }
+  EXPECT_TRUE(absl::IsNotFound(Health("no.such.Service").status()));
+}
+
+TEST_F(GrpcServerTest, AStoppingServerIsAliveButNotServing) {
+  server().SetNotServing();
+  for (const char* name : {"", "readiness", "assay.v1.ChunkService", "assay.v1.ModelService",
+                           "assay.v1.DatasetService", "assay.v1.EvaluationService"}) {
+    const auto health = Health(name);
+    ASSERT_THAT(health, IsOk()) << name;
+    EXPECT_EQ(*health, 2) << name;
+  }
+  const auto alive = Health("liveness");
+  ASSERT_THAT(alive, IsOk());
+  EXPECT_EQ(*alive, 1);
+}
+
+TEST_F(GrpcServerTest, ReflectionListsEveryServiceAndDescribesThem) {
+  const std::string services = Reflect(StringField(7, "*"));
+  for (const char* name : {"assay.v1.ChunkService", "assay.v1.ModelService",
+                           "assay.v1.DatasetService", "assay.v1.EvaluationService",
+                           "grpc.health.v1.Health"}) {
+    EXPECT_THAT(services, HasSubstr(name));
+  }
+  EXPECT_THAT(Reflect(StringField(4, "assay.v1.EvaluationService")), HasSubstr("WatchEvaluation"));
+}
+
+TEST_F(GrpcServerTest, CallsAreCountedUnderTheNamesOfGoGrpcPrometheus) {
+  ASSERT_THAT(CreateModel("m", ModelFile("")), IsOk());
+  EXPECT_THAT(GetEvaluation("evaluations/no"), HasReason(Reason::kNotFound));
+  EXPECT_TRUE(Eventually([&] {
+    const std::string text = metrics_.Render();
+    const auto counts = [&](const std::string& name, const std::string& method,
+                            const std::string& code) {
+      for (size_t at = text.find(name + "{"); at != std::string::npos;
+           at = text.find(name + "{", at + 1)) {
+        const std::string line = text.substr(at, text.find('\n', at) - at);
+        if (line.find("grpc_method=\"" + method + "\"") != std::string::npos &&
+            (code.empty() || line.find("grpc_code=\"" + code + "\"") != std::string::npos) &&
+            line.substr(line.size() - 2) == " 1") {
+          return true;
+        }
+      }
+      return false;
+    };
+    return counts("grpc_server_started_total", "CreateModel", "") &&
+           counts("grpc_server_handled_total", "CreateModel", "OK") &&
+           counts("grpc_server_handled_total", "GetEvaluation", "NotFound") &&
+           counts("grpc_server_msg_received_total", "CreateModel", "") &&
+           counts("grpc_server_msg_sent_total", "CreateModel", "") &&
+           counts("grpc_server_handling_seconds_count", "CreateModel", "");
+  }));
+}
+
+TEST_F(GrpcServerTest, AnAddressThatIsTakenIsAClearError) {
+  const std::string address = absl::StrCat("127.0.0.1:", server().port());
+  const auto second = GrpcServer::Start(address, context());
+  EXPECT_THAT(second, HasReason(Reason::kUnavailable));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(address));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("--listen"));
+  EXPECT_THAT(GrpcServer::Start("no such host:1", context()), HasReason(Reason::kUnavailable));
+}
+
+TEST_F(GrpcServerTest, ShutdownEndsOpenWatches) {
+  Submit("e");
+  v1::WatchEvaluationRequest request;
+  request.set_name("evaluations/e");
+  grpc::ClientContext call;
+  const auto stream = evaluations()->WatchEvaluation(&call, request);
+  v1::EvaluationEvent event;
+  ASSERT_TRUE(stream->Read(&event));
+  const auto start = std::chrono::steady_clock::now();
+  server().Shutdown(0.1);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_FALSE(stream->Read(&event));
+  EXPECT_FALSE(stream->Finish().ok());
+}
+
+TEST_F(GrpcServerTest, AServerThatIsDestroyedEndsOpenCallsToo) {
+  Submit("e");
+  v1::WatchEvaluationRequest request;
+  request.set_name("evaluations/e");
+  grpc::ClientContext watch_call, evaluate_call;
+  const auto watch = evaluations()->WatchEvaluation(&watch_call, request);
+  v1::EvaluationEvent event;
+  ASSERT_TRUE(watch->Read(&event));
+  const auto evaluate = evaluations()->Evaluate(&evaluate_call);
+  server_.reset();
+  EXPECT_FALSE(watch->Finish().ok());
+  v1::EvaluateResponse response;
+  EXPECT_FALSE(evaluate->Read(&response));
+  EXPECT_FALSE(evaluate->Finish().ok());
+}
+
+TEST_F(GrpcServerTest, AMessageOverTheLimitIsRefusedAndTheServerGoesOn) {
+  v1::CreateModelRequest request;
+  request.set_digest(std::string(70 << 20, 'a'));
+  v1::Model model;
+  EXPECT_TRUE(absl::IsResourceExhausted(CreateModel(request, &model)));
+  EXPECT_THAT(CreateModel("m", ModelFile("")), IsOk());
+}
+
+}  // namespace
+}  // namespace assay::api
