@@ -134,6 +134,9 @@ std::string CheckLinf(const Values& values) {
   return "";
 }
 
+// Model passes of `runs` runs of `steps` gradient steps and a last forward pass, after the clean one.
+double GradientWork(double runs, double steps) { return 1 + runs * (1 + 3 * steps); }
+
 Method Pgd() {
   Method m{kFamilyAttack, "pgd",
            "projected gradient descent on cross-entropy, random start (Madry et al., 2018)",
@@ -148,8 +151,55 @@ Method Pgd() {
       "eps/4"));
   m.parameters.push_back(Integer("restarts", 1, 1, 1000, "random starts"));
   m.work = [](Params& p) {
-    return 1 + static_cast<double>(p.Integer("restarts")) *
-                   (1 + 3 * static_cast<double>(p.Integer("steps")));
+    return GradientWork(static_cast<double>(p.Integer("restarts")),
+                        static_cast<double>(p.Integer("steps")));
+  };
+  return m;
+}
+
+Method Apgd(const std::string& name, const std::string& summary) {
+  Method m{kFamilyAttack, name, summary, NormAndEps(), CheckLinf, nullptr};
+  m.parameters.push_back(Integer("steps", 100, 1, 100000, "iterations of one run"));
+  const bool targeted = name == "apgd-t";
+  m.parameters.push_back(targeted ? Integer("targets", 9, 1, 1000, "target classes, nearest first")
+                                  : Integer("restarts", 1, 1, 1000, "random starts"));
+  m.work = [targeted](Params& p) {
+    return GradientWork(static_cast<double>(p.Integer(targeted ? "targets" : "restarts")),
+                        static_cast<double>(p.Integer("steps")));
+  };
+  return m;
+}
+
+Method FabT() {
+  Method m{kFamilyAttack, "fab-t",
+           "FAB, minimum norm, targeted at the nearest classes (Croce and Hein, 2020)",
+           NormAndEps(), CheckLinf, nullptr};
+  m.parameters.push_back(Integer("steps", 100, 1, 100000, "iterations for each target"));
+  m.parameters.push_back(Integer("targets", 9, 1, 1000, "target classes, nearest first"));
+  m.work = [](Params& p) {
+    return GradientWork(static_cast<double>(p.Integer("targets")),
+                        static_cast<double>(p.Integer("steps")));
+  };
+  return m;
+}
+
+Method Square() {
+  Method m{kFamilyAttack, "square",
+           "Square, black box: random search on logits (Andriushchenko et al., 2020)",
+           NormAndEps(), CheckLinf, nullptr};
+  m.parameters.push_back(Integer("queries", 5000, 1, 10'000'000, "queries for each sample"));
+  m.parameters.push_back(Real("p_init", "0.8", 0, 1, "share of the image in the first window"));
+  m.work = [](Params& p) { return 2 + static_cast<double>(p.Integer("queries")); };
+  return m;
+}
+
+Method AutoAttack() {
+  Method m{kFamilyAttack, "autoattack",
+           "AutoAttack: apgd-ce, apgd-t, fab-t and square on what is still robust (Croce and Hein, 2020)",
+           NormAndEps(), CheckLinf, nullptr};
+  m.parameters.push_back(Choice("version", {"standard"}, "which parts"));
+  m.work = [](Params&) {
+    return GradientWork(1, 100) + GradientWork(9, 100) + GradientWork(9, 100) + 5001;
   };
   return m;
 }
@@ -195,6 +245,12 @@ const std::vector<Method>& Methods() {
   static const auto* const methods = new std::vector<Method>{
       {kFamilyClean, "", "the images as they are", {}, nullptr, [](Params&) { return 1.0; }},
       Pgd(),
+      Apgd("apgd-ce", "Auto-PGD on cross-entropy (Croce and Hein, 2020)"),
+      Apgd("apgd-dlr", "Auto-PGD on the difference-of-logits ratio (Croce and Hein, 2020)"),
+      Apgd("apgd-t", "Auto-PGD targeted at the nearest classes (Croce and Hein, 2020)"),
+      FabT(),
+      Square(),
+      AutoAttack(),
       CorruptionMethod("gaussian_noise", "Gaussian noise on every channel value"),
       CorruptionMethod("shot_noise", "Poisson noise of a low photon count"),
       CorruptionMethod("impulse_noise", "salt and pepper on channel values"),
@@ -433,6 +489,12 @@ double WorkPerSample(const v1::Condition& condition) {
     }
   }
   return 1;
+}
+
+const std::vector<std::string>& AutoAttackStages() {
+  static const auto* const stages =
+      new std::vector<std::string>{"apgd-ce", "apgd-t", "fab-t", "square"};
+  return *stages;
 }
 
 std::vector<MethodHelp> AllMethods() {

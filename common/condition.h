@@ -34,6 +34,9 @@ absl::StatusOr<std::vector<v1::Condition>> ParseConditions(
 // Model passes that one sample is expected to cost, a backward pass counting as two; for progress bars and task sizes.
 double WorkPerSample(const v1::Condition& condition);
 
+// The parts of attack/autoattack, in the order in which they run.
+const std::vector<std::string>& AutoAttackStages();
+
 // What a user can write, for help texts.
 struct ParameterHelp {
   std::string name;

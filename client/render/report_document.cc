@@ -142,6 +142,15 @@ void AddAttack(const v1::ConditionReport& condition, Document& document) {
                             Count(attack.unconfirmed_candidates()), " candidates not confirmed")},
               Tone::kNotice});
   }
+  if (attack.stages_size() > 0) {
+    Table stages;
+    stages.columns = {{"after", false}, {"fooled"}, {"robust accuracy %"}};
+    for (const auto& stage : attack.stages()) {
+      stages.rows.push_back({stage.name(), Count(stage.successes()),
+                             PercentWithInterval(stage.robust_accuracy())});
+    }
+    document.push_back(stages);
+  }
   Table table;
   table.columns = {{"class", false}, {"attacked"}, {"fooled"}, {"success %"}, {"adversarial FP"}};
   for (const auto& report : condition.classes()) {

@@ -72,6 +72,8 @@ absl::StatusOr<std::shared_ptr<EventPump>> EventPump::Start(Context& context,
       context.hub.Subscribe(evaluation, [weak = std::weak_ptr<EventPump>(pump)] {
         if (const auto locked = weak.lock()) locked->Schedule();
       });
+  // The first event does not wait for the hub.
+  pump->Schedule();
   return pump;
 }
 

@@ -27,7 +27,8 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   // An event, and whether it is the last one; or an error, which ends the pump.
   using Deliver = std::function<void(absl::StatusOr<v1::EvaluationEvent> event, bool last)>;
 
-  // `deliver` is called on the executor, one call at a time; after each, the next one comes once Ready has been called.
+  // `deliver` is called on the executor, one call at a time, the first maybe before Start returns; after each, the next one comes
+  // once Ready has been called.
   static absl::StatusOr<std::shared_ptr<EventPump>> Start(Context& context,
                                                           const std::string& evaluation,
                                                           const std::string& resume_token,

@@ -102,7 +102,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunTask(const TaskContext& task) {
   if (family == kFamilyCorruption) return RunCorruption(task);
   if (family == kFamilySmoothing) return RunRandomizedSmoothing(task);
   if (family == kFamilyAttack) {
-    ASSAY_ASSIGN_OR_RETURN(const auto attack, MakeAttack(task.condition));
+    ASSAY_ASSIGN_OR_RETURN(const auto attack, MakeAttack(task.condition, task.classifier.shape()));
     return RunAttack(task, *attack);
   }
   return Error(Reason::kInvalidCondition, absl::StrCat("unknown family '", family, "'"));

@@ -13,22 +13,24 @@ namespace {
 
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
+using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-// A gauge family under construction.
+// A family under construction, of gauges unless told otherwise.
 class Family {
  public:
-  Family(std::string name, std::string help) {
+  Family(std::string name, std::string help, MetricType type = MetricType::Gauge) {
     family_.name = std::move(name);
     family_.help = std::move(help);
-    family_.type = prometheus::MetricType::Gauge;
+    family_.type = type;
   }
   void Add(Labels labels, double value) {
     ClientMetric metric;
     metric.label = std::move(labels);
     metric.gauge.value = value;
-    family_.metric.push_back(std::move(metric));
+    Add(std::move(metric));
   }
+  void Add(ClientMetric metric) { family_.metric.push_back(std::move(metric)); }
   MetricFamily Take() { return std::move(family_); }
 
  private:
@@ -68,7 +70,9 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
   Family cfps("assay_class_false_positive_score_ratio",
               "Class False Positive Score: share of all misclassified samples taken for the class.");
   Family certified("assay_certified_accuracy_ratio", "Certified accuracy at a radius.");
-  Family radius("assay_certified_radius", "Quantiles of the certified radius (wrong: 0).");
+  // A summary, because only summaries may have a label "quantile".
+  Family radius("assay_certified_radius", "Certified radius of the samples (wrong: 0).",
+                MetricType::Summary);
   Family acr("assay_average_certified_radius",
              "Average certified radius; a poor metric, see the p_A distribution in the report.");
   Family error("assay_corruption_error_ratio", "Error (1 - accuracy) under a corruption.");
@@ -99,7 +103,13 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
         if (!radii.insert(text).second) continue;  // equal in six digits to the one before
         certified.Add(With(labels, "radius", text), point.accuracy().value());
       }
-      radius.Add(With(labels, "quantile", "0.5"), certification.median_radius());
+      ClientMetric radii_summary;
+      radii_summary.label = labels;
+      const auto samples = static_cast<double>(condition.samples());
+      radii_summary.summary.sample_count = static_cast<uint64_t>(condition.samples());
+      radii_summary.summary.sample_sum = certification.average_certified_radius() * samples;
+      radii_summary.summary.quantile = {{0.5, certification.median_radius()}};
+      radius.Add(std::move(radii_summary));
       acr.Add(labels, certification.average_certified_radius());
     }
   }

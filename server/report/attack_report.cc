@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
+#include "common/condition.h"
 #include "server/report/statistics.h"
 
 namespace assay::report {
@@ -13,6 +16,22 @@ double MeanCost(int64_t passes, int64_t survivors) {
   return survivors == 0 ? 0 : static_cast<double>(passes) / static_cast<double>(survivors);
 }
 
+// Cumulative robust accuracy of an attack made of several: what is robust in the end, and what later parts broke.
+void FillStages(const std::map<std::string, int64_t>& successes, RateMaker& rates,
+                const v1::ConditionReport& report, v1::AttackReport* total) {
+  int64_t robust = report.correct();
+  for (const auto& [stage, count] : successes) robust += count;
+  for (const std::string& name : AutoAttackStages()) {
+    const auto found = successes.find(name);
+    const int64_t count = found == successes.end() ? 0 : found->second;
+    robust -= count;
+    v1::AttackStage* stage = total->add_stages();
+    stage->set_name(name);
+    stage->set_successes(count);
+    *stage->mutable_robust_accuracy() = rates.Make(robust, report.samples(), "no samples");
+  }
+}
+
 }  // namespace
 
 void FillAttack(const ResolvedCondition& condition, RateMaker& rates, v1::ConditionReport* report) {
@@ -20,6 +39,7 @@ void FillAttack(const ResolvedCondition& condition, RateMaker& rates, v1::Condit
   for (v1::ClassReport& c : *report->mutable_classes()) c.mutable_attack();
   v1::AttackReport& total = *report->mutable_attack();
   std::vector<double> distances;
+  std::map<std::string, int64_t> stages;
   int64_t surviving_rounding = 0;
   int64_t survivor_forwards = 0, survivor_backwards = 0;
   int64_t forwards = 0, backwards = 0;
@@ -45,6 +65,7 @@ void FillAttack(const ResolvedCondition& condition, RateMaker& rates, v1::Condit
     if (!attack.success()) continue;
     own.set_successes(own.successes() + 1);
     distances.push_back(attack.distance());
+    if (!attack.stage().empty()) ++stages[attack.stage()];
     surviving_rounding += attack.survives_rounding() ? 1 : 0;
     if (sample.column == ResolvedSample::kNoColumn) continue;
     v1::ClassAttackReport& target = *report->mutable_classes(sample.column)->mutable_attack();
@@ -72,6 +93,7 @@ void FillAttack(const ResolvedCondition& condition, RateMaker& rates, v1::Condit
   total.set_zero_gradients(zero_gradients);
   total.set_nonfinite_gradients(nonfinite_gradients);
   total.set_unconfirmed_candidates(unconfirmed);
+  if (report->method() == "autoattack") FillStages(stages, rates, *report, &total);
   for (v1::ClassReport& c : *report->mutable_classes()) {
     v1::ClassAttackReport& own = *c.mutable_attack();
     *own.mutable_success_rate() = rates.Make(own.successes(), own.attacked(), kNoneAttacked);

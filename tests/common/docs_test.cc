@@ -23,16 +23,19 @@ std::string Page() {
   return text.str();
 }
 
-// The family's section: from its heading to the next of the same level.
+// The part under the last heading that names the expression or, for corruptions, which share one table, the family.
 std::string Section(const std::string& page, const std::string& expression) {
-  const std::string family = expression.substr(0, expression.find('/'));
-  const std::string heading = family == kFamilyAttack ? "\n## Attacks\n"
-                              : family == kFamilyCorruption
-                                  ? "\n## Corruptions\n"
-                                  : absl::StrCat("\n## `", expression, "`\n");
-  const size_t start = page.find(heading);
-  if (start == std::string::npos) return "";
-  return page.substr(start, page.find("\n## ", start + heading.size()) - start);
+  const bool corruption = absl::StartsWith(expression, kFamilyCorruption);
+  std::string section;
+  bool inside = false;
+  for (absl::string_view line : absl::StrSplit(page, '\n')) {
+    if (absl::StartsWith(line, "## ") || absl::StartsWith(line, "### ")) {
+      inside = corruption ? line == "## Corruptions"
+                          : absl::StrContains(line, absl::StrCat("`", expression, "`"));
+    }
+    if (inside) absl::StrAppend(&section, line, "\n");
+  }
+  return section;
 }
 
 TEST(ConditionsPage, HasEveryMethodWithEveryParameterAndItsDefault) {

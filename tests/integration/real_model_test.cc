@@ -126,6 +126,39 @@ TEST_F(RealModelTest, PgdAgreesWithTheReferenceWithinItsSamplingError) {
   EXPECT_LE(pgd.attack().max_distance(), 2.0 / 255 * (1 + 1e-6));
 }
 
+// The original AutoAttack, image by image (standard version, its own random stream).
+TEST_F(RealModelTest, AutoAttackAgreesWithTheOriginalImageByImage) {
+  ASSAY_TEST_DATA_OR_SKIP(golden_path, "golden/autoattack.json");
+  ASSAY_TEST_DATA_OR_SKIP(cnn, "models/cifar10_cnn_a_adv.pt");
+  StartServer();
+  constexpr int64_t kImages = 60;
+  const json golden = ReadJson(golden_path);
+  for (const auto& [norm, condition] :
+       {std::pair{"Linf", "attack/autoattack:norm=linf,eps=2/255"},
+        std::pair{"L2", "attack/autoattack:norm=l2,eps=0.25"}}) {
+    const json* block = nullptr;
+    for (const json& candidate : golden) {
+      if (candidate["model"] == "cifar10_cnn_a_adv" && candidate["norm"] == norm) {
+        block = &candidate;
+      }
+    }
+    ASSERT_NE(block, nullptr);
+    Evaluate(cnn, {condition}, kImages);
+    int disagreements = 0;
+    for (const auto& [key, bytes] : Outcomes(last_.name())) {
+      v1::Outcome outcome;
+      ASSERT_TRUE(outcome.ParseFromString(bytes));
+      const json& broken = (*block)["broken_by"][static_cast<size_t>(key.second)];
+      const bool ours = !outcome.attack().attacked() || outcome.attack().success();
+      if (ours == !broken.is_null()) continue;
+      ++disagreements;
+      std::cout << norm << " image " << key.second << ": original " << broken << ", ours "
+                << (ours ? "broken by " + outcome.attack().stage() : "robust") << "\n";
+    }
+    EXPECT_LE(disagreements, 1) << norm;
+  }
+}
+
 // Counts of the original certify code and ours are two samples of one binomial distribution.
 TEST_F(RealModelTest, SmoothingCountsAgreeWithTheReferenceWithinTheirSamplingError) {
   ASSAY_TEST_DATA_OR_SKIP(golden_path, "golden/smoothing.json");

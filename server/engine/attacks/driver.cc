@@ -183,7 +183,7 @@ class Driver {
       zero[slot] = !nonfinite[slot] && magnitude == 0.0F;
       if (prediction.undecided) {
         next[slot] = Next::kUndecided;
-      } else if (!prediction.Is(Label(active))) {
+      } else if (!prediction.Is(Label(active)) && Inside(active)) {
         active.logits.assign(logits, logits + classes_);
         active.gradient.assign(gradient, gradient + image_size_);
         next[slot] = Next::kVerify;
@@ -220,12 +220,25 @@ class Driver {
   absl::Status ForwardBatch() {
     auto batch = Take(for_forward_);
     ASSAY_RETURN_IF_ERROR(task_.classifier.Forward(images_.data(), logits_.data()));
+    std::vector<Prediction> predictions(batch.size());
+    std::vector<char> adversarial(batch.size());
+    ParallelFor(task_.classifier.threads(), batch.size(), [&](size_t slot) {
+      Active& active = *batch[slot];
+      const float* logits = &logits_[slot * classes_];
+      predictions[slot] = Predict(logits, static_cast<int>(classes_));
+      if (active.purpose == Purpose::kRound || predictions[slot].undecided) return;
+      adversarial[slot] = !predictions[slot].Is(Label(active)) && Inside(active);
+      if (adversarial[slot]) return;
+      if (active.purpose == Purpose::kVerify) {
+        active.state->Step(active.logits.data(), active.gradient.data());
+      } else {
+        active.state->Step(logits, nullptr);
+      }
+    });
     for (size_t slot = 0; slot < batch.size(); ++slot) {
       auto& active = batch[slot];
-      const float* logits = &logits_[slot * classes_];
-      const Prediction prediction = Predict(logits, static_cast<int>(classes_));
-      v1::Outcome& outcome = outcomes_[active->sample];
-      v1::AttackOutcome& counts = *outcome.mutable_attack();
+      const Prediction& prediction = predictions[slot];
+      v1::AttackOutcome& counts = *outcomes_[active->sample].mutable_attack();
       if (active->purpose == Purpose::kRound) {
         counts.set_survives_rounding(!prediction.undecided && !prediction.Is(Label(*active)));
         ++finished_;
@@ -235,20 +248,25 @@ class Driver {
       work_ += 1;
       if (prediction.undecided) {
         FinishUndecided(active->sample);
-      } else if (!prediction.Is(Label(*active))) {
+      } else if (adversarial[slot]) {
         ASSAY_RETURN_IF_ERROR(Succeed(*active, prediction));
         active->purpose = Purpose::kRound;
         for_forward_.push_back(std::move(active));
-      } else if (active->purpose == Purpose::kVerify) {
-        counts.set_unconfirmed_candidates(counts.unconfirmed_candidates() + 1);
-        active->state->Step(active->logits.data(), active->gradient.data());
-        Queue(std::move(active));
       } else {
-        active->state->Step(logits, nullptr);
+        if (active->purpose == Purpose::kVerify) {
+          counts.set_unconfirmed_candidates(counts.unconfirmed_candidates() + 1);
+        }
         Queue(std::move(active));
       }
     }
     return absl::OkStatus();
+  }
+
+  // Whether a misclassified point counts: minimum-norm methods pass through points outside the budget.
+  bool Inside(const Active& active) const {
+    return !attack_.leaves_budget() ||
+           Distance(attack_.norm(), active.state->point().data(), active.image.data(),
+                    image_size_) <= attack_.eps();
   }
 
   // Records a verified adversarial example and prepares its rounded copy.
@@ -270,6 +288,7 @@ class Driver {
     outcome.set_tie(prediction.tie);
     outcome.mutable_attack()->set_success(true);
     outcome.mutable_attack()->set_distance(distance);
+    outcome.mutable_attack()->set_stage(active.state->stage());
     active.rounded.resize(image_size_);
     for (size_t i = 0; i < image_size_; ++i) {
       active.rounded[i] = std::nearbyint(point[i] * 255.0F) / 255.0F;

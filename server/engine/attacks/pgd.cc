@@ -89,7 +89,7 @@ class Pgd final : public Attack {
 
 absl::StatusOr<std::unique_ptr<Attack>> MakePgd(Params& params) {
   PgdParameters parameters;
-  parameters.norm = params.Text("norm") == "linf" ? Norm::kLinf : Norm::kL2;
+  parameters.norm = NormNamed(params.Text("norm"));
   parameters.eps = params.Number("eps");
   parameters.step = params.Number("step");
   parameters.steps = params.Integer("steps");

@@ -8,20 +8,35 @@ namespace {
 
 struct Entry {
   const char* name;
-  absl::StatusOr<std::unique_ptr<Attack>> (*make)(Params& params);
+  absl::StatusOr<std::unique_ptr<Attack>> (*make)(Params& params, const Shape& shape);
 };
 
+// For methods that need not know the shape of the images.
+template <absl::StatusOr<std::unique_ptr<Attack>> (*kMake)(Params& params)>
+absl::StatusOr<std::unique_ptr<Attack>> AnyShape(Params& params, const Shape& /*shape*/) {
+  return kMake(params);
+}
+
 constexpr Entry kAttacks[] = {
-    {"pgd", MakePgd},
+    {"pgd", AnyShape<MakePgd>},
+    {"apgd-ce", AnyShape<MakeApgdCe>},
+    {"apgd-dlr", AnyShape<MakeApgdDlr>},
+    {"apgd-t", AnyShape<MakeApgdT>},
+    {"fab-t", AnyShape<MakeFabT>},
+    {"square", MakeSquare},
+    {"autoattack", MakeAutoAttack},
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeAttack(const v1::Condition& condition) {
+Norm NormNamed(const std::string& name) { return name == "l2" ? Norm::kL2 : Norm::kLinf; }
+
+absl::StatusOr<std::unique_ptr<Attack>> MakeAttack(const v1::Condition& condition,
+                                                   const Shape& shape) {
   for (const Entry& entry : kAttacks) {
     if (condition.method() == entry.name) {
       Params params(condition);
-      return entry.make(params);
+      return entry.make(params, shape);
     }
   }
   return Error(Reason::kInvalidCondition,

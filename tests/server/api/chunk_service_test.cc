@@ -113,7 +113,9 @@ TEST_F(ChunkServiceTest, BytesOfAnotherDigestAreRefusedAndNotKept) {
 TEST_F(ChunkServiceTest, MoreBytesThanAnnouncedAreRefused) {
   for (const bool there_already : {false, true}) {
     SCOPED_TRACE(there_already);
-    if (there_already) ASSERT_THAT(blobs_->Put("abc"), IsOk());
+    if (there_already) {
+      ASSERT_THAT(blobs_->Put("abc"), IsOk());
+    }
     Upload upload(*chunks());
     upload.Header(Sha256Hex("abc"), 3);
     upload.Data("abcd");

@@ -150,6 +150,7 @@ TEST_F(EvaluateStreamTest, WorkBeginsBeforeTheDataIsComplete) {
   Stream stream(*evaluations());
   stream.Start(StartOf("e"));
   stream.Batch(0, 7);
+  EXPECT_TRUE(stream.Acknowledged(0));
   EXPECT_TRUE(Eventually([&] { return Get("e").progress().samples_done() == 7; }));
   EXPECT_EQ(Get("e").state(), v1::Evaluation::RECEIVING);
   stream.Batch(1, 3);
@@ -353,9 +354,10 @@ TEST_F(EvaluateStreamTest, AResumedStreamWhoseDataIsCompleteOnlyWatches) {
     stream.Start(StartOf("e"));
     stream.Batch(0, 3);
     stream.Finish(1);
+    EXPECT_TRUE(stream.Acknowledged(0));
     EXPECT_TRUE(Eventually([&] { return Get("e").state() == v1::Evaluation::QUEUED; }));
     stream.Break();
-    stream.End();
+    EXPECT_TRUE(absl::IsCancelled(stream.End()));
   }
   Stream stream(*evaluations());
   stream.Resume("evaluations/e");
@@ -384,6 +386,7 @@ TEST_F(EvaluateStreamTest, AFailureWhileDataArrivesEndsTheStreamWithTheFailure) 
   Stream stream(*evaluations());
   stream.Start(StartOf("e", "run=error"));
   stream.Batch(0, 3);
+  EXPECT_TRUE(stream.Acknowledged(0));
   EXPECT_TRUE(Eventually([&] { return Get("e").state() == v1::Evaluation::FAILED; }));
   // A client that does not read yet goes on sending.
   stream.Batch(1, 3);

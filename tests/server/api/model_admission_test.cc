@@ -1,9 +1,9 @@
 #include "server/api/model_admission.h"
 
-#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -29,12 +29,10 @@ class ModelAdmissionTest : public ::testing::Test {
   // The files that are models: one made here, and LibTorch's own if the engine has been built.
   static std::vector<std::string> Models() {
     std::vector<std::string> models = {ModelFile("")};
-    std::error_code error;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(ASSAY_BINARY_DIR "/tests/zoo", error)) {
-      if (entry.path().extension() != ".pt") continue;
-      std::ifstream file(entry.path(), std::ios::binary);
-      models.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    for (const char* name : {"constant", "linear", "tiny_cnn", "crash"}) {
+      std::string model =
+          scheduler::FileText(absl::StrCat(ASSAY_BINARY_DIR "/tests/zoo/", name, ".pt"));
+      if (!model.empty()) models.push_back(std::move(model));
     }
     return models;
   }
@@ -62,7 +60,8 @@ TEST_F(ModelAdmissionTest, NoDamageOfOneByteOfTheDirectoryIsFatal) {
       std::string damaged = model;
       damaged[at] = value;
       const absl::Status status = Check(damaged);
-      if (!status.ok()) ASSERT_THAT(status, HasReason(Reason::kInvalidModel)) << at;
+      if (status.ok()) continue;
+      ASSERT_THAT(status, HasReason(Reason::kInvalidModel)) << at;
     }
   }
 }
@@ -75,7 +74,7 @@ TEST_F(ModelAdmissionTest, WhatTheFileIsInsteadIsTold) {
   ExpectInvalid(std::string("\x80\x02}q", 4), "pickle");
   ExpectInvalid(MakeZip({{"archive/data.pkl", "x"}, {"archive/data/0", "x"}}), "checkpoint");
   ExpectInvalid(MakeZip({{"readme.txt", "x"}}), "zip archive, but not a TorchScript model");
-  ExpectInvalid(MakeZip({}), "damaged");
+  ExpectInvalid(MakeZip({}), "not a TorchScript model");
 }
 
 TEST_F(ModelAdmissionTest, EveryRefusalSaysHowToMakeAModel) {

@@ -9,7 +9,9 @@
 #include "common/condition.h"
 #include "common/errors.h"
 #include "gmock/gmock.h"
+#include "server/engine/attacks/apgd_schedule.h"
 #include "server/engine/attacks/budget.h"
+#include "server/engine/attacks/hyperplane.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/attacks/registry.h"
 #include "server/engine/corruptions/corruption.h"
@@ -109,7 +111,20 @@ TEST_P(EveryAttack, DoesNotDependOnBatchGroupingOrOrder) {
 INSTANTIATE_TEST_SUITE_P(
     Table, EveryAttack,
     ::testing::Values(AttackRow{"attack/pgd:norm=linf,steps=20", Norm::kLinf, 1.001},
-                      AttackRow{"attack/pgd:norm=l2,steps=40,step=0.01", Norm::kL2, 1.01}));
+                      AttackRow{"attack/pgd:norm=l2,steps=40,step=0.01", Norm::kL2, 1.01},
+                      AttackRow{"attack/apgd-ce:norm=linf", Norm::kLinf, 1.001},
+                      AttackRow{"attack/apgd-ce:norm=l2", Norm::kL2, 1.001},
+                      AttackRow{"attack/apgd-dlr:norm=linf,restarts=2", Norm::kLinf, 1.001},
+                      AttackRow{"attack/apgd-dlr:norm=l2,restarts=2", Norm::kL2, 1.001},
+                      AttackRow{"attack/apgd-t:norm=linf", Norm::kLinf, 1.001},
+                      AttackRow{"attack/apgd-t:norm=l2", Norm::kL2, 1.001},
+                      // FAB overshoots by 5 %, and comes back by tenths.
+                      AttackRow{"attack/fab-t:norm=linf", Norm::kLinf, 1.06},
+                      AttackRow{"attack/fab-t:norm=l2", Norm::kL2, 1.06},
+                      // Random search with smooth windows over weights that are white noise; and its windows of one pixel never reach the last row and column, which matters on 4 x 4 pixels.
+                      AttackRow{"attack/square:norm=linf,queries=2000", Norm::kLinf, 1.8},
+                      AttackRow{"attack/autoattack:norm=linf", Norm::kLinf, 1.001},
+                      AttackRow{"attack/autoattack:norm=l2", Norm::kL2, 1.001}));
 
 TEST(Registry, EveryAttackAndCorruptionThatUsersCanWriteExistsInTheEngine) {
   std::vector<std::string> attacks, corruptions;
@@ -125,6 +140,34 @@ TEST(Registry, EveryAttackAndCorruptionThatUsersCanWriteExistsInTheEngine) {
   std::vector<std::string> registered;
   for (const Corruption& corruption : AllCorruptions()) registered.push_back(corruption.name);
   EXPECT_THAT(registered, ::testing::UnorderedElementsAreArray(corruptions));
+}
+
+// Its pyramids are smooth, so the table's white noise is out of reach for it; weights that are smooth too are not.
+TEST(SquareL2, FoolsASmoothLinearModelNearTheClosedFormAndNeverBelowIt) {
+  LinearClassifier model({1, 12, 12}, 2, 8);
+  model.SetRow(1, [](int row, int column) { return (row < 6) == (column < 6) ? 1.0F : -1.0F; });
+  VectorSource samples(model, 30);
+  std::vector<double> minima;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    minima.push_back(model.MinimalEps(Norm::kL2, samples.images[i].data(), samples.labels[i]));
+  }
+  std::vector<double> sorted = minima;
+  std::sort(sorted.begin(), sorted.end());
+  const std::string eps = absl::StrFormat("%.5f", sorted[22]);
+  const auto outcomes =
+      RunCondition(absl::StrCat("attack/square:norm=l2,queries=3000,eps=", eps), model, samples);
+  int successes = 0;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const v1::AttackOutcome& attack = outcomes[i].attack();
+    successes += attack.success() ? 1 : 0;
+    if (attack.success()) {
+      EXPECT_GE(std::stod(eps), minima[i]);
+    }
+    if (std::stod(eps) > 3 * minima[i]) {
+      EXPECT_TRUE(attack.success()) << i << " minimal " << minima[i];
+    }
+  }
+  EXPECT_GT(successes, 5);
 }
 
 // --- PGD -----------------------------------------------------------------------------------------------------------------
@@ -165,6 +208,132 @@ TEST(Pgd, AnotherSeedIsAnotherRandomStart) {
                      : 0;
   }
   EXPECT_GT(different, 10);
+}
+
+// --- AutoAttack and its parts ---------------------------------------------------------------------------------------------
+
+// Checkpoints of the published schedule (specification: B1.2), counted from 1.
+TEST(ApgdSchedule, ChecksAtThePublishedIterations) {
+  const std::map<int, std::vector<int>> published = {{100, {22, 41, 57, 70, 80, 87, 93, 99}},
+                                                     {50, {11, 21, 30, 38, 45}},
+                                                     {40, {8, 15, 21, 26, 30, 33, 35, 37, 39}},
+                                                     {20, {4, 7, 9, 10, 11}},
+                                                     {10, {2, 3, 4, 5, 6, 7, 8, 9, 10}}};
+  for (const auto& [steps, expected] : published) {
+    ApgdSchedule schedule(steps, 1);
+    schedule.Start(0);
+    std::vector<int> checkpoints;
+    for (int i = 1; i <= steps && checkpoints.size() < expected.size(); ++i) {
+      if (schedule.Record(0).checkpoint) checkpoints.push_back(i);
+    }
+    EXPECT_EQ(checkpoints, expected) << steps;
+  }
+}
+
+TEST(ApgdSchedule, HalvesWhenTheLossStopsRisingAndNotBefore) {
+  ApgdSchedule rising(100, 0.5);
+  rising.Start(1);
+  for (int i = 1; i <= 100; ++i) EXPECT_FALSE(rising.Record(1 + i).back_to_best);
+  EXPECT_EQ(rising.step_size(), 0.5);
+  ApgdSchedule falling(100, 0.5);
+  falling.Start(1);
+  for (int i = 1; i <= 22; ++i) falling.Record(1 - 0.01 * i);
+  EXPECT_EQ(falling.step_size(), 0.25);
+}
+
+// Specification, table of B1.1: a survivor of the standard version costs 7,857 forward and 1,910 backward passes.
+TEST(AutoAttack, ASurvivorCostsNoMoreThanThePublishedCode) {
+  LinearClassifier model(kShape, 10, 8);
+  VectorSource samples(model, 8);
+  for (const auto& outcome : RunCondition("attack/autoattack:eps=0.000001", model, samples)) {
+    EXPECT_LE(outcome.attack().forwards(), 7857);
+    EXPECT_LE(outcome.attack().backwards(), 1910);
+    EXPECT_GE(outcome.attack().forwards(), 7000);
+    EXPECT_EQ(outcome.attack().stage(), "");
+  }
+}
+
+TEST(AutoAttack, SaysWhichPartFoundTheAdversarialExample) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 20);
+  for (const auto& outcome : RunCondition("attack/autoattack:eps=0.3", model, samples)) {
+    EXPECT_TRUE(outcome.attack().success());
+    EXPECT_EQ(outcome.attack().stage(), "apgd-ce");
+  }
+}
+
+class EveryHyperplane : public ::testing::TestWithParam<Norm> {};
+
+// Against a grid search in two dimensions, and by its conditions in many.
+TEST_P(EveryHyperplane, StepIsTheShortestInsideTheBox) {
+  std::mt19937 random(5);
+  std::uniform_real_distribution<float> unit(0, 1), weight(-1, 1);
+  for (int trial = 0; trial < 200; ++trial) {
+    const std::vector<float> x = {unit(random), unit(random)};
+    const std::vector<float> w = {weight(random), weight(random)};
+    const double offset = 0.5 * weight(random);
+    std::vector<float> step(2);
+    const double length = StepToHyperplane(GetParam(), x.data(), w.data(), offset, 2, step.data());
+    // Every point of the hyperplane inside the box, from a fine walk along the first coordinate.
+    double shortest = INFINITY;
+    for (int i = 0; i <= 20000; ++i) {
+      const double a = i / 20000.0;
+      const double b = x[1] - (offset + w[0] * (a - x[0])) / w[1];
+      if (b < 0 || b > 1) continue;
+      const double da = std::abs(a - x[0]), db = std::abs(b - x[1]);
+      shortest = std::min(shortest, GetParam() == Norm::kLinf ? std::max(da, db)
+                                                              : std::sqrt(da * da + db * db));
+    }
+    if (!std::isfinite(shortest)) {
+      // The hyperplane misses the box: the corner on its side.
+      for (size_t i = 0; i < 2; ++i) {
+        const float end = x[i] + step[i];
+        EXPECT_NEAR(end, (w[i] > 0) == (offset > 0) ? 0 : 1, 1e-6);
+      }
+      continue;
+    }
+    EXPECT_NEAR(length, shortest, 1e-3);
+    EXPECT_NEAR(w[0] * step[0] + w[1] * step[1], -offset, 1e-5);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Norms, EveryHyperplane, ::testing::Values(Norm::kLinf, Norm::kL2));
+
+TEST(Losses, RatiosHaveTheDerivativesOfFiniteDifferences) {
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal(0, 2);
+  std::vector<float> unused(6);
+  for (int trial = 0; trial < 50; ++trial) {
+    std::vector<float> z(6), plain(6), targeted(6);
+    for (float& value : z) value = normal(random);
+    DifferenceOfLogitsRatio(z.data(), 6, 2, plain.data());
+    TargetedDifferenceOfLogitsRatio(z.data(), 6, 2, 4, targeted.data());
+    for (size_t k = 0; k < 6; ++k) {
+      std::vector<float> up = z, down = z;
+      up[k] += 1e-3F;
+      down[k] -= 1e-3F;
+      const double width = static_cast<double>(up[k]) - down[k];
+      const double numeric = (DifferenceOfLogitsRatio(up.data(), 6, 2, unused.data()) -
+                              DifferenceOfLogitsRatio(down.data(), 6, 2, unused.data())) /
+                             width;
+      const double numeric_targeted =
+          (TargetedDifferenceOfLogitsRatio(up.data(), 6, 2, 4, unused.data()) -
+           TargetedDifferenceOfLogitsRatio(down.data(), 6, 2, 4, unused.data())) /
+          width;
+      EXPECT_NEAR(plain[k], numeric, 0.01 * (1 + std::abs(numeric)));
+      EXPECT_NEAR(targeted[k], numeric_targeted, 0.01 * (1 + std::abs(numeric_targeted)));
+    }
+  }
+}
+
+TEST(Losses, RanksTargetsByTheCleanLogits) {
+  const std::vector<float> z = {1, 5, 3, 3, -1};
+  EXPECT_EQ(RankedTarget(z.data(), 5, 1, 1), 2);
+  EXPECT_EQ(RankedTarget(z.data(), 5, 1, 2), 3);
+  EXPECT_EQ(RankedTarget(z.data(), 5, 1, 4), 4);
+  EXPECT_EQ(RankedTarget(z.data(), 5, 0, 1), 1);
+  EXPECT_DOUBLE_EQ(Margin(z.data(), 5, 1), 2);
+  EXPECT_DOUBLE_EQ(Margin(z.data(), 5, 0), -4);
 }
 
 // --- the driver ----------------------------------------------------------------------------------------------------------

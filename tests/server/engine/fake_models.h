@@ -24,13 +24,19 @@ class LinearClassifier : public Classifier {
     std::normal_distribution<float> normal;
     weights_.resize(static_cast<size_t>(classes) * shape.size());
     for (float& w : weights_) w = normal(random);
-    // Centred at grey images, so that all classes occur.
     bias_.resize(static_cast<size_t>(classes));
-    for (int k = 0; k < classes; ++k) {
-      double sum = 0;
-      for (size_t i = 0; i < shape.size(); ++i) sum += row(k)[i];
-      bias_[static_cast<size_t>(k)] = static_cast<float>(-0.5 * sum);
+    Center();
+  }
+
+  // Class k weighs pixel (row, column) of every channel by `weight`, and class 0 not at all.
+  void SetRow(int k, const std::function<float(int row, int column)>& weight) {
+    const int width = shape_.width, plane = shape_.height * shape_.width;
+    for (size_t i = 0; i < shape_.size(); ++i) {
+      const int pixel = static_cast<int>(i) % plane;
+      weights_[static_cast<size_t>(k) * shape_.size() + i] = weight(pixel / width, pixel % width);
+      weights_[i] = 0;
     }
+    Center();
   }
 
   Shape shape() const override { return shape_; }
@@ -107,6 +113,15 @@ class LinearClassifier : public Classifier {
   float gradient_scale = 1;
 
  private:
+  // Grey images lie between the classes, so that all of them occur.
+  void Center() {
+    for (int k = 0; k < classes_; ++k) {
+      double sum = 0;
+      for (size_t i = 0; i < shape_.size(); ++i) sum += row(k)[i];
+      bias_[static_cast<size_t>(k)] = static_cast<float>(-0.5 * sum);
+    }
+  }
+
   const Shape shape_;
   const int classes_, batch_size_, threads_;
   std::vector<float> weights_, bias_;

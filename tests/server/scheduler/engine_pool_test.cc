@@ -179,6 +179,7 @@ TEST_F(EnginePoolTest, AnEngineThatDiedIdleIsReplaced) {
   const v1::Model model = AddModel("m", "");
   const int pid = Use(model);
   ASSERT_EQ(kill(pid, SIGKILL), 0);
+  ASSERT_TRUE(Eventually([&] { return HasEnded(pid); }));
   const int replacement = Use(model);
   EXPECT_NE(replacement, pid);
   EXPECT_EQ(StateOf(model), v1::Model::READY);

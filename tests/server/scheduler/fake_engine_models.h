@@ -38,6 +38,13 @@ inline std::string FileText(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+// Whether a process has ended, waited for by its parent or not.
+inline bool HasEnded(int pid) {
+  const std::string stat = FileText(absl::StrCat("/proc/", pid, "/stat"));
+  const size_t state = stat.rfind(')');
+  return state == std::string::npos || stat.compare(state + 2, 1, "Z") == 0;
+}
+
 inline void Touch(const std::string& path) { std::ofstream(path) << "go"; }
 
 // The content of a model that makes the fake engine behave as told: "load=ok run=abort".

@@ -1,0 +1,99 @@
+// AutoAttack, version "standard" (Croce and Hein, ICML 2020): apgd-ce, apgd-t, fab-t and square, one after the other on what is
+// still robust; the pointwise worst case. Samples are independent of each other, so each goes through the parts by itself.
+#include <utility>
+
+#include "common/condition.h"
+#include "common/errors.h"
+#include "common/params.h"
+#include "server/engine/attacks/registry.h"
+
+namespace assay::engine {
+namespace {
+
+struct Part {
+  std::string name;
+  std::unique_ptr<Attack> attack;
+};
+
+class SequenceState final : public AttackState {
+ public:
+  SequenceState(const std::vector<Part>& parts, const AttackTarget& target,
+                const RandomKey& random)
+      : parts_(parts), target_(target), random_(random) {
+    Begin();
+  }
+  Need need() const override { return state_ == nullptr ? Need::kDone : state_->need(); }
+  const std::vector<float>& point() const override { return state_->point(); }
+  const char* stage() const override {
+    return part_ < parts_.size() ? parts_[part_].name.c_str() : "";
+  }
+  void LogitGradient(const float* logits, float* derivative) const override {
+    state_->LogitGradient(logits, derivative);
+  }
+  void Step(const float* logits, const float* gradient) override {
+    state_->Step(logits, gradient);
+    while (state_ != nullptr && state_->need() == Need::kDone) {
+      ++part_;
+      Begin();
+    }
+  }
+
+ private:
+  void Begin() {
+    state_.reset();
+    if (part_ == parts_.size()) return;
+    AttackTarget target = target_;
+    target.stream = static_cast<uint32_t>(part_) << 16;
+    state_ = parts_[part_].attack->Start(target, random_);
+  }
+
+  const std::vector<Part>& parts_;
+  const AttackTarget target_;
+  const RandomKey& random_;
+  size_t part_ = 0;
+  std::unique_ptr<AttackState> state_;
+};
+
+class Sequence final : public Attack {
+ public:
+  explicit Sequence(std::vector<Part> parts) : parts_(std::move(parts)) {}
+  Norm norm() const override { return parts_[0].attack->norm(); }
+  double eps() const override { return parts_[0].attack->eps(); }
+  bool leaves_budget() const override {
+    for (const Part& part : parts_) {
+      if (part.attack->leaves_budget()) return true;
+    }
+    return false;
+  }
+  std::unique_ptr<AttackState> Start(const AttackTarget& target,
+                                     const RandomKey& random) const override {
+    return std::make_unique<SequenceState>(parts_, target, random);
+  }
+  double work() const override {
+    double sum = 0;
+    for (const Part& part : parts_) sum += part.attack->work();
+    return sum;
+  }
+
+ private:
+  const std::vector<Part> parts_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Attack>> MakeAutoAttack(Params& params, const Shape& shape) {
+  const std::string budget =
+      ":norm=" + params.Text("norm") + ",eps=" + params.Text("eps");
+  ASSAY_RETURN_IF_ERROR(params.status());
+  std::vector<Part> parts;
+  for (const std::string& name : AutoAttackStages()) {
+    // Each part with the published settings, which are its defaults.
+    ASSAY_ASSIGN_OR_RETURN(const auto conditions,
+                           ParseConditions({std::string(kFamilyAttack) + "/" + name + budget}));
+    ASSAY_ASSIGN_OR_RETURN(auto attack, MakeAttack(conditions[0], shape));
+    parts.push_back({name, std::move(attack)});
+  }
+  return std::unique_ptr<Attack>(std::make_unique<Sequence>(std::move(parts)));
+}
+
+}  // namespace assay::engine
