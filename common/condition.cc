@@ -84,8 +84,8 @@ Parameter Real(std::string name, std::string default_text, double above, double 
 
 Parameter Integer(std::string name, int64_t default_value, double minimum, double maximum,
                   std::string summary) {
-  Parameter p = Real(std::move(name), absl::StrCat(default_value), minimum, maximum,
-                     std::move(summary));
+  Parameter p =
+      Real(std::move(name), absl::StrCat(default_value), minimum, maximum, std::move(summary));
   p.kind = Kind::kInteger;
   p.above = false;
   return p;
@@ -134,13 +134,17 @@ std::string CheckLinf(const Values& values) {
   return "";
 }
 
-// Model passes of `runs` runs of `steps` gradient steps and a last forward pass, after the clean one.
+// Model passes of `runs` runs of `steps` gradient steps and a last forward pass, after the clean
+// one.
 double GradientWork(double runs, double steps) { return 1 + runs * (1 + 3 * steps); }
 
 Method Pgd() {
-  Method m{kFamilyAttack, "pgd",
+  Method m{kFamilyAttack,
+           "pgd",
            "projected gradient descent on cross-entropy, random start (Madry et al., 2018)",
-           NormAndEps(), CheckLinf, nullptr};
+           NormAndEps(),
+           CheckLinf,
+           nullptr};
   m.parameters.push_back(Integer("steps", 20, 1, 100000, "gradient steps of one restart"));
   m.parameters.push_back(WithDefault(
       Real("step", "", 0, kMaxL2, "step size, in pixel values"),
@@ -171,9 +175,12 @@ Method Apgd(const std::string& name, const std::string& summary) {
 }
 
 Method FabT() {
-  Method m{kFamilyAttack, "fab-t",
+  Method m{kFamilyAttack,
+           "fab-t",
            "FAB, minimum norm, targeted at the nearest classes (Croce and Hein, 2020)",
-           NormAndEps(), CheckLinf, nullptr};
+           NormAndEps(),
+           CheckLinf,
+           nullptr};
   m.parameters.push_back(Integer("steps", 100, 1, 100000, "iterations for each target"));
   m.parameters.push_back(Integer("targets", 9, 1, 1000, "target classes, nearest first"));
   m.work = [](Params& p) {
@@ -184,9 +191,12 @@ Method FabT() {
 }
 
 Method Square() {
-  Method m{kFamilyAttack, "square",
+  Method m{kFamilyAttack,
+           "square",
            "Square, black box: random search on logits (Andriushchenko et al., 2020)",
-           NormAndEps(), CheckLinf, nullptr};
+           NormAndEps(),
+           CheckLinf,
+           nullptr};
   m.parameters.push_back(Integer("queries", 5000, 1, 10'000'000, "queries for each sample"));
   m.parameters.push_back(Real("p_init", "0.8", 0, 1, "share of the image in the first window"));
   m.work = [](Params& p) { return 2 + static_cast<double>(p.Integer("queries")); };
@@ -194,9 +204,13 @@ Method Square() {
 }
 
 Method AutoAttack() {
-  Method m{kFamilyAttack, "autoattack",
-           "AutoAttack: apgd-ce, apgd-t, fab-t and square on what is still robust (Croce and Hein, 2020)",
-           NormAndEps(), CheckLinf, nullptr};
+  Method m{kFamilyAttack,
+           "autoattack",
+           "AutoAttack: apgd-ce, apgd-t, fab-t and square on what is still robust (Croce and Hein, "
+           "2020)",
+           NormAndEps(),
+           CheckLinf,
+           nullptr};
   m.parameters.push_back(Choice("version", {"standard"}, "which parts"));
   m.work = [](Params&) {
     return GradientWork(1, 100) + GradientWork(9, 100) + GradientWork(9, 100) + 5001;
@@ -351,9 +365,9 @@ class Parser {
   // The values that `text` lists, as canonical texts.
   std::optional<std::vector<std::string>> ReadValues(const Parameter& p, const std::string& text) {
     std::vector<std::string> values;
-    const std::vector<std::string> items =
-        p.expands ? std::vector<std::string>(absl::StrSplit(text, '+'))
-                  : std::vector<std::string>{text};
+    const std::vector<std::string> items = p.expands
+                                               ? std::vector<std::string>(absl::StrSplit(text, '+'))
+                                               : std::vector<std::string>{text};
     for (const std::string& item : items) {
       const size_t dash = item.find('-', 1);
       if (p.expands && p.kind == Kind::kInteger && dash != std::string::npos) {
@@ -402,7 +416,8 @@ class Parser {
     return CanonicalNumber(*number);
   }
 
-  // Chooses a value for parameter number `index` and those after it; `changed` holds those that differ from their default.
+  // Chooses a value for parameter number `index` and those after it; `changed` holds those that
+  // differ from their default.
   void Expand(const Method& method, size_t index, const Values& values,
               const std::vector<std::string>& changed, std::vector<v1::Condition>* conditions) {
     if (index == method.parameters.size()) {
@@ -469,8 +484,8 @@ absl::StatusOr<std::vector<v1::Condition>> ParseConditions(
     Parser(absl::StrCat("conditions[", i, "]"), expressions[i]).Run(&all, &violations);
   }
   if (all.size() > kMaxConditions) {
-    violations.push_back({"conditions", absl::StrCat("at most ", kMaxConditions, " conditions; got ",
-                                                     all.size())});
+    violations.push_back(
+        {"conditions", absl::StrCat("at most ", kMaxConditions, " conditions; got ", all.size())});
   }
   if (!violations.empty()) return InvalidFields(std::move(violations), Reason::kInvalidCondition);
   std::set<std::string> seen;

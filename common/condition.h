@@ -5,9 +5,10 @@
 //   corruption/gaussian_noise:severity=1-5
 //   smoothing/gaussian:sigma=0.25,n0=100,n=10000,alpha=0.001
 //
-// Grammar: family[/method][:parameter=value,...]. A parameter that expands takes a list ("1+3") or a range of integers ("1-5")
-// and makes one condition of each value. Canonical ids name family, method and the headline parameters; every other parameter
-// that differs from its default follows ("attack/pgd/linf/8-255/steps=50"), so equal ids mean equal work.
+// Grammar: family[/method][:parameter=value,...]. A parameter that expands takes a list ("1+3") or
+// a range of integers ("1-5") and makes one condition of each value. Canonical ids name family,
+// method and the headline parameters; every other parameter that differs from its default follows
+// ("attack/pgd/linf/8-255/steps=50"), so equal ids mean equal work.
 //
 // The table of methods is in condition.cc: a method is one row there.
 #ifndef ASSAY_COMMON_CONDITION_H_
@@ -26,12 +27,13 @@ inline constexpr char kFamilyAttack[] = "attack";
 inline constexpr char kFamilyCorruption[] = "corruption";
 inline constexpr char kFamilySmoothing[] = "smoothing";
 
-// Resolves expressions, in order, repetitions removed. Every problem of every expression is reported at once, as violations of
-// fields "conditions[i]" (kInvalidCondition).
+// Resolves expressions, in order, repetitions removed. Every problem of every expression is
+// reported at once, as violations of fields "conditions[i]" (kInvalidCondition).
 absl::StatusOr<std::vector<v1::Condition>> ParseConditions(
     const std::vector<std::string>& expressions);
 
-// Model passes that one sample is expected to cost, a backward pass counting as two; for progress bars and task sizes.
+// Model passes that one sample is expected to cost, a backward pass counting as two; for progress
+// bars and task sizes.
 double WorkPerSample(const v1::Condition& condition);
 
 // The parts of attack/autoattack, in the order in which they run.

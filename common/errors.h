@@ -1,5 +1,6 @@
-// Errors of Assay: a machine-readable reason, the code that goes with it, and a text that says what was wrong and what would
-// be right. They travel as absl::Status with google.rpc details as payloads, so they cross gRPC unharmed (grpc_status.h).
+// Errors of Assay: a machine-readable reason, the code that goes with it, and a text that says what
+// was wrong and what would be right. They travel as absl::Status with google.rpc details as
+// payloads, so they cross gRPC unharmed (grpc_status.h).
 //
 // Example:
 //   return Error(Reason::kDigestMismatch, absl::StrCat("chunk ", digest, " has other content"))
@@ -22,35 +23,36 @@ namespace assay {
 
 // Keep in step with kReasons in errors.cc and with docs/errors.md; a test compares the three.
 enum class Reason {
-  kInvalidArgument,       // one or more request fields are invalid; see the field violations
-  kInvalidCondition,      // a condition expression does not parse or has an invalid parameter
-  kInvalidModel,          // the file is not a TorchScript model, or the model breaks a rule of the interface
-  kModelInputMismatch,    // the model does not accept images of the dataset's shape
-  kModelOutputInvalid,    // logits of the wrong shape or type
-  kModelNotFinite,        // logits that are not finite on the validation batch
-  kModelFailed,           // the model raised an error while it ran
-  kLabelOutOfRange,       // a label is not below the number of classes
-  kInvalidDataset,        // manifest and chunks disagree, or the dataset is empty
-  kDigestMismatch,        // bytes do not have the digest that was announced
-  kUploadIncomplete,      // an upload ended before all announced bytes arrived
-  kChunkMissing,          // a chunk has not been uploaded
-  kNotFound,              // the named resource does not exist
-  kAlreadyExists,         // the name is taken by other content
-  kInUse,                 // the resource is used by an unfinished evaluation
-  kWrongState,            // the resource's state does not allow the operation
-  kEvaluationFailed,      // the evaluation ended with an error
-  kCancelled,             // the work was cancelled
-  kLeaseLost,             // the task's lease was taken over; its result was refused
-  kStorageFull,           // no space left for data
-  kStorageFailed,         // reading or writing stored data failed
-  kQuotaExceeded,         // a configured limit is reached
-  kTooLarge,              // a message, chunk or file is over its limit
-  kEngineLost,            // the engine process died or stopped answering
-  kOutOfMemory,           // the device has too little memory for even one sample
-  kShuttingDown,          // the server is stopping
-  kUnavailable,           // the server cannot be reached
-  kUnreadableInput,       // a local file cannot be read or understood (client)
-  kInternal,              // a bug
+  kInvalidArgument,     // one or more request fields are invalid; see the field violations
+  kInvalidCondition,    // a condition expression does not parse or has an invalid parameter
+  kInvalidModel,        // the file is not a TorchScript model, or the model breaks a rule of the
+                        // interface
+  kModelInputMismatch,  // the model does not accept images of the dataset's shape
+  kModelOutputInvalid,  // logits of the wrong shape or type
+  kModelNotFinite,      // logits that are not finite on the validation batch
+  kModelFailed,         // the model raised an error while it ran
+  kLabelOutOfRange,     // a label is not below the number of classes
+  kInvalidDataset,      // manifest and chunks disagree, or the dataset is empty
+  kDigestMismatch,      // bytes do not have the digest that was announced
+  kUploadIncomplete,    // an upload ended before all announced bytes arrived
+  kChunkMissing,        // a chunk has not been uploaded
+  kNotFound,            // the named resource does not exist
+  kAlreadyExists,       // the name is taken by other content
+  kInUse,               // the resource is used by an unfinished evaluation
+  kWrongState,          // the resource's state does not allow the operation
+  kEvaluationFailed,    // the evaluation ended with an error
+  kCancelled,           // the work was cancelled
+  kLeaseLost,           // the task's lease was taken over; its result was refused
+  kStorageFull,         // no space left for data
+  kStorageFailed,       // reading or writing stored data failed
+  kQuotaExceeded,       // a configured limit is reached
+  kTooLarge,            // a message, chunk or file is over its limit
+  kEngineLost,          // the engine process died or stopped answering
+  kOutOfMemory,         // the device has too little memory for even one sample
+  kShuttingDown,        // the server is stopping
+  kUnavailable,         // the server cannot be reached
+  kUnreadableInput,     // a local file cannot be read or understood (client)
+  kInternal,            // a bug
 };
 
 // "DIGEST_MISMATCH" and so on.
@@ -97,27 +99,28 @@ std::optional<Reason> ReasonOf(const absl::Status& status);
 // The field violations that a status carries.
 std::vector<FieldViolation> ViolationsOf(const absl::Status& status);
 
-// The error for several violations at once: INVALID_ARGUMENT with every violation in the text and in the details. The reason
-// is kInvalidArgument unless given.
+// The error for several violations at once: INVALID_ARGUMENT with every violation in the text and
+// in the details. The reason is kInvalidArgument unless given.
 absl::Status InvalidFields(std::vector<FieldViolation> violations,
                            Reason reason = Reason::kInvalidArgument);
 // NOT_FOUND with ResourceInfo; `name` is a full resource name such as "models/m".
 absl::Status NotFound(absl::string_view type, absl::string_view name);
 
-// The text of a status as clients may see it: that of an INTERNAL error, which may name paths of the server, is replaced.
+// The text of a status as clients may see it: that of an INTERNAL error, which may name paths of
+// the server, is replaced.
 std::string PublicText(const absl::Status& status);
 
-// Of `candidates`, the one nearest to `word`: the smallest edit distance, if that is small enough to be a typing error, or an
-// abbreviation.
+// Of `candidates`, the one nearest to `word`: the smallest edit distance, if that is small enough
+// to be a typing error, or an abbreviation.
 std::string Nearest(absl::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace assay
 
 // Returns from the enclosing function when `expr` (an absl::Status) is not OK.
-#define ASSAY_RETURN_IF_ERROR(expr)                        \
-  do {                                                     \
-    ::absl::Status assay_status = (expr);                  \
-    if (!assay_status.ok()) return assay_status;           \
+#define ASSAY_RETURN_IF_ERROR(expr)              \
+  do {                                           \
+    ::absl::Status assay_status = (expr);        \
+    if (!assay_status.ok()) return assay_status; \
   } while (false)
 
 #define ASSAY_CONCAT_INNER(a, b) a##b

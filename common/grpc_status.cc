@@ -3,7 +3,6 @@
 #include <string>
 
 #include "common/errors.h"
-
 #include "google/rpc/status.pb.h"
 
 namespace assay {

@@ -1,4 +1,5 @@
-// absl::Status to and from grpc::Status, details included (google.rpc.Status in the binary error details).
+// absl::Status to and from grpc::Status, details included (google.rpc.Status in the binary error
+// details).
 #ifndef ASSAY_COMMON_GRPC_STATUS_H_
 #define ASSAY_COMMON_GRPC_STATUS_H_
 

@@ -1,6 +1,6 @@
-// Protobuf messages as JSON for people and scripts: the protobuf mapping with snake_case names, 64-bit counts as numbers,
-// and messages whose name ends in "Row" as their bare list. Fields that are not set are left out, but numbers, booleans and
-// lists without presence are always there.
+// Protobuf messages as JSON for people and scripts: the protobuf mapping with snake_case names,
+// 64-bit counts as numbers, and messages whose name ends in "Row" as their bare list. Fields that
+// are not set are left out, but numbers, booleans and lists without presence are always there.
 #ifndef ASSAY_COMMON_JSON_H_
 #define ASSAY_COMMON_JSON_H_
 

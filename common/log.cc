@@ -14,9 +14,9 @@ namespace assay {
 namespace {
 
 void Log(const char* severity, absl::string_view text) {
-  const std::string line = absl::StrCat(
-      absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone()), " ", severity, " ",
-      absl::Utf8SafeCEscape(text), "\n");
+  const std::string line =
+      absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone()), " ",
+                   severity, " ", absl::Utf8SafeCEscape(text), "\n");
   // One write a line, so that lines of several threads and processes do not mix.
   if (write(STDERR_FILENO, line.data(), line.size()) < 0) return;
 }

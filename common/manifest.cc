@@ -64,9 +64,9 @@ std::vector<FieldViolation> CheckManifest(const v1::DatasetManifest& manifest,
   const auto& shape = manifest.shape();
   if (shape.channels() < 1 || shape.channels() > kMaxChannels || shape.height() < 1 ||
       shape.height() > kMaxSide || shape.width() < 1 || shape.width() > kMaxSide) {
-    bad("shape", absl::StrCat("must be 1 to ", kMaxChannels, " channels and sides of 1 to ",
-                              kMaxSide, " pixels; got ", shape.channels(), "x", shape.height(), "x",
-                              shape.width()));
+    bad("shape",
+        absl::StrCat("must be 1 to ", kMaxChannels, " channels and sides of 1 to ", kMaxSide,
+                     " pixels; got ", shape.channels(), "x", shape.height(), "x", shape.width()));
     return violations;
   }
   if (PixelBytes(manifest.pixel_type()) == 0) bad("pixel_type", "must be UINT8 or FLOAT32");

@@ -1,4 +1,5 @@
-// The canonical form of a dataset manifest, whose SHA-256 is the dataset's digest, and the layout of a chunk.
+// The canonical form of a dataset manifest, whose SHA-256 is the dataset's digest, and the layout
+// of a chunk.
 #ifndef ASSAY_COMMON_MANIFEST_H_
 #define ASSAY_COMMON_MANIFEST_H_
 
@@ -19,13 +20,14 @@ inline constexpr int64_t kTargetChunkBytes = 4 << 20;
 int64_t PixelBytes(v1::PixelType type);
 // Bytes of one sample: label and image.
 int64_t SampleBytes(const v1::ImageShape& shape, v1::PixelType type);
-// Samples per chunk that bring a chunk close to kTargetChunkBytes (at least 1). A function of shape and type alone, so that
-// a subset shares its chunks with the whole.
+// Samples per chunk that bring a chunk close to kTargetChunkBytes (at least 1). A function of shape
+// and type alone, so that a subset shares its chunks with the whole.
 int32_t SamplesPerChunk(const v1::ImageShape& shape, v1::PixelType type);
 
 int64_t TotalSamples(const v1::DatasetManifest& manifest);
 
-// SHA-256 of the canonical text: a line each for version, shape, pixel type, class names (as JSON), and chunks.
+// SHA-256 of the canonical text: a line each for version, shape, pixel type, class names (as JSON),
+// and chunks.
 std::string ManifestDigest(const v1::DatasetManifest& manifest);
 
 // Everything that can be wrong with a manifest by itself; paths start with `prefix` ("manifest").

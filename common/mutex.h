@@ -1,4 +1,5 @@
-// std::mutex with Clang's thread-safety annotations. (Debian's absl::Mutex is invisible to ThreadSanitizer.)
+// std::mutex with Clang's thread-safety annotations. (Debian's absl::Mutex is invisible to
+// ThreadSanitizer.)
 #ifndef ASSAY_COMMON_MUTEX_H_
 #define ASSAY_COMMON_MUTEX_H_
 

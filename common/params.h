@@ -10,8 +10,8 @@
 
 namespace assay {
 
-// Reads parameters by name. A missing or malformed one leaves an error in status() and gives zero, so that a caller reads
-// everything first and checks once.
+// Reads parameters by name. A missing or malformed one leaves an error in status() and gives zero,
+// so that a caller reads everything first and checks once.
 class Params {
  public:
   explicit Params(const v1::Condition& condition) : condition_(condition) {}

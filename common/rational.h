@@ -1,4 +1,5 @@
-// Exact numbers as users write them: "8/255", "0.25", "1e-3". Budgets stay exact from the command line to the engine.
+// Exact numbers as users write them: "8/255", "0.25", "1e-3". Budgets stay exact from the command
+// line to the engine.
 #ifndef ASSAY_COMMON_RATIONAL_H_
 #define ASSAY_COMMON_RATIONAL_H_
 
@@ -17,7 +18,8 @@ class Rational {
   // `denominator` must not be 0.
   Rational(int64_t numerator, int64_t denominator);
 
-  // Reads an integer, a fraction of integers, or a decimal with an optional exponent, at most 15 significant digits.
+  // Reads an integer, a fraction of integers, or a decimal with an optional exponent, at most 15
+  // significant digits.
   static absl::StatusOr<Rational> Parse(absl::string_view text);
 
   int64_t numerator() const { return numerator_; }

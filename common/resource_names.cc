@@ -10,7 +10,10 @@ namespace {
 
 constexpr size_t kMaxIdLength = 80;
 
-bool IsIdStart(char c) { return absl::ascii_islower(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)); }
+bool IsIdStart(char c) {
+  return absl::ascii_islower(static_cast<unsigned char>(c)) ||
+         absl::ascii_isdigit(static_cast<unsigned char>(c));
+}
 bool IsIdCharacter(char c) { return IsIdStart(c) || c == '.' || c == '_' || c == '-'; }
 
 }  // namespace
@@ -33,9 +36,9 @@ absl::StatusOr<std::string> ParseResourceName(absl::string_view collection, absl
   if (absl::ConsumePrefix(&id, absl::StrCat(collection, "/")) && IsValidId(id)) {
     return std::string(id);
   }
-  return InvalidFields({{std::string(field),
-                         absl::StrCat("'", name.substr(0, 100), "' is not a name of the form ",
-                                      collection, "/ID, where ID is ", kIdRule)}});
+  return InvalidFields(
+      {{std::string(field), absl::StrCat("'", name.substr(0, 100), "' is not a name of the form ",
+                                         collection, "/ID, where ID is ", kIdRule)}});
 }
 
 std::string Slug(absl::string_view text) {

@@ -10,10 +10,10 @@ double ClopperPearsonLower(int64_t k, int64_t n, double alpha) {
   // These two have closed forms, which keep every digit.
   if (k <= 0) return 0;
   if (k >= n) return std::pow(alpha, 1.0 / static_cast<double>(n));
-  return boost::math::ibeta_inv(static_cast<double>(k), static_cast<double>(n - k + 1), alpha,
-                                // Plain doubles: 1e-14 is plenty, and long double is slow.
-                                boost::math::policies::policy<
-                                    boost::math::policies::promote_double<false>>());
+  return boost::math::ibeta_inv(
+      static_cast<double>(k), static_cast<double>(n - k + 1), alpha,
+      // Plain doubles: 1e-14 is plenty, and long double is slow.
+      boost::math::policies::policy<boost::math::policies::promote_double<false>>());
 }
 
 Certificate Certify(const v1::SmoothingOutcome& outcome, double sigma, int64_t n, double alpha) {

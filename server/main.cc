@@ -1,9 +1,10 @@
-// assayd: the server. See docs/architecture.md for what its parts do and docs/operations.md for its flags.
-#include <CLI/CLI.hpp>
+// assayd: the server. See docs/architecture.md for what its parts do and docs/operations.md for its
+// flags.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -136,8 +137,9 @@ absl::Status Serve(Flags flags, const sigset_t& signals) {
   ASSAY_ASSIGN_OR_RETURN(const auto in_use, store->BlobsInUse());
   const std::set<std::string> kept(in_use.begin(), in_use.end());
   ASSAY_RETURN_IF_ERROR(
-      blobs->Sweep([&](const std::string& digest) { return kept.count(digest) > 0; },
-                   kSweepAgeSeconds)
+      blobs
+          ->Sweep([&](const std::string& digest) { return kept.count(digest) > 0; },
+                  kSweepAgeSeconds)
           .status());
 
   monitoring::Metrics metrics;
@@ -153,9 +155,9 @@ absl::Status Serve(Flags flags, const sigset_t& signals) {
   pool_options.engine_binary = flags.engine_binary;
   pool_options.log_directory = flags.data_dir + "/engines";
   ASSAY_ASSIGN_OR_RETURN(pool_options.devices, ResolveDevices(flags));
-  pool_options.threads =
-      flags.threads > 0 ? flags.threads
-                        : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  pool_options.threads = flags.threads > 0
+                             ? flags.threads
+                             : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   pool_options.max_engines_per_device = flags.max_engines;
   pool_options.batch_size = flags.batch_size;
   scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
@@ -221,8 +223,7 @@ int Main(int argc, char** argv) {
   app.add_option("--metrics-port", flags.metrics_port, "Port of /metrics, /healthz and /readyz")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
-  app.add_option("--data-dir", flags.data_dir, "Where everything is stored")
-      ->capture_default_str();
+  app.add_option("--data-dir", flags.data_dir, "Where everything is stored")->capture_default_str();
   app.add_option("--devices", flags.devices,
                  "auto, cpu, or GPUs such as cuda:0,cuda:1; one task at a time on each")
       ->capture_default_str();

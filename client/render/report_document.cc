@@ -146,8 +146,8 @@ void AddAttack(const v1::ConditionReport& condition, Document& document) {
     Table stages;
     stages.columns = {{"after", false}, {"fooled"}, {"robust accuracy %"}};
     for (const auto& stage : attack.stages()) {
-      stages.rows.push_back({stage.name(), Count(stage.successes()),
-                             PercentWithInterval(stage.robust_accuracy())});
+      stages.rows.push_back(
+          {stage.name(), Count(stage.successes()), PercentWithInterval(stage.robust_accuracy())});
     }
     document.push_back(stages);
   }

@@ -13,7 +13,8 @@ namespace {
 
 constexpr int kMaxDigests = 10'000;
 
-// One upload stream. Messages are handled as they come, so a slow disk slows the client down and nothing piles up.
+// One upload stream. Messages are handled as they come, so a slow disk slows the client down and
+// nothing piles up.
 class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksRequest> {
  public:
   UploadReactor(Context& context, v1::UploadChunksResponse* response)
@@ -27,8 +28,8 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksReque
       End(writer_ == nullptr && skip_bytes_ == 0
               ? absl::OkStatus()
               : absl::Status(Error(Reason::kUploadIncomplete,
-                                   absl::StrCat("the stream ended in the middle of chunk ",
-                                                digest_, "; upload it again"))));
+                                   absl::StrCat("the stream ended in the middle of chunk ", digest_,
+                                                "; upload it again"))));
       return;
     }
     const absl::Status status = Handle();
@@ -102,8 +103,9 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksReque
   }
 
   absl::Status TooMuch() const {
-    return Error(Reason::kTooLarge, absl::StrCat("more bytes than the ", size_,
-                                                 " that the header of chunk ", digest_, " announced"));
+    return Error(Reason::kTooLarge,
+                 absl::StrCat("more bytes than the ", size_, " that the header of chunk ", digest_,
+                              " announced"));
   }
 
   void End(const absl::Status& status) {
@@ -134,8 +136,8 @@ grpc::ServerUnaryReactor* ChunkServiceImpl::FindMissingChunks(
     for (int i = 0; i < request->digests_size(); ++i) {
       const std::string& digest = request->digests(i);
       if (!IsDigest(digest)) {
-        return InvalidFields({{absl::StrCat("digests[", i, "]"),
-                               "must be 64 lower-case hexadecimal digits"}});
+        return InvalidFields(
+            {{absl::StrCat("digests[", i, "]"), "must be 64 lower-case hexadecimal digits"}});
       }
       if (seen.insert(digest).second && !context_.blobs.Has(digest)) response->add_missing(digest);
     }

@@ -45,7 +45,8 @@ absl::Status NameTaken(absl::string_view collection, const std::string& name);
 // For the log: errors that the client is not told about in full.
 void LogIfInternal(const absl::Status& status);
 
-// Answers a unary call with the status of `body`, which runs on the executor and fills in the response.
+// Answers a unary call with the status of `body`, which runs on the executor and fills in the
+// response.
 template <typename Body>
 grpc::ServerUnaryReactor* AnswerUnary(Context& context, grpc::CallbackServerContext* call,
                                       Body body) {

@@ -18,16 +18,16 @@ absl::StatusOr<int> CheckChunk(const v1::DatasetManifest& manifest, absl::string
   };
   const int64_t expected = samples * SampleBytes(manifest.shape(), manifest.pixel_type());
   if (static_cast<int64_t>(bytes.size()) != expected) {
-    return bad(absl::StrCat("has ", bytes.size(), " bytes; ", samples, " samples of this shape are ",
-                            expected));
+    return bad(absl::StrCat("has ", bytes.size(), " bytes; ", samples,
+                            " samples of this shape are ", expected));
   }
   int max_label = 0;
   for (int32_t i = 0; i < samples; ++i) {
     int32_t label = 0;
     std::memcpy(&label, bytes.data() + static_cast<size_t>(i) * sizeof(label), sizeof(label));
     if (label < 0) {
-      return bad(absl::StrCat("sample ", first_sample + i, " has label ", label,
-                              "; labels start at 0"));
+      return bad(
+          absl::StrCat("sample ", first_sample + i, " has label ", label, "; labels start at 0"));
     }
     if (!manifest.class_names().empty() && label >= manifest.class_names_size()) {
       return bad(absl::StrCat("sample ", first_sample + i, " has label ", label, ", but there are ",
@@ -37,12 +37,14 @@ absl::StatusOr<int> CheckChunk(const v1::DatasetManifest& manifest, absl::string
   }
   if (manifest.pixel_type() != v1::FLOAT32) return max_label;
   const char* pixels = bytes.data() + static_cast<size_t>(samples) * sizeof(int32_t);
-  const size_t count = (bytes.size() - static_cast<size_t>(samples) * sizeof(int32_t)) / sizeof(float);
+  const size_t count =
+      (bytes.size() - static_cast<size_t>(samples) * sizeof(int32_t)) / sizeof(float);
   for (size_t i = 0; i < count; ++i) {
     float value = 0;
     std::memcpy(&value, pixels + i * sizeof(value), sizeof(value));
     if (!(value >= 0.0F && value <= 1.0F)) {
-      const int64_t sample = first_sample + static_cast<int64_t>(i / (count / static_cast<size_t>(samples)));
+      const int64_t sample =
+          first_sample + static_cast<int64_t>(i / (count / static_cast<size_t>(samples)));
       return bad(absl::StrCat("sample ", sample, " has a pixel value of ", value,
                               "; float images must lie in [0, 1]"));
     }

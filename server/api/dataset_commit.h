@@ -11,8 +11,9 @@
 
 namespace assay::api {
 
-// Checks the bytes of one chunk: size, labels, and that float pixels are finite and in [0, 1]. `what` names the chunk in the error
-// (kInvalidDataset); sample numbers start at `first_sample`. Returns the largest label.
+// Checks the bytes of one chunk: size, labels, and that float pixels are finite and in [0, 1].
+// `what` names the chunk in the error (kInvalidDataset); sample numbers start at `first_sample`.
+// Returns the largest label.
 absl::StatusOr<int> CheckChunk(const v1::DatasetManifest& manifest, absl::string_view bytes,
                                int32_t samples, const std::string& what, int64_t first_sample);
 

@@ -5,9 +5,9 @@
 
 namespace assay::api {
 
-grpc::ServerUnaryReactor* DatasetServiceImpl::CreateDataset(
-    grpc::CallbackServerContext* call, const v1::CreateDatasetRequest* request,
-    v1::Dataset* response) {
+grpc::ServerUnaryReactor* DatasetServiceImpl::CreateDataset(grpc::CallbackServerContext* call,
+                                                            const v1::CreateDatasetRequest* request,
+                                                            v1::Dataset* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
     ASSAY_ASSIGN_OR_RETURN(auto record,
@@ -48,9 +48,9 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::ListDatasets(grpc::CallbackServerC
   });
 }
 
-grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(
-    grpc::CallbackServerContext* call, const v1::DeleteDatasetRequest* request,
-    google::protobuf::Empty* /*response*/) {
+grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(grpc::CallbackServerContext* call,
+                                                            const v1::DeleteDatasetRequest* request,
+                                                            google::protobuf::Empty* /*response*/) {
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kDatasets, request->name(), "name").status());
     return context_.store.DeleteDataset(request->name());

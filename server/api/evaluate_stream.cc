@@ -13,8 +13,9 @@
 namespace assay::api {
 namespace {
 
-// The next message is read when the last one has been dealt with, so a client can send no faster than batches become durable.
-// What goes out waits in a queue in which a new acknowledgement replaces an older one, so a client that does not read costs nothing.
+// The next message is read when the last one has been dealt with, so a client can send no faster
+// than batches become durable. What goes out waits in a queue in which a new acknowledgement
+// replaces an older one, so a client that does not read costs nothing.
 class EvaluateStream final
     : public grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse> {
  public:
@@ -109,8 +110,8 @@ class EvaluateStream final
     return finished;
   }
 
-  // Whether the evaluation ended (failed, was cancelled) while data was still coming. The last event says so, better than an error
-  // about the data; nothing more is read.
+  // Whether the evaluation ended (failed, was cancelled) while data was still coming. The last
+  // event says so, better than an error about the data; nothing more is read.
   bool Overtaken(const absl::Status& status) {
     if (ReasonOf(status) != Reason::kWrongState) return false;
     const auto now = context_.store.GetEvaluation(evaluation_.proto.name());

@@ -1,4 +1,5 @@
-// Evaluate, the bidirectional stream: start and batches in; acknowledgements, progress and reports out.
+// Evaluate, the bidirectional stream: start and batches in; acknowledgements, progress and reports
+// out.
 #ifndef ASSAY_SERVER_API_EVALUATE_STREAM_H_
 #define ASSAY_SERVER_API_EVALUATE_STREAM_H_
 

@@ -19,7 +19,8 @@
 namespace assay::api {
 namespace {
 
-// "e-20261120-231530-1a2b3c4d": sorts by time and is unique enough; a clash is refused by the store.
+// "e-20261120-231530-1a2b3c4d": sorts by time and is unique enough; a clash is refused by the
+// store.
 std::string NewEvaluationId(int64_t now_micros) {
   std::random_device random;
   const std::time_t seconds = now_micros / 1'000'000;
@@ -59,14 +60,14 @@ void CheckFit(const store::ModelRecord& model, const v1::ImageShape& shape, int 
   if (!model.proto.has_validation()) return;
   const v1::ModelValidation& known = model.proto.validation();
   if (max_label >= known.num_classes()) {
-    violations->push_back({field, absl::StrCat("has label ", max_label, ", but the model has ",
-                                               known.num_classes(), " classes (labels 0 to ",
-                                               known.num_classes() - 1, ")")});
+    violations->push_back(
+        {field, absl::StrCat("has label ", max_label, ", but the model has ", known.num_classes(),
+                             " classes (labels 0 to ", known.num_classes() - 1, ")")});
   }
   if (shape.channels() != known.input_shape().channels()) {
-    violations->push_back({field, absl::StrCat("has images of ", shape.channels(),
-                                               " channels, but the model takes ",
-                                               known.input_shape().channels())});
+    violations->push_back(
+        {field, absl::StrCat("has images of ", shape.channels(), " channels, but the model takes ",
+                             known.input_shape().channels())});
   }
 }
 
@@ -174,8 +175,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
                                                     const v1::EvaluateRequest::Start& start) {
   ASSAY_RETURN_IF_ERROR(context.CheckTakesWork());
   if (!start.resume().empty()) {
-    ASSAY_RETURN_IF_ERROR(
-        ParseResourceName(kEvaluations, start.resume(), "start.resume").status());
+    ASSAY_RETURN_IF_ERROR(ParseResourceName(kEvaluations, start.resume(), "start.resume").status());
     return context.store.GetEvaluation(start.resume());
   }
   std::vector<FieldViolation> violations;
@@ -213,16 +213,17 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
     return InvalidFields({{"batch.labels", "a batch needs at least one sample"}});
   }
   if (batch.index() < 0 || batch.index() > manifest.chunks_size()) {
-    return InvalidFields({{"batch.index", absl::StrCat("the next batch is number ",
-                                                       manifest.chunks_size(), "; got ",
-                                                       batch.index())}});
+    return InvalidFields(
+        {{"batch.index", absl::StrCat("the next batch is number ", manifest.chunks_size(), "; got ",
+                                      batch.index())}});
   }
   // A batch becomes one chunk of the dataset, which has a limit.
-  if (const int64_t size = batch.labels_size() * SampleBytes(manifest.shape(), manifest.pixel_type());
+  if (const int64_t size =
+          batch.labels_size() * SampleBytes(manifest.shape(), manifest.pixel_type());
       size > kMaxChunkBytes) {
-    return Error(Reason::kTooLarge, absl::StrCat("batch ", batch.index(), " would have ", size,
-                                                 " bytes; at most ", kMaxChunkBytes,
-                                                 " are accepted, so send smaller batches"));
+    return Error(Reason::kTooLarge,
+                 absl::StrCat("batch ", batch.index(), " would have ", size, " bytes; at most ",
+                              kMaxChunkBytes, " are accepted, so send smaller batches"));
   }
   const auto samples = static_cast<int32_t>(batch.labels_size());
   std::string bytes(static_cast<size_t>(samples) * sizeof(int32_t), '\0');
@@ -232,8 +233,7 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
   for (int i = 0; i < batch.index(); ++i) first += manifest.chunks(i).samples();
   const std::string what = absl::StrCat("batch ", batch.index());
   ASSAY_ASSIGN_OR_RETURN(const int max_label, CheckChunk(manifest, bytes, samples, what, first));
-  ASSAY_ASSIGN_OR_RETURN(const auto model,
-                         context.store.GetModel(evaluation.proto.spec().model()));
+  ASSAY_ASSIGN_OR_RETURN(const auto model, context.store.GetModel(evaluation.proto.spec().model()));
   std::vector<FieldViolation> violations;
   CheckFit(model, manifest.shape(), max_label, "batch.labels", &violations);
   if (!violations.empty()) {
@@ -254,9 +254,9 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
 absl::Status FinishStream(Context& context, const std::string& evaluation, int64_t batches) {
   ASSAY_ASSIGN_OR_RETURN(const auto manifest, context.store.GetStreamManifest(evaluation));
   if (batches != manifest.chunks_size()) {
-    return InvalidFields({{"finish.batches", absl::StrCat("the server holds ",
-                                                          manifest.chunks_size(), " batches, not ",
-                                                          batches)}});
+    return InvalidFields(
+        {{"finish.batches",
+          absl::StrCat("the server holds ", manifest.chunks_size(), " batches, not ", batches)}});
   }
   ASSAY_ASSIGN_OR_RETURN(
       const auto dataset,

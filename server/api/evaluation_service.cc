@@ -121,8 +121,8 @@ grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* EvaluationServiceImpl::Str
   return NewOutcomeStream(context_, *request);
 }
 
-grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>*
-EvaluationServiceImpl::Evaluate(grpc::CallbackServerContext* /*call*/) {
+grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* EvaluationServiceImpl::Evaluate(
+    grpc::CallbackServerContext* /*call*/) {
   return NewEvaluateStream(context_);
 }
 

@@ -21,8 +21,9 @@ absl::StatusOr<int64_t> ParseToken(absl::string_view token) {
   if (absl::ConsumePrefix(&token, kTokenPrefix) && absl::SimpleAtoi(token, &revision)) {
     return revision;
   }
-  return InvalidFields({{"resume_token", "not a token of an earlier event; leave it empty to start "
-                                         "with the current state"}});
+  return InvalidFields({{"resume_token",
+                         "not a token of an earlier event; leave it empty to start "
+                         "with the current state"}});
 }
 
 }  // namespace
@@ -35,8 +36,8 @@ bool HasEnded(const v1::Evaluation& evaluation) {
 
 absl::StatusOr<store::EvaluationRecord> CurrentEvaluation(Context& context,
                                                           const std::string& name) {
-  // Running progress first: a task that is committed in between is then counted twice for a moment, and capped below, rather than
-  // not at all.
+  // Running progress first: a task that is committed in between is then counted twice for a moment,
+  // and capped below, rather than not at all.
   const scheduler::RunningProgress running = context.hub.GetRunning(name);
   ASSAY_ASSIGN_OR_RETURN(auto record, context.store.GetEvaluation(name));
   if (HasEnded(record.proto)) return record;
@@ -60,18 +61,16 @@ EventPump::~EventPump() = default;
 absl::StatusOr<std::shared_ptr<EventPump>> EventPump::Start(Context& context,
                                                             const std::string& evaluation,
                                                             const std::string& resume_token,
-                                                            bool interim_reports,
-                                                            Deliver deliver) {
+                                                            bool interim_reports, Deliver deliver) {
   ASSAY_ASSIGN_OR_RETURN(const int64_t revision, ParseToken(resume_token));
   ASSAY_RETURN_IF_ERROR(context.store.GetEvaluation(evaluation).status());
   std::shared_ptr<EventPump> pump(
       new EventPump(context, evaluation, interim_reports, std::move(deliver)));
   pump->told_revision_ = revision;
   pump->resumed_ = revision >= 0;
-  pump->subscription_ =
-      context.hub.Subscribe(evaluation, [weak = std::weak_ptr<EventPump>(pump)] {
-        if (const auto locked = weak.lock()) locked->Schedule();
-      });
+  pump->subscription_ = context.hub.Subscribe(evaluation, [weak = std::weak_ptr<EventPump>(pump)] {
+    if (const auto locked = weak.lock()) locked->Schedule();
+  });
   // The first event does not wait for the hub.
   pump->Schedule();
   return pump;
@@ -152,8 +151,8 @@ absl::StatusOr<std::optional<v1::EvaluationEvent>> EventPump::Next() {
   event.set_resume_token(absl::StrCat(kTokenPrefix, record.revision));
   const auto now = std::chrono::steady_clock::now();
   const int64_t tasks_done = record.proto.progress().tasks_done();
-  const bool interim = interim_reports_ && tasks_done > reported_tasks_ &&
-                       now - last_report_ >= kReportInterval;
+  const bool interim =
+      interim_reports_ && tasks_done > reported_tasks_ && now - last_report_ >= kReportInterval;
   if (record.proto.state() == v1::Evaluation::SUCCEEDED || (interim && !ended)) {
     ASSAY_ASSIGN_OR_RETURN(*event.mutable_report(), ReportOf(context_.store, record, 0));
     last_report_ = now;

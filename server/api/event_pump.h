@@ -1,5 +1,5 @@
-// Events of one evaluation for one reader: built when something changed and the reader is ready, so a slow reader gets merged
-// progress and never holds anything up.
+// Events of one evaluation for one reader: built when something changed and the reader is ready, so
+// a slow reader gets merged progress and never holds anything up.
 #ifndef ASSAY_SERVER_API_EVENT_PUMP_H_
 #define ASSAY_SERVER_API_EVENT_PUMP_H_
 
@@ -27,16 +27,16 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   // An event, and whether it is the last one; or an error, which ends the pump.
   using Deliver = std::function<void(absl::StatusOr<v1::EvaluationEvent> event, bool last)>;
 
-  // `deliver` is called on the executor, one call at a time, the first maybe before Start returns; after each, the next one comes
-  // once Ready has been called.
+  // `deliver` is called on the executor, one call at a time, the first maybe before Start returns;
+  // after each, the next one comes once Ready has been called.
   static absl::StatusOr<std::shared_ptr<EventPump>> Start(Context& context,
                                                           const std::string& evaluation,
                                                           const std::string& resume_token,
                                                           bool interim_reports, Deliver deliver);
   ~EventPump();
   void Ready();
-  // Waits for a running `deliver`; afterwards there are no more. Must not be called from `deliver`. Must be called before the last
-  // reference goes.
+  // Waits for a running `deliver`; afterwards there are no more. Must not be called from `deliver`.
+  // Must be called before the last reference goes.
   void Detach();
 
  private:

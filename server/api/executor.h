@@ -1,5 +1,5 @@
-// A few threads for calls that block (storage, starting engines), so that gRPC's own threads never do. Bounded: a call that finds
-// the queue full is refused.
+// A few threads for calls that block (storage, starting engines), so that gRPC's own threads never
+// do. Bounded: a call that finds the queue full is refused.
 #ifndef ASSAY_SERVER_API_EXECUTOR_H_
 #define ASSAY_SERVER_API_EXECUTOR_H_
 

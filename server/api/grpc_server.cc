@@ -53,8 +53,8 @@ class Server final : public GrpcServer {
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
     creators.push_back(NewRpcMetricsInterceptor(metrics));
     builder.experimental().SetInterceptorCreators(std::move(creators));
-    for (grpc::Service* service : std::initializer_list<grpc::Service*>{
-             &chunks_, &models_, &datasets_, &evaluations_}) {
+    for (grpc::Service* service :
+         std::initializer_list<grpc::Service*>{&chunks_, &models_, &datasets_, &evaluations_}) {
       builder.RegisterService(service);
     }
     server_ = builder.BuildAndStart();

@@ -12,7 +12,8 @@ namespace assay::api {
 
 class GrpcServer {
  public:
-  // Listens on host:port (port 0: any free one). kUnavailable when the address cannot be bound. `context` must outlive the server.
+  // Listens on host:port (port 0: any free one). kUnavailable when the address cannot be bound.
+  // `context` must outlive the server.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const std::string& address,
                                                            Context& context);
   virtual ~GrpcServer() = default;

@@ -12,7 +12,8 @@
 namespace assay::api {
 namespace {
 
-constexpr char kRemedy[] = "save the model with torch.jit.script(model).save(path) or torch.jit.trace";
+constexpr char kRemedy[] =
+    "save the model with torch.jit.script(model).save(path) or torch.jit.trace";
 constexpr size_t kEndRecordBytes = 22;
 constexpr size_t kMaxCommentBytes = 65'535;
 constexpr size_t kEntryBytes = 46;
@@ -39,10 +40,11 @@ std::string ReadAt(std::ifstream& file, uint64_t offset, size_t size) {
   return bytes;
 }
 
-// Names of the entries of a zip archive's central directory (APPNOTE 4.3.12); empty when it is damaged.
+// Names of the entries of a zip archive's central directory (APPNOTE 4.3.12); empty when it is
+// damaged.
 std::vector<std::string> EntryNames(std::ifstream& file, uint64_t size) {
-  const size_t tail_size = static_cast<size_t>(
-      std::min<uint64_t>(size, kEndRecordBytes + kMaxCommentBytes));
+  const size_t tail_size =
+      static_cast<size_t>(std::min<uint64_t>(size, kEndRecordBytes + kMaxCommentBytes));
   const std::string tail = ReadAt(file, size - tail_size, tail_size);
   const size_t end = tail.rfind("PK\x05\x06");
   if (end == std::string::npos || end + kEndRecordBytes > tail.size()) return {};

@@ -27,8 +27,8 @@ std::vector<FieldViolation> CheckCreate(const v1::CreateModelRequest& request) {
   }
   for (int i = 0; i < request.chunks_size() && violations.size() < 20; ++i) {
     if (!IsDigest(request.chunks(i))) {
-      violations.push_back({absl::StrCat("chunks[", i, "]"),
-                            "must be 64 lower-case hexadecimal digits"});
+      violations.push_back(
+          {absl::StrCat("chunks[", i, "]"), "must be 64 lower-case hexadecimal digits"});
     }
   }
   return violations;
@@ -43,8 +43,8 @@ absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request, v1:
   }
   if (!context_.blobs.Has(request.digest())) {
     // A single chunk is the file itself, so only longer files need joining.
-    ASSAY_RETURN_IF_ERROR(context_.blobs.Join(
-        {request.chunks().begin(), request.chunks().end()}, request.digest()));
+    ASSAY_RETURN_IF_ERROR(
+        context_.blobs.Join({request.chunks().begin(), request.chunks().end()}, request.digest()));
   }
   ASSAY_RETURN_IF_ERROR(CheckTorchScriptFile(context_.blobs.Path(request.digest())));
   ASSAY_ASSIGN_OR_RETURN(const int64_t size, context_.blobs.Size(request.digest()));
@@ -109,8 +109,8 @@ grpc::ServerUnaryReactor* ModelServiceImpl::ListModels(grpc::CallbackServerConte
                                                        const v1::ListModelsRequest* request,
                                                        v1::ListModelsResponse* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
-    ASSAY_ASSIGN_OR_RETURN(const auto listing, context_.store.ListModels({request->page_size(),
-                                                                          request->page_token()}));
+    ASSAY_ASSIGN_OR_RETURN(const auto listing, context_.store.ListModels(
+                                                   {request->page_size(), request->page_token()}));
     for (const auto& record : listing.records) {
       *response->add_models() = record.proto;
       context_.pool.DescribeState(response->mutable_models(response->models_size() - 1));

@@ -33,7 +33,8 @@ void ReportPublisher::Loop() {
       MutexLock lock(mutex_);
       if (lock.WaitFor(changed_, kInterval, [this] { return stop_; })) return;
     }
-    // New evaluations come first in the list, but an old one may succeed late: its success shows in the count.
+    // New evaluations come first in the list, but an old one may succeed late: its success shows in
+    // the count.
     const auto counts = store_.CountEvaluations();
     const int64_t succeeded = counts.ok() ? counts->at("SUCCEEDED") : succeeded_;
     Scan(/*all=*/succeeded != succeeded_);

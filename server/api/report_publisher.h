@@ -1,5 +1,5 @@
-// Keeps the robustness gauges up to date: publishes the report of every evaluation that succeeded, by whichever process, and of those
-// that had when the server started.
+// Keeps the robustness gauges up to date: publishes the report of every evaluation that succeeded,
+// by whichever process, and of those that had when the server started.
 #ifndef ASSAY_SERVER_API_REPORT_PUBLISHER_H_
 #define ASSAY_SERVER_API_REPORT_PUBLISHER_H_
 

@@ -48,11 +48,11 @@ absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
   }
   const auto model = store.GetModel(proto.spec().model());
   if (!model.ok() && ReasonOf(model.status()) != Reason::kNotFound) return model.status();
-  // A model that no engine has seen yet has no outcomes either; the names tell how many classes to expect. A report outlives its
-  // model: then the names and the outcomes tell.
+  // A model that no engine has seen yet has no outcomes either; the names tell how many classes to
+  // expect. A report outlives its model: then the names and the outcomes tell.
   const bool validated = model.ok() && model->proto.has_validation();
-  input.num_classes = std::max(2, validated ? model->proto.validation().num_classes()
-                                            : manifest.class_names_size());
+  input.num_classes = std::max(
+      2, validated ? model->proto.validation().num_classes() : manifest.class_names_size());
 
   for (const v1::Condition& condition : proto.conditions()) {
     input.conditions.push_back({condition, {}});

@@ -31,12 +31,10 @@ std::string TypeName(ServerRpcInfo::Type type) {
 // Names as in Go's codes package, which dashboards for gRPC expect.
 std::string CodeName(grpc::StatusCode code) {
   static constexpr const char* kNames[] = {
-      "OK",           "Canceled",           "Unknown",
-      "InvalidArgument", "DeadlineExceeded", "NotFound",
-      "AlreadyExists", "PermissionDenied",  "ResourceExhausted",
-      "FailedPrecondition", "Aborted",      "OutOfRange",
-      "Unimplemented", "Internal",          "Unavailable",
-      "DataLoss",     "Unauthenticated"};
+      "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+      "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+      "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+      "DataLoss", "Unauthenticated"};
   const auto index = static_cast<size_t>(code);
   return index < std::size(kNames) ? kNames[index] : "Unknown";
 }

@@ -22,15 +22,15 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::EvaluationEvent> {
       End(name);
       return;
     }
-    auto pump = EventPump::Start(
-        context, request.name(), request.resume_token(), request.interim_reports(),
-        [this](absl::StatusOr<v1::EvaluationEvent> event, bool last) {
-          if (event.ok()) {
-            Send(*std::move(event), last);
-          } else {
-            End(event.status());
-          }
-        });
+    auto pump =
+        EventPump::Start(context, request.name(), request.resume_token(), request.interim_reports(),
+                         [this](absl::StatusOr<v1::EvaluationEvent> event, bool last) {
+                           if (event.ok()) {
+                             Send(*std::move(event), last);
+                           } else {
+                             End(event.status());
+                           }
+                         });
     if (!pump.ok()) {
       End(pump.status());
       return;
@@ -94,7 +94,8 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::EvaluationEvent> {
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool want_ready_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);  // how the call ends, once that is known
+  std::optional<absl::Status> end_
+      ABSL_GUARDED_BY(mutex_);  // how the call ends, once that is known
 };
 
 class OutcomeStream final : public grpc::ServerWriteReactor<v1::StreamOutcomesResponse> {

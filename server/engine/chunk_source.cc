@@ -25,7 +25,8 @@ class Mapping {
     if (fd < 0 || fstat(fd, &info) != 0) {
       const int error = errno;
       if (fd >= 0) close(fd);
-      return Error(Reason::kStorageFailed, absl::StrCat("cannot read ", path, ": ", strerror(error)));
+      return Error(Reason::kStorageFailed,
+                   absl::StrCat("cannot read ", path, ": ", strerror(error)));
     }
     auto mapping = std::unique_ptr<Mapping>(new Mapping);
     mapping->size_ = static_cast<size_t>(info.st_size);

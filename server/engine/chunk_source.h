@@ -10,8 +10,8 @@
 
 namespace assay::engine {
 
-// Chunk layout: see DatasetManifest in proto/assay/v1/datasets.proto. Bytes become floats as value / 255. kStorageFailed when a file
-// cannot be read or is too short.
+// Chunk layout: see DatasetManifest in proto/assay/v1/datasets.proto. Bytes become floats as value
+// / 255. kStorageFailed when a file cannot be read or is too short.
 absl::StatusOr<std::unique_ptr<SampleSource>> OpenChunks(const engine_rpc::v1::RunRequest& request,
                                                          const Shape& shape);
 

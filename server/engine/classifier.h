@@ -1,7 +1,9 @@
-// A model as methods see it: logits of a batch, and logits with the input gradient of a per-sample function of the logits.
+// A model as methods see it: logits of a batch, and logits with the input gradient of a per-sample
+// function of the logits.
 //
-// The batch shape is constant: a caller with fewer samples leaves the other slots as they are (their contents must be finite) and
-// ignores their results. At a constant batch shape the results of a slot do not depend on the other slots.
+// The batch shape is constant: a caller with fewer samples leaves the other slots as they are
+// (their contents must be finite) and ignores their results. At a constant batch shape the results
+// of a slot do not depend on the other slots.
 #ifndef ASSAY_SERVER_ENGINE_CLASSIFIER_H_
 #define ASSAY_SERVER_ENGINE_CLASSIFIER_H_
 
@@ -33,14 +35,16 @@ class Classifier {
   // Threads that work around the model should use.
   virtual int threads() const = 0;
 
-  // images: batch_size x channels x height x width, pixels in [0, 1] (noise may leave it). logits: batch_size x num_classes.
-  // kOutOfMemory, kModelFailed, kModelOutputInvalid.
+  // images: batch_size x channels x height x width, pixels in [0, 1] (noise may leave it). logits:
+  // batch_size x num_classes. kOutOfMemory, kModelFailed, kModelOutputInvalid.
   virtual absl::Status Forward(const float* images, float* logits) = 0;
 
-  // Given the logits (batch_size x num_classes), writes the derivative of each slot's scalar by its logits.
+  // Given the logits (batch_size x num_classes), writes the derivative of each slot's scalar by its
+  // logits.
   using LogitGradient = std::function<void(const float* logits, float* derivative)>;
 
-  // As Forward, and the gradient of each slot's scalar by its image (batch_size x channels x height x width).
+  // As Forward, and the gradient of each slot's scalar by its image (batch_size x channels x height
+  // x width).
   virtual absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
                                        float* logits, float* gradient) = 0;
 

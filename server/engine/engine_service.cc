@@ -67,8 +67,7 @@ grpc::Status EngineService::Run(grpc::ServerContext* context, const rpc::RunRequ
 }
 
 grpc::Status EngineService::Idle(grpc::ServerContext* /*context*/,
-                                 const rpc::IdleRequest* /*request*/,
-                                 rpc::IdleResponse* response) {
+                                 const rpc::IdleRequest* /*request*/, rpc::IdleResponse* response) {
   response->set_idle(!running_);
   return grpc::Status::OK;
 }
@@ -109,8 +108,8 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
   done.set_forwards((after.forward_batches - before.forward_batches) * batch);
   done.set_backwards((after.backward_batches - before.backward_batches) * batch);
   done.set_model_seconds(after.seconds - before.seconds);
-  done.set_other_seconds(
-      std::chrono::duration<double>(SteadyClock::now() - start).count() - done.model_seconds());
+  done.set_other_seconds(std::chrono::duration<double>(SteadyClock::now() - start).count() -
+                         done.model_seconds());
   writer->Write(event);
   return absl::OkStatus();
 }

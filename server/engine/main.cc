@@ -1,5 +1,6 @@
-// assay-engine: the only process that runs models. Started by assayd with one end of a socketpair, over which it serves
-// proto/assay/engine/v1; ends when its standard input does, that is, with assayd.
+// assay-engine: the only process that runs models. Started by assayd with one end of a socketpair,
+// over which it serves proto/assay/engine/v1; ends when its standard input does, that is, with
+// assayd.
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/server_posix.h>
@@ -17,7 +18,8 @@
 namespace {
 
 constexpr char kHelp[] =
-    "assay-engine: runs TorchScript models for assayd, which starts it. Not meant to be started by hand.\n"
+    "assay-engine: runs TorchScript models for assayd, which starts it. Not meant to be started by "
+    "hand.\n"
     "  --fd N           serve proto/assay/engine/v1 on this inherited, non-blocking socket\n"
     "  --list-devices   print the devices of this machine, one a line\n";
 
@@ -28,7 +30,8 @@ int Serve(int fd) {
   builder.RegisterService(&service);
   const auto server = builder.BuildAndStart();
   grpc::AddInsecureChannelFromFd(server.get(), fd);
-  // Standard input is a pipe that assayd holds open: its end means that assayd is gone, however it went.
+  // Standard input is a pipe that assayd holds open: its end means that assayd is gone, however it
+  // went.
   char byte = 0;
   while (read(STDIN_FILENO, &byte, 1) > 0) {
   }

@@ -23,7 +23,9 @@ std::string CpuCapability() {
     }
   }
 #if defined(__x86_64__)
-  const char* set = __builtin_cpu_supports("avx512f") ? "AVX512" : __builtin_cpu_supports("avx2") ? "AVX2" : "SSE";
+  const char* set = __builtin_cpu_supports("avx512f") ? "AVX512"
+                    : __builtin_cpu_supports("avx2")  ? "AVX2"
+                                                      : "SSE";
 #else
   const char* set = "generic";
 #endif

@@ -1,4 +1,5 @@
-// What a task is to the methods: samples to read, somewhere to report progress, and a way to hear that it was cancelled.
+// What a task is to the methods: samples to read, somewhere to report progress, and a way to hear
+// that it was cancelled.
 #ifndef ASSAY_SERVER_ENGINE_TASK_H_
 #define ASSAY_SERVER_ENGINE_TASK_H_
 
@@ -45,15 +46,16 @@ struct TaskContext {
   RandomKey random_key() const { return RandomKey(seed, condition.id()); }
 };
 
-// The outcomes of every sample of the task, in order; or the first error. kCancelled when the observer says so.
+// The outcomes of every sample of the task, in order; or the first error. kCancelled when the
+// observer says so.
 absl::StatusOr<std::vector<v1::Outcome>> RunTask(const TaskContext& task);
 
 // Reading of one row of logits.
 struct Prediction {
-  int label = -1;         // argmax, lowest index on ties; -1 when undecided
-  float confidence = 0;   // its softmax probability
-  bool tie = false;       // another logit equals the largest
-  bool undecided = false; // a logit is not finite
+  int label = -1;          // argmax, lowest index on ties; -1 when undecided
+  float confidence = 0;    // its softmax probability
+  bool tie = false;        // another logit equals the largest
+  bool undecided = false;  // a logit is not finite
 
   bool Is(int wanted) const { return !undecided && !tie && label == wanted; }
 };
@@ -62,7 +64,8 @@ Prediction Predict(const float* logits, int num_classes);
 // An outcome with sample, label and prediction filled in.
 v1::Outcome MakeOutcome(int64_t sample, int label, const Prediction& prediction);
 
-// The plain passes of a task, in batches: `read` fills the image of sample i, `done` gets its logits.
+// The plain passes of a task, in batches: `read` fills the image of sample i, `done` gets its
+// logits.
 absl::Status ForwardAll(const TaskContext& task,
                         const std::function<void(size_t i, float* pixels)>& read,
                         const std::function<void(size_t i, const float* logits)>& done);

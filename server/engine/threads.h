@@ -1,4 +1,5 @@
-// The number of threads that libraries use. OpenMP keeps it for each thread apart, so each thread that computes sets its own.
+// The number of threads that libraries use. OpenMP keeps it for each thread apart, so each thread
+// that computes sets its own.
 #ifndef ASSAY_SERVER_ENGINE_THREADS_H_
 #define ASSAY_SERVER_ENGINE_THREADS_H_
 

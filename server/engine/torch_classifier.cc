@@ -33,14 +33,16 @@ constexpr double kFrozenTolerance = 1e-4;
 constexpr double kGradientTolerance = 0.05;
 constexpr int kProbeBatch = 4;
 
-// The part of LibTorch's error texts that a user can use: from "RuntimeError: " on, or the first line.
+// The part of LibTorch's error texts that a user can use: from "RuntimeError: " on, or the first
+// line.
 std::string Shorten(const std::string& text) {
   std::string best;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     line = absl::StripAsciiWhitespace(line);
     if (line.empty()) continue;
     if (best.empty()) best = std::string(line);
-    for (const char* marker : {"RuntimeError: ", "torch.jit.Error: ", "builtins.RuntimeError: ", "Exception: "}) {
+    for (const char* marker :
+         {"RuntimeError: ", "torch.jit.Error: ", "builtins.RuntimeError: ", "Exception: "}) {
       const size_t at = line.find(marker);
       if (at != absl::string_view::npos) best = std::string(line.substr(at + strlen(marker)));
     }
@@ -66,13 +68,15 @@ bool LooksLikeShapeError(const std::string& text) {
 template <typename Body>
 absl::Status Guarded(Reason reason, absl::string_view what, const Body& body) {
   try {
-    // The profiling executor specialises on the first calls' shapes; it has given wrong gradients (pytorch#70223, #51328) and
-    // makes early calls differ from later ones. The plain interpreter does neither.
+    // The profiling executor specialises on the first calls' shapes; it has given wrong gradients
+    // (pytorch#70223, #51328) and makes early calls differ from later ones. The plain interpreter
+    // does neither.
     torch::jit::GraphOptimizerEnabledGuard no_optimizer(false);
     return body();
   } catch (const std::exception& error) {
     const std::string text = error.what();
-    if (LooksLikeOutOfMemory(text)) return Error(Reason::kOutOfMemory, "the device is out of memory");
+    if (LooksLikeOutOfMemory(text))
+      return Error(Reason::kOutOfMemory, "the device is out of memory");
     return Error(reason, absl::StrCat(what, ": ", Shorten(text)));
   }
 }
@@ -145,11 +149,11 @@ class Loaded final : public TorchClassifier {
 
  private:
   absl::Status LoadModule() {
-    ASSAY_RETURN_IF_ERROR(Guarded(
-        Reason::kInvalidModel, "not a TorchScript model (save it with torch.jit.save)", [&] {
-          module_ = torch::jit::load(options_.model_path, device_);
-          return absl::OkStatus();
-        }));
+    ASSAY_RETURN_IF_ERROR(Guarded(Reason::kInvalidModel,
+                                  "not a TorchScript model (save it with torch.jit.save)", [&] {
+                                    module_ = torch::jit::load(options_.model_path, device_);
+                                    return absl::OkStatus();
+                                  }));
     if (!module_.find_method("forward")) {
       return Error(Reason::kInvalidModel, "the TorchScript module has no method 'forward'");
     }
@@ -169,8 +173,7 @@ class Loaded final : public TorchClassifier {
     for (int i = 1; i < count; ++i) {
       RandomStream random(key, i, 0);
       for (size_t j = 0; j < shape_.size(); ++j) {
-        images[static_cast<size_t>(i) * shape_.size() + j] =
-            0.25F + 0.5F * random.Uniform();
+        images[static_cast<size_t>(i) * shape_.size() + j] = 0.25F + 0.5F * random.Uniform();
       }
     }
     return images;
@@ -195,10 +198,10 @@ class Loaded final : public TorchClassifier {
     if (output.dim() != 2 || output.size(0) != kProbeBatch || output.size(1) < 2) {
       std::string sizes;
       for (int64_t size : output.sizes()) absl::StrAppend(&sizes, sizes.empty() ? "" : " x ", size);
-      return Error(Reason::kModelOutputInvalid,
-                   absl::StrCat("for ", kProbeBatch, " images the model returns a tensor of ", sizes,
-                                "; it must return logits of ", kProbeBatch,
-                                " x K with K >= 2 classes"));
+      return Error(
+          Reason::kModelOutputInvalid,
+          absl::StrCat("for ", kProbeBatch, " images the model returns a tensor of ", sizes,
+                       "; it must return logits of ", kProbeBatch, " x K with K >= 2 classes"));
     }
     if (!output.is_floating_point()) {
       return Error(Reason::kModelOutputInvalid,
@@ -258,8 +261,7 @@ class Loaded final : public TorchClassifier {
   // A forward pass failed: most likely the images do not suit the model.
   absl::Status ExplainForwardError(const absl::Status& status) {
     if (ReasonOf(status) != Reason::kModelFailed) return status;
-    const std::string shape =
-        absl::StrCat(shape_.channels, "x", shape_.height, "x", shape_.width);
+    const std::string shape = absl::StrCat(shape_.channels, "x", shape_.height, "x", shape_.width);
     for (const auto& parameter : module_.named_parameters()) {
       if (parameter.value.dim() != 4) continue;
       const int64_t channels = parameter.value.size(1);
@@ -272,14 +274,14 @@ class Loaded final : public TorchClassifier {
       break;
     }
     if (LooksLikeShapeError(std::string(status.message()))) {
-      return Error(Reason::kModelInputMismatch,
-                   absl::StrCat("the model does not accept images of ", shape, " (", status.message(),
-                                ")"));
+      return Error(Reason::kModelInputMismatch, absl::StrCat("the model does not accept images of ",
+                                                             shape, " (", status.message(), ")"));
     }
     return status;
   }
 
-  // Freezing folds constants and batch norms. Used for everything when it agrees with the module as given.
+  // Freezing folds constants and batch norms. Used for everything when it agrees with the module as
+  // given.
   absl::Status Freeze() {
     const std::vector<float> images = ProbeImages(kProbeBatch);
     std::vector<float> original(RowSize(kProbeBatch)), frozen(original.size());
@@ -312,7 +314,8 @@ class Loaded final : public TorchClassifier {
     return absl::OkStatus();
   }
 
-  // The directional derivative of a fixed combination of logits along its own gradient, against central differences.
+  // The directional derivative of a fixed combination of logits along its own gradient, against
+  // central differences.
   absl::Status CheckGradient() {
     const std::vector<float> images = ProbeImages(kProbeBatch);
     std::vector<float> logits(RowSize(kProbeBatch)), gradient(images.size());
@@ -361,14 +364,17 @@ class Loaded final : public TorchClassifier {
           ASSAY_RETURN_IF_ERROR(
               ForwardRows(moved.data(), kProbeBatch, sign > 0 ? plus.data() : minus.data()));
         }
-        const double numeric = (combination(row, plus.data()) - combination(row, minus.data())) / (2 * h);
+        const double numeric =
+            (combination(row, plus.data()) - combination(row, minus.data())) / (2 * h);
         best = std::min(best, std::abs(numeric - norm) / norm);
       }
       errors.push_back(best);
     }
     validation_.set_differentiable(!errors.empty());
     if (errors.empty()) {
-      Warn("its gradient is zero on random images; gradient attacks will fail (see docs/conditions.md)");
+      Warn(
+          "its gradient is zero on random images; gradient attacks will fail (see "
+          "docs/conditions.md)");
       return absl::OkStatus();
     }
     std::sort(errors.begin(), errors.end());
@@ -390,7 +396,8 @@ class Loaded final : public TorchClassifier {
       const auto start = SteadyClock::now();
       ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), batch, logits.data()));
       const double seconds = Seconds(SteadyClock::now() - start).count();
-      // The first pass allocates and builds primitives; a slow one is not repeated just to be exact.
+      // The first pass allocates and builds primitives; a slow one is not repeated just to be
+      // exact.
       if (repetition > 0 || seconds > 0.5) best = std::min(best, seconds);
       if (seconds > 0.5) break;
     }
@@ -417,7 +424,8 @@ class Loaded final : public TorchClassifier {
     ApplyFormat();
     batch_size_ = options_.batch_size;
     if (batch_size_ == 0) {
-      const std::vector<int> candidates = cuda ? std::vector<int>{128, 256, 512} : std::vector<int>{16, 32, 64, 128};
+      const std::vector<int> candidates =
+          cuda ? std::vector<int>{128, 256, 512} : std::vector<int>{16, 32, 64, 128};
       double fastest = 1e9;
       batch_size_ = candidates[0];
       for (const int candidate : candidates) {
@@ -462,8 +470,7 @@ class Loaded final : public TorchClassifier {
     // LibTorch does not write to it: forward passes only read, and gradients go to a copy.
     const at::Tensor view = at::from_blob(const_cast<float*>(images),
                                           {rows, shape_.channels, shape_.height, shape_.width});
-    return view.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/false,
-                   Format(format_));
+    return view.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/false, Format(format_));
   }
 
   size_t RowSize(int rows) const {
@@ -474,9 +481,10 @@ class Loaded final : public TorchClassifier {
     if (logits.dim() == 2 && logits.size(0) == rows && logits.size(1) == num_classes_) {
       return absl::OkStatus();
     }
-    return Error(Reason::kModelOutputInvalid,
-                 absl::StrCat("for ", rows, " images the model returned logits of another shape than ",
-                              rows, " x ", num_classes_));
+    return Error(
+        Reason::kModelOutputInvalid,
+        absl::StrCat("for ", rows, " images the model returned logits of another shape than ", rows,
+                     " x ", num_classes_));
   }
 
   static void CopyOut(const at::Tensor& tensor, float* out) {
@@ -508,10 +516,10 @@ class Loaded final : public TorchClassifier {
       const size_t size = static_cast<size_t>(rows) * shape_.size();
       at::Tensor result;
       if (output.requires_grad()) {
-        result = torch::autograd::grad({output}, {input},
-                                       {derivative.to(device_, output.scalar_type())},
-                                       /*retain_graph=*/c10::nullopt, /*create_graph=*/false,
-                                       /*allow_unused=*/true)[0];
+        result =
+            torch::autograd::grad({output}, {input}, {derivative.to(device_, output.scalar_type())},
+                                  /*retain_graph=*/c10::nullopt, /*create_graph=*/false,
+                                  /*allow_unused=*/true)[0];
       }
       // An output that does not depend on the input has gradient zero.
       if (!result.defined()) {

@@ -1,5 +1,5 @@
-// A TorchScript model on one device as a Classifier, and its validation at load. The only file of the engine proper that includes
-// LibTorch is torch_classifier.cc.
+// A TorchScript model on one device as a Classifier, and its validation at load. The only file of
+// the engine proper that includes LibTorch is torch_classifier.cc.
 #ifndef ASSAY_SERVER_ENGINE_TORCH_CLASSIFIER_H_
 #define ASSAY_SERVER_ENGINE_TORCH_CLASSIFIER_H_
 
@@ -26,11 +26,13 @@ struct LoadOptions {
 
 class TorchClassifier : public Classifier {
  public:
-  // Loads and validates: kInvalidModel, kModelInputMismatch, kModelOutputInvalid, kModelNotFinite, kModelFailed,
-  // kOutOfMemory. What the model accepts but a user should know is in validation().warnings.
+  // Loads and validates: kInvalidModel, kModelInputMismatch, kModelOutputInvalid, kModelNotFinite,
+  // kModelFailed, kOutOfMemory. What the model accepts but a user should know is in
+  // validation().warnings.
   static absl::StatusOr<std::unique_ptr<TorchClassifier>> Load(const LoadOptions& options);
 
-  // Prepares the calling thread for model work (number of threads). Call it on every thread that computes.
+  // Prepares the calling thread for model work (number of threads). Call it on every thread that
+  // computes.
   virtual void BindThread() = 0;
   virtual const v1::ModelValidation& validation() const = 0;
   // Halves the batch; kOutOfMemory when it is one already.

@@ -1,4 +1,5 @@
-// HTTP for Prometheus and for probes: /metrics, /healthz (the process lives), /readyz (it takes work).
+// HTTP for Prometheus and for probes: /metrics, /healthz (the process lives), /readyz (it takes
+// work).
 #ifndef ASSAY_SERVER_MONITORING_HTTP_SERVER_H_
 #define ASSAY_SERVER_MONITORING_HTTP_SERVER_H_
 
@@ -13,8 +14,8 @@ namespace assay::monitoring {
 
 class HttpServer {
  public:
-  // Listens on host:port (port 0: any free one). `ready` is asked for /readyz; both must outlive the server. kUnavailable when
-  // the address cannot be bound.
+  // Listens on host:port (port 0: any free one). `ready` is asked for /readyz; both must outlive
+  // the server. kUnavailable when the address cannot be bound.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& host, int port,
                                                            const Metrics& metrics,
                                                            std::function<bool()> ready);

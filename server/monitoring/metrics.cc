@@ -181,10 +181,9 @@ struct Metrics::State {
                   snapshot.evaluations),
         MakeGauge("assay_tasks", "Stored tasks by state.", "state", snapshot.tasks)};
     if (snapshot.oldest_task_micros > 0) {
-      families.push_back(Single("assay_queue_oldest_timestamp_seconds",
-                                "When the oldest task that waits was queued.",
-                                prometheus::MetricType::Gauge,
-                                static_cast<double>(snapshot.oldest_task_micros) / 1e6));
+      families.push_back(Single(
+          "assay_queue_oldest_timestamp_seconds", "When the oldest task that waits was queued.",
+          prometheus::MetricType::Gauge, static_cast<double>(snapshot.oldest_task_micros) / 1e6));
     }
     return families;
   }
@@ -269,8 +268,7 @@ void Metrics::CountUpload(int64_t stored_bytes, int64_t deduplicated_bytes) {
 
 void Metrics::RpcStarted(const std::string& type, const std::string& service,
                          const std::string& method) {
-  state_->rpc_started
-      .Add({{"grpc_type", type}, {"grpc_service", service}, {"grpc_method", method}})
+  state_->rpc_started.Add({{"grpc_type", type}, {"grpc_service", service}, {"grpc_method", method}})
       .Increment();
 }
 

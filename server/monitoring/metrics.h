@@ -1,4 +1,5 @@
-// Everything that /metrics shows. One object for the process; names and labels are listed in docs/operations.md.
+// Everything that /metrics shows. One object for the process; names and labels are listed in
+// docs/operations.md.
 #ifndef ASSAY_SERVER_MONITORING_METRICS_H_
 #define ASSAY_SERVER_MONITORING_METRICS_H_
 

@@ -52,9 +52,10 @@ void RobustnessGauges::Publish(const v1::Report& report, int64_t end_time_micros
   if (end_time_micros < entry.end_time_micros) return;
   entry = {report, end_time_micros};
   if (entries_.size() <= max_reports_) return;
-  entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
-    return a.second.end_time_micros < b.second.end_time_micros;
-  }));
+  entries_.erase(
+      std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+        return a.second.end_time_micros < b.second.end_time_micros;
+      }));
 }
 
 void RobustnessGauges::Withdraw(const std::string& evaluation) {
@@ -67,8 +68,9 @@ void RobustnessGauges::Withdraw(const std::string& evaluation) {
 std::vector<MetricFamily> RobustnessGauges::Collect() const {
   Family accuracy("assay_accuracy_ratio", "Accuracy under a condition.");
   Family class_accuracy("assay_class_accuracy_ratio", "Class-wise accuracy under a condition.");
-  Family cfps("assay_class_false_positive_score_ratio",
-              "Class False Positive Score: share of all misclassified samples taken for the class.");
+  Family cfps(
+      "assay_class_false_positive_score_ratio",
+      "Class False Positive Score: share of all misclassified samples taken for the class.");
   Family certified("assay_certified_accuracy_ratio", "Certified accuracy at a radius.");
   // A summary, because only summaries may have a label "quantile".
   Family radius("assay_certified_radius", "Certified radius of the samples (wrong: 0).",
@@ -114,8 +116,8 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
     }
   }
   std::vector<MetricFamily> families;
-  for (Family* family : {&accuracy, &class_accuracy, &cfps, &certified, &radius, &acr, &error,
-                         &timestamp}) {
+  for (Family* family :
+       {&accuracy, &class_accuracy, &cfps, &certified, &radius, &acr, &error, &timestamp}) {
     families.push_back(family->Take());
   }
   return families;

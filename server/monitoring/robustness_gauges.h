@@ -1,5 +1,5 @@
-// Reports as gauges: accuracy, class-wise accuracy, CFPS, certified accuracy and radii of the latest finished evaluation of each
-// (model, dataset).
+// Reports as gauges: accuracy, class-wise accuracy, CFPS, certified accuracy and radii of the
+// latest finished evaluation of each (model, dataset).
 #ifndef ASSAY_SERVER_MONITORING_ROBUSTNESS_GAUGES_H_
 #define ASSAY_SERVER_MONITORING_ROBUSTNESS_GAUGES_H_
 

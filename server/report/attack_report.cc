@@ -16,7 +16,8 @@ double MeanCost(int64_t passes, int64_t survivors) {
   return survivors == 0 ? 0 : static_cast<double>(passes) / static_cast<double>(survivors);
 }
 
-// Cumulative robust accuracy of an attack made of several: what is robust in the end, and what later parts broke.
+// Cumulative robust accuracy of an attack made of several: what is robust in the end, and what
+// later parts broke.
 void FillStages(const std::map<std::string, int64_t>& successes, RateMaker& rates,
                 const v1::ConditionReport& report, v1::AttackReport* total) {
   int64_t robust = report.correct();

@@ -138,9 +138,8 @@ absl::StatusOr<std::shared_ptr<EnginePool::Engine>> EnginePool::StartEngine(
                             absl::StrCat(options_.log_directory, "/engine-", number, ".log"),
                             options_.threads}));
   // What an earlier engine chose by measuring is kept, so that the same bits come out again.
-  const std::string numerics_key =
-      absl::StrCat(engine->key, " ", device, " threads=", options_.threads,
-                   " batch=", options_.batch_size);
+  const std::string numerics_key = absl::StrCat(
+      engine->key, " ", device, " threads=", options_.threads, " batch=", options_.batch_size);
   ASSAY_ASSIGN_OR_RETURN(const auto numerics, store_.GetNumerics(numerics_key));
   engine_rpc::v1::LoadRequest request;
   request.set_model_path(blobs_.Path(model.digest()));

@@ -1,5 +1,5 @@
-// The engines of this machine: which models are loaded on which device, started when needed, the least recently used stopped to
-// make room.
+// The engines of this machine: which models are loaded on which device, started when needed, the
+// least recently used stopped to make room.
 #ifndef ASSAY_SERVER_SCHEDULER_ENGINE_POOL_H_
 #define ASSAY_SERVER_SCHEDULER_ENGINE_POOL_H_
 
@@ -59,8 +59,9 @@ class EnginePool {
     std::shared_ptr<Engine> engine_;
   };
 
-  // An engine with the model for images of `shape` on `device`, started if need be (which can take a while). Errors of the model
-  // make the model UNAVAILABLE. One engine at a time starts on each device. kCancelled soon after `cancelled` says yes.
+  // An engine with the model for images of `shape` on `device`, started if need be (which can take
+  // a while). Errors of the model make the model UNAVAILABLE. One engine at a time starts on each
+  // device. kCancelled soon after `cancelled` says yes.
   absl::StatusOr<Lease> Acquire(const std::string& device, const v1::Model& model,
                                 const v1::ImageShape& shape,
                                 const std::function<bool()>& cancelled);
@@ -84,7 +85,8 @@ class EnginePool {
   };
   std::shared_ptr<Engine> FindIdle(const std::string& device, const std::string& key)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Takes the least recently used idle engines beyond the limit out of the list; to be destroyed outside the lock.
+  // Takes the least recently used idle engines beyond the limit out of the list; to be destroyed
+  // outside the lock.
   std::vector<std::shared_ptr<Engine>> Evict(const std::string& device)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::shared_ptr<Engine>> StartEngine(const std::string& device,

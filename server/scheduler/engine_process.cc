@@ -35,7 +35,8 @@ std::chrono::milliseconds Milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
 }
 
-// While a call is silent, asks `cancelled` several times a second on a thread of its own. Calls `stop`, once, when it says yes.
+// While a call is silent, asks `cancelled` several times a second on a thread of its own. Calls
+// `stop`, once, when it says yes.
 class CancelWatch {
  public:
   CancelWatch(const std::function<bool()>& cancelled, const std::function<void()>& stop)
@@ -123,15 +124,17 @@ absl::StatusOr<std::unique_ptr<EngineProcess>> EngineProcess::Start(const Engine
     close(sockets[1]);
     return SystemError("pipe");
   }
-  const int log = options.log_path.empty()
-                      ? -1
-                      : open(options.log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int log = options.log_path.empty() ? -1
+                                           : open(options.log_path.c_str(),
+                                                  O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-  // Everything that allocates is done before the fork. The engine gets no environment but what it needs.
+  // Everything that allocates is done before the fork. The engine gets no environment but what it
+  // needs.
   std::vector<std::string> environment = {absl::StrCat("OMP_NUM_THREADS=", options.threads),
                                           "PATH=/usr/bin:/bin", "LC_ALL=C"};
   for (const char* name : {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"}) {
-    if (const char* value = std::getenv(name)) environment.push_back(absl::StrCat(name, "=", value));
+    if (const char* value = std::getenv(name))
+      environment.push_back(absl::StrCat(name, "=", value));
   }
   std::vector<char*> envp;
   for (std::string& variable : environment) envp.push_back(variable.data());

@@ -1,4 +1,5 @@
-// One assay-engine process: started over a socketpair, killed for certain, its death noticed at once.
+// One assay-engine process: started over a socketpair, killed for certain, its death noticed at
+// once.
 #ifndef ASSAY_SERVER_SCHEDULER_ENGINE_PROCESS_H_
 #define ASSAY_SERVER_SCHEDULER_ENGINE_PROCESS_H_
 
@@ -20,7 +21,8 @@ struct EngineOptions {
   int threads = 1;
 };
 
-// Thread-safe: Kill may be called while another thread is in Load or Run, which then returns kEngineLost.
+// Thread-safe: Kill may be called while another thread is in Load or Run, which then returns
+// kEngineLost.
 class EngineProcess {
  public:
   static absl::StatusOr<std::unique_ptr<EngineProcess>> Start(const EngineOptions& options);
@@ -29,15 +31,16 @@ class EngineProcess {
   EngineProcess(const EngineProcess&) = delete;
   EngineProcess& operator=(const EngineProcess&) = delete;
 
-  // Errors of the model as the engine tells them; kEngineLost when the process ended, with how it ended. `cancelled` is asked several
-  // times a second; once it says yes the engine is killed (there is nothing of worth in it yet) and the result is kCancelled.
+  // Errors of the model as the engine tells them; kEngineLost when the process ended, with how it
+  // ended. `cancelled` is asked several times a second; once it says yes the engine is killed
+  // (there is nothing of worth in it yet) and the result is kCancelled.
   absl::Status Load(const engine_rpc::v1::LoadRequest& request, double timeout_seconds,
-                    const std::function<bool()>& cancelled,
-                    engine_rpc::v1::LoadResponse* response);
+                    const std::function<bool()>& cancelled, engine_rpc::v1::LoadResponse* response);
 
   using EventHandler = std::function<void(const engine_rpc::v1::RunEvent&)>;
-  // Runs a task; `on_event` is called on this thread. `cancelled` is asked several times a second; once it says yes the engine is
-  // asked to stop, and killed if it has not after `grace_seconds`. Then the result is kCancelled.
+  // Runs a task; `on_event` is called on this thread. `cancelled` is asked several times a second;
+  // once it says yes the engine is asked to stop, and killed if it has not after `grace_seconds`.
+  // Then the result is kCancelled.
   absl::Status Run(const engine_rpc::v1::RunRequest& request, const EventHandler& on_event,
                    const std::function<bool()>& cancelled, double grace_seconds);
 

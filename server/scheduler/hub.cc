@@ -47,8 +47,7 @@ void Hub::Stop() {
   work_changed_.notify_all();
 }
 
-void Hub::SetRunning(const std::string& evaluation, int64_t task,
-                     const RunningProgress& progress) {
+void Hub::SetRunning(const std::string& evaluation, int64_t task, const RunningProgress& progress) {
   {
     MutexLock lock(mutex_);
     running_[evaluation][task] = progress;
@@ -94,8 +93,7 @@ int64_t Hub::Subscribe(const std::string& evaluation, std::function<void()> poke
   {
     MutexLock lock(mutex_);
     id = next_subscription_++;
-    subscriptions_[id] =
-        std::make_shared<Subscription>(Subscription{evaluation, std::move(poke)});
+    subscriptions_[id] = std::make_shared<Subscription>(Subscription{evaluation, std::move(poke)});
   }
   NotifyChanged(evaluation);
   return id;

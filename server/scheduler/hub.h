@@ -1,5 +1,6 @@
-// Who needs to know what: workers hear of new tasks, watchers of changed evaluations, and everybody of the progress of tasks that
-// are running right now (which is not stored: a task counts once it is committed).
+// Who needs to know what: workers hear of new tasks, watchers of changed evaluations, and everybody
+// of the progress of tasks that are running right now (which is not stored: a task counts once it
+// is committed).
 #ifndef ASSAY_SERVER_SCHEDULER_HUB_H_
 #define ASSAY_SERVER_SCHEDULER_HUB_H_
 
@@ -33,8 +34,9 @@ class Hub {
 
   // --- workers ---
   void NotifyWork();
-  // Waits until NotifyWork since the caller's last call, or the time is up (another process may have added work). `seen` is the
-  // caller's own memory of that, 0 at first: one notification wakes every worker. False at once after Stop.
+  // Waits until NotifyWork since the caller's last call, or the time is up (another process may
+  // have added work). `seen` is the caller's own memory of that, 0 at first: one notification wakes
+  // every worker. False at once after Stop.
   bool WaitForWork(std::chrono::milliseconds timeout, int64_t* seen);
   // Wakes everybody who waits for work, for good.
   void Stop();
@@ -46,8 +48,9 @@ class Hub {
   // --- watchers ---
   // The evaluation may look different now.
   void NotifyChanged(const std::string& evaluation);
-  // Calls `poke` soon after every change, and once a second (changes by other processes), merged to at most ten calls a second, on the
-  // hub's thread. After Unsubscribe returns it is not called any more; do not call Unsubscribe from `poke`.
+  // Calls `poke` soon after every change, and once a second (changes by other processes), merged to
+  // at most ten calls a second, on the hub's thread. After Unsubscribe returns it is not called any
+  // more; do not call Unsubscribe from `poke`.
   int64_t Subscribe(const std::string& evaluation, std::function<void()> poke);
   void Unsubscribe(int64_t subscription);
 

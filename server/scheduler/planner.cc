@@ -8,7 +8,8 @@
 namespace assay::scheduler {
 namespace {
 
-// Model passes of one task. What a crash can cost at most, against the cost of a commit and of the padding at a task's end.
+// Model passes of one task. What a crash can cost at most, against the cost of a commit and of the
+// padding at a task's end.
 constexpr double kTaskWork = 50'000;
 constexpr int64_t kMaxTaskSamples = 10'000;
 // Attacks keep a batch of samples in flight and drain it at the end, so small tasks waste passes.

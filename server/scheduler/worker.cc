@@ -182,8 +182,8 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     if (SecondsSince(last) > options_.stall_seconds) stalled = true;
     return stalled || unwanted();
   };
-  const absl::Status run = engine->process().Run(request, on_event, cancelled,
-                                                 options_.cancel_grace_seconds);
+  const absl::Status run =
+      engine->process().Run(request, on_event, cancelled, options_.cancel_grace_seconds);
   if (stalled) {
     return Error(Reason::kModelFailed,
                  absl::StrCat("the model made no progress for ", options_.stall_seconds,
@@ -214,8 +214,8 @@ absl::Status Worker::Commit(const store::ClaimedTask& claim, const v1::OutcomeBa
       return status;
     }
     // Computed outcomes are too dear to drop: wait for room.
-    LogWarning(absl::StrCat("cannot store outcomes of ", claim.task.evaluation, ", trying again: ",
-                            status.message()));
+    LogWarning(absl::StrCat("cannot store outcomes of ", claim.task.evaluation,
+                            ", trying again: ", status.message()));
     hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
   }
 }
@@ -241,9 +241,9 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
   }
   v1::Failure failure;
   failure.set_reason(std::string(ReasonName(reason)));
-  failure.set_message(retry ? absl::StrCat(PublicText(status), "; given up after ", claim.attempt,
-                                           " attempts")
-                            : PublicText(status));
+  failure.set_message(
+      retry ? absl::StrCat(PublicText(status), "; given up after ", claim.attempt, " attempts")
+            : PublicText(status));
   const absl::Status failed = store_.FailEvaluation(evaluation, failure);
   if (!failed.ok()) LogWarning(absl::StrCat("cannot fail ", evaluation, ": ", failed.message()));
 }

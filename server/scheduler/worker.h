@@ -1,7 +1,8 @@
 // Claims tasks and has them computed, one at a time on one device.
 //
-// A task is renewed while it runs, and its outcomes are committed together with `done` under the claim's fence. Whatever stops the
-// worker (a crash, a lost lease, a shutdown), the task is claimed again by somebody and nothing is counted twice.
+// A task is renewed while it runs, and its outcomes are committed together with `done` under the
+// claim's fence. Whatever stops the worker (a crash, a lost lease, a shutdown), the task is claimed
+// again by somebody and nothing is counted twice.
 #ifndef ASSAY_SERVER_SCHEDULER_WORKER_H_
 #define ASSAY_SERVER_SCHEDULER_WORKER_H_
 
@@ -20,7 +21,7 @@
 namespace assay::scheduler {
 
 struct WorkerOptions {
-  std::string owner;   // unique among the workers of one store
+  std::string owner;  // unique among the workers of one store
   std::string device;
   double lease_seconds = 30;
   // Attempts of a task whose engine died, before the evaluation fails.

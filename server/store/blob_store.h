@@ -1,8 +1,9 @@
-// A directory of content-addressed blobs: what was acknowledged is durable, and every byte handed out has been verified once.
+// A directory of content-addressed blobs: what was acknowledged is durable, and every byte handed
+// out has been verified once.
 //
-// Layout: <root>/<first two digits>/<digest>, and <root>/tmp for writes in progress. A blob is written to tmp, synced, renamed
-// into place, and its directory synced. Several processes may share one directory (a network file system included): the same
-// blob renamed twice is the same blob.
+// Layout: <root>/<first two digits>/<digest>, and <root>/tmp for writes in progress. A blob is
+// written to tmp, synced, renamed into place, and its directory synced. Several processes may share
+// one directory (a network file system included): the same blob renamed twice is the same blob.
 #ifndef ASSAY_SERVER_STORE_BLOB_STORE_H_
 #define ASSAY_SERVER_STORE_BLOB_STORE_H_
 
@@ -20,7 +21,8 @@
 
 namespace assay::store {
 
-// The file operations that can fail, so that tests can make them fail (a full disk, a broken one). Thread-safe.
+// The file operations that can fail, so that tests can make them fail (a full disk, a broken one).
+// Thread-safe.
 class FileOps {
  public:
   virtual ~FileOps() = default;
@@ -33,7 +35,8 @@ class FileOps {
 
 class BlobStore {
  public:
-  // Creates the directory if needed. Removes writes that an earlier process left unfinished for longer than an hour.
+  // Creates the directory if needed. Removes writes that an earlier process left unfinished for
+  // longer than an hour.
   static absl::StatusOr<std::unique_ptr<BlobStore>> Open(const std::string& root,
                                                          FileOps* ops = nullptr);
 
@@ -64,10 +67,12 @@ class BlobStore {
   absl::StatusOr<std::unique_ptr<Writer>> Create(const std::string& digest, int64_t size);
   // Writes a whole blob and returns its digest.
   absl::StatusOr<std::string> Put(absl::string_view bytes);
-  // Joins blobs, in order, into one whose digest must be `digest`. kChunkMissing names the first part that is not there.
+  // Joins blobs, in order, into one whose digest must be `digest`. kChunkMissing names the first
+  // part that is not there.
   absl::Status Join(const std::vector<std::string>& parts, const std::string& digest);
 
-  // Saying yes is a promise that an upload may rely on: it makes the blob young again, so that Sweep spares it.
+  // Saying yes is a promise that an upload may rely on: it makes the blob young again, so that
+  // Sweep spares it.
   bool Has(const std::string& digest) const;
   // Size in bytes; kChunkMissing when it is not there.
   absl::StatusOr<int64_t> Size(const std::string& digest) const;
@@ -75,8 +80,8 @@ class BlobStore {
   // Where a blob lies; for the engine, which maps it.
   std::string Path(const std::string& digest) const;
 
-  // Removes blobs that `in_use` denies and that are at least `min_age_seconds` old (uploads for a manifest that is not
-  // committed yet are young). Returns the number of bytes freed.
+  // Removes blobs that `in_use` denies and that are at least `min_age_seconds` old (uploads for a
+  // manifest that is not committed yet are young). Returns the number of bytes freed.
   absl::StatusOr<int64_t> Sweep(const std::function<bool(const std::string& digest)>& in_use,
                                 int64_t min_age_seconds);
 

@@ -52,8 +52,8 @@ TEST(Conditions, EveryOtherParameterThatDiffersFollows) {
 
 TEST(Conditions, ListsAndRangesMakeOneConditionEachAndRepetitionsVanish) {
   EXPECT_THAT(Ids({"corruption/contrast:severity=1-3", "corruption/contrast:severity=3+5"}),
-              ElementsAre("corruption/contrast/1", "corruption/contrast/2",
-                          "corruption/contrast/3", "corruption/contrast/5"));
+              ElementsAre("corruption/contrast/1", "corruption/contrast/2", "corruption/contrast/3",
+                          "corruption/contrast/5"));
   EXPECT_THAT(Ids({"corruption/contrast"}).size(), 5);
   EXPECT_THAT(Ids({"attack/pgd:eps=1/255+5/255+0.1"}),
               ElementsAre("attack/pgd/linf/1-255", "attack/pgd/linf/5-255", "attack/pgd/linf/0.1"));
@@ -90,7 +90,8 @@ TEST(Conditions, ErrorsSayWhatWouldBeRight) {
   EXPECT_THAT(ErrorOf("corruption/contrast:severity=3-1"), HasSubstr("empty range"));
 }
 
-// alpha^(1/n) < 1/2 can only abstain: for alpha .001 the first n that can certify is 10 (specs: B3.3).
+// alpha^(1/n) < 1/2 can only abstain: for alpha .001 the first n that can certify is 10 (specs:
+// B3.3).
 TEST(Conditions, SmoothingThatCanOnlyAbstainNamesTheSmallestUsefulN) {
   EXPECT_THAT(ErrorOf("smoothing/gaussian:n=9"),
               HasSubstr("the smallest n that can certify is 10"));
@@ -98,8 +99,8 @@ TEST(Conditions, SmoothingThatCanOnlyAbstainNamesTheSmallestUsefulN) {
 }
 
 TEST(Conditions, AllProblemsComeAtOnce) {
-  const auto conditions =
-      ParseConditions({"claen", "attack/pgd:eps=-1,steps=0", "clean", "corruption/contrast:severity=9"});
+  const auto conditions = ParseConditions(
+      {"claen", "attack/pgd:eps=-1,steps=0", "clean", "corruption/contrast:severity=9"});
   ASSERT_FALSE(conditions.ok());
   std::vector<std::string> fields;
   for (const auto& violation : ViolationsOf(conditions.status())) fields.push_back(violation.field);
@@ -108,9 +109,8 @@ TEST(Conditions, AllProblemsComeAtOnce) {
 }
 
 TEST(Conditions, WorkGrowsWithTheCost) {
-  const auto conditions =
-      ParseConditions({"clean", "attack/pgd:steps=10", "attack/pgd:steps=100",
-                       "smoothing/gaussian:n0=100,n=1000"});
+  const auto conditions = ParseConditions(
+      {"clean", "attack/pgd:steps=10", "attack/pgd:steps=100", "smoothing/gaussian:n0=100,n=1000"});
   ASSERT_TRUE(conditions.ok());
   EXPECT_EQ(WorkPerSample(conditions->at(0)), 1);
   EXPECT_EQ(WorkPerSample(conditions->at(1)), 32);

@@ -23,7 +23,8 @@ std::string Page() {
   return text.str();
 }
 
-// The part under the last heading that names the expression or, for corruptions, which share one table, the family.
+// The part under the last heading that names the expression or, for corruptions, which share one
+// table, the family.
 std::string Section(const std::string& page, const std::string& expression) {
   const bool corruption = absl::StartsWith(expression, kFamilyCorruption);
   std::string section;

@@ -30,7 +30,10 @@ TEST(ResourceNames, ReadAndRefuse) {
 TEST(ResourceNames, SlugsAreValidIds) {
   EXPECT_EQ(Slug("My Model (v2).pt"), "my-model-v2-.pt");
   EXPECT_EQ(Slug("..."), "");
-  EXPECT_TRUE(IsValidId(Slug("\xc3\x9c" "berModell" + std::string(200, 'x'))));
+  EXPECT_TRUE(
+      IsValidId(Slug("\xc3\x9c"
+                     "berModell" +
+                     std::string(200, 'x'))));
 }
 
 v1::DatasetManifest SomeManifest() {

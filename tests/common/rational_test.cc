@@ -9,9 +9,18 @@ TEST(Rational, ReadsFractionsDecimalsAndExponentsExactly) {
   const struct {
     const char* text;
     int64_t numerator, denominator;
-  } kCases[] = {{"8/255", 8, 255}, {"10/255", 2, 51}, {"0.25", 1, 4},    {"1e-3", 1, 1000},
-                {"0", 0, 1},       {"3", 3, 1},       {"-1/2", -1, 2},   {"0.031", 31, 1000},
-                {"2.50", 5, 2},    {"1E2", 100, 1},   {"+4/8", 1, 2},    {".5", 1, 2},
+  } kCases[] = {{"8/255", 8, 255},
+                {"10/255", 2, 51},
+                {"0.25", 1, 4},
+                {"1e-3", 1, 1000},
+                {"0", 0, 1},
+                {"3", 3, 1},
+                {"-1/2", -1, 2},
+                {"0.031", 31, 1000},
+                {"2.50", 5, 2},
+                {"1E2", 100, 1},
+                {"+4/8", 1, 2},
+                {".5", 1, 2},
                 {"1e15", 1000000000000000, 1}};
   for (const auto& c : kCases) {
     const auto parsed = Rational::Parse(c.text);
@@ -22,8 +31,8 @@ TEST(Rational, ReadsFractionsDecimalsAndExponentsExactly) {
 }
 
 TEST(Rational, RefusesWhatIsNoNumber) {
-  for (const char* text : {"", "a", "1/0", "1/", "/2", "1/2/3", "0x10", "1.2.3", "nan", "inf", "--1",
-                           "1e", "12345678901234567", "1e99", "1/-2", " 1", "1 "}) {
+  for (const char* text : {"", "a", "1/0", "1/", "/2", "1/2/3", "0x10", "1.2.3", "nan", "inf",
+                           "--1", "1e", "12345678901234567", "1e99", "1/-2", " 1", "1 "}) {
     EXPECT_FALSE(Rational::Parse(text).ok()) << text;
   }
 }

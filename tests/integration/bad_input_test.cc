@@ -225,7 +225,8 @@ TEST_F(BadInputTest, AClientThatVanishesInMidStreamCanComeBack) {
     context.TryCancel();  // gone without a word
   }
   // What arrived is being worked on, but the data is not taken for complete.
-  ASSERT_TRUE(Eventually([&] { return client_->GetEvaluation(name)->progress().samples_done() == 20; }));
+  ASSERT_TRUE(
+      Eventually([&] { return client_->GetEvaluation(name)->progress().samples_done() == 20; }));
   EXPECT_EQ(client_->GetEvaluation(name)->state(), v1::Evaluation::RECEIVING);
   {
     grpc::ClientContext context;

@@ -1,4 +1,5 @@
-// Whole evaluations through a real server, a real engine and the real client: grouping, streaming, killing, cancelling.
+// Whole evaluations through a real server, a real engine and the real client: grouping, streaming,
+// killing, cancelling.
 #include <csignal>
 #include <thread>
 
@@ -9,10 +10,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const std::vector<std::string> kEveryFamily = {
-    "clean", "attack/pgd:eps=4/255,steps=5,restarts=2", "attack/pgd:norm=l2,eps=0.2,steps=5",
-    "corruption/gaussian_noise:severity=3", "corruption/jpeg_compression:severity=5",
-    "smoothing/gaussian:sigma=0.1,n0=10,n=40"};
+const std::vector<std::string> kEveryFamily = {"clean",
+                                               "attack/pgd:eps=4/255,steps=5,restarts=2",
+                                               "attack/pgd:norm=l2,eps=0.2,steps=5",
+                                               "corruption/gaussian_noise:severity=3",
+                                               "corruption/jpeg_compression:severity=5",
+                                               "smoothing/gaussian:sigma=0.1,n0=10,n=40"};
 
 class EvaluationTest : public ZooFixture {};
 
@@ -54,7 +57,8 @@ TEST_F(EvaluationTest, AKilledEngineIsReplacedAndTheReportIsTheSame) {
   StartServer();
   GeneratedData data(48, 3, 8, 4);
   const std::string model = Upload("slow"), dataset = Upload(data);
-  const v1::EvaluationSpec spec = Spec(model, dataset, {"clean", "attack/pgd:eps=0.0001,steps=100"}, 16);
+  const v1::EvaluationSpec spec =
+      Spec(model, dataset, {"clean", "attack/pgd:eps=0.0001,steps=100"}, 16);
   const v1::Evaluation undisturbed = Run(spec);
   ASSERT_EQ(undisturbed.state(), v1::Evaluation::SUCCEEDED);
 
@@ -71,16 +75,17 @@ TEST_F(EvaluationTest, AKilledEngineIsReplacedAndTheReportIsTheSame) {
   ASSERT_EQ(disturbed.state(), v1::Evaluation::SUCCEEDED) << disturbed.failure().message();
   EXPECT_EQ(Outcomes(created->name()), Outcomes(undisturbed.name()));
   EXPECT_EQ(ReportText(created->name()), ReportText(undisturbed.name()));
-  EXPECT_NE(server_->Http("/metrics").find(
-                "assay_engine_restarts_total{reason=\"died_at_work\"} 1"),
-            std::string::npos);
+  EXPECT_NE(
+      server_->Http("/metrics").find("assay_engine_restarts_total{reason=\"died_at_work\"} 1"),
+      std::string::npos);
 }
 
 TEST_F(EvaluationTest, AKilledServerGoesOnAfterItsRestartAndTheReportIsTheSame) {
   StartServer();
   GeneratedData data(48, 3, 8, 4);
   const std::string model = Upload("slow"), dataset = Upload(data);
-  const v1::EvaluationSpec spec = Spec(model, dataset, {"clean", "attack/pgd:eps=0.0001,steps=100"}, 16);
+  const v1::EvaluationSpec spec =
+      Spec(model, dataset, {"clean", "attack/pgd:eps=0.0001,steps=100"}, 16);
   const v1::Evaluation undisturbed = Run(spec);
   const auto created = client_->CreateEvaluation(spec, "");
   ASSERT_TRUE(created.ok());
@@ -122,8 +127,7 @@ TEST_F(EvaluationTest, CancelStopsALoopingModelByKillingItsEngine) {
   GeneratedData data(32, 3, 8, 4);
   data.bright_sample = 20;
   const std::string dataset = Upload(data);
-  const auto created =
-      client_->CreateEvaluation(Spec(Upload("loops"), dataset, {"clean"}), "");
+  const auto created = client_->CreateEvaluation(Spec(Upload("loops"), dataset, {"clean"}), "");
   ASSERT_TRUE(created.ok());
   ASSERT_TRUE(Eventually([&] {
     return client_->GetEvaluation(created->name())->state() == v1::Evaluation::RUNNING &&
@@ -189,7 +193,8 @@ TEST_F(EvaluationTest, RetryGoesOnWithWhatWasDone) {
   EXPECT_EQ(Outcomes(created->name()).size(), 128u);
 }
 
-// Another model's tasks find it out of room on the device: the least recently used engine makes way.
+// Another model's tasks find it out of room on the device: the least recently used engine makes
+// way.
 TEST_F(EvaluationTest, EnginesAreReusedAndMakeWay) {
   StartServer({"--max-engines", "2"});
   GeneratedData data(16, 3, 8, 4);

@@ -67,10 +67,17 @@ ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::strin
   const std::string port_file = data_dir + "/port";
   fs::create_directories(data_dir);
   fs::remove(port_file);
-  std::vector<std::string> words = {ASSAY_BINARY_DIR "/bin/assayd", "--listen", "127.0.0.1:0",
-                                    "--metrics-port", std::to_string(metrics_port_),
-                                    "--data-dir", data_dir, "--port-file", port_file,
-                                    "--devices", "cpu"};
+  std::vector<std::string> words = {ASSAY_BINARY_DIR "/bin/assayd",
+                                    "--listen",
+                                    "127.0.0.1:0",
+                                    "--metrics-port",
+                                    std::to_string(metrics_port_),
+                                    "--data-dir",
+                                    data_dir,
+                                    "--port-file",
+                                    port_file,
+                                    "--devices",
+                                    "cpu"};
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -140,7 +147,8 @@ std::vector<pid_t> ServerProcess::Engines() const {
     char state = 0;
     pid_t parent = 0;
     rest >> state >> parent;
-    if (parent == pid_ && state != 'Z' && line.substr(open + 1, close - open - 1) == "assay-engine") {
+    if (parent == pid_ && state != 'Z' &&
+        line.substr(open + 1, close - open - 1) == "assay-engine") {
       engines.push_back(std::stoi(name));
     }
   }

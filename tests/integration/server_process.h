@@ -1,5 +1,5 @@
-// A real assayd (with its engines) for integration tests: started on free ports over a directory of its own, killed and restarted at
-// will.
+// A real assayd (with its engines) for integration tests: started on free ports over a directory of
+// its own, killed and restarted at will.
 #ifndef ASSAY_TESTS_INTEGRATION_SERVER_PROCESS_H_
 #define ASSAY_TESTS_INTEGRATION_SERVER_PROCESS_H_
 

@@ -64,8 +64,8 @@ class ZooFixture : public ::testing::Test {
   }
 
   std::string Upload(const std::string& zoo_model) {
-    const auto model = client_->UploadModel(
-        ASSAY_BINARY_DIR "/tests/zoo/" + zoo_model + ".pt", "", nullptr);
+    const auto model =
+        client_->UploadModel(ASSAY_BINARY_DIR "/tests/zoo/" + zoo_model + ".pt", "", nullptr);
     EXPECT_TRUE(model.ok()) << zoo_model << ": " << model.status();
     return model.ok() ? model->resource.name() : "";
   }
@@ -106,8 +106,8 @@ class ZooFixture : public ::testing::Test {
   // Serialized outcomes by (condition, sample).
   std::map<std::pair<std::string, int64_t>, std::string> Outcomes(const std::string& evaluation) {
     std::map<std::pair<std::string, int64_t>, std::string> all;
-    const absl::Status status = client_->StreamOutcomes(
-        evaluation, {}, [&](const v1::StreamOutcomesResponse& batch) {
+    const absl::Status status =
+        client_->StreamOutcomes(evaluation, {}, [&](const v1::StreamOutcomesResponse& batch) {
           for (const auto& outcome : batch.outcomes()) {
             EXPECT_TRUE(all.emplace(std::make_pair(batch.condition(), outcome.sample()),
                                     outcome.SerializeAsString())

@@ -1,7 +1,8 @@
-// Auto-PGD (Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free attacks", ICML
-// 2020) for Linf and L2: projected gradient steps with momentum, whose size is halved at checkpoints when progress stalls. Untargeted
-// with cross-entropy (apgd-ce) or the difference-of-logits ratio (apgd-dlr), and targeted at the classes that the clean image comes
-// nearest to, one after the other (apgd-t).
+// Auto-PGD (Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of
+// diverse parameter-free attacks", ICML 2020) for Linf and L2: projected gradient steps with
+// momentum, whose size is halved at checkpoints when progress stalls. Untargeted with cross-entropy
+// (apgd-ce) or the difference-of-logits ratio (apgd-dlr), and targeted at the classes that the
+// clean image comes nearest to, one after the other (apgd-t).
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -153,8 +154,7 @@ class Apgd final : public Attack {
   const ApgdParameters parameters_;
 };
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeApgd(Params& params, Loss loss,
-                                                 const char* runs_name) {
+absl::StatusOr<std::unique_ptr<Attack>> MakeApgd(Params& params, Loss loss, const char* runs_name) {
   ApgdParameters parameters;
   parameters.norm = NormNamed(params.Text("norm"));
   parameters.eps = params.Number("eps");

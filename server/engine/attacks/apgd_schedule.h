@@ -1,6 +1,7 @@
-// The step size schedule of Auto-PGD (Croce and Hein, ICML 2020, section 3): checkpoints at shrinking distances; at each, the step
-// size is halved and the search goes back to its best point when the loss rose in too few steps since the last checkpoint, or
-// neither step size nor best loss have changed.
+// The step size schedule of Auto-PGD (Croce and Hein, ICML 2020, section 3): checkpoints at
+// shrinking distances; at each, the step size is halved and the search goes back to its best point
+// when the loss rose in too few steps since the last checkpoint, or neither step size nor best loss
+// have changed.
 #ifndef ASSAY_SERVER_ENGINE_ATTACKS_APGD_SCHEDULE_H_
 #define ASSAY_SERVER_ENGINE_ATTACKS_APGD_SCHEDULE_H_
 

@@ -1,12 +1,12 @@
-// What an attack is: an iteration over per-sample state, and nothing else. The driver (driver.h) keeps the device full, verifies,
-// checks the budget, counts, and keeps the result.
+// What an attack is: an iteration over per-sample state, and nothing else. The driver (driver.h)
+// keeps the device full, verifies, checks the budget, counts, and keeps the result.
 //
-// To add one: a file beside this one, a line in registry.cc, a row in the table of tests/server/engine/attacks_test.cc and in
-// common/condition.cc, a line in docs/conditions.md.
+// To add one: a file beside this one, a line in registry.cc, a row in the table of
+// tests/server/engine/attacks_test.cc and in common/condition.cc, a line in docs/conditions.md.
 //
-// Methods compute on the host, one sample at a time, and see the model only through logits and gradients. So a method is plain
-// arithmetic on a few arrays: it is the same on every device, needs no LibTorch, and cannot depend on the batch
-// (docs/decisions/0001-host-side-methods.md).
+// Methods compute on the host, one sample at a time, and see the model only through logits and
+// gradients. So a method is plain arithmetic on a few arrays: it is the same on every device, needs
+// no LibTorch, and cannot depend on the batch (docs/decisions/0001-host-side-methods.md).
 #ifndef ASSAY_SERVER_ENGINE_ATTACKS_ATTACK_H_
 #define ASSAY_SERVER_ENGINE_ATTACKS_ATTACK_H_
 
@@ -24,12 +24,12 @@ enum class Norm { kLinf, kL2 };
 
 // The sample under attack. Outlives the state.
 struct AttackTarget {
-  const float* image;         // channels x height x width, in [0, 1]
-  size_t size;                // number of pixel values
+  const float* image;  // channels x height x width, in [0, 1]
+  size_t size;         // number of pixel values
   int label;
   const float* clean_logits;  // num_classes
   int num_classes;
-  int64_t index;              // position in the dataset
+  int64_t index;  // position in the dataset
   // First of the 65,536 random streams that are the method's to use for this sample.
   uint32_t stream = 0;
 };
@@ -41,16 +41,19 @@ enum class Need {
   kDone,      // nothing more; the method has given up
 };
 
-// One sample's way through the method. The driver ends it as soon as a point is verified to be adversarial.
+// One sample's way through the method. The driver ends it as soon as a point is verified to be
+// adversarial.
 class AttackState {
  public:
   virtual ~AttackState() = default;
   virtual Need need() const = 0;
-  // The point to evaluate: in [0, 1], and inside the budget unless the attack is a minimum-norm one.
+  // The point to evaluate: in [0, 1], and inside the budget unless the attack is a minimum-norm
+  // one.
   virtual const std::vector<float>& point() const = 0;
   // Name of the part at work, for attacks made of several; empty otherwise.
   virtual const char* stage() const { return ""; }
-  // Derivative by the logits of the scalar whose image gradient is wanted. Used for Need::kGradient only.
+  // Derivative by the logits of the scalar whose image gradient is wanted. Used for Need::kGradient
+  // only.
   virtual void LogitGradient(const float* logits, float* derivative) const = 0;
   // Takes the results at the point and moves on. `gradient` is null after a forward pass.
   virtual void Step(const float* logits, const float* gradient) = 0;
@@ -63,7 +66,8 @@ class Attack {
   virtual double eps() const = 0;
   virtual std::unique_ptr<AttackState> Start(const AttackTarget& target,
                                              const RandomKey& random) const = 0;
-  // Whether points may lie outside the budget (minimum-norm methods); they count as adversarial only inside.
+  // Whether points may lie outside the budget (minimum-norm methods); they count as adversarial
+  // only inside.
   virtual bool leaves_budget() const { return false; }
   // Passes (a backward counts as two) of a sample that survives; for progress.
   virtual double work() const = 0;

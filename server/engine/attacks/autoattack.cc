@@ -1,5 +1,6 @@
-// AutoAttack, version "standard" (Croce and Hein, ICML 2020): apgd-ce, apgd-t, fab-t and square, one after the other on what is
-// still robust; the pointwise worst case. Samples are independent of each other, so each goes through the parts by itself.
+// AutoAttack, version "standard" (Croce and Hein, ICML 2020): apgd-ce, apgd-t, fab-t and square,
+// one after the other on what is still robust; the pointwise worst case. Samples are independent of
+// each other, so each goes through the parts by itself.
 #include <utility>
 
 #include "common/condition.h"
@@ -17,8 +18,7 @@ struct Part {
 
 class SequenceState final : public AttackState {
  public:
-  SequenceState(const std::vector<Part>& parts, const AttackTarget& target,
-                const RandomKey& random)
+  SequenceState(const std::vector<Part>& parts, const AttackTarget& target, const RandomKey& random)
       : parts_(parts), target_(target), random_(random) {
     Begin();
   }
@@ -82,8 +82,7 @@ class Sequence final : public Attack {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Attack>> MakeAutoAttack(Params& params, const Shape& shape) {
-  const std::string budget =
-      ":norm=" + params.Text("norm") + ",eps=" + params.Text("eps");
+  const std::string budget = ":norm=" + params.Text("norm") + ",eps=" + params.Text("eps");
   ASSAY_RETURN_IF_ERROR(params.status());
   std::vector<Part> parts;
   for (const std::string& name : AutoAttackStages()) {

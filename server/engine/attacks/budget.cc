@@ -78,8 +78,7 @@ void Budget::RandomPoint(RandomStream& random, std::vector<float>* x) const {
       value = random.Normal();
       squared += value * value;
     }
-    const double radius =
-        eps_ * std::pow(random.Uniform(0, 1), 1.0 / static_cast<double>(size_));
+    const double radius = eps_ * std::pow(random.Uniform(0, 1), 1.0 / static_cast<double>(size_));
     const double scale = squared > 0 ? radius / std::sqrt(squared) : 0;
     for (size_t i = 0; i < size_; ++i) {
       p[i] = static_cast<float>(image_[i] + scale * direction[i]);

@@ -27,7 +27,8 @@ struct Active {
   std::vector<float> clean_logits;
   std::unique_ptr<AttackState> state;
   Purpose purpose = Purpose::kStep;
-  // kVerify: results of the gradient pass, for the method to go on with should the verification fail.
+  // kVerify: results of the gradient pass, for the method to go on with should the verification
+  // fail.
   std::vector<float> logits, gradient;
   // kRound: the rounded point.
   std::vector<float> rounded;
@@ -63,11 +64,11 @@ class Driver {
       Admit();
       if (for_gradient_.empty() && for_forward_.empty()) break;
       if (task_.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
-      // A forward pass may send samples back for gradients, so it goes first when the gradient batch has room for them.
+      // A forward pass may send samples back for gradients, so it goes first when the gradient
+      // batch has room for them.
       const bool gradient_full = for_gradient_.size() >= batch_size_;
-      const bool forward_worthwhile =
-          for_forward_.size() >= batch_size_ ||
-          (!gradient_full && for_forward_.size() * 8 >= batch_size_);
+      const bool forward_worthwhile = for_forward_.size() >= batch_size_ ||
+                                      (!gradient_full && for_forward_.size() * 8 >= batch_size_);
       if (for_gradient_.empty() || forward_worthwhile) {
         ASSAY_RETURN_IF_ERROR(ForwardBatch());
       } else {
@@ -114,11 +115,11 @@ class Driver {
       active.image.resize(image_size_);
       task_.samples.ReadImage(active.sample, active.image.data());
       active.clean_logits = std::move(clean_[active.sample].logits);
-      active.state = attack_.Start(
-          {active.image.data(), image_size_, task_.samples.label(active.sample),
-           active.clean_logits.data(), task_.classifier.num_classes(),
-           task_.samples.index(active.sample)},
-          key_);
+      active.state =
+          attack_.Start({active.image.data(), image_size_, task_.samples.label(active.sample),
+                         active.clean_logits.data(), task_.classifier.num_classes(),
+                         task_.samples.index(active.sample)},
+                        key_);
     });
     for (auto& active : fresh) Queue(std::move(active));
   }
@@ -262,11 +263,11 @@ class Driver {
     return absl::OkStatus();
   }
 
-  // Whether a misclassified point counts: minimum-norm methods pass through points outside the budget.
+  // Whether a misclassified point counts: minimum-norm methods pass through points outside the
+  // budget.
   bool Inside(const Active& active) const {
-    return !attack_.leaves_budget() ||
-           Distance(attack_.norm(), active.state->point().data(), active.image.data(),
-                    image_size_) <= attack_.eps();
+    return !attack_.leaves_budget() || Distance(attack_.norm(), active.state->point().data(),
+                                                active.image.data(), image_size_) <= attack_.eps();
   }
 
   // Records a verified adversarial example and prepares its rounded copy.

@@ -1,9 +1,10 @@
-// Runs an attack over the samples of a task by continuous batching: when a sample is fooled or finished, the next one takes its
-// slot, so the batch shape stays constant and the device full.
+// Runs an attack over the samples of a task by continuous batching: when a sample is fooled or
+// finished, the next one takes its slot, so the batch shape stays constant and the device full.
 //
-// The driver does the bookkeeping for every method: the clean pass (samples that are wrong clean are never attacked), verification of
-// each adversarial point by a plain forward pass, the check of the budget and of [0, 1], counting of passes, and whether the
-// adversarial example survives rounding to 8 bits.
+// The driver does the bookkeeping for every method: the clean pass (samples that are wrong clean
+// are never attacked), verification of each adversarial point by a plain forward pass, the check of
+// the budget and of [0, 1], counting of passes, and whether the adversarial example survives
+// rounding to 8 bits.
 #ifndef ASSAY_SERVER_ENGINE_ATTACKS_DRIVER_H_
 #define ASSAY_SERVER_ENGINE_ATTACKS_DRIVER_H_
 
@@ -15,7 +16,8 @@
 
 namespace assay::engine {
 
-// Outcomes in the order of the samples. Errors: those of the classifier, kCancelled, and kInternal when a method leaves its budget.
+// Outcomes in the order of the samples. Errors: those of the classifier, kCancelled, and kInternal
+// when a method leaves its budget.
 absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack);
 
 }  // namespace assay::engine

@@ -1,6 +1,7 @@
-// Targeted FAB (Croce and Hein, "Minimally distorted adversarial examples with a fast adaptive boundary attack", ICML 2020): for each of
-// the classes that the clean image comes nearest to, steps onto the linearised decision boundary, pulled back towards the image. A
-// minimum-norm method: its points leave the budget, and count inside it only.
+// Targeted FAB (Croce and Hein, "Minimally distorted adversarial examples with a fast adaptive
+// boundary attack", ICML 2020): for each of the classes that the clean image comes nearest to,
+// steps onto the linearised decision boundary, pulled back towards the image. A minimum-norm
+// method: its points leave the budget, and count inside it only.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -39,8 +40,8 @@ class FabState final : public AttackState {
 
   Need need() const override {
     if (run_ >= targets_) return Need::kDone;
-    // A gradient across the boundary is of no use, so where the last step crossed it a forward pass looks first. The last
-    // point of all is only looked at.
+    // A gradient across the boundary is of no use, so where the last step crossed it a forward pass
+    // looks first. The last point of all is only looked at.
     return iteration_ >= parameters_.steps || (stepped_ && crossing_) ? Need::kForward
                                                                       : Need::kGradient;
   }

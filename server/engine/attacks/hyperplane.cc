@@ -6,7 +6,8 @@
 namespace assay::engine {
 namespace {
 
-// How far pixel i can move in the direction that brings <w, x> towards the hyperplane, given the sign of the offset.
+// How far pixel i can move in the direction that brings <w, x> towards the hyperplane, given the
+// sign of the offset.
 float Room(float x, float w, bool decrease) { return (w > 0.0F) == decrease ? x : 1.0F - x; }
 
 }  // namespace
@@ -15,8 +16,9 @@ double StepToHyperplane(Norm norm, const float* x, const float* w, double offset
                         float* step) {
   const bool decrease = offset > 0;
   const double wanted = std::abs(offset);
-  // Pixel i moves by min(room_i, t) (Linf) or min(room_i, t |w_i|) (L2) for one common t. What that brings along w is concave and
-  // piecewise linear in t, so Newton's method from t = 0 climbs to the solution without passing it.
+  // Pixel i moves by min(room_i, t) (Linf) or min(room_i, t |w_i|) (L2) for one common t. What that
+  // brings along w is concave and piecewise linear in t, so Newton's method from t = 0 climbs to
+  // the solution without passing it.
   double t = 0;
   double reached = 0;
   const int kMaxPasses = 200;

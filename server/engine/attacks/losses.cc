@@ -37,7 +37,8 @@ std::vector<int> Largest(const float* logits, int num_classes, int count) {
   return order;
 }
 
-// -(z_y - z_other) / (scale + guard), where scale is a combination of logits; fills in the derivative.
+// -(z_y - z_other) / (scale + guard), where scale is a combination of logits; fills in the
+// derivative.
 struct Term {
   int index;
   double weight;
@@ -59,8 +60,7 @@ double Ratio(const float* logits, int num_classes, int label, int other,
 
 }  // namespace
 
-double DifferenceOfLogitsRatio(const float* logits, int num_classes, int label,
-                               float* derivative) {
+double DifferenceOfLogitsRatio(const float* logits, int num_classes, int label, float* derivative) {
   if (num_classes < 3) return CrossEntropy(logits, num_classes, label, derivative);
   const std::vector<int> top = Largest(logits, num_classes, 3);
   const int other = top[0] == label ? top[1] : top[0];
@@ -76,8 +76,8 @@ double TargetedDifferenceOfLogitsRatio(const float* logits, int num_classes, int
     return static_cast<double>(logits[target]) - logits[label];
   }
   const std::vector<int> top = Largest(logits, num_classes, 4);
-  return Ratio(logits, num_classes, label, target,
-               {{top[0], 1}, {top[2], -0.5}, {top[3], -0.5}}, derivative);
+  return Ratio(logits, num_classes, label, target, {{top[0], 1}, {top[2], -0.5}, {top[3], -0.5}},
+               derivative);
 }
 
 int RankedTarget(const float* logits, int num_classes, int label, int rank) {

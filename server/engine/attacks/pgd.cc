@@ -1,6 +1,6 @@
-// Projected gradient descent (Madry et al., "Towards deep learning models resistant to adversarial attacks", ICLR 2018): from a
-// uniform random point of the budget, `steps` steps of steepest ascent of the cross-entropy, each projected; `restarts` times. Every
-// iterate counts.
+// Projected gradient descent (Madry et al., "Towards deep learning models resistant to adversarial
+// attacks", ICLR 2018): from a uniform random point of the budget, `steps` steps of steepest ascent
+// of the cross-entropy, each projected; `restarts` times. Every iterate counts.
 #include <utility>
 
 #include "common/errors.h"

@@ -18,12 +18,9 @@ absl::StatusOr<std::unique_ptr<Attack>> AnyShape(Params& params, const Shape& /*
 }
 
 constexpr Entry kAttacks[] = {
-    {"pgd", AnyShape<MakePgd>},
-    {"apgd-ce", AnyShape<MakeApgdCe>},
-    {"apgd-dlr", AnyShape<MakeApgdDlr>},
-    {"apgd-t", AnyShape<MakeApgdT>},
-    {"fab-t", AnyShape<MakeFabT>},
-    {"square", MakeSquare},
+    {"pgd", AnyShape<MakePgd>},          {"apgd-ce", AnyShape<MakeApgdCe>},
+    {"apgd-dlr", AnyShape<MakeApgdDlr>}, {"apgd-t", AnyShape<MakeApgdT>},
+    {"fab-t", AnyShape<MakeFabT>},       {"square", MakeSquare},
     {"autoattack", MakeAutoAttack},
 };
 

@@ -1,6 +1,6 @@
-// Square attack (Andriushchenko et al., "Square attack: a query-efficient black-box adversarial attack via random search", ECCV 2020),
-// for Linf and L2: random search over square windows whose side shrinks with the queries. Sees logits only. Windows are drawn for
-// each sample by itself.
+// Square attack (Andriushchenko et al., "Square attack: a query-efficient black-box adversarial
+// attack via random search", ECCV 2020), for Linf and L2: random search over square windows whose
+// side shrinks with the queries. Sees logits only. Windows are drawn for each sample by itself.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -24,16 +24,17 @@ struct SquareParameters {
 
 // Share of the pixels in a window, by the published schedule on the raw query number.
 double WindowShare(double p_init, int64_t query) {
-  constexpr std::pair<int64_t, double> kSchedule[] = {
-      {10, 1}, {50, 2}, {200, 4}, {500, 8}, {1000, 16}, {2000, 32}, {4000, 64}, {6000, 128},
-      {8000, 256}};
+  constexpr std::pair<int64_t, double> kSchedule[] = {{10, 1},    {50, 2},     {200, 4},
+                                                      {500, 8},   {1000, 16},  {2000, 32},
+                                                      {4000, 64}, {6000, 128}, {8000, 256}};
   for (const auto& [last, divisor] : kSchedule) {
     if (query <= last) return p_init / divisor;
   }
   return p_init / 512;
 }
 
-// The L2 pattern: two stacked pyramids of opposite sign, each a sum of 1/(k+1)^2 over growing centred rectangles, of L2 norm 1.
+// The L2 pattern: two stacked pyramids of opposite sign, each a sum of 1/(k+1)^2 over growing
+// centred rectangles, of L2 norm 1.
 std::vector<double> Pyramids(int side, bool transposed) {
   const auto s = static_cast<size_t>(side);
   std::vector<double> eta(s * s);
@@ -108,7 +109,8 @@ class SquareState final : public AttackState {
            static_cast<size_t>(column);
   }
   double Sign() { return (random_.Bits() & 1U) != 0 ? 1 : -1; }
-  // Uniform in [0, range); the published code never uses the last position, and a full window starts at 0.
+  // Uniform in [0, range); the published code never uses the last position, and a full window
+  // starts at 0.
   int Position(int range) {
     return range <= 0 ? 0 : static_cast<int>(random_.Below(static_cast<uint32_t>(range)));
   }
@@ -124,9 +126,9 @@ class SquareState final : public AttackState {
   }
 
   void ProposeLinf(double share) {
-    const int side = std::clamp(
-        static_cast<int>(std::nearbyint(std::sqrt(share * height_ * width_))), 1,
-        std::min(height_, width_));
+    const int side =
+        std::clamp(static_cast<int>(std::nearbyint(std::sqrt(share * height_ * width_))), 1,
+                   std::min(height_, width_));
     const int row = Position(height_ - side), column = Position(width_ - side);
     for (int c = 0; c < channels_; ++c) {
       const auto change = static_cast<float>(2 * parameters_.eps * Sign());

@@ -57,7 +57,8 @@ absl::StatusOr<std::vector<v1::Outcome>> RunRandomizedSmoothing(const TaskContex
   const size_t total = task.samples.size() * draws;
 
   std::vector<float> noisy(batch_size * image_size), logits(batch_size * classes);
-  // Images of the samples that the current batch touches: draw number t belongs to sample t / draws.
+  // Images of the samples that the current batch touches: draw number t belongs to sample t /
+  // draws.
   std::vector<float> images;
   size_t images_first = 0, images_count = 0;
   std::vector<v1::Outcome> outcomes;

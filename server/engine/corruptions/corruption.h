@@ -1,8 +1,9 @@
-// Common corruptions (Hendrycks and Dietterich, "Benchmarking neural network robustness to common corruptions and
-// perturbations", ICLR 2019): pure functions (image, severity, random stream) -> image.
+// Common corruptions (Hendrycks and Dietterich, "Benchmarking neural network robustness to common
+// corruptions and perturbations", ICLR 2019): pure functions (image, severity, random stream) ->
+// image.
 //
-// To add one: a file beside this one with its function, a line in registry.cc, a row in tests/server/engine/corruptions_test.cc
-// and in common/condition.cc, a line in docs/conditions.md.
+// To add one: a file beside this one with its function, a line in registry.cc, a row in
+// tests/server/engine/corruptions_test.cc and in common/condition.cc, a line in docs/conditions.md.
 #ifndef ASSAY_SERVER_ENGINE_CORRUPTIONS_CORRUPTION_H_
 #define ASSAY_SERVER_ENGINE_CORRUPTIONS_CORRUPTION_H_
 
@@ -35,7 +36,8 @@ struct CorruptionContext {
   int severity;  // 1 to 5
 };
 
-// Corrupts `image` in place. Called from many threads at once; must depend on nothing but its arguments.
+// Corrupts `image` in place. Called from many threads at once; must depend on nothing but its
+// arguments.
 using CorruptionFunction = void (*)(const CorruptionContext& context, RandomStream& random,
                                     Image& image);
 
@@ -50,7 +52,8 @@ struct Corruption {
 const Corruption* FindCorruption(absl::string_view name);
 const std::vector<Corruption>& AllCorruptions();
 
-// clip(value, 0, 1) * 255, truncated as numpy's uint8 conversion does; the last step of most corruptions.
+// clip(value, 0, 1) * 255, truncated as numpy's uint8 conversion does; the last step of most
+// corruptions.
 uint8_t TruncateToByte(double unit_value);
 
 }  // namespace assay::engine

@@ -9,8 +9,9 @@
 
 namespace assay::engine {
 
-// Images are rounded to 8 bits first, as the published corruptions work on 8-bit images. kInvalidCondition for a corruption that
-// does not exist or makes no sense for the image's channels.
+// Images are rounded to 8 bits first, as the published corruptions work on 8-bit images.
+// kInvalidCondition for a corruption that does not exist or makes no sense for the image's
+// channels.
 absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task);
 
 }  // namespace assay::engine

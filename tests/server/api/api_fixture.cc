@@ -64,7 +64,7 @@ std::string ResourceOf(const absl::Status& status) {
 ApiFixture::ApiFixture()
     : hooked_(*store_),
       executor_(4, 100),
-      context_{hooked_,  *blobs_, pool_.emplace(options_, hooked_, *blobs_, metrics_),
+      context_{hooked_,  *blobs_,  pool_.emplace(options_, hooked_, *blobs_, metrics_),
                hub_,     metrics_, clock_,
                executor_} {
   auto server = GrpcServer::Start("127.0.0.1:0", context_);
@@ -77,8 +77,6 @@ ApiFixture::ApiFixture()
   datasets_ = v1::DatasetService::NewStub(channel_);
   evaluations_ = v1::EvaluationService::NewStub(channel_);
 }
-
-ApiFixture::~ApiFixture() { hooked_.SetHook(nullptr); }
 
 void ApiFixture::StartWorker() {
   scheduler::WorkerOptions options;
@@ -134,8 +132,7 @@ absl::StatusOr<v1::Evaluation> ApiFixture::CreateEvaluation(
   request.mutable_spec()->set_dataset(dataset);
   for (const std::string& condition : conditions) request.mutable_spec()->add_conditions(condition);
   v1::Evaluation evaluation;
-  ASSAY_RETURN_IF_ERROR(
-      Call(&v1::EvaluationService::Stub::CreateEvaluation, request, &evaluation));
+  ASSAY_RETURN_IF_ERROR(Call(&v1::EvaluationService::Stub::CreateEvaluation, request, &evaluation));
   return evaluation;
 }
 

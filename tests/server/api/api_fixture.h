@@ -1,4 +1,5 @@
-// A whole server in the test's process, but for the engines, which are fake_engine.cc: real store, real gRPC on a free port.
+// A whole server in the test's process, but for the engines, which are fake_engine.cc: real store,
+// real gRPC on a free port.
 #ifndef ASSAY_TESTS_SERVER_API_API_FIXTURE_H_
 #define ASSAY_TESTS_SERVER_API_API_FIXTURE_H_
 
@@ -47,7 +48,6 @@ std::string ResourceOf(const absl::Status& status);
 class ApiFixture : public scheduler::EngineFixture {
  protected:
   ApiFixture();
-  ~ApiFixture() override;
 
   // Does the queued work from now on.
   void StartWorker();
@@ -77,7 +77,8 @@ class ApiFixture : public scheduler::EngineFixture {
                                                   const std::vector<std::string>& conditions = {
                                                       "clean"});
   absl::StatusOr<v1::Evaluation> GetEvaluation(const std::string& name);
-  // A model that behaves as told, a dataset of 20 samples and an evaluation of the two, all of the same id.
+  // A model that behaves as told, a dataset of 20 samples and an evaluation of the two, all of the
+  // same id.
   v1::Evaluation Submit(const std::string& id, const std::string& behaviour = "");
   bool Ends(const std::string& name, v1::Evaluation::State state);
   std::unique_ptr<v1::EvaluationService::Stub>& evaluations() { return evaluations_; }

@@ -18,7 +18,8 @@ class ChunkServiceTest : public ApiFixture {
   // One call of UploadChunks.
   class Upload {
    public:
-    explicit Upload(v1::ChunkService::Stub& stub) : stream_(stub.UploadChunks(&context_, &response_)) {}
+    explicit Upload(v1::ChunkService::Stub& stub)
+        : stream_(stub.UploadChunks(&context_, &response_)) {}
     // Each is false once the server has refused.
     bool Header(const std::string& digest, int64_t size) {
       v1::UploadChunksRequest request;

@@ -35,16 +35,16 @@ std::string Chunk(const std::vector<int32_t>& labels, const std::vector<Pixel>& 
 }
 
 TEST(CheckChunkTest, TheLargestLabelIsFound) {
-  const auto label = CheckChunk(Manifest(v1::UINT8), Chunk<uint8_t>({3, 7, 0}, {0, 1, 2, 3, 4, 255}),
-                                3, "chunk", 0);
+  const auto label = CheckChunk(Manifest(v1::UINT8),
+                                Chunk<uint8_t>({3, 7, 0}, {0, 1, 2, 3, 4, 255}), 3, "chunk", 0);
   ASSERT_THAT(label, IsOk());
   EXPECT_EQ(*label, 7);
 }
 
 TEST(CheckChunkTest, AnUnexpectedSizeIsToldWithBothSizes) {
   for (const int samples : {1, 3}) {
-    const auto label = CheckChunk(Manifest(v1::UINT8), Chunk<uint8_t>({3, 7}, {0, 1, 2, 3}), samples,
-                                  "manifest.chunks[4]", 0);
+    const auto label = CheckChunk(Manifest(v1::UINT8), Chunk<uint8_t>({3, 7}, {0, 1, 2, 3}),
+                                  samples, "manifest.chunks[4]", 0);
     EXPECT_THAT(label, HasReason(Reason::kInvalidDataset));
     EXPECT_THAT(std::string(label.status().message()), HasSubstr("manifest.chunks[4]"));
     EXPECT_THAT(std::string(label.status().message()), HasSubstr("12 bytes"));
@@ -70,8 +70,8 @@ TEST(CheckChunkTest, FloatPixelsMustBeFiniteAndBetweenZeroAndOne) {
   EXPECT_THAT(CheckChunk(manifest, Chunk<float>({0, 1}, {0.0F, 1.0F, 0.5F, 1e-30F}), 2, "c", 0),
               IsOk());
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  for (const float bad : {-0.001F, 1.001F, 255.0F, kInfinity, -kInfinity,
-                          std::numeric_limits<float>::quiet_NaN()}) {
+  for (const float bad :
+       {-0.001F, 1.001F, 255.0F, kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
     const auto label =
         CheckChunk(manifest, Chunk<float>({0, 1}, {0.0F, 1.0F, 0.5F, bad}), 2, "chunk", 50);
     EXPECT_THAT(label, HasReason(Reason::kInvalidDataset)) << bad;

@@ -199,9 +199,8 @@ TEST_F(EvaluateStreamTest, EveryViolationOfTheStartIsToldAtOnce) {
   *start.mutable_shape() = MakeShape(1, 1, 1);
   Stream stream(*evaluations());
   stream.Start(start);
-  EXPECT_THAT(Fields(stream.End()),
-              UnorderedElementsAre("start.model", "start.conditions[0]", "start.pixel_type",
-                                   "evaluation_id"));
+  EXPECT_THAT(Fields(stream.End()), UnorderedElementsAre("start.model", "start.conditions[0]",
+                                                         "start.pixel_type", "evaluation_id"));
 }
 
 TEST_F(EvaluateStreamTest, BatchesMustComeInOrder) {
@@ -437,14 +436,15 @@ TEST_F(EvaluateStreamTest, AFullDiskEndsTheStreamAndNothingAcknowledgedIsLost) {
   stream.Start(StartOf("e"));
   stream.Batch(0, 3);
   EXPECT_TRUE(stream.Acknowledged(0));
-  hooked().SetHook([](const std::string& method) -> absl::Status {
-    if (method != "AppendStreamChunk") return absl::OkStatus();
-    return Error(Reason::kStorageFull, "no room");
-  });
-  stream.Batch(1, 3, 3);
-  EXPECT_THAT(stream.End(), HasReason(Reason::kStorageFull));
-  EXPECT_EQ(stream.acknowledged(), 0);
-  hooked().SetHook(nullptr);
+  {
+    const auto hook = hooked().Install([](const std::string& method) -> absl::Status {
+      if (method != "AppendStreamChunk") return absl::OkStatus();
+      return Error(Reason::kStorageFull, "no room");
+    });
+    stream.Batch(1, 3, 3);
+    EXPECT_THAT(stream.End(), HasReason(Reason::kStorageFull));
+    EXPECT_EQ(stream.acknowledged(), 0);
+  }
   Stream again(*evaluations());
   again.Resume("evaluations/e");
   EXPECT_EQ(again.Accepted().next_batch(), 1);

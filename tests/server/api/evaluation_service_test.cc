@@ -133,10 +133,10 @@ TEST_F(EvaluationServiceTest, EveryViolationIsToldAtOnce) {
   request.mutable_spec()->set_task_samples(-1);
   const auto evaluation = Create(request);
   EXPECT_THAT(evaluation, HasReason(Reason::kInvalidArgument));
-  EXPECT_THAT(Fields(evaluation.status()),
-              UnorderedElementsAre("evaluation_id", "spec.model", "spec.dataset",
-                                   "spec.conditions[1]", "spec.conditions[2]", "spec.limit",
-                                   "spec.task_samples"));
+  EXPECT_THAT(
+      Fields(evaluation.status()),
+      UnorderedElementsAre("evaluation_id", "spec.model", "spec.dataset", "spec.conditions[1]",
+                           "spec.conditions[2]", "spec.limit", "spec.task_samples"));
   EXPECT_LT(evaluation.status().message().size(), 4096u);
 }
 
@@ -257,12 +257,11 @@ TEST_F(EvaluationServiceTest, EvaluationsAreListedInPagesNewestFirst) {
     ++pages;
   } while (!request.page_token().empty());
   EXPECT_EQ(pages, 3);
-  EXPECT_THAT(names, ElementsAre("evaluations/e", "evaluations/d", "evaluations/c",
-                                 "evaluations/b", "evaluations/a"));
+  EXPECT_THAT(names, ElementsAre("evaluations/e", "evaluations/d", "evaluations/c", "evaluations/b",
+                                 "evaluations/a"));
   request.set_page_token("nonsense");
   v1::ListEvaluationsResponse response;
-  EXPECT_THAT(Fields(Call(&Stub::ListEvaluations, request, &response)),
-              ElementsAre("page_token"));
+  EXPECT_THAT(Fields(Call(&Stub::ListEvaluations, request, &response)), ElementsAre("page_token"));
 }
 
 TEST_F(EvaluationServiceTest, CancelRetryAndDeleteFollowTheStates) {
@@ -370,7 +369,7 @@ TEST_F(EvaluationServiceTest, ConditionsAreResolvedWithoutStoringAnything) {
 TEST_F(EvaluationServiceTest, AServerWithTooManyCallsWaitingRefusesTheNext) {
   std::atomic<int> waiting = 0;
   std::atomic<bool> release = false;
-  hooked().SetHook([&](const std::string& method) -> absl::Status {
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
     if (method == "GetEvaluation") {
       ++waiting;
       EXPECT_TRUE(Eventually([&] { return release.load(); }));
@@ -386,6 +385,10 @@ TEST_F(EvaluationServiceTest, AServerWithTooManyCallsWaitingRefusesTheNext) {
   std::vector<std::unique_ptr<Pending>> calls;
   std::atomic<int> answered = 0, refused = 0;
   for (int i = 0; i < 110; ++i) {
+    // The threads first, then the queue.
+    if (i == 4) {
+      ASSERT_TRUE(Eventually([&] { return waiting == 4; }));
+    }
     Pending& call = *calls.emplace_back(std::make_unique<Pending>());
     call.request.set_name("evaluations/no");
     evaluations()->async()->GetEvaluation(

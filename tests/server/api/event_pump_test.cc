@@ -38,7 +38,8 @@ class EventPumpTest : public ApiFixture {
     }
     std::optional<Delivery> Take() {
       MutexLock lock(mutex_);
-      if (!lock.WaitFor(changed_, std::chrono::seconds(30), [this] { return !deliveries_.empty(); })) {
+      if (!lock.WaitFor(changed_, std::chrono::seconds(30),
+                        [this] { return !deliveries_.empty(); })) {
         return std::nullopt;
       }
       Delivery delivery = std::move(deliveries_.front());
@@ -58,7 +59,8 @@ class EventPumpTest : public ApiFixture {
     std::deque<Delivery> deliveries_ ABSL_GUARDED_BY(mutex_);
   };
 
-  // The hub pokes subscribers in turn: two pokes of a fresh one show that everybody was poked after this call.
+  // The hub pokes subscribers in turn: two pokes of a fresh one show that everybody was poked after
+  // this call.
   void WaitForPokes() {
     std::atomic<int> pokes = 0;
     const int64_t subscription = hub_.Subscribe("evaluations/e", [&] { ++pokes; });
@@ -163,7 +165,7 @@ TEST_F(EventPumpTest, AnErrorOfTheStoreEndsThePump) {
   Reader reader;
   ASSERT_THAT(reader.Start(context()), IsOk());
   ASSERT_TRUE(reader.Take().has_value());
-  hooked().SetHook([](const std::string& method) -> absl::Status {
+  const auto hook = hooked().Install([](const std::string& method) -> absl::Status {
     if (method != "GetEvaluation") return absl::OkStatus();
     return Error(Reason::kStorageFailed, "gone");
   });
@@ -180,15 +182,15 @@ TEST_F(EventPumpTest, DetachWaitsForARunningDelivery) {
   std::condition_variable changed;
   bool entered = false, release = false;
   std::atomic<bool> detached = false;
-  const auto pump = EventPump::Start(
-      context(), "evaluations/e", "", false,
-      [&](const absl::StatusOr<v1::EvaluationEvent>& /*event*/, bool /*last*/) {
-        MutexLock lock(mutex);
-        entered = true;
-        changed.notify_all();
-        lock.Wait(changed, [&] { return release; });
-        EXPECT_FALSE(detached);
-      });
+  const auto pump =
+      EventPump::Start(context(), "evaluations/e", "", false,
+                       [&](const absl::StatusOr<v1::EvaluationEvent>& /*event*/, bool /*last*/) {
+                         MutexLock lock(mutex);
+                         entered = true;
+                         changed.notify_all();
+                         lock.Wait(changed, [&] { return release; });
+                         EXPECT_FALSE(detached);
+                       });
   ASSERT_THAT(pump, IsOk());
   {
     MutexLock lock(mutex);

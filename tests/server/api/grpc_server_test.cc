@@ -18,8 +18,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// The health and reflection protos are not packaged, so their few bytes are written by hand: a field is its tag, its length and its
-// content.
+// The health and reflection protos are not packaged, so their few bytes are written by hand: a
+// field is its tag, its length and its content.
 std::string StringField(int field, const std::string& content) {
   return std::string(1, static_cast<char>(field << 3 | 2)) +
          std::string(1, static_cast<char>(content.size())) + content;
@@ -87,9 +87,9 @@ class GrpcServerTest : public ApiFixture {
 };
 
 TEST_F(GrpcServerTest, HealthIsServingForTheServerItsProbesAndEachService) {
-  for (const char* name : {"", "liveness", "readiness", "assay.v1.ChunkService",
-                           "assay.v1.ModelService", "assay.v1.DatasetService",
-                           "assay.v1.EvaluationService"}) {
+  for (const char* name :
+       {"", "liveness", "readiness", "assay.v1.ChunkService", "assay.v1.ModelService",
+        "assay.v1.DatasetService", "assay.v1.EvaluationService"}) {
     const auto health = Health(name);
     ASSERT_THAT(health, IsOk()) << name;
     EXPECT_EQ(*health, 1) << name;
@@ -112,9 +112,9 @@ TEST_F(GrpcServerTest, AStoppingServerIsAliveButNotServing) {
 
 TEST_F(GrpcServerTest, ReflectionListsEveryServiceAndDescribesThem) {
   const std::string services = Reflect(StringField(7, "*"));
-  for (const char* name : {"assay.v1.ChunkService", "assay.v1.ModelService",
-                           "assay.v1.DatasetService", "assay.v1.EvaluationService",
-                           "grpc.health.v1.Health"}) {
+  for (const char* name :
+       {"assay.v1.ChunkService", "assay.v1.ModelService", "assay.v1.DatasetService",
+        "assay.v1.EvaluationService", "grpc.health.v1.Health"}) {
     EXPECT_THAT(services, HasSubstr(name));
   }
   EXPECT_THAT(Reflect(StringField(4, "assay.v1.EvaluationService")), HasSubstr("WatchEvaluation"));

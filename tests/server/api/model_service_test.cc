@@ -149,15 +149,13 @@ TEST_F(ModelServiceTest, ValidateOnlyChecksEverythingAndStoresNothing) {
 }
 
 TEST_F(ModelServiceTest, WhatDoesNotExistIsNamed) {
-  for (const absl::Status& status :
-       {Get("models/no").status(), Load("models/no").status(), Unload("models/no").status(),
-        Delete("models/no")}) {
+  for (const absl::Status& status : {Get("models/no").status(), Load("models/no").status(),
+                                     Unload("models/no").status(), Delete("models/no")}) {
     EXPECT_THAT(status, HasReason(Reason::kNotFound));
     EXPECT_EQ(ResourceOf(status), "models/no");
   }
-  for (const absl::Status& status :
-       {Get("no").status(), Load("").status(), Unload("datasets/no").status(),
-        Delete("models/Not An Id")}) {
+  for (const absl::Status& status : {Get("no").status(), Load("").status(),
+                                     Unload("datasets/no").status(), Delete("models/Not An Id")}) {
     EXPECT_THAT(status, HasReason(Reason::kInvalidArgument));
     EXPECT_THAT(Fields(status), ElementsAre("name"));
   }
@@ -178,8 +176,7 @@ TEST_F(ModelServiceTest, ModelsAreListedInPages) {
     EXPECT_LE(response.models_size(), 3);
     for (const auto& model : response.models()) {
       names.push_back(model.name());
-      EXPECT_EQ(model.state(),
-                model.name() == "models/c" ? v1::Model::READY : v1::Model::UNLOADED);
+      EXPECT_EQ(model.state(), model.name() == "models/c" ? v1::Model::READY : v1::Model::UNLOADED);
     }
     request.set_page_token(response.next_page_token());
     ++pages;
@@ -228,7 +225,8 @@ TEST_F(ModelServiceTest, AModelIsDeletedOnceNoUnfinishedEvaluationUsesIt) {
   ASSERT_TRUE(Ends("evaluations/m", v1::Evaluation::FAILED));
   EXPECT_THAT(Delete("models/m"), IsOk());
   EXPECT_THAT(Get("models/m"), HasReason(Reason::kNotFound));
-  EXPECT_THAT(metrics_.Render(), HasSubstr("assay_models{state=\"READY\"} 0")) << "its engine ended";
+  EXPECT_THAT(metrics_.Render(), HasSubstr("assay_models{state=\"READY\"} 0"))
+      << "its engine ended";
 }
 
 TEST_F(ModelServiceTest, AStoppingServerTakesNoWorkAndStillAnswers) {
@@ -246,7 +244,7 @@ TEST_F(ModelServiceTest, AStoppingServerTakesNoWorkAndStillAnswers) {
 }
 
 TEST_F(ModelServiceTest, AFailingStoreIsAnInternalErrorWithoutDetails) {
-  hooked().SetHook([](const std::string& method) -> absl::Status {
+  const auto hook = hooked().Install([](const std::string& method) -> absl::Status {
     if (method != "GetModel") return absl::OkStatus();
     return Error(Reason::kStorageFailed, "cannot read /secret/place/jobs.db");
   });

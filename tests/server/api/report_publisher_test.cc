@@ -62,7 +62,7 @@ TEST_F(ReportPublisherTest, AStoreThatFailsForAWhileDelaysTheGaugesOnly) {
   Submit("e");
   ASSERT_TRUE(Ends("evaluations/e", v1::Evaluation::SUCCEEDED));
   std::atomic<int> failures = 0;
-  hooked().SetHook([&](const std::string& method) -> absl::Status {
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
     if (method != "GetOutcomes" || ++failures > 1) return absl::OkStatus();
     return Error(Reason::kStorageFailed, "for a moment");
   });

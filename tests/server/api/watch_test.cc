@@ -169,8 +169,9 @@ TEST_F(WatchTest, InterimReportsComeWhenAskedFor) {
   const auto claim = store_->ClaimTask("test", 1'000'000, "");
   ASSERT_THAT(claim, IsOk());
   ASSERT_TRUE(claim->has_value());
-  ASSERT_THAT(store_->CommitTask(**claim, store::MakeOutcomes((*claim)->task), store::MakeNumerics()),
-              IsOk());
+  ASSERT_THAT(
+      store_->CommitTask(**claim, store::MakeOutcomes((*claim)->task), store::MakeNumerics()),
+      IsOk());
   hub_.NotifyChanged("evaluations/e");
   ASSERT_TRUE(with.Next(&event));
   ASSERT_TRUE(event.has_report());
@@ -220,7 +221,7 @@ TEST_F(WatchTest, ManyReadersAllSeeTheEnd) {
 TEST_F(WatchTest, AnEvaluationDeletedUnderTheWatchEndsIt) {
   Submit("e");
   std::atomic<bool> gone = false;
-  hooked().SetHook([&](const std::string& method) -> absl::Status {
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
     if (method == "GetEvaluation" && gone) return NotFound("evaluations", "evaluations/e");
     return absl::OkStatus();
   });

@@ -1,4 +1,5 @@
-// Every attack against a linear model, where the smallest perturbation is known in closed form; and the driver's promises.
+// Every attack against a linear model, where the smallest perturbation is known in closed form; and
+// the driver's promises.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -29,7 +30,7 @@ v1::Condition Parse(const std::string& expression) {
 }
 
 std::vector<v1::Outcome> RunCondition(const std::string& expression, Classifier& model,
-                             const SampleSource& samples, int64_t seed = 1) {
+                                      const SampleSource& samples, int64_t seed = 1) {
   QuietObserver observer;
   const v1::Condition condition = Parse(expression);
   const auto outcomes = RunTask({condition, seed, samples, model, observer});
@@ -37,7 +38,8 @@ std::vector<v1::Outcome> RunCondition(const std::string& expression, Classifier&
   return outcomes.ok() ? *outcomes : std::vector<v1::Outcome>();
 }
 
-// --- the table: one row for each attack -------------------------------------------------------------------------------
+// --- the table: one row for each attack
+// -------------------------------------------------------------------------------
 
 struct AttackRow {
   std::string expression;  // without eps
@@ -53,7 +55,8 @@ class EveryAttack : public ::testing::TestWithParam<AttackRow> {};
 
 TEST_P(EveryAttack, FoolsALinearModelExactlyAboveTheClosedForm) {
   const AttackRow& row = GetParam();
-  // With two classes the gradient of every loss points straight at the boundary, so a budget method has no excuse.
+  // With two classes the gradient of every loss points straight at the boundary, so a budget method
+  // has no excuse.
   LinearClassifier model(kShape, 2, 8);
   VectorSource samples(model, 40);
   std::vector<double> minima;
@@ -67,8 +70,7 @@ TEST_P(EveryAttack, FoolsALinearModelExactlyAboveTheClosedForm) {
   const auto outcomes = RunCondition(absl::StrCat(row.expression, ",eps=", eps), model, samples);
   ASSERT_EQ(outcomes.size(), samples.size());
   for (size_t i = 0; i < outcomes.size(); ++i) {
-    const double minimal =
-        model.MinimalEps(row.norm, samples.images[i].data(), samples.labels[i]);
+    const double minimal = model.MinimalEps(row.norm, samples.images[i].data(), samples.labels[i]);
     if (eps_value > minimal * row.factor) {
       ++above;
       EXPECT_TRUE(outcomes[i].attack().success()) << i << " minimal " << minimal;
@@ -95,7 +97,8 @@ TEST_P(EveryAttack, DoesNotDependOnBatchGroupingOrOrder) {
   for (const auto& outcome : RunCondition(expression, model, all)) {
     expected[outcome.sample()] = outcome.SerializeAsString();
   }
-  // One by one, backwards, at another batch size and thread count. (The linear model's arithmetic does not depend on the batch.)
+  // One by one, backwards, at another batch size and thread count. (The linear model's arithmetic
+  // does not depend on the batch.)
   LinearClassifier other(kShape, 5, 3, /*threads=*/1);
   for (int64_t first = 27; first >= 0; first -= 3) {
     VectorSource part(other, 3, first);
@@ -110,21 +113,23 @@ TEST_P(EveryAttack, DoesNotDependOnBatchGroupingOrOrder) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, EveryAttack,
-    ::testing::Values(AttackRow{"attack/pgd:norm=linf,steps=20", Norm::kLinf, 1.001},
-                      AttackRow{"attack/pgd:norm=l2,steps=40,step=0.01", Norm::kL2, 1.01},
-                      AttackRow{"attack/apgd-ce:norm=linf", Norm::kLinf, 1.001},
-                      AttackRow{"attack/apgd-ce:norm=l2", Norm::kL2, 1.001},
-                      AttackRow{"attack/apgd-dlr:norm=linf,restarts=2", Norm::kLinf, 1.001},
-                      AttackRow{"attack/apgd-dlr:norm=l2,restarts=2", Norm::kL2, 1.001},
-                      AttackRow{"attack/apgd-t:norm=linf", Norm::kLinf, 1.001},
-                      AttackRow{"attack/apgd-t:norm=l2", Norm::kL2, 1.001},
-                      // FAB overshoots by 5 %, and comes back by tenths.
-                      AttackRow{"attack/fab-t:norm=linf", Norm::kLinf, 1.06},
-                      AttackRow{"attack/fab-t:norm=l2", Norm::kL2, 1.06},
-                      // Random search with smooth windows over weights that are white noise; and its windows of one pixel never reach the last row and column, which matters on 4 x 4 pixels.
-                      AttackRow{"attack/square:norm=linf,queries=2000", Norm::kLinf, 1.8},
-                      AttackRow{"attack/autoattack:norm=linf", Norm::kLinf, 1.001},
-                      AttackRow{"attack/autoattack:norm=l2", Norm::kL2, 1.001}));
+    ::testing::Values(
+        AttackRow{"attack/pgd:norm=linf,steps=20", Norm::kLinf, 1.001},
+        AttackRow{"attack/pgd:norm=l2,steps=40,step=0.01", Norm::kL2, 1.01},
+        AttackRow{"attack/apgd-ce:norm=linf", Norm::kLinf, 1.001},
+        AttackRow{"attack/apgd-ce:norm=l2", Norm::kL2, 1.001},
+        AttackRow{"attack/apgd-dlr:norm=linf,restarts=2", Norm::kLinf, 1.001},
+        AttackRow{"attack/apgd-dlr:norm=l2,restarts=2", Norm::kL2, 1.001},
+        AttackRow{"attack/apgd-t:norm=linf", Norm::kLinf, 1.001},
+        AttackRow{"attack/apgd-t:norm=l2", Norm::kL2, 1.001},
+        // FAB overshoots by 5 %, and comes back by tenths.
+        AttackRow{"attack/fab-t:norm=linf", Norm::kLinf, 1.06},
+        AttackRow{"attack/fab-t:norm=l2", Norm::kL2, 1.06},
+        // Random search with smooth windows over weights that are white noise; and its windows of
+        // one pixel never reach the last row and column, which matters on 4 x 4 pixels.
+        AttackRow{"attack/square:norm=linf,queries=2000", Norm::kLinf, 1.8},
+        AttackRow{"attack/autoattack:norm=linf", Norm::kLinf, 1.001},
+        AttackRow{"attack/autoattack:norm=l2", Norm::kL2, 1.001}));
 
 TEST(Registry, EveryAttackAndCorruptionThatUsersCanWriteExistsInTheEngine) {
   std::vector<std::string> attacks, corruptions;
@@ -142,7 +147,8 @@ TEST(Registry, EveryAttackAndCorruptionThatUsersCanWriteExistsInTheEngine) {
   EXPECT_THAT(registered, ::testing::UnorderedElementsAreArray(corruptions));
 }
 
-// Its pyramids are smooth, so the table's white noise is out of reach for it; weights that are smooth too are not.
+// Its pyramids are smooth, so the table's white noise is out of reach for it; weights that are
+// smooth too are not.
 TEST(SquareL2, FoolsASmoothLinearModelNearTheClosedFormAndNeverBelowIt) {
   LinearClassifier model({1, 12, 12}, 2, 8);
   model.SetRow(1, [](int row, int column) { return (row < 6) == (column < 6) ? 1.0F : -1.0F; });
@@ -170,12 +176,14 @@ TEST(SquareL2, FoolsASmoothLinearModelNearTheClosedFormAndNeverBelowIt) {
   EXPECT_GT(successes, 5);
 }
 
-// --- PGD -----------------------------------------------------------------------------------------------------------------
+// --- PGD
+// -----------------------------------------------------------------------------------------------------------------
 
 TEST(Pgd, CountsThePassesOfASurvivor) {
   LinearClassifier model(kShape, 5, 8);
   VectorSource samples(model, 20);
-  // A budget too small for anybody: 1 clean pass, then per restart 7 gradient passes and one forward pass of the last iterate.
+  // A budget too small for anybody: 1 clean pass, then per restart 7 gradient passes and one
+  // forward pass of the last iterate.
   for (const auto& outcome :
        RunCondition("attack/pgd:eps=0.00001,steps=7,restarts=3", model, samples)) {
     EXPECT_EQ(outcome.attack().forwards(), 1 + 3 * 8);
@@ -187,7 +195,8 @@ TEST(Pgd, MoreRestartsFindNoFewer) {
   LinearClassifier model(kShape, 5, 8);
   VectorSource samples(model, 60);
   const auto once = RunCondition("attack/pgd:eps=0.02,steps=1,step=0.005", model, samples);
-  const auto often = RunCondition("attack/pgd:eps=0.02,steps=1,step=0.005,restarts=20", model, samples);
+  const auto often =
+      RunCondition("attack/pgd:eps=0.02,steps=1,step=0.005,restarts=20", model, samples);
   int gained = 0;
   for (size_t i = 0; i < once.size(); ++i) {
     gained += often[i].attack().success() && !once[i].attack().success() ? 1 : 0;
@@ -210,7 +219,8 @@ TEST(Pgd, AnotherSeedIsAnotherRandomStart) {
   EXPECT_GT(different, 10);
 }
 
-// --- AutoAttack and its parts ---------------------------------------------------------------------------------------------
+// --- AutoAttack and its parts
+// ---------------------------------------------------------------------------------------------
 
 // Checkpoints of the published schedule (specification: B1.2), counted from 1.
 TEST(ApgdSchedule, ChecksAtThePublishedIterations) {
@@ -241,7 +251,8 @@ TEST(ApgdSchedule, HalvesWhenTheLossStopsRisingAndNotBefore) {
   EXPECT_EQ(falling.step_size(), 0.25);
 }
 
-// Specification, table of B1.1: a survivor of the standard version costs 7,857 forward and 1,910 backward passes.
+// Specification, table of B1.1: a survivor of the standard version costs 7,857 forward and 1,910
+// backward passes.
 TEST(AutoAttack, ASurvivorCostsNoMoreThanThePublishedCode) {
   LinearClassifier model(kShape, 10, 8);
   VectorSource samples(model, 8);
@@ -281,8 +292,8 @@ TEST_P(EveryHyperplane, StepIsTheShortestInsideTheBox) {
       const double b = x[1] - (offset + w[0] * (a - x[0])) / w[1];
       if (b < 0 || b > 1) continue;
       const double da = std::abs(a - x[0]), db = std::abs(b - x[1]);
-      shortest = std::min(shortest, GetParam() == Norm::kLinf ? std::max(da, db)
-                                                              : std::sqrt(da * da + db * db));
+      shortest = std::min(
+          shortest, GetParam() == Norm::kLinf ? std::max(da, db) : std::sqrt(da * da + db * db));
     }
     if (!std::isfinite(shortest)) {
       // The hyperplane misses the box: the corner on its side.
@@ -336,7 +347,8 @@ TEST(Losses, RanksTargetsByTheCleanLogits) {
   EXPECT_DOUBLE_EQ(Margin(z.data(), 5, 0), -4);
 }
 
-// --- the driver ----------------------------------------------------------------------------------------------------------
+// --- the driver
+// ----------------------------------------------------------------------------------------------------------
 
 TEST(AttackDriver, NeverAttacksWhatIsWrongClean) {
   LinearClassifier model(kShape, 5, 8);
@@ -444,7 +456,8 @@ TEST(AttackDriver, LabelsOutsideTheModelAreRefused) {
   EXPECT_THAT(outcomes.status().message(), ::testing::HasSubstr("sample 1 has label 5"));
 }
 
-// --- budgets and losses -----------------------------------------------------------------------------------------------------
+// --- budgets and losses
+// -----------------------------------------------------------------------------------------------------
 
 class EveryNorm : public ::testing::TestWithParam<Norm> {};
 

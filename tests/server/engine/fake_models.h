@@ -1,5 +1,5 @@
-// Classifiers and samples for tests of methods, without LibTorch: a linear model, whose minimal perturbations are known in closed
-// form, with hooks for misbehaviour.
+// Classifiers and samples for tests of methods, without LibTorch: a linear model, whose minimal
+// perturbations are known in closed form, with hooks for misbehaviour.
 #ifndef ASSAY_TESTS_SERVER_ENGINE_FAKE_MODELS_H_
 #define ASSAY_TESTS_SERVER_ENGINE_FAKE_MODELS_H_
 
@@ -88,8 +88,8 @@ class LinearClassifier : public Classifier {
     }
   }
 
-  // The smallest eps at which `image` of class `label` has an adversarial example in the whole space (not cut to [0, 1]):
-  // min over k of (z_y - z_k) / ||w_y - w_k||_dual.
+  // The smallest eps at which `image` of class `label` has an adversarial example in the whole
+  // space (not cut to [0, 1]): min over k of (z_y - z_k) / ||w_y - w_k||_dual.
   double MinimalEps(Norm norm, const float* image, int label) const {
     std::vector<float> z(static_cast<size_t>(classes_));
     Logits(image, z.data());
@@ -102,14 +102,14 @@ class LinearClassifier : public Classifier {
         dual += norm == Norm::kLinf ? std::abs(d) : d * d;
       }
       if (norm == Norm::kL2) dual = std::sqrt(dual);
-      smallest = std::min(
-          smallest, (z[static_cast<size_t>(label)] - z[static_cast<size_t>(k)]) / dual);
+      smallest =
+          std::min(smallest, (z[static_cast<size_t>(label)] - z[static_cast<size_t>(k)]) / dual);
     }
     return smallest;
   }
 
   // Change the logits of a slot.
-  std::function<void(int slot, float* logits)> on_forward, on_gradient_logits;
+  std::function<void(int slot, float*logits)> on_forward, on_gradient_logits;
   float gradient_scale = 1;
 
  private:

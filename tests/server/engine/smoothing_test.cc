@@ -48,8 +48,7 @@ TEST(RandomizedSmoothing, CountsFollowTheClosedFormOfALinearModel) {
   const int n = 20000;
   const auto outcomes = Smooth("smoothing/gaussian:sigma=0.1,n0=10,n=20000", model, samples);
   for (size_t i = 0; i < samples.size(); ++i) {
-    const double margin =
-        model.MinimalEps(Norm::kL2, samples.images[i].data(), samples.labels[i]);
+    const double margin = model.MinimalEps(Norm::kL2, samples.images[i].data(), samples.labels[i]);
     const double p = 0.5 * std::erfc(-margin / sigma / std::sqrt(2.0));
     int64_t count = 0;
     for (const auto& entry : outcomes[i].smoothing().estimation()) {

@@ -47,15 +47,14 @@ TEST_P(RefusedModel, FailsAtLoadWithAClearReason) {
 
 INSTANTIATE_TEST_SUITE_P(
     Zoo, RefusedModel,
-    ::testing::Values(
-        Verdict{"not_torchscript", Reason::kInvalidModel, "not a TorchScript model"},
-        Verdict{"truncated", Reason::kInvalidModel, "not a TorchScript model"},
-        Verdict{"nan", Reason::kModelNotFinite, "not finite"},
-        Verdict{"wrong_shape", Reason::kModelOutputInvalid, "4 x 2 x 2"},
-        Verdict{"wrong_count", Reason::kModelOutputInvalid, "3 x 4"},
-        Verdict{"tuple_output", Reason::kModelOutputInvalid, "Tuple"},
-        Verdict{"raises", Reason::kModelFailed, "always raises"},
-        Verdict{"hungry", Reason::kOutOfMemory, "memory"}),
+    ::testing::Values(Verdict{"not_torchscript", Reason::kInvalidModel, "not a TorchScript model"},
+                      Verdict{"truncated", Reason::kInvalidModel, "not a TorchScript model"},
+                      Verdict{"nan", Reason::kModelNotFinite, "not finite"},
+                      Verdict{"wrong_shape", Reason::kModelOutputInvalid, "4 x 2 x 2"},
+                      Verdict{"wrong_count", Reason::kModelOutputInvalid, "3 x 4"},
+                      Verdict{"tuple_output", Reason::kModelOutputInvalid, "Tuple"},
+                      Verdict{"raises", Reason::kModelFailed, "always raises"},
+                      Verdict{"hungry", Reason::kOutOfMemory, "memory"}),
     [](const auto& row) { return row.param.model; });
 
 TEST(TorchClassifier, ImagesThatDoNotSuitTheModelAreExplained) {
@@ -113,12 +112,13 @@ TEST(TorchClassifier, LogitsAndGradientsOfALinearModelAreItsWeights) {
   ASSERT_TRUE(model.Forward(images.data(), base.data()).ok());
   // A unit image shows one weight in the logits; the gradient must show the same.
   images[10] = 1;
-  ASSERT_TRUE(model
-                  .ForwardBackward(
-                      images.data(),
-                      [](const float*, float* derivative) { derivative[2] = 1; },  // slot 0, logit 2
-                      logits.data(), gradient.data())
-                  .ok());
+  ASSERT_TRUE(
+      model
+          .ForwardBackward(
+              images.data(),
+              [](const float*, float* derivative) { derivative[2] = 1; },  // slot 0, logit 2
+              logits.data(), gradient.data())
+          .ok());
   EXPECT_NEAR(gradient[10], logits[2] - base[2], 1e-5);
   for (size_t i = size; i < 4 * size; ++i) ASSERT_EQ(gradient[i], 0) << "other slots asked nothing";
 }

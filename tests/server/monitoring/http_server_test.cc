@@ -81,8 +81,8 @@ TEST_F(HttpServerTest, ReadinessFollowsTheServerAndLivenessDoesNot) {
 }
 
 TEST_F(HttpServerTest, NothingElseIsServed) {
-  for (const char* path : {"/", "/nothing", "/etc/passwd", "/../../../../etc/passwd",
-                           "/CMakeCache.txt"}) {
+  for (const char* path :
+       {"/", "/nothing", "/etc/passwd", "/../../../../etc/passwd", "/CMakeCache.txt"}) {
     const std::string answer = Get(path);
     EXPECT_THAT(answer, StartsWith("HTTP/1.1 4")) << path;
     EXPECT_THAT(answer, Not(HasSubstr("root:"))) << path;
@@ -112,7 +112,8 @@ TEST_F(HttpServerTest, ManyScrapesAtOnceAreAnswered) {
 }
 
 TEST_F(HttpServerTest, AnAddressThatIsTakenIsAClearError) {
-  const auto second = HttpServer::Start("127.0.0.1", server_->port(), metrics_, [] { return true; });
+  const auto second =
+      HttpServer::Start("127.0.0.1", server_->port(), metrics_, [] { return true; });
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(ReasonOf(second.status()), Reason::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()),

@@ -8,7 +8,8 @@
 
 namespace assay::monitoring {
 
-// Of evaluation `id`: clean accuracy 0.75 with the classes cat (0.5) and dog (1), a corruption at 0.25, and a certification.
+// Of evaluation `id`: clean accuracy 0.75 with the classes cat (0.5) and dog (1), a corruption at
+// 0.25, and a certification.
 inline v1::Report MakeReport(const std::string& id, const std::string& model,
                              const std::string& dataset) {
   v1::Report report;

@@ -24,18 +24,21 @@ TEST(RobustnessGaugesTest, AReportIsShownInEveryGauge) {
   const std::string page = metrics.Render();
   for (const char* series :
        {"assay_accuracy_ratio{model=\"m\",dataset=\"d\",condition=\"clean\"} 0.75",
-        "assay_class_accuracy_ratio{model=\"m\",dataset=\"d\",condition=\"clean\",class=\"cat\"} 0.5",
+        "assay_class_accuracy_ratio{model=\"m\",dataset=\"d\",condition=\"clean\",class=\"cat\"} "
+        "0.5",
         "assay_class_accuracy_ratio{model=\"m\",dataset=\"d\",condition=\"clean\",class=\"dog\"} 1",
         "assay_class_false_positive_score_ratio{model=\"m\",dataset=\"d\",condition=\"clean\","
         "class=\"dog\"} 1",
-        "assay_corruption_error_ratio{model=\"m\",dataset=\"d\",condition=\"corruption/fog/3\"} 0.75",
+        "assay_corruption_error_ratio{model=\"m\",dataset=\"d\",condition=\"corruption/fog/3\"} "
+        "0.75",
         "assay_certified_accuracy_ratio{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/"
         "0.25\",radius=\"0.5\"} 0.",
         "assay_certified_radius{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/0.25\","
         "quantile=\"0.5\"} 0.5",
         "assay_certified_radius_count{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/"
         "0.25\"} 8",
-        "assay_certified_radius_sum{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/0.25\"} "
+        "assay_certified_radius_sum{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/"
+        "0.25\"} "
         "3",
         "assay_average_certified_radius{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/"
         "0.25\"} 0.375",
@@ -86,8 +89,7 @@ TEST(RobustnessGaugesTest, TheOldestPairsLeaveWhenThereAreTooMany) {
   }
   const std::string page = metrics.Render();
   for (int i = 0; i < pairs; ++i) {
-    const bool shown =
-        page.find(CleanAccuracy(absl::StrCat("m", i), "d")) != std::string::npos;
+    const bool shown = page.find(CleanAccuracy(absl::StrCat("m", i), "d")) != std::string::npos;
     EXPECT_EQ(shown, i >= 5) << i;
   }
 }

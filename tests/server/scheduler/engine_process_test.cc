@@ -107,7 +107,8 @@ TEST_F(EngineProcessTest, AMissingProgramIsAnErrorOfTheServer) {
 
 TEST_F(EngineProcessTest, AProgramThatCannotRunIsReportedByTheFirstCall) {
   const std::string path = directory_.File("not-a-program");
-  std::ofstream(path) << "\x7f" << "ELF nonsense";
+  std::ofstream(path) << "\x7f"
+                      << "ELF nonsense";
   chmod(path.c_str(), 0755);
   const auto engine = EngineProcess::Start({path, "", 1});
   ASSERT_THAT(engine, IsOk());
@@ -190,7 +191,8 @@ TEST_F(EngineProcessTest, ACancelledEngineThatHangsIsKilledAfterTheGracePeriod) 
   const auto engine = Start();
   ASSERT_THAT(Load(*engine, "run=hang"), IsOk());
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_THAT(Run(*engine, [this] { return progress_ > 0; }, /*grace_seconds=*/0.3),
+  EXPECT_THAT(Run(
+                  *engine, [this] { return progress_ > 0; }, /*grace_seconds=*/0.3),
               HasReason(Reason::kCancelled));
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(300));
   EXPECT_FALSE(engine->alive());
@@ -199,7 +201,8 @@ TEST_F(EngineProcessTest, ACancelledEngineThatHangsIsKilledAfterTheGracePeriod) 
 TEST_F(EngineProcessTest, ACancelledEngineThatIsStoppedAltogetherIsKilledToo) {
   const auto engine = Start();
   ASSERT_THAT(Load(*engine, "run=busy"), IsOk());
-  EXPECT_THAT(Run(*engine, [this] { return progress_ > 0; }, /*grace_seconds=*/0.3),
+  EXPECT_THAT(Run(
+                  *engine, [this] { return progress_ > 0; }, /*grace_seconds=*/0.3),
               HasReason(Reason::kCancelled));
   EXPECT_FALSE(engine->alive());
 }
@@ -281,8 +284,16 @@ TEST_F(EngineProcessTest, TheLogIsTheOwnersOnlyAndLimited) {
   EXPECT_TRUE(limited);
 }
 
-// A process of its own that starts an engine, waits for it to load and then sleeps. It is another program, because this one has
-// threads.
+// Whether a process that is no child of this one has ended. It may stay behind as a zombie where
+// nobody waits for orphans.
+bool HasEnded(int pid) {
+  const std::string stat = FileText(absl::StrCat("/proc/", pid, "/stat"));
+  const size_t state = stat.rfind(')');
+  return state == std::string::npos || stat.compare(state + 2, 1, "Z") == 0;
+}
+
+// A process of its own that starts an engine, waits for it to load and then sleeps. It is another
+// program, because this one has threads.
 class Parent {
  public:
   explicit Parent(const char* mode) {

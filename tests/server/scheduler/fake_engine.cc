@@ -1,5 +1,5 @@
-// A stand-in for assay-engine: the same protocol over the same inherited socket, without LibTorch. How it behaves stands in the model
-// file, anywhere in it, as one line of words:
+// A stand-in for assay-engine: the same protocol over the same inherited socket, without LibTorch.
+// How it behaves stands in the model file, anywhere in it, as one line of words:
 //   fake-engine: load=ok run=ok name=a
 // load= and run= take
 //   ok          answers at once (the prediction of a sample is its label)

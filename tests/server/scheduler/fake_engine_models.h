@@ -38,13 +38,6 @@ inline std::string FileText(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-// Whether a process has ended, waited for by its parent or not.
-inline bool HasEnded(int pid) {
-  const std::string stat = FileText(absl::StrCat("/proc/", pid, "/stat"));
-  const size_t state = stat.rfind(')');
-  return state == std::string::npos || stat.compare(state + 2, 1, "Z") == 0;
-}
-
 inline void Touch(const std::string& path) { std::ofstream(path) << "go"; }
 
 // The content of a model that makes the fake engine behave as told: "load=ok run=abort".
@@ -62,7 +55,8 @@ inline v1::ImageShape MakeShape(int channels, int height, int width) {
 
 inline bool Never() { return false; }
 
-// The bytes of a chunk of one-pixel images with the labels `first_label`, `first_label` + 1, ... modulo 10.
+// The bytes of a chunk of one-pixel images with the labels `first_label`, `first_label` + 1, ...
+// modulo 10.
 inline std::string ChunkBytes(int samples, int first_label = 0, int pixels = 1) {
   std::string bytes;
   for (int32_t i = 0; i < samples; ++i) {

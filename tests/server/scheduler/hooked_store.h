@@ -1,7 +1,9 @@
-// A JobStore in front of another one, in whose calls a test can get in between: to make them fail, or to do something first.
+// A JobStore in front of another one, in whose calls a test can get in between: to make them fail,
+// or to do something first.
 #ifndef ASSAY_TESTS_SERVER_SCHEDULER_HOOKED_STORE_H_
 #define ASSAY_TESTS_SERVER_SCHEDULER_HOOKED_STORE_H_
 
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <optional>
@@ -18,11 +20,28 @@ class HookedStore final : public JobStore {
  public:
   explicit HookedStore(JobStore& store) : store_(store) {}
 
-  // Called with the name of every method, such as "CommitTask", before the call goes on; an error is the call's result. May call the
-  // store behind this one.
-  void SetHook(std::function<absl::Status(const std::string& method)> hook) {
+  // Called with the name of every method, such as "CommitTask", before the call goes on; an error
+  // is the call's result. It may call the store behind this one.
+  using Hook = std::function<absl::Status(const std::string& method)>;
+
+  // A hook is in place as long as this lives; it is not running any more when this is gone.
+  class Scope {
+   public:
+    ~Scope() { store_.Remove(); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    friend class HookedStore;
+    explicit Scope(HookedStore& store) : store_(store) {}
+    HookedStore& store_;
+  };
+
+  // One hook at a time.
+  [[nodiscard]] Scope Install(Hook hook) {
     MutexLock lock(mutex_);
     hook_ = std::move(hook);
+    return Scope(*this);
   }
 
   absl::StatusOr<ModelRecord> CreateModel(const ModelRecord& model,
@@ -168,18 +187,34 @@ class HookedStore final : public JobStore {
   }
 
  private:
+  void Remove() {
+    MutexLock lock(mutex_);
+    hook_ = nullptr;
+    lock.Wait(changed_, [this] { return running_ == 0; });
+  }
+
   absl::Status Before(const std::string& method) {
-    std::function<absl::Status(const std::string&)> hook;
+    Hook hook;
     {
       MutexLock lock(mutex_);
+      if (!hook_) return absl::OkStatus();
       hook = hook_;
+      ++running_;
     }
-    return hook ? hook(method) : absl::OkStatus();
+    absl::Status status = hook(method);
+    {
+      MutexLock lock(mutex_);
+      --running_;
+    }
+    changed_.notify_all();
+    return status;
   }
 
   JobStore& store_;
   Mutex mutex_;
-  std::function<absl::Status(const std::string&)> hook_ ABSL_GUARDED_BY(mutex_);
+  std::condition_variable changed_;
+  Hook hook_ ABSL_GUARDED_BY(mutex_);
+  int running_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace assay::store

@@ -1,5 +1,6 @@
-// start_engine ENGINE FD plain|closed: starts an engine, writes its process id to a descriptor and waits to be killed, as the parent
-// whose death an engine must notice. "closed": without standard input, output and error.
+// start_engine ENGINE FD plain|closed: starts an engine, writes its process id to a descriptor and
+// waits to be killed, as the parent whose death an engine must notice. "closed": without standard
+// input, output and error.
 #include <unistd.h>
 
 #include <cstdlib>
@@ -19,7 +20,11 @@ int main(int argc, char** argv) {
   assay::engine_rpc::v1::LoadRequest request;
   request.set_model_path("/dev/null");
   assay::engine_rpc::v1::LoadResponse response;
-  if (!(*engine)->Load(request, 60, [] { return false; }, &response).ok()) return 1;
+  if (!(*engine)
+           ->Load(
+               request, 60, [] { return false; }, &response)
+           .ok())
+    return 1;
   const int pid = (*engine)->pid();
   if (write(std::atoi(argv[2]), &pid, sizeof(pid)) != sizeof(pid)) return 1;
   while (true) pause();

@@ -76,7 +76,8 @@ class WorkerTest : public EngineFixture {
   bool Ends(const std::string& id, v1::Evaluation::State state) {
     return Eventually([&] { return Get(id).state() == state; });
   }
-  // Whether the evaluation has every outcome of [0, samples) under `conditions` conditions, once, with the labels of the dataset.
+  // Whether the evaluation has every outcome of [0, samples) under `conditions` conditions, once,
+  // with the labels of the dataset.
   void ExpectComplete(const std::string& id, int samples, int conditions = 1) {
     const auto tasks = store_->GetOutcomes("evaluations/" + id);
     ASSERT_THAT(tasks, IsOk());
@@ -241,9 +242,8 @@ TEST_F(WorkerTest, SlowProgressIsNoStall) {
   ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 1; }));
   // Longer than the limit, as told by the lease's renewals.
   const auto start = std::chrono::steady_clock::now();
-  ASSERT_TRUE(Eventually([&] {
-    return std::chrono::steady_clock::now() - start > std::chrono::milliseconds(1500);
-  }));
+  ASSERT_TRUE(Eventually(
+      [&] { return std::chrono::steady_clock::now() - start > std::chrono::milliseconds(1500); }));
   EXPECT_EQ(Get("e").state(), v1::Evaluation::RUNNING);
   Touch(directory_.File("gate"));
   EXPECT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
@@ -256,12 +256,11 @@ TEST_F(WorkerTest, ALongTaskKeepsItsLease) {
   // Each renewal moves the end of the lease; between two of them the clock moves by half a lease.
   for (int i = 0; i < 4; ++i) {
     std::atomic<int> renewals = 0;
-    hooked().SetHook([&](const std::string& method) {
+    const auto hook = hooked().Install([&](const std::string& method) {
       if (method == "RenewLease") ++renewals;
       return absl::OkStatus();
     });
     ASSERT_TRUE(Eventually([&] { return renewals >= 2; }));
-    hooked().SetHook(nullptr);
     clock_.AdvanceSeconds(0.05);
   }
   const auto other = store_->ClaimTask("other", 1'000'000, "");
@@ -272,9 +271,10 @@ TEST_F(WorkerTest, ALongTaskKeepsItsLease) {
 }
 
 TEST_F(WorkerTest, TheResultOfALostLeaseIsDropped) {
-  // The worker is held up at its commit for so long that somebody else takes the task over and finishes it.
+  // The worker is held up at its commit for so long that somebody else takes the task over and
+  // finishes it.
   std::atomic<bool> taken = false;
-  hooked().SetHook([&](const std::string& method) -> absl::Status {
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
     if (method == "RenewLease") return Error(Reason::kStorageFailed, "no contact");
     if (method != "CommitTask" || taken) return absl::OkStatus();
     taken = true;
@@ -306,7 +306,7 @@ TEST_F(WorkerTest, ALeaseLostWhileTheTaskRunsStopsIt) {
   Submit("e", "run=wait:" + directory_.File("gate"), {10}, 10);
   ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 1; }));
   std::atomic<bool> refused = false;
-  hooked().SetHook([&](const std::string& method) -> absl::Status {
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
     if (method != "RenewLease" || refused) return absl::OkStatus();
     refused = true;
     return Error(Reason::kLeaseLost, "taken over");
@@ -322,7 +322,7 @@ TEST_F(WorkerTest, ALeaseLostWhileTheTaskRunsStopsIt) {
 
 TEST_F(WorkerTest, AStoreThatFailsForAWhileLosesNothing) {
   std::atomic<int> failures = 0;
-  hooked().SetHook([&](const std::string& method) -> absl::Status {
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
     if (method != "CommitTask" || ++failures > 6) return absl::OkStatus();
     hub_.NotifyWork();  // so that the test does not wait for the worker's patience
     return Error(failures % 2 == 0 ? Reason::kStorageFull : Reason::kStorageFailed, "no room");
@@ -342,7 +342,7 @@ TEST_F(WorkerTest, AStoreThatFailsOtherwiseIsTriedAgainToo) {
                               "SetNumerics", "SetModelValidation"}) {
     SCOPED_TRACE(failing);
     std::atomic<int> failures = 0;
-    hooked().SetHook([&](const std::string& method) -> absl::Status {
+    const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
       if (method != failing || ++failures > 1) return absl::OkStatus();
       hub_.NotifyWork();
       return Error(Reason::kStorageFailed, "the disk at /secret is gone");
@@ -352,12 +352,11 @@ TEST_F(WorkerTest, AStoreThatFailsOtherwiseIsTriedAgainToo) {
     Submit(id, "", {20}, 20);
     ASSERT_TRUE(Ends(id, v1::Evaluation::SUCCEEDED));
     ExpectComplete(id, 20);
-    hooked().SetHook(nullptr);
   }
 }
 
 TEST_F(WorkerTest, AStoreThatKeepsFailingFailsTheEvaluationWithoutTellingPaths) {
-  hooked().SetHook([&](const std::string& method) -> absl::Status {
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
     if (method != "GetDataset") return absl::OkStatus();
     return Error(Reason::kStorageFailed, "the disk at /secret is gone");
   });
@@ -394,7 +393,7 @@ TEST_F(WorkerTest, AShutdownDoesNotWaitForAModelThatHangs) {
 
 TEST_F(WorkerTest, AShutdownEndsTheWaitForAFullStore) {
   std::atomic<bool> waiting = false;
-  hooked().SetHook([&](const std::string& method) -> absl::Status {
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
     if (method != "CommitTask") return absl::OkStatus();
     waiting = true;
     return Error(Reason::kStorageFull, "no room");
