@@ -29,7 +29,7 @@ struct Context {
   const Clock& clock;
   Executor& executor;
   // Stored evaluations that are not finished; more are refused.
-  int64_t max_queued_evaluations = 1000;
+  std::atomic<int64_t> max_queued_evaluations = 1000;
   // Set when the server stops: new work is refused.
   std::atomic<bool> draining = false;
 

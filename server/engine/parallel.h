@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#ifdef __SANITIZE_THREAD__
+#ifdef ASSAY_SANITIZE_THREAD
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -20,7 +20,7 @@ namespace assay::engine {
 template <typename Body>
 void ParallelFor(int threads, size_t n, const Body& body) {
   const auto end = static_cast<int64_t>(n);
-#ifdef __SANITIZE_THREAD__
+#ifdef ASSAY_SANITIZE_THREAD
   // ThreadSanitizer cannot see the synchronisation of Debian's OpenMP library. These threads it
   // can, and so the bodies' races.
   std::atomic<int64_t> next = 0;
