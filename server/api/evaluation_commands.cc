@@ -103,10 +103,10 @@ absl::Status CheckQuota(Context& context) {
     const auto it = counts.find(state);
     if (it != counts.end()) unfinished += it->second;
   }
-  if (unfinished < context.max_queued_evaluations) return absl::OkStatus();
+  const int64_t most = context.max_queued_evaluations;
+  if (unfinished < most) return absl::OkStatus();
   return Error(Reason::kQuotaExceeded,
-               absl::StrCat("there are ", unfinished, " unfinished evaluations; at most ",
-                            context.max_queued_evaluations,
+               absl::StrCat("there are ", unfinished, " unfinished evaluations; at most ", most,
                             " are accepted. Wait, cancel some, or raise --max-evaluations"))
       .RetryAfterSeconds(60);
 }
