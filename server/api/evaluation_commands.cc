@@ -127,6 +127,11 @@ v1::Evaluation NewEvaluation(Context& context, const std::string& id, v1::Evalua
 absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
     Context& context, const v1::CreateEvaluationRequest& request) {
   ASSAY_RETURN_IF_ERROR(context.CheckTakesWork());
+  // Before all checks: what the first call changed (the quota is used up, ...) must not refuse the
+  // second.
+  ASSAY_ASSIGN_OR_RETURN(const auto created,
+                         context.store.FindCreatedEvaluation(request.request_id()));
+  if (created.has_value()) return *created;
   const v1::EvaluationSpec& spec = request.spec();
   std::vector<FieldViolation> violations;
   CheckId(request.evaluation_id(), &violations);

@@ -122,6 +122,9 @@ class JobStore {
   virtual absl::StatusOr<EvaluationRecord> CreateEvaluation(const v1::Evaluation& evaluation,
                                                             const std::vector<Task>& tasks,
                                                             const std::string& request_id) = 0;
+  // The evaluation that an earlier CreateEvaluation with this request_id made, if any.
+  virtual absl::StatusOr<std::optional<EvaluationRecord>> FindCreatedEvaluation(
+      const std::string& request_id) = 0;
   virtual absl::StatusOr<EvaluationRecord> GetEvaluation(const std::string& name) = 0;
   // Newest first.
   virtual absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(const Page& page) = 0;

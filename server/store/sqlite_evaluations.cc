@@ -165,6 +165,15 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluati
   return record;
 }
 
+absl::StatusOr<std::optional<EvaluationRecord>> SqliteJobStore::FindCreatedEvaluation(
+    const std::string& request_id) {
+  MutexLock lock(mutex_);
+  ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> name,
+                         FindRequest(kEvaluations, request_id));
+  if (!name) return std::nullopt;
+  return ReadEvaluation(*name);
+}
+
 absl::StatusOr<EvaluationRecord> SqliteJobStore::GetEvaluation(const std::string& name) {
   MutexLock lock(mutex_);
   return ReadEvaluation(name);

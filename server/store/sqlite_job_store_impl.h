@@ -56,6 +56,8 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<EvaluationRecord> CreateEvaluation(const v1::Evaluation& evaluation,
                                                     const std::vector<Task>& tasks,
                                                     const std::string& request_id) override;
+  absl::StatusOr<std::optional<EvaluationRecord>> FindCreatedEvaluation(
+      const std::string& request_id) override;
   absl::StatusOr<EvaluationRecord> GetEvaluation(const std::string& name) override;
   absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(const Page& page) override;
   absl::StatusOr<EvaluationRecord> CancelEvaluation(const std::string& name) override;

@@ -103,6 +103,11 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("CreateEvaluation"));
     return store_.CreateEvaluation(evaluation, tasks, request_id);
   }
+  absl::StatusOr<std::optional<EvaluationRecord>> FindCreatedEvaluation(
+      const std::string& request_id) override {
+    ASSAY_RETURN_IF_ERROR(Before("FindCreatedEvaluation"));
+    return store_.FindCreatedEvaluation(request_id);
+  }
   absl::StatusOr<EvaluationRecord> GetEvaluation(const std::string& name) override {
     ASSAY_RETURN_IF_ERROR(Before("GetEvaluation"));
     return store_.GetEvaluation(name);
