@@ -1,6 +1,7 @@
 #include "server/monitoring/http_server.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -122,6 +123,11 @@ TEST_F(HttpServerTest, AnAddressThatIsTakenIsAClearError) {
 }
 
 TEST_F(HttpServerTest, AHostNameIsUnderstoodAsByTheGrpcServer) {
+  addrinfo* found = nullptr;
+  if (getaddrinfo("localhost", nullptr, nullptr, &found) != 0) {
+    GTEST_SKIP() << "this machine does not know localhost (/etc/hosts)";
+  }
+  freeaddrinfo(found);
   EXPECT_TRUE(HttpServer::Start("localhost", 0, metrics_, [] { return true; }).ok());
 }
 
