@@ -16,10 +16,17 @@
 namespace assay::engine {
 
 // Calls body(i) for every i in [0, n), on up to `threads` threads. Bodies must not depend on each
-// other.
+// other. `item_work`: array elements that one body visits, roughly nanoseconds; what would take
+// less time than waking a team (much less than when other processes want the cores too) stays on
+// the calling thread.
 template <typename Body>
-void ParallelFor(int threads, size_t n, const Body& body) {
+void ParallelFor(int threads, size_t n, size_t item_work, const Body& body) {
+  constexpr size_t kWorthATeam = 50'000;
   const auto end = static_cast<int64_t>(n);
+  if (threads <= 1 || n * item_work < kWorthATeam) {
+    for (size_t i = 0; i < n; ++i) body(i);
+    return;
+  }
 #ifdef ASSAY_SANITIZE_THREAD
   // ThreadSanitizer cannot see the synchronisation of Debian's OpenMP library. These threads it
   // can, and so the bodies' races.

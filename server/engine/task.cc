@@ -18,7 +18,7 @@ namespace {
 absl::StatusOr<std::vector<v1::Outcome>> RunClean(const TaskContext& task) {
   std::vector<v1::Outcome> outcomes(task.samples.size());
   ASSAY_RETURN_IF_ERROR(ForwardAll(
-      task, [&](size_t i, float* pixels) { task.samples.ReadImage(i, pixels); },
+      task, 1, [&](size_t i, float* pixels) { task.samples.ReadImage(i, pixels); },
       [&](size_t i, const float* logits) {
         outcomes[i] = MakeOutcome(task.samples.index(i), task.samples.label(i),
                                   Predict(logits, task.classifier.num_classes()));
@@ -65,7 +65,7 @@ v1::Outcome MakeOutcome(int64_t sample, int label, const Prediction& prediction)
   return outcome;
 }
 
-absl::Status ForwardAll(const TaskContext& task,
+absl::Status ForwardAll(const TaskContext& task, size_t visits,
                         const std::function<void(size_t i, float* pixels)>& read,
                         const std::function<void(size_t i, const float* logits)>& done) {
   Classifier& classifier = task.classifier;
@@ -77,7 +77,7 @@ absl::Status ForwardAll(const TaskContext& task,
   for (size_t first = 0; first < total; first += batch_size) {
     if (task.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
     const size_t count = std::min(batch_size, total - first);
-    ParallelFor(classifier.threads(), count,
+    ParallelFor(classifier.threads(), count, visits * image_size,
                 [&](size_t slot) { read(first + slot, &images[slot * image_size]); });
     ASSAY_RETURN_IF_ERROR(classifier.Forward(images.data(), logits.data()));
     for (size_t slot = 0; slot < count; ++slot) done(first + slot, &logits[slot * classes]);

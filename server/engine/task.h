@@ -64,9 +64,9 @@ Prediction Predict(const float* logits, int num_classes);
 // An outcome with sample, label and prediction filled in.
 v1::Outcome MakeOutcome(int64_t sample, int label, const Prediction& prediction);
 
-// The plain passes of a task, in batches: `read` fills the image of sample i, `done` gets its
-// logits.
-absl::Status ForwardAll(const TaskContext& task,
+// The plain passes of a task, in batches: `read` fills the image of sample i, visiting every pixel
+// value about `visits` times, and `done` gets its logits.
+absl::Status ForwardAll(const TaskContext& task, size_t visits,
                         const std::function<void(size_t i, float* pixels)>& read,
                         const std::function<void(size_t i, const float* logits)>& done);
 

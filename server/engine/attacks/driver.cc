@@ -82,7 +82,7 @@ class Driver {
  private:
   absl::Status CleanPass() {
     return ForwardAll(
-        task_, [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); },
+        task_, 1, [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); },
         [&](size_t i, const float* logits) {
           CleanResult& clean = clean_[i];
           clean.prediction = Predict(logits, task_.classifier.num_classes());
@@ -110,7 +110,7 @@ class Driver {
       pending_.pop_front();
       fresh.push_back(std::move(active));
     }
-    ParallelFor(task_.classifier.threads(), fresh.size(), [&](size_t i) {
+    ParallelFor(task_.classifier.threads(), fresh.size(), 4 * image_size_, [&](size_t i) {
       Active& active = *fresh[i];
       active.image.resize(image_size_);
       task_.samples.ReadImage(active.sample, active.image.data());
@@ -146,7 +146,7 @@ class Driver {
       batch.push_back(std::move(queue.front()));
       queue.pop_front();
     }
-    ParallelFor(task_.classifier.threads(), batch.size(), [&](size_t slot) {
+    ParallelFor(task_.classifier.threads(), batch.size(), image_size_, [&](size_t slot) {
       std::memcpy(&images_[slot * image_size_], batch[slot]->next_point().data(),
                   image_size_ * sizeof(float));
     });
@@ -169,7 +169,7 @@ class Driver {
     enum class Next { kStepped, kVerify, kUndecided };
     std::vector<Next> next(batch.size());
     std::vector<char> zero(batch.size()), nonfinite(batch.size());
-    ParallelFor(task_.classifier.threads(), batch.size(), [&](size_t slot) {
+    ParallelFor(task_.classifier.threads(), batch.size(), 8 * image_size_, [&](size_t slot) {
       Active& active = *batch[slot];
       const float* logits = &logits_[slot * classes_];
       const float* gradient = &gradients_[slot * image_size_];
@@ -223,7 +223,7 @@ class Driver {
     ASSAY_RETURN_IF_ERROR(task_.classifier.Forward(images_.data(), logits_.data()));
     std::vector<Prediction> predictions(batch.size());
     std::vector<char> adversarial(batch.size());
-    ParallelFor(task_.classifier.threads(), batch.size(), [&](size_t slot) {
+    ParallelFor(task_.classifier.threads(), batch.size(), 4 * image_size_, [&](size_t slot) {
       Active& active = *batch[slot];
       const float* logits = &logits_[slot * classes_];
       predictions[slot] = Predict(logits, static_cast<int>(classes_));

@@ -78,7 +78,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunRandomizedSmoothing(const TaskContex
       images_first = sample_first;
       images_count = sample_count;
     }
-    ParallelFor(classifier.threads(), count, [&](size_t slot) {
+    ParallelFor(classifier.threads(), count, 4 * image_size, [&](size_t slot) {
       const size_t sample = (first + slot) / draws;
       const size_t draw = (first + slot) % draws;
       const float* image = &images[(sample - images_first) * image_size];

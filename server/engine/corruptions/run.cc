@@ -68,7 +68,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task) 
 
   std::vector<v1::Outcome> outcomes(task.samples.size());
   ASSAY_RETURN_IF_ERROR(ForwardAll(
-      task,
+      task, 64,
       [&](size_t i, float* pixels) {
         task.samples.ReadImage(i, pixels);
         Image image;
