@@ -10,7 +10,8 @@
 // method and the headline parameters; every other parameter that differs from its default follows
 // ("attack/pgd/linf/8-255/steps=50"), so equal ids mean equal work.
 //
-// The table of methods is in condition.cc: a method is one row there.
+// "suite/NAME" stands for the expressions of a suite. The table of methods is in conditions/, a
+// file for each group: a method is one row there.
 #ifndef ASSAY_COMMON_CONDITION_H_
 #define ASSAY_COMMON_CONDITION_H_
 
@@ -36,6 +37,16 @@ absl::StatusOr<std::vector<v1::Condition>> ParseConditions(
 // bars and task sizes.
 double WorkPerSample(const v1::Condition& condition);
 
+// Whether the outcomes depend on all samples together, so that one task must compute them.
+bool NeedsWholeDataset(const v1::Condition& condition);
+
+// Whether the outcomes are distances, from which robust accuracy at every eps follows; the
+// parameter "eps" then lists the budgets that the report breaks down.
+bool IsMinimumNorm(const v1::Condition& condition);
+
+// Ids of the models that the condition names beside the evaluated one, in its order.
+std::vector<std::string> OtherModels(const v1::Condition& condition);
+
 // The parts of attack/autoattack, in the order in which they run.
 const std::vector<std::string>& AutoAttackStages();
 
@@ -51,6 +62,12 @@ struct MethodHelp {
   std::vector<ParameterHelp> parameters;
 };
 std::vector<MethodHelp> AllMethods();
+struct SuiteHelp {
+  std::string name;  // written suite/NAME
+  std::string summary;
+  std::vector<std::string> expressions;
+};
+std::vector<SuiteHelp> AllSuites();
 
 }  // namespace assay
 

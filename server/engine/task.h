@@ -36,12 +36,23 @@ class TaskObserver {
   virtual bool Cancelled() = 0;
 };
 
+// An adversarial example to be kept.
+struct KeptExample {
+  int64_t sample;  // position in the dataset
+  std::vector<float> pixels;
+};
+
 struct TaskContext {
   const v1::Condition& condition;
   int64_t seed;
   const SampleSource& samples;
   Classifier& classifier;
   TaskObserver& observer;
+  // The other models that the condition names, in its order; of the same image shape, classes and
+  // batch size as `classifier`.
+  std::vector<Classifier*> others = {};
+  // Where adversarial examples go, in no order; nullptr: nowhere.
+  std::vector<KeptExample>* kept = nullptr;
 
   RandomKey random_key() const { return RandomKey(seed, condition.id()); }
 };

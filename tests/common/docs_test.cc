@@ -1,4 +1,4 @@
-// docs/conditions.md against the table of methods.
+// docs/conditions.md and the pages below it against the table of methods.
 #include <algorithm>
 #include <fstream>
 #include <sstream>
@@ -17,9 +17,13 @@ namespace assay {
 namespace {
 
 std::string Page() {
-  std::ifstream file(ASSAY_SOURCE_DIR "/docs/conditions.md");
   std::stringstream text;
-  text << file.rdbuf();
+  for (const char* name : {"conditions", "conditions/attacks", "conditions/corruptions",
+                           "conditions/certification"}) {
+    std::ifstream file(absl::StrCat(ASSAY_SOURCE_DIR "/docs/", name, ".md"));
+    EXPECT_TRUE(file) << name;
+    text << file.rdbuf();
+  }
   return text.str();
 }
 

@@ -2,7 +2,8 @@
 // keeps the device full, verifies, checks the budget, counts, and keeps the result.
 //
 // To add one: a file beside this one, a line in registry.cc, a row in the table of
-// tests/server/engine/attacks_test.cc and in common/condition.cc, a line in docs/conditions.md.
+// tests/server/engine/attacks_test.cc and in common/conditions/, a section in
+// docs/conditions/attacks.md.
 //
 // Methods compute on the host, one sample at a time, and see the model only through logits and
 // gradients. So a method is plain arithmetic on a few arrays: it is the same on every device, needs
@@ -20,7 +21,8 @@
 
 namespace assay::engine {
 
-enum class Norm { kLinf, kL2 };
+// kNone: the budget is no ball; the attack measures it by itself.
+enum class Norm { kLinf, kL2, kL1, kL0, kNone };
 
 // The sample under attack. Outlives the state.
 struct AttackTarget {
@@ -42,16 +44,25 @@ enum class Need {
 };
 
 // One sample's way through the method. The driver ends it as soon as a point is verified to be
-// adversarial.
+// adversarial; of a minimum-norm attack it takes the nearest misclassified point, when the method
+// is done.
 class AttackState {
  public:
+  static constexpr int kAnyButLabel = -1;
   virtual ~AttackState() = default;
   virtual Need need() const = 0;
-  // The point to evaluate: in [0, 1], and inside the budget unless the attack is a minimum-norm
-  // one.
+  // The point to evaluate: in [0, 1], and inside the budget unless leaves_budget or minimum_norm.
   virtual const std::vector<float>& point() const = 0;
   // Name of the part at work, for attacks made of several; empty otherwise.
   virtual const char* stage() const { return ""; }
+  // The class that the model must give the point; kAnyButLabel for untargeted attacks.
+  virtual int wanted() const { return kAnyButLabel; }
+  // For attacks on several targets one after the other: all of them, in their order. Their results
+  // are recorded one by one.
+  virtual std::vector<int> targets() const { return {}; }
+  // Called when the point was verified to be adversarial. False: that is the end of the sample.
+  // True: goes on with the next target.
+  virtual bool NextTarget() { return false; }
   // Derivative by the logits of the scalar whose image gradient is wanted. Used for Need::kGradient
   // only.
   virtual void LogitGradient(const float* logits, float* derivative) const = 0;
@@ -66,14 +77,19 @@ class Attack {
   virtual double eps() const = 0;
   virtual std::unique_ptr<AttackState> Start(const AttackTarget& target,
                                              const RandomKey& random) const = 0;
-  // Whether points may lie outside the budget (minimum-norm methods); they count as adversarial
-  // only inside.
+  // Whether points may lie outside the budget (FAB); they count as adversarial only inside.
   virtual bool leaves_budget() const { return false; }
+  // Whether the goal is the nearest adversarial example rather than any inside a budget; eps() is
+  // then infinite. The driver remembers the nearest misclassified points that it is shown, so every
+  // point that may count must be asked for.
+  virtual bool minimum_norm() const { return false; }
+  // What is compared with eps and recorded as the distance.
+  virtual double Measure(const float* point, const float* image, size_t n) const;
   // Passes (a backward counts as two) of a sample that survives; for progress.
   virtual double work() const = 0;
 };
 
-// ||a - b|| in double precision.
+// ||a - b|| in double precision; kL0: the number of values that differ; kNone: 0.
 double Distance(Norm norm, const float* a, const float* b, size_t n);
 
 }  // namespace assay::engine

@@ -17,14 +17,29 @@ double SquaredNorm(const float* x, size_t n) {
 double Distance(Norm norm, const float* a, const float* b, size_t n) {
   double result = 0;
   for (size_t i = 0; i < n; ++i) {
-    const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-    if (norm == Norm::kLinf) {
-      result = std::max(result, std::abs(difference));
-    } else {
-      result += difference * difference;
+    const double difference = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
+    switch (norm) {
+      case Norm::kLinf:
+        result = std::max(result, difference);
+        break;
+      case Norm::kL2:
+        result += difference * difference;
+        break;
+      case Norm::kL1:
+        result += difference;
+        break;
+      case Norm::kL0:
+        result += difference > 0 ? 1 : 0;
+        break;
+      case Norm::kNone:
+        break;
     }
   }
-  return norm == Norm::kLinf ? result : std::sqrt(result);
+  return norm == Norm::kL2 ? std::sqrt(result) : result;
+}
+
+double Attack::Measure(const float* point, const float* image, size_t n) const {
+  return Distance(norm(), point, image, n);
 }
 
 Budget::Budget(Norm norm, double eps, const float* image, size_t size)

@@ -15,9 +15,17 @@ namespace {
 
 // What a forward pass of a sample is for.
 enum class Purpose {
-  kStep,    // the method asked for it
-  kVerify,  // a gradient pass misclassified the point; is it so in a plain pass?
-  kRound,   // the adversarial example, rounded to 8 bits
+  kStep,     // the method asked for it
+  kVerify,   // a gradient pass misclassified the point; is it so in a plain pass?
+  kConfirm,  // the same of a candidate, when a minimum-norm method is done
+  kRound,    // the adversarial example, rounded to 8 bits
+};
+
+// A misclassified point of a minimum-norm attack.
+struct Candidate {
+  std::vector<float> point;
+  double distance = 0;
+  bool verified = false;  // by a plain forward pass
 };
 
 // A sample between its admission and its outcome.
@@ -32,11 +40,20 @@ struct Active {
   std::vector<float> logits, gradient;
   // kRound: the rounded point.
   std::vector<float> rounded;
+  // Whether the method goes on after kRound, with its next target.
+  bool goes_on = false;
+  // Minimum norm: the nearest misclassified points, nearest first.
+  std::vector<Candidate> candidates;
 
   const std::vector<float>& next_point() const {
-    return purpose == Purpose::kRound ? rounded : state->point();
+    if (purpose == Purpose::kRound) return rounded;
+    return purpose == Purpose::kConfirm ? candidates.front().point : state->point();
   }
 };
+
+// Candidates are kept until one is confirmed. A gradient pass can differ from a plain one in the
+// last bits, which matters close to the boundary, where minimum-norm methods end.
+constexpr size_t kMaxCandidates = 4;
 
 struct CleanResult {
   Prediction prediction;
@@ -45,9 +62,10 @@ struct CleanResult {
 
 class Driver {
  public:
-  Driver(const TaskContext& task, const Attack& attack)
+  Driver(const TaskContext& task, const Attack& attack, Classifier* surrogate)
       : task_(task),
         attack_(attack),
+        surrogate_(surrogate),
         key_(task.random_key()),
         classes_(static_cast<size_t>(task.classifier.num_classes())),
         batch_size_(static_cast<size_t>(task.classifier.batch_size())),
@@ -121,7 +139,11 @@ class Driver {
                          task_.samples.index(active.sample)},
                         key_);
     });
-    for (auto& active : fresh) Queue(std::move(active));
+    for (auto& active : fresh) {
+      v1::AttackOutcome& attack = *outcomes_[active->sample].mutable_attack();
+      for (int target : active->state->targets()) attack.add_targets()->set_target(target);
+      Queue(std::move(active));
+    }
   }
 
   // Puts a sample where its state wants to be.
@@ -135,9 +157,38 @@ class Driver {
         for_forward_.push_back(std::move(active));
         return;
       case Need::kDone:
-        ++finished_;
+        if (!active->candidates.empty()) {
+          active->purpose = Purpose::kConfirm;
+          for_forward_.push_back(std::move(active));
+        } else {
+          ++finished_;
+        }
         return;
     }
+  }
+
+  // Whether a prediction makes the point adversarial, the budget aside.
+  bool Fools(const Active& active, const Prediction& prediction) const {
+    if (prediction.undecided) return false;
+    const int wanted = active.state->wanted();
+    return wanted == AttackState::kAnyButLabel ? !prediction.Is(Label(active))
+                                               : prediction.Is(wanted);
+  }
+
+  // Remembers the state's point if it is among the nearest.
+  void Consider(Active& active, bool verified) const {
+    const std::vector<float>& point = active.state->point();
+    const double distance = attack_.Measure(point.data(), active.image.data(), image_size_);
+    std::vector<Candidate>& all = active.candidates;
+    // Nothing farther than a verified candidate can matter.
+    const auto dominated = [&](const Candidate& c) { return c.verified && c.distance <= distance; };
+    if (std::any_of(all.begin(), all.end(), dominated)) return;
+    const auto place = std::upper_bound(
+        all.begin(), all.end(), distance,
+        [](double value, const Candidate& candidate) { return value < candidate.distance; });
+    const auto added = all.insert(place, Candidate{point, distance, verified});
+    if (verified) all.erase(added + 1, all.end());
+    if (all.size() > kMaxCandidates) all.pop_back();
   }
 
   std::vector<std::unique_ptr<Active>> Take(std::deque<std::unique_ptr<Active>>& queue) {
@@ -155,7 +206,8 @@ class Driver {
 
   absl::Status GradientBatch() {
     auto batch = Take(for_gradient_);
-    ASSAY_RETURN_IF_ERROR(task_.classifier.ForwardBackward(
+    Classifier& classifier = surrogate_ == nullptr ? task_.classifier : *surrogate_;
+    ASSAY_RETURN_IF_ERROR(classifier.ForwardBackward(
         images_.data(),
         [&](const float* logits, float* derivative) {
           std::memset(derivative, 0, batch_size_ * classes_ * sizeof(float));
@@ -184,13 +236,17 @@ class Driver {
       zero[slot] = !nonfinite[slot] && magnitude == 0.0F;
       if (prediction.undecided) {
         next[slot] = Next::kUndecided;
-      } else if (!prediction.Is(Label(active)) && Inside(active)) {
+      } else if (surrogate_ == nullptr && !attack_.minimum_norm() && Fools(active, prediction) &&
+                 Inside(active)) {
         active.logits.assign(logits, logits + classes_);
         active.gradient.assign(gradient, gradient + image_size_);
         next[slot] = Next::kVerify;
       } else if (nonfinite[slot]) {
         next[slot] = Next::kUndecided;
       } else {
+        if (attack_.minimum_norm() && Fools(active, prediction)) {
+          Consider(active, false);
+        }
         active.state->Step(logits, gradient);
         next[slot] = Next::kStepped;
       }
@@ -228,8 +284,17 @@ class Driver {
       const float* logits = &logits_[slot * classes_];
       predictions[slot] = Predict(logits, static_cast<int>(classes_));
       if (active.purpose == Purpose::kRound || predictions[slot].undecided) return;
-      adversarial[slot] = !predictions[slot].Is(Label(active)) && Inside(active);
-      if (adversarial[slot]) return;
+      const bool fools = Fools(active, predictions[slot]);
+      if (active.purpose == Purpose::kConfirm) {
+        adversarial[slot] = fools;
+        return;
+      }
+      if (attack_.minimum_norm()) {
+        if (fools) Consider(active, true);
+      } else {
+        adversarial[slot] = fools && Inside(active);
+        if (adversarial[slot]) return;
+      }
       if (active.purpose == Purpose::kVerify) {
         active.state->Step(active.logits.data(), active.gradient.data());
       } else {
@@ -241,8 +306,8 @@ class Driver {
       const Prediction& prediction = predictions[slot];
       v1::AttackOutcome& counts = *outcomes_[active->sample].mutable_attack();
       if (active->purpose == Purpose::kRound) {
-        counts.set_survives_rounding(!prediction.undecided && !prediction.Is(Label(*active)));
-        ++finished_;
+        counts.set_survives_rounding(Fools(*active, prediction));
+        Finish(std::move(active));
         continue;
       }
       counts.set_forwards(counts.forwards() + 1);
@@ -250,9 +315,11 @@ class Driver {
       if (prediction.undecided) {
         FinishUndecided(active->sample);
       } else if (adversarial[slot]) {
-        ASSAY_RETURN_IF_ERROR(Succeed(*active, prediction));
-        active->purpose = Purpose::kRound;
-        for_forward_.push_back(std::move(active));
+        ASSAY_RETURN_IF_ERROR(Succeed(std::move(active), prediction));
+      } else if (active->purpose == Purpose::kConfirm) {
+        counts.set_unconfirmed_candidates(counts.unconfirmed_candidates() + 1);
+        active->candidates.erase(active->candidates.begin());
+        Queue(std::move(active));
       } else {
         if (active->purpose == Purpose::kVerify) {
           counts.set_unconfirmed_candidates(counts.unconfirmed_candidates() + 1);
@@ -263,38 +330,63 @@ class Driver {
     return absl::OkStatus();
   }
 
-  // Whether a misclassified point counts: minimum-norm methods pass through points outside the
-  // budget.
+  // Whether a misclassified point counts: some methods pass through points outside the budget.
   bool Inside(const Active& active) const {
-    return !attack_.leaves_budget() || Distance(attack_.norm(), active.state->point().data(),
-                                                active.image.data(), image_size_) <= attack_.eps();
+    return !attack_.leaves_budget() ||
+           attack_.Measure(active.state->point().data(), active.image.data(), image_size_) <=
+               attack_.eps();
   }
 
-  // Records a verified adversarial example and prepares its rounded copy.
-  absl::Status Succeed(Active& active, const Prediction& prediction) {
+  // Takes a verified adversarial example: records it, and sends its rounded copy on its way.
+  absl::Status Succeed(std::unique_ptr<Active> active, const Prediction& prediction) {
     constexpr double kSlack = 1 + 1e-6;
-    const std::vector<float>& point = active.state->point();
-    const double distance =
-        Distance(attack_.norm(), point.data(), active.image.data(), image_size_);
+    const std::vector<float>& point = active->next_point();
+    const double distance = attack_.Measure(point.data(), active->image.data(), image_size_);
     const auto [low, high] = std::minmax_element(point.begin(), point.end());
     if (!(distance <= attack_.eps() * kSlack) || *low < 0.0F || *high > 1.0F) {
       return Error(Reason::kInternal,
                    absl::StrCat(task_.condition.id(), " left its budget on sample ",
-                                task_.samples.index(active.sample), ": distance ", distance,
+                                task_.samples.index(active->sample), ": distance ", distance,
                                 ", pixels ", *low, " to ", *high));
     }
-    v1::Outcome& outcome = outcomes_[active.sample];
-    outcome.set_prediction(prediction.label);
-    outcome.set_confidence(prediction.confidence);
-    outcome.set_tie(prediction.tie);
-    outcome.mutable_attack()->set_success(true);
-    outcome.mutable_attack()->set_distance(distance);
-    outcome.mutable_attack()->set_stage(active.state->stage());
-    active.rounded.resize(image_size_);
-    for (size_t i = 0; i < image_size_; ++i) {
-      active.rounded[i] = std::nearbyint(point[i] * 255.0F) / 255.0F;
+    v1::Outcome& outcome = outcomes_[active->sample];
+    v1::AttackOutcome& attack = *outcome.mutable_attack();
+    const bool first = !attack.success();
+    if (first) {
+      outcome.set_prediction(prediction.label);
+      outcome.set_confidence(prediction.confidence);
+      outcome.set_tie(prediction.tie);
+      attack.set_success(true);
+      attack.set_distance(distance);
+      attack.set_stage(active->state->stage());
+      active->rounded.resize(image_size_);
+      for (size_t i = 0; i < image_size_; ++i) {
+        active->rounded[i] = std::nearbyint(point[i] * 255.0F) / 255.0F;
+      }
+      if (task_.kept != nullptr) task_.kept->push_back({outcome.sample(), point});
+    }
+    for (v1::TargetOutcome& target : *attack.mutable_targets()) {
+      if (target.target() != active->state->wanted()) continue;
+      target.set_success(true);
+      target.set_distance(distance);
+    }
+    active->goes_on = !attack_.minimum_norm() && active->state->NextTarget();
+    if (first) {
+      active->purpose = Purpose::kRound;
+      for_forward_.push_back(std::move(active));
+    } else {
+      Finish(std::move(active));
     }
     return absl::OkStatus();
+  }
+
+  // After a success.
+  void Finish(std::unique_ptr<Active> active) {
+    if (active->goes_on) {
+      Queue(std::move(active));
+    } else {
+      ++finished_;
+    }
   }
 
   void FinishUndecided(size_t sample) {
@@ -317,6 +409,7 @@ class Driver {
 
   const TaskContext& task_;
   const Attack& attack_;
+  Classifier* const surrogate_;
   const RandomKey key_;
   const size_t classes_, batch_size_, image_size_;
   std::vector<CleanResult> clean_;
@@ -330,8 +423,9 @@ class Driver {
 
 }  // namespace
 
-absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack) {
-  return Driver(task, attack).Run();
+absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack,
+                                                   Classifier* surrogate) {
+  return Driver(task, attack, surrogate).Run();
 }
 
 }  // namespace assay::engine

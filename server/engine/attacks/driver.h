@@ -17,8 +17,11 @@
 namespace assay::engine {
 
 // Outcomes in the order of the samples. Errors: those of the classifier, kCancelled, and kInternal
-// when a method leaves its budget.
-absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack);
+// when a method leaves its budget. With a surrogate, gradients come from it (same shapes as the
+// task's classifier) and the task's classifier is shown only the points of forward passes:
+// transfer.
+absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack,
+                                                   Classifier* surrogate = nullptr);
 
 }  // namespace assay::engine
 
