@@ -13,6 +13,7 @@
 #include "client/cli/config.h"
 #include "client/cli/exit_codes.h"
 #include "client/lib/client.h"
+#include "common/condition.h"
 #include "common/errors.h"
 
 namespace assay::cli {
@@ -31,6 +32,7 @@ const std::map<std::string, Format>& Formats() {
 
 // What the parser fills besides Arguments.
 struct Raw {
+  std::vector<std::string> suites;
   std::string config_path;
   std::string format;
   std::string shape;
@@ -180,8 +182,15 @@ class Grammar {
     evaluate
         ->add_option("-c,--condition", arguments_.conditions,
                      "Conditions, for example clean attack/pgd:norm=linf,eps=8/255")
-        ->required()
         ->type_name("CONDITION");
+    std::vector<std::string> suites;
+    for (const SuiteHelp& suite : AllSuites()) suites.push_back(suite.name);
+    evaluate->add_option("--suite", raw_.suites, "Sets of conditions, beside those of -c")
+        ->check(CLI::IsMember(suites));
+    evaluate
+        ->add_option("--other-model", arguments_.other_models,
+                     "Models that conditions name (surrogates=ID, ensemble=ID), to be uploaded")
+        ->type_name("ID=FILE");
     AddDataOptions(*evaluate);
     evaluate->add_option("--seed", arguments_.seed, "Seed of every random draw (default 0)");
     evaluate->add_option("--id", arguments_.id, "Id of the evaluation (default: chosen)");
@@ -192,6 +201,10 @@ class Grammar {
     AddResultOptions(*evaluate);
     evaluate->add_option("--outcomes", arguments_.outcomes_path, "Write every outcome as CSV, too")
         ->type_name("FILE");
+    evaluate
+        ->add_option("--keep-adversarials", arguments_.adversarials_path,
+                     "Keep the adversarial examples, and write them as NPY into this directory")
+        ->type_name("DIR");
     auto* stream = evaluate->add_flag("--stream", arguments_.stream,
                                       "Work on samples while the rest is still being sent");
     auto* detach = evaluate->add_flag("--detach", arguments_.detach,
@@ -259,6 +272,10 @@ class Grammar {
               collection)
         ->add_option("file", arguments_.path, "CSV file; - for stdout")
         ->required();
+    NamedLeaf(*group, "adversarials", "Write the adversarial examples that were kept as NPY",
+              Command::kEvaluationAdversarials, collection)
+        ->add_option("directory", arguments_.adversarials_path, "Directory for the files")
+        ->required();
   }
 
   // Environment, config file, and what CLI11 does not convert.
@@ -275,6 +292,12 @@ class Grammar {
                                                       raw_.format, "'")}});
       }
       arguments_.format = format->second;
+    }
+    for (const std::string& suite : raw_.suites) {
+      arguments_.conditions.push_back(absl::StrCat("suite/", suite));
+    }
+    if (arguments_.command == Command::kEvaluate && arguments_.conditions.empty()) {
+      return InvalidFields({{"--condition", "give conditions with -c, or a --suite"}});
     }
     if (!raw_.shape.empty()) {
       ASSAY_ASSIGN_OR_RETURN(arguments_.shape, ParseShape(raw_.shape));

@@ -34,6 +34,7 @@ enum class Command {
   kEvaluationDelete,
   kEvaluationReport,
   kEvaluationOutcomes,
+  kEvaluationAdversarials,
   kConditions,
   kCompletion,
 };
@@ -57,7 +58,10 @@ struct Arguments {
   std::string data_format = "auto";
   int64_t limit = 0;
   std::string id;
+  // Suites included, as suite/NAME.
   std::vector<std::string> conditions;
+  // Models that conditions name, to be uploaded: ID=FILE.
+  std::vector<std::string> other_models;
   int64_t seed = 0;
   int32_t task_samples = 0;
   bool stream = false;
@@ -67,6 +71,8 @@ struct Arguments {
   double confidence_level = 0.95;
   std::string report_path;
   std::string outcomes_path;
+  // Directory for kept adversarial examples; empty: none are kept.
+  std::string adversarials_path;
 
   // The resource that a command is about, and a file.
   std::string name;

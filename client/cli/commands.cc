@@ -3,6 +3,7 @@
 #include <map>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/condition.h"
 #include "common/errors.h"
 #include "common/json.h"
@@ -36,6 +37,16 @@ absl::Status ListMethods(Session& session) {
     json.push_back({{"expression", method.expression},
                     {"summary", method.summary},
                     {"parameters", parameters}});
+  }
+  for (const SuiteHelp& suite : AllSuites()) {
+    const std::string expression = absl::StrCat("suite/", suite.name);
+    table.rows.push_back({expression, "", "", suite.summary});
+    for (const std::string& part : suite.expressions) {
+      table.rows.push_back({Repeated(session, expression), "", "", part});
+    }
+    json.push_back({{"expression", expression},
+                    {"summary", suite.summary},
+                    {"conditions", suite.expressions}});
   }
   return session.PrintTable(table, json);
 }
@@ -93,6 +104,7 @@ absl::Status RunCommand(Session& session) {
     case Command::kEvaluationDelete:
     case Command::kEvaluationReport:
     case Command::kEvaluationOutcomes:
+    case Command::kEvaluationAdversarials:
       return RunEvaluationCommand(session);
     case Command::kConditions:
       return RunConditions(session);

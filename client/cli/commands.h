@@ -39,6 +39,11 @@ absl::Status WatchAndReport(Session& session, const std::string& name);
 absl::Status WriteResults(Session& session, const v1::Evaluation& evaluation);
 absl::Status WriteOutcomes(Session& session, const v1::Evaluation& evaluation,
                            const std::string& path);
+// Kept adversarial examples as NPY files in `directory`, which is made if needed: of each condition
+// that has any, ID.npy (float32, N x C x H x W) and ID.samples.npy (int64, positions in the
+// dataset), with '_' for '/'.
+absl::Status WriteAdversarials(Session& session, const std::string& evaluation,
+                               const std::string& directory);
 // How far an evaluation is.
 ProgressPoint PointOf(const v1::Evaluation& evaluation);
 

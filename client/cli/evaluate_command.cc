@@ -24,6 +24,13 @@ bool IsResource(const char* collection, const std::string& text) {
          !std::filesystem::exists(text, error);
 }
 
+// "ID=FILE"; without '=' the id is empty.
+std::pair<std::string, std::string> IdAndFile(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos) return {"", text};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
 class Evaluate {
  public:
   explicit Evaluate(Session& session)
@@ -39,6 +46,10 @@ class Evaluate {
     ASSAY_ASSIGN_OR_RETURN(client_, session_.Client());
     const auto conditions = client_->ResolveConditions(arguments_.conditions);
     if (!conditions.ok()) return conditions.status();
+    for (const std::string& other : arguments_.other_models) {
+      const auto [id, path] = IdAndFile(other);
+      ASSAY_RETURN_IF_ERROR(UploadModel(session_, path, id).status());
+    }
     if (server_data_) {
       ASSAY_RETURN_IF_ERROR(client_->GetDataset(arguments_.data[0]).status());
     }
@@ -59,6 +70,12 @@ class Evaluate {
     if (!arguments_.id.empty() && !IsValidId(arguments_.id)) {
       return InvalidFields(
           {{"--id", absl::StrCat("must be ", kIdRule, "; got '", arguments_.id, "'")}});
+    }
+    for (const std::string& other : arguments_.other_models) {
+      if (!IsValidId(IdAndFile(other).first)) {
+        return InvalidFields({{"--other-model", absl::StrCat("must be ID=FILE, the ID ", kIdRule,
+                                                             "; got '", other, "'")}});
+      }
     }
     std::error_code error;
     if (!server_model_ && !std::filesystem::exists(arguments_.model, error)) {
@@ -89,6 +106,7 @@ class Evaluate {
     for (const std::string& condition : arguments_.conditions) spec.add_conditions(condition);
     spec.set_seed(arguments_.seed);
     spec.set_task_samples(arguments_.task_samples);
+    spec.set_keep_adversarials(!arguments_.adversarials_path.empty());
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation,
                            client_->CreateEvaluation(spec, arguments_.id));
     if (arguments_.detach) return session_.Print(evaluation.name() + "\n");
@@ -103,6 +121,7 @@ class Evaluate {
     for (const std::string& condition : arguments_.conditions) start.add_conditions(condition);
     start.set_seed(arguments_.seed);
     start.set_evaluation_id(arguments_.id);
+    start.set_keep_adversarials(!arguments_.adversarials_path.empty());
     std::string name;
     bool sent = false;
     client::StreamListener listener;

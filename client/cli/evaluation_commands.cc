@@ -124,6 +124,10 @@ absl::Status WriteResults(Session& session, const Evaluation& evaluation) {
   if (!arguments.outcomes_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteOutcomes(session, evaluation, arguments.outcomes_path));
   }
+  if (evaluation.spec().keep_adversarials() && !arguments.adversarials_path.empty()) {
+    ASSAY_RETURN_IF_ERROR(
+        WriteAdversarials(session, evaluation.name(), arguments.adversarials_path));
+  }
   return session.PrintReport(report);
 }
 
@@ -189,6 +193,8 @@ absl::Status RunEvaluationCommand(Session& session) {
       ASSAY_ASSIGN_OR_RETURN(const Evaluation evaluation, client->GetEvaluation(name));
       return WriteOutcomes(session, evaluation, arguments.path);
     }
+    case Command::kEvaluationAdversarials:
+      return WriteAdversarials(session, name, arguments.adversarials_path);
     default:
       return PrintEvaluation(session, client->GetEvaluation(name));
   }

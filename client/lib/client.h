@@ -138,6 +138,11 @@ class Client {
       const std::string& name, const std::vector<std::string>& conditions,
       const std::function<absl::Status(const v1::StreamOutcomesResponse&)>& on_batch);
 
+  // Every adversarial example that was kept, by condition and sample; likewise.
+  absl::Status StreamAdversarials(
+      const std::string& name, const std::vector<std::string>& conditions,
+      const std::function<absl::Status(const v1::StreamAdversarialsResponse&)>& on_batch);
+
   // Evaluate: streams `start` and the reader's samples (the first `limit`; 0: all) and returns the
   // last event. Shape, type and class names of `start` are filled in from the reader, and so is an
   // evaluation id if it has none. A broken stream goes on after the last batch that the server
@@ -168,6 +173,11 @@ class Client {
   absl::Status SendChunks(const ChunkSet& chunks, const std::vector<size_t>& wanted,
                           const std::function<void(int64_t)>& on_sent);
   absl::Status EvaluateOnce(Streaming& streaming);
+  // Reads a stream of results to its end; until the first message a break is tried again.
+  template <typename Response, typename Request, typename Method>
+  absl::Status ReadResults(Method method, const std::string& name,
+                           const std::vector<std::string>& conditions,
+                           const std::function<absl::Status(const Response&)>& on_batch);
 
   SystemClock system_clock_;
   Interrupt never_;

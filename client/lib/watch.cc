@@ -61,18 +61,19 @@ absl::StatusOr<v1::EvaluationEvent> Client::Watch(const std::string& name,
   }
 }
 
-absl::Status Client::StreamOutcomes(
-    const std::string& name, const std::vector<std::string>& conditions,
-    const std::function<absl::Status(const v1::StreamOutcomesResponse&)>& on_batch) {
-  v1::StreamOutcomesRequest request;
+template <typename Response, typename Request, typename Method>
+absl::Status Client::ReadResults(Method method, const std::string& name,
+                                 const std::vector<std::string>& conditions,
+                                 const std::function<absl::Status(const Response&)>& on_batch) {
+  Request request;
   request.set_name(name);
   for (const std::string& condition : conditions) request.add_conditions(condition);
   Backoff backoff(options_.retry);
   while (true) {
     ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());
     InterruptibleContext context(*options_.interrupt);
-    const auto stream = stubs_->evaluations->StreamOutcomes(context.get(), request);
-    v1::StreamOutcomesResponse batch;
+    const auto stream = (stubs_->evaluations.get()->*method)(context.get(), request);
+    Response batch;
     bool begun = false;
     while (stream->Read(&batch)) {
       begun = true;
@@ -87,6 +88,20 @@ absl::Status Client::StreamOutcomes(
     if (status.ok() || begun) return status;
     ASSAY_RETURN_IF_ERROR(backoff.Wait(status));
   }
+}
+
+absl::Status Client::StreamOutcomes(
+    const std::string& name, const std::vector<std::string>& conditions,
+    const std::function<absl::Status(const v1::StreamOutcomesResponse&)>& on_batch) {
+  return ReadResults<v1::StreamOutcomesResponse, v1::StreamOutcomesRequest>(
+      &v1::EvaluationService::Stub::StreamOutcomes, name, conditions, on_batch);
+}
+
+absl::Status Client::StreamAdversarials(
+    const std::string& name, const std::vector<std::string>& conditions,
+    const std::function<absl::Status(const v1::StreamAdversarialsResponse&)>& on_batch) {
+  return ReadResults<v1::StreamAdversarialsResponse, v1::StreamAdversarialsRequest>(
+      &v1::EvaluationService::Stub::StreamAdversarials, name, conditions, on_batch);
 }
 
 }  // namespace assay::client

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <ctime>
 #include <random>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -71,11 +72,38 @@ void CheckFit(const store::ModelRecord& model, const v1::ImageShape& shape, int 
   }
 }
 
+// The other models that conditions name must be there and fit.
+void CheckOtherModels(Context& context, const std::vector<v1::Condition>& conditions,
+                      const store::ModelRecord& model, const v1::ImageShape& shape,
+                      const std::string& field, std::vector<FieldViolation>* violations) {
+  std::set<std::string> ids;
+  for (const v1::Condition& condition : conditions) {
+    for (std::string& id : OtherModels(condition)) ids.insert(std::move(id));
+  }
+  for (const std::string& id : ids) {
+    const store::ModelRecord other =
+        CheckModel(context, ResourceName(kModels, id), field, violations);
+    CheckFit(other, shape, -1, field, violations);
+    if (!other.proto.has_validation() || !model.proto.has_validation()) continue;
+    const int classes = other.proto.validation().num_classes();
+    if (classes != model.proto.validation().num_classes()) {
+      violations->push_back(
+          {field, absl::StrCat("models/", id, " has ", classes, " classes, but the model has ",
+                               model.proto.validation().num_classes())});
+    }
+  }
+}
+
+// The conditions that `expressions` become, for this model and images of this shape; or violations.
 std::vector<v1::Condition> CheckConditions(
-    const google::protobuf::RepeatedPtrField<std::string>& expressions, const std::string& prefix,
+    Context& context, const google::protobuf::RepeatedPtrField<std::string>& expressions,
+    const store::ModelRecord& model, const v1::ImageShape& shape, const std::string& prefix,
     std::vector<FieldViolation>* violations) {
   auto conditions = ParseConditions({expressions.begin(), expressions.end()});
-  if (conditions.ok()) return *std::move(conditions);
+  if (conditions.ok()) {
+    CheckOtherModels(context, *conditions, model, shape, prefix + "conditions", violations);
+    return *std::move(conditions);
+  }
   Append(ViolationsOf(conditions.status()), prefix, violations);
   return {};
 }
@@ -152,8 +180,8 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   }
   if (spec.limit() < 0) violations.push_back({"spec.limit", "must not be negative"});
   if (spec.task_samples() < 0) violations.push_back({"spec.task_samples", "must not be negative"});
-  const std::vector<v1::Condition> conditions =
-      CheckConditions(spec.conditions(), "spec.", &violations);
+  const std::vector<v1::Condition> conditions = CheckConditions(
+      context, spec.conditions(), model, dataset.manifest().shape(), "spec.", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
 
@@ -196,7 +224,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   }
   CheckFit(model, start.shape(), -1, "start.shape", &violations);
   const std::vector<v1::Condition> conditions =
-      CheckConditions(start.conditions(), "start.", &violations);
+      CheckConditions(context, start.conditions(), model, start.shape(), "start.", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
 
@@ -205,6 +233,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_model(start.model());
   *evaluation.mutable_spec()->mutable_conditions() = start.conditions();
   evaluation.mutable_spec()->set_seed(start.seed());
+  evaluation.mutable_spec()->set_keep_adversarials(start.keep_adversarials());
   ASSAY_ASSIGN_OR_RETURN(auto record, context.store.CreateEvaluation(evaluation, {}, ""));
   ASSAY_RETURN_IF_ERROR(context.store.CreateStreamManifest(evaluation.name(), manifest));
   return record;
@@ -250,7 +279,8 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
   const auto& conditions = evaluation.proto.conditions();
   ASSAY_RETURN_IF_ERROR(context.store.AppendStreamChunk(
       name, batch.index(), chunk,
-      scheduler::PlanTasks({conditions.begin(), conditions.end()}, first, samples, 0)));
+      scheduler::PlanTasks({conditions.begin(), conditions.end()}, first, samples, 0,
+                           scheduler::Moment::kPartArrived)));
   context.hub.NotifyWork();
   context.hub.NotifyChanged(name);
   return absl::OkStatus();
@@ -268,7 +298,13 @@ absl::Status FinishStream(Context& context, const std::string& evaluation, int64
       PrepareDataset(context, absl::StrCat("stream-", ManifestDigest(manifest).substr(0, 12)),
                      manifest));
   ASSAY_ASSIGN_OR_RETURN(const auto stored, context.store.CreateDataset(dataset, ""));
-  ASSAY_RETURN_IF_ERROR(context.store.FinishStream(evaluation, stored.proto.name()));
+  ASSAY_ASSIGN_OR_RETURN(const auto record, context.store.GetEvaluation(evaluation));
+  const auto& conditions = record.proto.conditions();
+  ASSAY_RETURN_IF_ERROR(context.store.FinishStream(
+      evaluation, stored.proto.name(),
+      scheduler::PlanTasks({conditions.begin(), conditions.end()}, 0, stored.proto.samples(), 0,
+                           scheduler::Moment::kLastArrived)));
+  context.hub.NotifyWork();
   context.hub.NotifyChanged(evaluation);
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include "server/api/evaluation_commands.h"
 #include "server/api/event_pump.h"
 #include "server/api/reports.h"
+#include "server/api/result_streams.h"
 #include "server/api/watch_stream.h"
 
 namespace assay::api {
@@ -119,6 +120,11 @@ grpc::ServerWriteReactor<v1::EvaluationEvent>* EvaluationServiceImpl::WatchEvalu
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* EvaluationServiceImpl::StreamOutcomes(
     grpc::CallbackServerContext* /*call*/, const v1::StreamOutcomesRequest* request) {
   return NewOutcomeStream(context_, *request);
+}
+
+grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* EvaluationServiceImpl::StreamAdversarials(
+    grpc::CallbackServerContext* /*call*/, const v1::StreamAdversarialsRequest* request) {
+  return NewAdversarialStream(context_, *request);
 }
 
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* EvaluationServiceImpl::Evaluate(

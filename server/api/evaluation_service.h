@@ -38,6 +38,8 @@ class EvaluationServiceImpl final : public v1::EvaluationService::CallbackServic
       grpc::CallbackServerContext* call, const v1::WatchEvaluationRequest* request) override;
   grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* StreamOutcomes(
       grpc::CallbackServerContext* call, const v1::StreamOutcomesRequest* request) override;
+  grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* StreamAdversarials(
+      grpc::CallbackServerContext* call, const v1::StreamAdversarialsRequest* request) override;
   grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* Evaluate(
       grpc::CallbackServerContext* call) override;
 

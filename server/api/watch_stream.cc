@@ -1,10 +1,7 @@
 #include "server/api/watch_stream.h"
 
-#include <deque>
 #include <memory>
 #include <optional>
-#include <set>
-#include <string>
 #include <utility>
 
 #include "common/resource_names.h"
@@ -98,76 +95,11 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::EvaluationEvent> {
       ABSL_GUARDED_BY(mutex_);  // how the call ends, once that is known
 };
 
-class OutcomeStream final : public grpc::ServerWriteReactor<v1::StreamOutcomesResponse> {
- public:
-  OutcomeStream(Context& context, const v1::StreamOutcomesRequest& request) {
-    const absl::Status status = Prepare(context, request);
-    if (!status.ok()) {
-      LogIfInternal(status);
-      Finish(ToGrpcStatus(status));
-      return;
-    }
-    WriteNext();
-  }
-  void OnWriteDone(bool ok) override {
-    if (ok) {
-      WriteNext();
-    } else {
-      Finish(grpc::Status::CANCELLED);
-    }
-  }
-  void OnDone() override { delete this; }
-
- private:
-  absl::Status Prepare(Context& context, const v1::StreamOutcomesRequest& request) {
-    ASSAY_RETURN_IF_ERROR(ParseResourceName(kEvaluations, request.name(), "name").status());
-    ASSAY_ASSIGN_OR_RETURN(const auto evaluation, context.store.GetEvaluation(request.name()));
-    const auto& conditions = evaluation.proto.conditions();
-    const std::set<std::string> wanted(request.conditions().begin(), request.conditions().end());
-    std::set<std::string> known;
-    for (const auto& condition : conditions) known.insert(condition.id());
-    for (const std::string& id : wanted) {
-      if (known.count(id) == 0) {
-        return InvalidFields(
-            {{"conditions", "'" + id + "' is not a condition of this evaluation"}});
-      }
-    }
-    ASSAY_ASSIGN_OR_RETURN(auto tasks, context.store.GetOutcomes(request.name()));
-    for (auto& task : tasks) {
-      const std::string& id = conditions[task.condition].id();
-      if (!wanted.empty() && wanted.count(id) == 0) continue;
-      v1::StreamOutcomesResponse message;
-      message.set_condition(id);
-      message.mutable_outcomes()->Swap(task.outcomes.mutable_outcomes());
-      messages_.push_back(std::move(message));
-    }
-    return absl::OkStatus();
-  }
-
-  void WriteNext() {
-    if (messages_.empty()) {
-      Finish(grpc::Status::OK);
-      return;
-    }
-    current_ = std::move(messages_.front());
-    messages_.pop_front();
-    StartWrite(&current_);
-  }
-
-  std::deque<v1::StreamOutcomesResponse> messages_;  // one for each task
-  v1::StreamOutcomesResponse current_;
-};
-
 }  // namespace
 
 grpc::ServerWriteReactor<v1::EvaluationEvent>* NewWatchStream(
     Context& context, const v1::WatchEvaluationRequest& request) {
   return new WatchStream(context, request);
-}
-
-grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* NewOutcomeStream(
-    Context& context, const v1::StreamOutcomesRequest& request) {
-  return new OutcomeStream(context, request);
 }
 
 }  // namespace assay::api

@@ -1,4 +1,4 @@
-// The server's streams: WatchEvaluation and StreamOutcomes.
+// WatchEvaluation.
 #ifndef ASSAY_SERVER_API_WATCH_STREAM_H_
 #define ASSAY_SERVER_API_WATCH_STREAM_H_
 
@@ -9,11 +9,9 @@
 
 namespace assay::api {
 
-// Each deletes itself when its call is over.
+// Deletes itself when its call is over.
 grpc::ServerWriteReactor<v1::EvaluationEvent>* NewWatchStream(
     Context& context, const v1::WatchEvaluationRequest& request);
-grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* NewOutcomeStream(
-    Context& context, const v1::StreamOutcomesRequest& request);
 
 }  // namespace assay::api
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/grpc_status.h"
 #include "server/engine/chunk_source.h"
@@ -38,12 +39,30 @@ class StreamObserver final : public TaskObserver {
   SteadyClock::time_point last_{};
 };
 
+// Streams kept examples in the order of the dataset, a few megabytes at a time.
+void WriteKept(std::vector<KeptExample> kept, grpc::ServerWriter<rpc::RunEvent>* writer) {
+  constexpr size_t kEventBytes = 2 << 20;
+  std::sort(kept.begin(), kept.end(),
+            [](const KeptExample& a, const KeptExample& b) { return a.sample < b.sample; });
+  rpc::RunEvent event;
+  for (const KeptExample& example : kept) {
+    rpc::RunEvent::Adversarials& part = *event.mutable_adversarials();
+    part.add_samples(example.sample);
+    part.mutable_images()->append(reinterpret_cast<const char*>(example.pixels.data()),
+                                  example.pixels.size() * sizeof(float));
+    if (part.images().size() < kEventBytes) continue;
+    writer->Write(event);
+    event.Clear();
+  }
+  if (event.has_adversarials()) writer->Write(event);
+}
+
 }  // namespace
 
 grpc::Status EngineService::Load(grpc::ServerContext* /*context*/, const rpc::LoadRequest* request,
                                  rpc::LoadResponse* response) {
   MutexLock lock(mutex_);
-  LoadOptions options;
+  LoadOptions& options = options_;
   options.model_path = request->model_path();
   options.shape = {request->input_shape().channels(), request->input_shape().height(),
                    request->input_shape().width()};
@@ -72,6 +91,32 @@ grpc::Status EngineService::Idle(grpc::ServerContext* /*context*/,
   return grpc::Status::OK;
 }
 
+absl::Status EngineService::LoadOthers(const rpc::RunRequest& request) {
+  std::map<std::string, std::unique_ptr<TorchClassifier>> wanted;
+  for (int i = 0; i < request.other_model_paths_size(); ++i) {
+    const std::string& path = request.other_model_paths(i);
+    if (wanted.count(path) != 0) continue;
+    if (const auto held = others_.find(path); held != others_.end()) {
+      wanted[path] = std::move(held->second);
+      continue;
+    }
+    LoadOptions options = options_;
+    options.model_path = path;
+    options.batch_size = classifier_->batch_size();
+    // Fixed rather than measured: the outcomes must not depend on a measurement that nobody keeps.
+    options.memory_format = "nchw";
+    auto loaded = TorchClassifier::Load(options);
+    if (!loaded.ok()) {
+      return Error(ReasonOf(loaded.status()).value_or(Reason::kModelFailed),
+                   absl::StrCat("other model number ", i + 1, " of ", request.condition().id(),
+                                ": ", loaded.status().message()));
+    }
+    wanted[path] = *std::move(loaded);
+  }
+  others_ = std::move(wanted);
+  return absl::OkStatus();
+}
+
 absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
                                              const rpc::RunRequest& request,
                                              grpc::ServerWriter<rpc::RunEvent>* writer) {
@@ -82,14 +127,28 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
   const auto start = SteadyClock::now();
   ASSAY_ASSIGN_OR_RETURN(const auto samples, OpenChunks(request, classifier_->shape()));
   StreamObserver observer(context, writer);
-  const TaskContext task{request.condition(), request.seed(), *samples, *classifier_, observer};
-  auto outcomes = RunTask(task);
+  std::vector<KeptExample> kept;
+  TaskContext task{request.condition(), request.seed(), *samples, *classifier_, observer};
+  if (request.keep_adversarials()) task.kept = &kept;
+  const auto attempt =
+      [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::StatusOr<std::vector<v1::Outcome>> {
+    kept.clear();
+    ASSAY_RETURN_IF_ERROR(LoadOthers(request));
+    task.others.clear();
+    for (const std::string& path : request.other_model_paths()) {
+      task.others.push_back(others_.at(path).get());
+    }
+    return RunTask(task);
+  };
+  auto outcomes = attempt();
   while (!outcomes.ok() && ReasonOf(outcomes.status()) == Reason::kOutOfMemory) {
     // A smaller batch is another numerics fingerprint, so the task starts again as a whole.
     ASSAY_RETURN_IF_ERROR(classifier_->HalveBatch());
-    outcomes = RunTask(task);
+    others_.clear();
+    outcomes = attempt();
   }
   ASSAY_RETURN_IF_ERROR(outcomes.status());
+  WriteKept(std::move(kept), writer);
 
   constexpr size_t kOutcomesPerEvent = 1000;
   for (size_t first = 0; first < outcomes->size(); first += kOutcomesPerEvent) {

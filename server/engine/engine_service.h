@@ -3,7 +3,9 @@
 #define ASSAY_SERVER_ENGINE_ENGINE_SERVICE_H_
 
 #include <atomic>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "assay/engine/v1/engine.grpc.pb.h"
 #include "common/mutex.h"
@@ -25,10 +27,15 @@ class EngineService final : public rpc::EngineService::Service {
  private:
   absl::Status RunTaskAndStream(grpc::ServerContext* context, const rpc::RunRequest& request,
                                 grpc::ServerWriter<rpc::RunEvent>* writer);
+  // Brings `others_` to these models, at the main model's batch size.
+  absl::Status LoadOthers(const rpc::RunRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::atomic<bool> running_ = false;
   Mutex mutex_;  // one call of Load or Run at a time
+  LoadOptions options_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<TorchClassifier> classifier_ ABSL_GUARDED_BY(mutex_);
+  // The other models of the last task that had any, by path.
+  std::map<std::string, std::unique_ptr<TorchClassifier>> others_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace assay::engine

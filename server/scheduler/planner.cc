@@ -15,6 +15,12 @@ constexpr int64_t kMaxTaskSamples = 10'000;
 // Attacks keep a batch of samples in flight and drain it at the end, so small tasks waste passes.
 constexpr int64_t kMinAttackSamples = 512;
 
+// Whether a condition is planned at this moment.
+bool IsPlanned(const v1::Condition& condition, Moment moment) {
+  if (moment == Moment::kComplete) return true;
+  return NeedsWholeDataset(condition) == (moment == Moment::kLastArrived);
+}
+
 int64_t SamplesPerTask(const v1::Condition& condition) {
   const auto wanted = static_cast<int64_t>(std::ceil(kTaskWork / WorkPerSample(condition)));
   const int64_t least = condition.family() == kFamilyAttack ? kMinAttackSamples : 1;
@@ -24,10 +30,13 @@ int64_t SamplesPerTask(const v1::Condition& condition) {
 }  // namespace
 
 std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions, int64_t first,
-                                   int64_t count, int32_t task_samples) {
+                                   int64_t count, int32_t task_samples, Moment moment) {
   std::vector<store::Task> tasks;
   for (size_t c = 0; c < conditions.size(); ++c) {
-    const int64_t size = task_samples > 0 ? task_samples : SamplesPerTask(conditions[c]);
+    if (!IsPlanned(conditions[c], moment)) continue;
+    const int64_t size = NeedsWholeDataset(conditions[c]) ? count
+                         : task_samples > 0               ? task_samples
+                                                          : SamplesPerTask(conditions[c]);
     const double work = WorkPerSample(conditions[c]);
     for (int64_t start = first; start < first + count; start += size) {
       store::Task task;

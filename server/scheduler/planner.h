@@ -10,11 +10,20 @@
 
 namespace assay::scheduler {
 
+// What is known of the data at the time of planning.
+enum class Moment {
+  kComplete,     // all of it: every condition is planned
+  kPartArrived,  // a batch of a stream: the conditions that can work on parts are planned
+  kLastArrived,  // the end of a stream: the others are
+};
+
 // Tasks for samples [first, first + count) under every condition, condition by condition.
 // `task_samples` 0: as many samples as make a task worth its checkpoint (a minute or so of a GPU,
-// some minutes of a CPU), and enough to fill a batch. Outcomes do not depend on the cut.
+// some minutes of a CPU), and enough to fill a batch. Outcomes do not depend on the cut: conditions
+// that look at all samples together have one task.
 std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions, int64_t first,
-                                   int64_t count, int32_t task_samples);
+                                   int64_t count, int32_t task_samples,
+                                   Moment moment = Moment::kComplete);
 
 }  // namespace assay::scheduler
 

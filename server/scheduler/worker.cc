@@ -9,6 +9,7 @@
 #include "common/errors.h"
 #include "common/log.h"
 #include "common/manifest.h"
+#include "common/resource_names.h"
 
 namespace assay::scheduler {
 namespace {
@@ -160,7 +161,14 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   request.set_pixel_type(manifest.pixel_type());
   AddChunks(manifest, task, blobs_, &request);
 
+  for (const std::string& id : OtherModels(condition)) {
+    ASSAY_ASSIGN_OR_RETURN(const auto other, store_.GetModel(ResourceName(kModels, id)));
+    request.add_other_model_paths(blobs_.Path(other.proto.digest()));
+  }
+  request.set_keep_adversarials(spec.keep_adversarials());
+
   v1::OutcomeBatch outcomes;
+  std::string adversarials;
   rpc::RunEvent::Done done;
   std::atomic<SteadyClock::duration::rep> last_event =
       SteadyClock::now().time_since_epoch().count();
@@ -173,6 +181,9 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
                        condition.id()});
     } else if (event.has_outcomes()) {
       outcomes.MergeFrom(event.outcomes());
+    } else if (event.has_adversarials()) {
+      outcomes.mutable_adversarials()->mutable_samples()->MergeFrom(event.adversarials().samples());
+      adversarials += event.adversarials().images();
     } else if (event.has_done()) {
       done = event.done();
     }
@@ -196,7 +207,7 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
                                                  " outcomes for ", task.samples, " samples"));
   }
   const auto commit_start = SteadyClock::now();
-  ASSAY_RETURN_IF_ERROR(Commit(claim, outcomes, done.numerics()));
+  ASSAY_RETURN_IF_ERROR(Commit(claim, adversarials, &outcomes, done.numerics()));
   metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.forwards(),
                      done.backwards());
   metrics_.AddPhaseSeconds("model", done.model_seconds());
@@ -205,10 +216,18 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   return absl::OkStatus();
 }
 
-absl::Status Worker::Commit(const store::ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
-                            const v1::NumericsFingerprint& numerics) {
+absl::Status Worker::Commit(const store::ClaimedTask& claim, const std::string& adversarials,
+                            v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics) {
+  const auto store = [&]() -> absl::Status {
+    // A blob that a refused commit leaves behind is swept up like an abandoned upload.
+    if (outcomes->has_adversarials()) {
+      ASSAY_ASSIGN_OR_RETURN(*outcomes->mutable_adversarials()->mutable_digest(),
+                             blobs_.Put(adversarials));
+    }
+    return store_.CommitTask(claim, *outcomes, numerics);
+  };
   while (true) {
-    const absl::Status status = store_.CommitTask(claim, outcomes, numerics);
+    const absl::Status status = store();
     const auto reason = ReasonOf(status);
     if (stopping_ || (reason != Reason::kStorageFull && reason != Reason::kStorageFailed)) {
       return status;

@@ -48,8 +48,8 @@ class Worker {
   // What becomes of a task that was not committed.
   void HandleFailure(const store::ClaimedTask& claim, const absl::Status& status);
   // Commits, again and again while the store has no room or no luck, until the lease is lost.
-  absl::Status Commit(const store::ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
-                      const v1::NumericsFingerprint& numerics);
+  absl::Status Commit(const store::ClaimedTask& claim, const std::string& adversarials,
+                      v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics);
 
   const WorkerOptions options_;
   store::JobStore& store_;

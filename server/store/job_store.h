@@ -92,7 +92,7 @@ class JobStore {
   virtual absl::StatusOr<ModelRecord> GetModel(const std::string& name) = 0;
   // By name.
   virtual absl::StatusOr<Listing<ModelRecord>> ListModels(const Page& page) = 0;
-  // kInUse while an unfinished evaluation names it.
+  // kInUse while an unfinished evaluation names it, in a condition too.
   virtual absl::Status DeleteModel(const std::string& name) = 0;
   virtual absl::Status SetModelValidation(const std::string& name,
                                           const v1::ModelValidation& validation) = 0;
@@ -112,7 +112,7 @@ class JobStore {
   virtual absl::StatusOr<Listing<DatasetRecord>> ListDatasets(const Page& page) = 0;
   // kInUse while any evaluation names it.
   virtual absl::Status DeleteDataset(const std::string& name) = 0;
-  // Every digest that a model, dataset or stream manifest names.
+  // Every digest that a model, dataset, stream manifest or kept adversarial example names.
   virtual absl::StatusOr<std::vector<std::string>> BlobsInUse() = 0;
 
   // --- evaluations
@@ -156,9 +156,10 @@ class JobStore {
   virtual absl::Status AppendStreamChunk(const std::string& evaluation, int64_t index,
                                          const v1::DatasetManifest::Chunk& chunk,
                                          const std::vector<Task>& tasks) = 0;
-  // RECEIVING -> QUEUED (or SUCCEEDED when every task is done), with spec.dataset set to `dataset`.
-  // kWrongState otherwise.
-  virtual absl::Status FinishStream(const std::string& evaluation, const std::string& dataset) = 0;
+  // RECEIVING -> QUEUED (or SUCCEEDED when every task is done), with spec.dataset set to `dataset`
+  // and `tasks` added, which need the whole data. kWrongState otherwise.
+  virtual absl::Status FinishStream(const std::string& evaluation, const std::string& dataset,
+                                    const std::vector<Task>& tasks) = 0;
 
   // --- the queue
   // ------------------------------------------------------------------------------------------------------------

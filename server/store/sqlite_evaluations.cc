@@ -2,6 +2,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/condition.h"
 #include "common/errors.h"
 #include "common/resource_names.h"
 #include "google/protobuf/util/message_differencer.h"
@@ -159,7 +160,15 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluati
               "evaluation) VALUES (?, ?, ?, ?, ?, ?, ?)",
               name, request, evaluation.spec().model(), evaluation.spec().dataset(),
               static_cast<int>(state), clock_.NowMicros(), fixed));
-  ASSAY_RETURN_IF_ERROR(InsertTasks(db_.last_insert_id(), tasks));
+  const int64_t id = db_.last_insert_id();
+  ASSAY_RETURN_IF_ERROR(InsertTasks(id, tasks));
+  for (const v1::Condition& condition : evaluation.conditions()) {
+    for (const std::string& model : OtherModels(condition)) {
+      ASSAY_RETURN_IF_ERROR(
+          db_.Run("INSERT OR IGNORE INTO other_models (evaluation, model) VALUES (?, ?)", id,
+                  ResourceName(kModels, model)));
+    }
+  }
   ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(name));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
   return record;
@@ -389,8 +398,8 @@ absl::Status SqliteJobStore::AppendStreamChunk(const std::string& evaluation, in
   return transaction.Commit();
 }
 
-absl::Status SqliteJobStore::FinishStream(const std::string& evaluation,
-                                          const std::string& dataset) {
+absl::Status SqliteJobStore::FinishStream(const std::string& evaluation, const std::string& dataset,
+                                          const std::vector<Task>& tasks) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -401,7 +410,8 @@ absl::Status SqliteJobStore::FinishStream(const std::string& evaluation,
   ASSAY_RETURN_IF_ERROR(
       db_.Run("UPDATE evaluations SET dataset = ?, state = ?, revision = revision + 1 WHERE id = ?",
               dataset, static_cast<int>(Evaluation::QUEUED), row.id));
-  if (row.all_tasks_done) {
+  ASSAY_RETURN_IF_ERROR(InsertTasks(row.id, tasks));
+  if (row.all_tasks_done && tasks.empty()) {
     ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::SUCCEEDED, std::nullopt));
   }
   return transaction.Commit();

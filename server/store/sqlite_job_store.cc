@@ -147,7 +147,9 @@ absl::Status SqliteJobStore::DeleteModel(const std::string& name) {
   ASSAY_RETURN_IF_ERROR(ReadModel(name).status());
   {
     Statement user = db_.Query(
-        "SELECT name FROM evaluations WHERE model = ? AND state <= 3 ORDER BY id LIMIT 1", name);
+        "SELECT name FROM evaluations WHERE state <= 3 AND (model = ?1 OR id IN "
+        "(SELECT evaluation FROM other_models WHERE model = ?1)) ORDER BY id LIMIT 1",
+        name);
     if (user.Next()) {
       return Error(Reason::kInUse,
                    absl::StrCat(name, " is used by ", user.Text(0), ", which has not ended"))
@@ -299,7 +301,9 @@ absl::Status SqliteJobStore::DeleteDataset(const std::string& name) {
 absl::StatusOr<std::vector<std::string>> SqliteJobStore::BlobsInUse() {
   MutexLock lock(mutex_);
   std::vector<std::string> digests;
-  Statement rows = db_.Query("SELECT digest FROM models UNION SELECT digest FROM chunks");
+  Statement rows = db_.Query(
+      "SELECT digest FROM models UNION SELECT digest FROM chunks "
+      "UNION SELECT adversarials FROM outcomes WHERE adversarials IS NOT NULL");
   while (rows.Next()) digests.push_back(rows.Text(0));
   ASSAY_RETURN_IF_ERROR(rows.status());
   return digests;

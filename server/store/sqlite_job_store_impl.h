@@ -72,7 +72,8 @@ class SqliteJobStore final : public JobStore {
   absl::Status AppendStreamChunk(const std::string& evaluation, int64_t index,
                                  const v1::DatasetManifest::Chunk& chunk,
                                  const std::vector<Task>& tasks) override;
-  absl::Status FinishStream(const std::string& evaluation, const std::string& dataset) override;
+  absl::Status FinishStream(const std::string& evaluation, const std::string& dataset,
+                            const std::vector<Task>& tasks) override;
 
   absl::StatusOr<std::map<std::string, int64_t>> CountEvaluations() override;
   absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override;

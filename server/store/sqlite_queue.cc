@@ -1,4 +1,7 @@
 // The queue: claims under leases with fencing tokens, commits, and what there is to do.
+#include <optional>
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "server/store/sqlite_job_store_impl.h"
@@ -138,8 +141,12 @@ absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::Outc
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const ClaimState found, CheckClaim(claim));
   ASSAY_ASSIGN_OR_RETURN(const int64_t fingerprint, FindOrInsertFingerprint(numerics));
-  ASSAY_RETURN_IF_ERROR(db_.Run("INSERT INTO outcomes (task, fingerprint, batch) VALUES (?, ?, ?)",
-                                claim.task.id, fingerprint, outcomes));
+  const std::optional<std::string> adversarials =
+      outcomes.has_adversarials() ? std::optional<std::string>(outcomes.adversarials().digest())
+                                  : std::nullopt;
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("INSERT INTO outcomes (task, fingerprint, adversarials, batch) VALUES (?, ?, ?, ?)",
+              claim.task.id, fingerprint, adversarials, outcomes));
   ASSAY_RETURN_IF_ERROR(db_.Run(
       "UPDATE tasks SET state = 2, lease_micros = 0, owner = NULL WHERE id = ?", claim.task.id));
   // The last task brings work_done to work exactly, however the sums of the others were rounded.

@@ -81,6 +81,14 @@ CREATE INDEX evaluations_by_dataset ON evaluations(dataset);
 CREATE INDEX unfinished_evaluations ON evaluations(id) WHERE state <= 3;
 CREATE INDEX unfinished_evaluations_by_model ON evaluations(model, id) WHERE state <= 3;
 
+-- The other models that conditions name; evaluations.model is the evaluated one.
+CREATE TABLE other_models (
+  evaluation INTEGER NOT NULL REFERENCES evaluations(id) ON DELETE CASCADE,
+  model TEXT NOT NULL,
+  PRIMARY KEY (evaluation, model)
+) WITHOUT ROWID;
+CREATE INDEX other_models_by_model ON other_models(model);
+
 CREATE TABLE tasks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   evaluation INTEGER NOT NULL REFERENCES evaluations(id) ON DELETE CASCADE,
@@ -107,6 +115,8 @@ CREATE TABLE fingerprints (
 CREATE TABLE outcomes (
   task INTEGER PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
   fingerprint INTEGER NOT NULL REFERENCES fingerprints(id),
+  -- Digest of the adversarial examples that were kept.
+  adversarials TEXT,
   batch BLOB NOT NULL
 );
 )sql";

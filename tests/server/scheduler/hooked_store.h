@@ -163,9 +163,10 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("AppendStreamChunk"));
     return store_.AppendStreamChunk(evaluation, index, chunk, tasks);
   }
-  absl::Status FinishStream(const std::string& evaluation, const std::string& dataset) override {
+  absl::Status FinishStream(const std::string& evaluation, const std::string& dataset,
+                            const std::vector<store::Task>& tasks) override {
     ASSAY_RETURN_IF_ERROR(Before("FinishStream"));
-    return store_.FinishStream(evaluation, dataset);
+    return store_.FinishStream(evaluation, dataset, tasks);
   }
   absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
                                                        int64_t lease_micros,

@@ -79,7 +79,7 @@ TEST_F(StreamStoreTest, TasksAreWorkedOnWhileBatchesArrive) {
   EXPECT_EQ(evaluation.progress().tasks_done(), 1);
   EXPECT_TRUE(QueueIsEmpty());
   ASSERT_THAT(Append(1, "b"), IsOk());
-  ASSERT_THAT(store_->FinishStream(kStream, "datasets/s"), IsOk());
+  ASSERT_THAT(store_->FinishStream(kStream, "datasets/s", {}), IsOk());
   evaluation = Get("s").proto;
   EXPECT_EQ(evaluation.state(), Evaluation::QUEUED);
   EXPECT_EQ(evaluation.spec().dataset(), "datasets/s");
@@ -92,7 +92,7 @@ TEST_F(StreamStoreTest, TaskClaimedBeforeTheEndOfTheStreamCanEndTheEvaluation) {
   Begin();
   ASSERT_THAT(Append(0, "a"), IsOk());
   const ClaimedTask claim = Claim();
-  ASSERT_THAT(store_->FinishStream(kStream, "datasets/s"), IsOk());
+  ASSERT_THAT(store_->FinishStream(kStream, "datasets/s", {}), IsOk());
   EXPECT_THAT(store_->RenewLease(claim, kLease), IsOk());
   Commit(claim);
   EXPECT_EQ(StateOf("s"), Evaluation::SUCCEEDED);
@@ -103,7 +103,7 @@ TEST_F(StreamStoreTest, FinishedStreamWithNothingLeftToDoHasSucceeded) {
   ASSERT_THAT(Append(0, "a"), IsOk());
   Commit(Claim());
   const int64_t before = Get("s").revision;
-  ASSERT_THAT(store_->FinishStream(kStream, "datasets/s"), IsOk());
+  ASSERT_THAT(store_->FinishStream(kStream, "datasets/s", {}), IsOk());
   const EvaluationRecord ended = Get("s");
   EXPECT_EQ(ended.proto.state(), Evaluation::SUCCEEDED);
   EXPECT_TRUE(ended.proto.has_end_time());
@@ -115,7 +115,7 @@ TEST_F(StreamStoreTest, DatasetOfAFinishedStreamIsInUse) {
   Begin();
   ASSERT_THAT(Append(0, "a"), IsOk());
   ASSERT_THAT(store_->CreateDataset(MakeDataset("s", {"a"}), ""), IsOk());
-  ASSERT_THAT(store_->FinishStream(kStream, "datasets/s"), IsOk());
+  ASSERT_THAT(store_->FinishStream(kStream, "datasets/s", {}), IsOk());
   EXPECT_THAT(store_->DeleteDataset("datasets/s"), HasReason(Reason::kInUse));
 }
 
@@ -124,7 +124,7 @@ TEST_F(StreamStoreTest, OnlyAReceivingEvaluationTakesBatches) {
   ASSERT_THAT(Append(0, "a"), IsOk());
   ASSERT_THAT(store_->CancelEvaluation(kStream), IsOk());
   EXPECT_THAT(Append(1, "b"), HasReason(Reason::kWrongState));
-  EXPECT_THAT(store_->FinishStream(kStream, "datasets/s"), HasReason(Reason::kWrongState));
+  EXPECT_THAT(store_->FinishStream(kStream, "datasets/s", {}), HasReason(Reason::kWrongState));
   EXPECT_THAT(store_->CreateStreamManifest(kStream, {}), HasReason(Reason::kWrongState));
   EXPECT_EQ(store_->GetStreamManifest(kStream)->chunks_size(), 1);
   EXPECT_TRUE(QueueIsEmpty());
@@ -134,7 +134,8 @@ TEST_F(StreamStoreTest, OnlyAReceivingEvaluationTakesBatches) {
   EXPECT_THAT(store_->CreateStreamManifest("evaluations/e", {}), HasReason(Reason::kWrongState));
   EXPECT_THAT(store_->AppendStreamChunk("evaluations/e", 0, {}, {}),
               HasReason(Reason::kWrongState));
-  EXPECT_THAT(store_->FinishStream("evaluations/e", "datasets/d"), HasReason(Reason::kWrongState));
+  EXPECT_THAT(store_->FinishStream("evaluations/e", "datasets/d", {}),
+              HasReason(Reason::kWrongState));
 }
 
 TEST_F(StreamStoreTest, BatchesNeedAManifestToGoTo) {
@@ -157,7 +158,7 @@ TEST_F(StreamStoreTest, UnknownStreamIsNotFound) {
   EXPECT_THAT(store_->GetStreamManifest(kStream), HasReason(Reason::kNotFound));
   EXPECT_THAT(store_->CreateStreamManifest(kStream, {}), HasReason(Reason::kNotFound));
   EXPECT_THAT(Append(0, "a"), HasReason(Reason::kNotFound));
-  EXPECT_THAT(store_->FinishStream(kStream, "datasets/s"), HasReason(Reason::kNotFound));
+  EXPECT_THAT(store_->FinishStream(kStream, "datasets/s", {}), HasReason(Reason::kNotFound));
 }
 
 TEST_F(StreamStoreTest, RetryOfACancelledStreamFinishesWhatHasLanded) {

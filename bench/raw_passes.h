@@ -1,0 +1,26 @@
+// How fast LibTorch alone runs a model: the limit that benchmarks compare with. The module is
+// frozen, tensors stay on the device, nothing is copied, checked or counted; the better of both
+// memory formats is taken.
+#ifndef ASSAY_BENCH_RAW_PASSES_H_
+#define ASSAY_BENCH_RAW_PASSES_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace assay::bench {
+
+struct RawPasses {
+  // Samples a second of a forward pass, and of a forward pass with the gradient by the image.
+  double forward = 0;
+  double gradient = 0;
+};
+
+// Measures for about `seconds` each.
+absl::StatusOr<RawPasses> MeasureRawPasses(const std::string& model_path, const std::string& device,
+                                           int batch, int channels, int height, int width,
+                                           int threads, double seconds);
+
+}  // namespace assay::bench
+
+#endif  // ASSAY_BENCH_RAW_PASSES_H_
