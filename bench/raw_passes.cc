@@ -1,5 +1,6 @@
 #include "bench/raw_passes.h"
 
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/script.h>
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -28,6 +29,8 @@ using conditions::Suite;
 using conditions::Values;
 
 constexpr absl::string_view kSuitePrefix = "suite/";
+// The parameter that lists the budgets of a minimum-norm method.
+constexpr char kBudgets[] = "eps";
 
 const std::vector<Method>& Methods() {
   static const auto* const methods = [] {
@@ -36,7 +39,7 @@ const std::vector<Method>& Methods() {
     for (auto* group :
          {conditions::GradientAttacks, conditions::AutoAttackFamily, conditions::MinimumNormAttacks,
           conditions::BlackBoxAttacks, conditions::LocalAttacks, conditions::BaselineAttacks,
-          conditions::Corruptions, conditions::Certification}) {
+          conditions::Corruptions, conditions::Certification, conditions::Bounds}) {
       for (Method& method : group()) all->push_back(std::move(method));
     }
     return all;
@@ -49,15 +52,78 @@ const std::vector<Suite>& Suites() {
   return *suites;
 }
 
+// Of "corruption/fog+gaussian_noise" the first part, which it is like in all but the name.
 const Method* MethodOf(const v1::Condition& condition) {
+  const bool corruption = condition.family() == kFamilyCorruption;
+  const std::string name =
+      corruption ? condition.method().substr(0, condition.method().find('+')) : condition.method();
   for (const Method& method : Methods()) {
-    if (method.family == condition.family() && method.name == condition.method()) return &method;
+    if (method.family == condition.family() && method.name == name) return &method;
   }
   return nullptr;
 }
 
 std::string Expression(const Method& method) {
   return method.name.empty() ? method.family : absl::StrCat(method.family, "/", method.name);
+}
+
+// The canonical id of a method with these values: "/" in a value becomes "-". A parameter that is
+// not there (an older version stored the condition) has its default.
+std::string IdOf(const Method& method, const Values& values) {
+  std::string id = Expression(method);
+  std::vector<std::string> changed;
+  for (const Parameter& p : method.parameters) {
+    const auto value = values.find(p.name);
+    if (value == values.end()) continue;
+    const std::string text = absl::StrReplaceAll(value->second, {{"/", "-"}});
+    if (p.headline) {
+      absl::StrAppend(&id, "/", text);
+    } else if (value->second != p.default_value(values)) {
+      changed.push_back(absl::StrCat(p.name, "=", text));
+    }
+  }
+  if (!changed.empty()) absl::StrAppend(&id, "/", absl::StrJoin(changed, ","));
+  return id;
+}
+
+// Canonical texts of numbers: ascending, without repetition.
+void SortNumbers(std::vector<std::string>& texts) {
+  const auto value = [](const std::string& text) { return Rational::Parse(text)->ToDouble(); };
+  std::sort(texts.begin(), texts.end(),
+            [&](const std::string& a, const std::string& b) { return value(a) < value(b); });
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+}
+
+// Gives the condition another list of budgets, and the id that goes with it.
+void SetBudgets(const Method& method, const std::string& eps, v1::Condition& condition) {
+  (*condition.mutable_parameters())[kBudgets] = eps;
+  condition.set_id(IdOf(method, {condition.parameters().begin(), condition.parameters().end()}));
+}
+
+// Conditions that find distances and differ in their budgets only are one run: the first takes the
+// budgets of the others.
+std::vector<v1::Condition> Merged(std::vector<v1::Condition> conditions) {
+  std::vector<v1::Condition> merged;
+  std::map<std::string, size_t> runs;  // by the id without budgets
+  for (v1::Condition& condition : conditions) {
+    const Method* method = MethodOf(condition);
+    if (!method->traits.minimum_norm) {
+      merged.push_back(std::move(condition));
+      continue;
+    }
+    const auto [found, is_new] = runs.emplace(RandomnessId(condition), merged.size());
+    if (is_new) {
+      merged.push_back(std::move(condition));
+      continue;
+    }
+    v1::Condition& first = merged[found->second];
+    std::vector<std::string> budgets = absl::StrSplit(
+        absl::StrCat(first.parameters().at(kBudgets), "+", condition.parameters().at(kBudgets)),
+        '+');
+    SortNumbers(budgets);
+    SetBudgets(*method, absl::StrJoin(budgets, "+"), first);
+  }
+  return merged;
 }
 
 std::string Quoted(absl::string_view text) {
@@ -89,7 +155,7 @@ class Parser {
     if (method == nullptr) return;
     if (colon != absl::string_view::npos) ReadAssignments(*method, expression_.substr(colon + 1));
     if (violations->size() > problems) return;
-    Expand(*method, 0, {}, {}, conditions);
+    Expand(*method, 0, {}, conditions);
   }
 
  private:
@@ -116,8 +182,35 @@ class Parser {
       if (Expression(method) == head) return &method;
       known.push_back(Expression(method));
     }
+    if (absl::StrContains(head, '+')) return FindCombination(head);
     Bad(absl::StrCat("unknown condition ", Quoted(head), "; ", DidYouMean(head, known)));
     return nullptr;
+  }
+
+  // "corruption/fog+gaussian_noise": corruptions of the same parameters, one after the other.
+  const Method* FindCombination(absl::string_view head) {
+    constexpr int kMaxParts = 8;
+    const std::string prefix = absl::StrCat(kFamilyCorruption, "/");
+    if (!absl::StartsWith(head, prefix)) {
+      Bad("only corruptions can be combined with '+'");
+      return nullptr;
+    }
+    const std::vector<std::string> parts = absl::StrSplit(head.substr(prefix.size()), '+');
+    if (parts.size() > kMaxParts) {
+      Bad(absl::StrCat("at most ", kMaxParts, " corruptions can be combined"));
+      return nullptr;
+    }
+    for (const std::string& part : parts) {
+      const Method* method = Find(absl::StrCat(prefix, part));
+      if (method == nullptr) return nullptr;
+      if (method->parameters[0].name != "severity") {
+        Bad(absl::StrCat(Expression(*method), " has no severity and cannot be combined"));
+        return nullptr;
+      }
+      combination_ = *method;
+    }
+    combination_.name = std::string(head.substr(prefix.size()));
+    return &combination_;
   }
 
   void ReadAssignments(const Method& method, absl::string_view text) {
@@ -170,6 +263,7 @@ class Parser {
       if (!value) return std::nullopt;
       values.push_back(*value);
     }
+    if (p.ascending) SortNumbers(values);
     if (p.list) return std::vector<std::string>{absl::StrJoin(values, "+")};
     return values;
   }
@@ -224,12 +318,11 @@ class Parser {
     return conditions::CanonicalNumber(*number);
   }
 
-  // Chooses a value for parameter number `index` and those after it; `changed` holds those that
-  // differ from their default.
+  // Chooses a value for parameter number `index` and those after it.
   void Expand(const Method& method, size_t index, const Values& values,
-              const std::vector<std::string>& changed, std::vector<v1::Condition>* conditions) {
+              std::vector<v1::Condition>* conditions) {
     if (index == method.parameters.size()) {
-      Finish(method, values, changed, conditions);
+      Finish(method, values, conditions);
       return;
     }
     const Parameter& p = method.parameters[index];
@@ -240,16 +333,11 @@ class Parser {
     for (const std::string& value : *list) {
       Values next = values;
       next[p.name] = value;
-      std::vector<std::string> next_changed = changed;
-      if (!p.headline && value != fallback) {
-        next_changed.push_back(absl::StrCat(p.name, "=", value));
-      }
-      Expand(method, index + 1, next, next_changed, conditions);
+      Expand(method, index + 1, next, conditions);
     }
   }
 
-  void Finish(const Method& method, const Values& values, const std::vector<std::string>& changed,
-              std::vector<v1::Condition>* conditions) {
+  void Finish(const Method& method, const Values& values, std::vector<v1::Condition>* conditions) {
     const std::string problem = method.check ? method.check(values) : "";
     if (!problem.empty()) {
       Bad(problem);
@@ -258,22 +346,14 @@ class Parser {
     v1::Condition condition;
     condition.set_family(method.family);
     condition.set_method(method.name);
-    std::string id = Expression(method);
-    for (const Parameter& p : method.parameters) {
-      if (p.headline) {
-        absl::StrAppend(&id, "/", absl::StrReplaceAll(values.at(p.name), {{"/", "-"}}));
-      }
-    }
-    if (!changed.empty()) {
-      absl::StrAppend(&id, "/", absl::StrReplaceAll(absl::StrJoin(changed, ","), {{"/", "-"}}));
-    }
-    condition.set_id(id);
+    condition.set_id(IdOf(method, values));
     for (const auto& [name, value] : values) (*condition.mutable_parameters())[name] = value;
     conditions->push_back(std::move(condition));
   }
 
   const std::string field_;
   const absl::string_view expression_;
+  Method combination_;
   std::map<std::string, std::string> given_;
   std::vector<FieldViolation>* violations_ = nullptr;
 };
@@ -298,7 +378,7 @@ absl::StatusOr<std::vector<v1::Condition>> ParseConditions(
   if (!violations.empty()) return InvalidFields(std::move(violations), Reason::kInvalidCondition);
   std::set<std::string> seen;
   std::vector<v1::Condition> unique;
-  for (v1::Condition& condition : all) {
+  for (v1::Condition& condition : Merged(std::move(all))) {
     if (seen.insert(condition.id()).second) unique.push_back(std::move(condition));
   }
   return unique;
@@ -321,6 +401,30 @@ bool IsMinimumNorm(const v1::Condition& condition) {
   return method != nullptr && method->traits.minimum_norm;
 }
 
+std::string RandomnessId(const v1::Condition& condition) {
+  if (!IsMinimumNorm(condition)) return condition.id();
+  v1::Condition run = condition;
+  SetBudgets(*MethodOf(condition), "", run);
+  return run.id();
+}
+
+std::vector<v1::Condition> AtEachBudget(const v1::Condition& condition) {
+  std::vector<v1::Condition> all;
+  const Method* method = MethodOf(condition);
+  for (absl::string_view eps : absl::StrSplit(condition.parameters().at(kBudgets), '+')) {
+    v1::Condition one = condition;
+    SetBudgets(*method, std::string(eps), one);
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+bool NeedsFrostPhotographs(const v1::Condition& condition) {
+  const std::vector<std::string> parts = absl::StrSplit(condition.method(), '+');
+  return condition.family() == kFamilyCorruption &&
+         std::find(parts.begin(), parts.end(), "frost") != parts.end();
+}
+
 std::vector<std::string> OtherModels(const v1::Condition& condition) {
   std::vector<std::string> ids;
   const Method* method = MethodOf(condition);
@@ -335,10 +439,10 @@ std::vector<std::string> OtherModels(const v1::Condition& condition) {
   return ids;
 }
 
-const std::vector<std::string>& AutoAttackStages() {
-  static const auto* const stages =
-      new std::vector<std::string>{"apgd-ce", "apgd-t", "fab-t", "square"};
-  return *stages;
+std::vector<v1::Condition> AutoAttackStages(const v1::Condition& condition) {
+  const auto stages = ParseConditions(conditions::AutoAttackParts(
+      {condition.parameters().begin(), condition.parameters().end()}));
+  return stages.ok() ? *stages : std::vector<v1::Condition>();
 }
 
 std::vector<MethodHelp> AllMethods() {

@@ -10,6 +10,9 @@
 // method and the headline parameters; every other parameter that differs from its default follows
 // ("attack/pgd/linf/8-255/steps=50"), so equal ids mean equal work.
 //
+// Methods that find distances answer for every budget at once: "eps" of attack/fmn lists the
+// budgets to report, and conditions that differ in nothing else become one.
+//
 // "suite/NAME" stands for the expressions of a suite. The table of methods is in conditions/, a
 // file for each group: a method is one row there.
 #ifndef ASSAY_COMMON_CONDITION_H_
@@ -27,6 +30,9 @@ inline constexpr char kFamilyClean[] = "clean";
 inline constexpr char kFamilyAttack[] = "attack";
 inline constexpr char kFamilyCorruption[] = "corruption";
 inline constexpr char kFamilySmoothing[] = "smoothing";
+inline constexpr char kFamilyBounds[] = "bounds";
+inline constexpr char kFamilyConformal[] = "conformal";
+inline constexpr char kFamilySequence[] = "sequence";
 
 // Resolves expressions, in order, repetitions removed. Every problem of every expression is
 // reported at once, as violations of fields "conditions[i]" (kInvalidCondition).
@@ -44,11 +50,23 @@ bool NeedsWholeDataset(const v1::Condition& condition);
 // parameter "eps" then lists the budgets that the report breaks down.
 bool IsMinimumNorm(const v1::Condition& condition);
 
+// What the condition's random draws are keyed by: its id, of which IsMinimumNorm leaves the budgets
+// out, since outcomes must not depend on what is reported of them.
+std::string RandomnessId(const v1::Condition& condition);
+
+// A condition that IsMinimumNorm, once for each of its budgets, ascending: with that budget alone,
+// and the id of that.
+std::vector<v1::Condition> AtEachBudget(const v1::Condition& condition);
+
+// Whether images are covered with the published frost photographs, which not every server has.
+bool NeedsFrostPhotographs(const v1::Condition& condition);
+
 // Ids of the models that the condition names beside the evaluated one, in its order.
 std::vector<std::string> OtherModels(const v1::Condition& condition);
 
-// The parts of attack/autoattack, in the order in which they run.
-const std::vector<std::string>& AutoAttackStages();
+// The parts of a condition of attack/autoattack, in the order in which they run: conditions of
+// family "attack" with the settings of its version.
+std::vector<v1::Condition> AutoAttackStages(const v1::Condition& condition);
 
 // What a user can write, for help texts.
 struct ParameterHelp {

@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/frost_files.h"
 #include "common/log.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
@@ -47,6 +48,7 @@ struct Flags {
   double exit_timeout = 30;
   std::string engine_binary;
   std::string port_file;
+  std::string frost_directory;
   bool insecure = false;
 };
 
@@ -114,6 +116,9 @@ absl::Status WritePortFile(const std::string& path, int port) {
 absl::Status Serve(Flags flags, const sigset_t& signals) {
   const SystemClock clock;
   if (flags.engine_binary.empty()) flags.engine_binary = ProgramDirectory() + "/assay-engine";
+  if (!flags.frost_directory.empty()) {
+    ASSAY_RETURN_IF_ERROR(ReadFrostFiles(flags.frost_directory).status());
+  }
   if (!IsLoopback(flags.listen) && !flags.insecure) {
     return Error(Reason::kInvalidArgument,
                  absl::StrCat("--listen ", flags.listen,
@@ -160,6 +165,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals) {
                              : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   pool_options.max_engines_per_device = flags.max_engines;
   pool_options.batch_size = flags.batch_size;
+  pool_options.frost_directory = flags.frost_directory;
   scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
   scheduler::Hub hub;
   api::Executor executor(kExecutorThreads, kExecutorQueue);
@@ -253,6 +259,8 @@ int Main(int argc, char** argv) {
       ->check(CLI::Range(1.0, 3600.0))
       ->capture_default_str();
   app.add_option("--engine-binary", flags.engine_binary, "assay-engine; default: beside assayd");
+  app.add_option("--frost-directory", flags.frost_directory,
+                 "Directory of the photographs that corruption/frost needs");
   app.add_option("--port-file", flags.port_file, "Write the gRPC port here once it serves");
   app.add_flag("--insecure", flags.insecure, "Allow a public address without TLS");
   CLI11_PARSE(app, argc, argv);

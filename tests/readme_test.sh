@@ -106,7 +106,7 @@ done <"$source/README.md"
 [ "$commands" -ge 8 ] || fail "found only $commands commands in README.md"
 
 # What the commands above were said to write.
-for file in report.json outcomes.csv assay-data/assay.db; do
+for file in report.json outcomes.csv adversarials/attack_pgd_linf_8-255.npy assay-data/assay.db; do
   [ -s "$work/$file" ] || fail "$file was not written"
 done
 
@@ -129,7 +129,9 @@ while read -r metric; do
     fail "docs/operations.md has $metric, the server has not"
 done < <(grep -E '^\| .(assay|grpc|process)_' "$operations" | cut -d '|' -f 2 | grep -oE '[a-z_]{4,}')
 
-for link in $(grep -ohE '\]\([a-z0-9/._-]+\)' "$source"/README.md "$source"/docs/*.md | tr -d '()]' | sort -u); do
-  [ -e "$source/$link" ] || [ -e "$source/docs/$link" ] || fail "a page links to $link, which does not exist"
+for page in "$source"/README.md "$source"/docs/*.md "$source"/docs/*/*.md "$source"/bench/*.md; do
+  for link in $(grep -ohE '\]\([a-z0-9/._-]+\)' "$page" | tr -d '()]' | sort -u); do
+    [ -e "$(dirname "$page")/$link" ] || fail "$page links to $link, which does not exist"
+  done
 done
 echo "$commands commands of README.md ran; flags, metrics and links of docs/ are right"

@@ -66,6 +66,7 @@ class Grammar {
     AddModel();
     AddDataset();
     AddEvaluation();
+    AddCorrupt();
     auto* conditions = Leaf(app_, "conditions", "Show conditions as the server understands them",
                             Command::kConditions);
     conditions->add_option("expressions", arguments_.conditions,
@@ -163,6 +164,9 @@ class Grammar {
           return "must be between 0 and 1, for example 0.95";
         })
         ->type_name("LEVEL");
+    app.add_option("--reference", arguments_.reference,
+                   "Errors that normalise corruption errors: a JSON file, alexnet or alexnet-mean")
+        ->type_name("FILE|NAME");
     app.add_option("--report", arguments_.report_path, "Write the report as JSON, too")
         ->type_name("FILE");
   }
@@ -216,6 +220,11 @@ class Grammar {
                      "Data directory of the private server (default: temporary)")
         ->needs(local)
         ->type_name("DIR");
+    evaluate
+        ->add_option("--frost-directory", arguments_.frost_directory,
+                     "Photographs for corruption/frost, given to the private server")
+        ->needs(local)
+        ->type_name("DIR");
     local->excludes(detach)->excludes(app_.get_option("--server"));
     stream->excludes(detach)->excludes(evaluate->get_option("--task-samples"));
     evaluate->footer(
@@ -266,8 +275,23 @@ class Grammar {
               Command::kEvaluationRetry, collection);
     NamedLeaf(*group, "delete", "Delete an evaluation and its outcomes", Command::kEvaluationDelete,
               collection);
-    AddResultOptions(*NamedLeaf(*group, "report", "Report the outcomes so far",
-                                Command::kEvaluationReport, collection));
+    CLI::App* report = NamedLeaf(*group, "report", "Report the outcomes so far",
+                                 Command::kEvaluationReport, collection);
+    AddResultOptions(*report);
+    report
+        ->add_option("--alpha", arguments_.alpha,
+                     "Certify again from the stored counts, at this failure probability")
+        ->check([](const std::string& text) -> std::string {
+          double alpha = 0;
+          if (absl::SimpleAtod(text, &alpha) && alpha > 0 && alpha < 1) return "";
+          return "must be between 0 and 1, for example 0.001";
+        })
+        ->type_name("ALPHA");
+    report
+        ->add_option("--n", arguments_.n,
+                     "Certify as if the observed shares had come from N draws, at most those made")
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
     NamedLeaf(*group, "outcomes", "Write every outcome as CSV", Command::kEvaluationOutcomes,
               collection)
         ->add_option("file", arguments_.path, "CSV file; - for stdout")
@@ -276,6 +300,34 @@ class Grammar {
               Command::kEvaluationAdversarials, collection)
         ->add_option("directory", arguments_.adversarials_path, "Directory for the files")
         ->required();
+  }
+
+  void AddCorrupt() {
+    CLI::App* corrupt = Leaf(app_, "corrupt",
+                             "Write corrupted images, as an evaluation would make them; needs no "
+                             "server",
+                             Command::kCorrupt);
+    corrupt->add_option("-d,--data", arguments_.data, "File or folder of images")
+        ->required()
+        ->type_name("FILE");
+    corrupt
+        ->add_option("-c,--condition", arguments_.conditions,
+                     "Conditions of the family corruption, or suite/NAME")
+        ->required()
+        ->type_name("CONDITION");
+    corrupt
+        ->add_option("--out", arguments_.out_dir,
+                     "Directory for NAME_SEVERITY.npy, labels.npy and contact sheets")
+        ->required()
+        ->type_name("DIR");
+    corrupt->add_flag("--png", arguments_.png, "Write every image as a PNG file, too");
+    AddDataOptions(*corrupt);
+    corrupt->add_option("--seed", arguments_.seed, "Seed of every random draw (default 0)");
+    corrupt
+        ->add_option("--frost-directory", arguments_.frost_directory,
+                     "Photographs for corruption/frost")
+        ->type_name("DIR");
+    corrupt->footer("Example: assay corrupt -d test_batch.bin -c corruption/fog --out fog");
   }
 
   // Environment, config file, and what CLI11 does not convert.

@@ -34,6 +34,7 @@ enum class Command {
   kEvaluationDelete,
   kEvaluationReport,
   kEvaluationOutcomes,
+  kCorrupt,
   kEvaluationAdversarials,
   kConditions,
   kCompletion,
@@ -50,6 +51,8 @@ struct Arguments {
   // A private server for this call.
   bool local = false;
   std::string data_dir;
+  // Of the published frost photographs, for a private server or `assay corrupt`.
+  std::string frost_directory;
 
   // evaluate, uploads
   std::string model;
@@ -69,7 +72,13 @@ struct Arguments {
 
   // Results.
   double confidence_level = 0.95;
+  // evaluation report: certificates of smoothing at another failure probability and from fewer
+  // draws; 0: as run.
+  double alpha = 0;
+  int64_t n = 0;
   std::string report_path;
+  // What normalises corruption errors: a JSON file or the name of a built-in table.
+  std::string reference;
   std::string outcomes_path;
   // Directory for kept adversarial examples; empty: none are kept.
   std::string adversarials_path;
@@ -79,6 +88,10 @@ struct Arguments {
   std::string path;
   // model load; no channels: not given.
   v1::ImageShape shape;
+
+  // kCorrupt: where to, and whether as PNG files too.
+  std::string out_dir;
+  bool png = false;
 
   // kCompletion: the script.
   std::string script;

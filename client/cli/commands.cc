@@ -106,6 +106,8 @@ absl::Status RunCommand(Session& session) {
     case Command::kEvaluationOutcomes:
     case Command::kEvaluationAdversarials:
       return RunEvaluationCommand(session);
+    case Command::kCorrupt:
+      return RunCorrupt(session);
     case Command::kConditions:
       return RunConditions(session);
     case Command::kCompletion:

@@ -21,6 +21,7 @@ absl::Status RunModelCommand(Session& session);
 absl::Status RunDatasetCommand(Session& session);
 absl::Status RunEvaluationCommand(Session& session);
 absl::Status RunConditions(Session& session);
+absl::Status RunCorrupt(Session& session);
 
 // "m" or "models/m" -> "models/m".
 std::string FullName(const std::string& collection, const std::string& name);

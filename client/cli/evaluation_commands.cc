@@ -1,14 +1,19 @@
 // `assay evaluation ...`, and how a running evaluation is watched and its results are written.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "client/cli/output_file.h"
+#include "client/cli/reference_errors.h"
 #include "client/render/numbers.h"
 #include "client/render/outcome_csv.h"
+#include "common/condition.h"
 #include "common/errors.h"
 #include "common/json.h"
+#include "common/manifest.h"
 #include "common/resource_names.h"
+#include "common/smoothing_certificate.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace assay::cli {
@@ -86,6 +91,14 @@ absl::Status PrintEvaluations(Session& session, const std::vector<Evaluation>& e
   return session.PrintTable(table, json);
 }
 
+// Whether certificates depend on the number of pixels or of samples.
+bool CertifiesByDataset(const v1::Condition& condition) {
+  if (condition.family() != kFamilySmoothing) return false;
+  const auto setting = ParseSmoothingSetting(condition);
+  return setting.ok() &&
+         (setting->norm == RadiusNorm::kLinf || setting->sound || setting->per_dataset);
+}
+
 }  // namespace
 
 ProgressPoint PointOf(const Evaluation& evaluation) {
@@ -102,9 +115,21 @@ ProgressPoint PointOf(const Evaluation& evaluation) {
 absl::Status WriteOutcomes(Session& session, const Evaluation& evaluation,
                            const std::string& path) {
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
+  v1::Dataset dataset;
+  if (std::any_of(evaluation.conditions().begin(), evaluation.conditions().end(),
+                  CertifiesByDataset)) {
+    if (evaluation.spec().dataset().empty()) {
+      return Error(Reason::kWrongState,
+                   "certificates of this evaluation depend on its dataset, which is still arriving");
+    }
+    ASSAY_ASSIGN_OR_RETURN(dataset, client->GetDataset(evaluation.spec().dataset()));
+  }
+  int64_t samples = TotalSamples(dataset.manifest());
+  if (evaluation.spec().limit() > 0) samples = std::min(samples, evaluation.spec().limit());
   ASSAY_ASSIGN_OR_RETURN(
       const render::OutcomeCsv csv,
-      render::OutcomeCsv::Create({evaluation.conditions().begin(), evaluation.conditions().end()}));
+      render::OutcomeCsv::Create({evaluation.conditions().begin(), evaluation.conditions().end()},
+                                 samples, dataset.manifest().shape()));
   ASSAY_ASSIGN_OR_RETURN(const auto file, OutputFile::Open(path));
   ASSAY_RETURN_IF_ERROR(file->Write(render::OutcomeCsv::Header()));
   ASSAY_RETURN_IF_ERROR(client->StreamOutcomes(
@@ -116,8 +141,16 @@ absl::Status WriteOutcomes(Session& session, const Evaluation& evaluation,
 absl::Status WriteResults(Session& session, const Evaluation& evaluation) {
   const Arguments& arguments = session.arguments();
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
-  ASSAY_ASSIGN_OR_RETURN(const v1::Report report,
-                         client->GetReport(evaluation.name(), arguments.confidence_level));
+  v1::GetReportRequest request;
+  request.set_name(evaluation.name());
+  request.set_confidence_level(arguments.confidence_level);
+  request.set_alpha(arguments.alpha);
+  request.set_n(arguments.n);
+  if (!arguments.reference.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(*request.mutable_reference_errors(),
+                           ReadReferenceErrors(arguments.reference));
+  }
+  ASSAY_ASSIGN_OR_RETURN(const v1::Report report, client->GetReport(request));
   if (!arguments.report_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteOutput(arguments.report_path, render::RenderJson(report)));
   }

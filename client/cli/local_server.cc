@@ -73,6 +73,9 @@ absl::Status LocalServer::Spawn() {
   std::vector<std::string> words = {options_.binary,   "--listen",    "127.0.0.1:0",
                                     "--metrics-port",  "0",           "--data-dir",
                                     options_.data_dir, "--port-file", port_file};
+  if (!options_.frost_directory.empty()) {
+    words.insert(words.end(), {"--frost-directory", options_.frost_directory});
+  }
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

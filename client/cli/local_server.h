@@ -19,6 +19,8 @@ struct LocalServerOptions {
   std::string binary;
   // Kept; empty: a temporary directory, removed at the end.
   std::string data_dir;
+  // Of the published frost photographs; empty: none.
+  std::string frost_directory;
   double start_seconds = 60;
   double stop_seconds = 10;
 };

@@ -1,10 +1,10 @@
 // `assay model ...` and `assay dataset ...`, and the uploads that `assay evaluate` shares with
 // them.
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
+#include "client/data/ready_made.h"
 #include "client/render/numbers.h"
 #include "common/errors.h"
 #include "common/json.h"
@@ -174,10 +174,7 @@ absl::StatusOr<v1::Dataset> UploadDataset(Session& session, client::DatasetReade
                                           const std::string& id) {
   const std::string& path = session.arguments().data[0];
   client::DatasetUpload upload;
-  // A folder's name may end in a slash, which leaves no stem.
-  std::filesystem::path stem_of(path);
-  if (stem_of.filename().empty()) stem_of = stem_of.parent_path();
-  upload.stem = stem_of.stem().string();
+  upload.stem = client::DatasetStem(path);
   upload.id = id;
   upload.limit = session.arguments().limit;
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());

@@ -24,6 +24,7 @@ absl::StatusOr<client::Client*> Session::Client() {
   if (arguments_.local) {
     LocalServerOptions local;
     local.data_dir = arguments_.data_dir;
+    local.frost_directory = arguments_.frost_directory;
     ASSAY_ASSIGN_OR_RETURN(local_, LocalServer::Start(local, interrupt_));
     address_ = local_->address();
     // A private server that has died does not come back: waiting for it ends at once.

@@ -19,6 +19,7 @@
 #include "client/data/npy_reader.h"
 #include "client/data/npz_archive.h"
 #include "client/data/reader_base.h"
+#include "client/data/ready_made.h"
 #include "common/errors.h"
 
 namespace assay::client {
@@ -45,7 +46,7 @@ const std::vector<Format>& Formats() {
          return OpenCifar(path, CifarKind::kCifar100);
        }},
       {"idx", true, OpenIdx},
-      {"npy", true, OpenNpy},
+      {"npy", true, OpenNpyOrBlock},
       {"npz", true, OpenNpz},
       {"folder", false,
        [](const std::string& path, const std::string&) { return OpenFolder(path); }},
@@ -58,6 +59,7 @@ const std::vector<Format>& Formats() {
 absl::StatusOr<std::string> DetectFormat(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) return std::string("folder");
+  if (SplitSeverityBlock(path).severity > 0) return std::string("npy");
   const MemberPath parts = SplitMemberPath(path);
   ASSAY_ASSIGN_OR_RETURN(const ByteSource source, ByteSource::Open(parts.path));
   if (!parts.member.empty() || absl::EndsWithIgnoreCase(path, ".npz")) return std::string("npz");

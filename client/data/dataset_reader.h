@@ -32,7 +32,8 @@ class DatasetReader {
 struct OpenOptions {
   // One or several paths of one format; several CIFAR files (data_batch_1.bin, ...) are joined in
   // the order given. "FILE.npz::MEMBER" names one array of an NPZ, where images do not have a
-  // usual name (npz_archive.h lists them).
+  // usual name (npz_archive.h lists them). "FILE.npy:3" names one severity of a ready-made set
+  // (ready_made.h).
   std::vector<std::string> paths;
   // Labels for IDX, NPY and NPZ images; empty: looked for beside the images under the usual names.
   std::string labels_path;

@@ -132,6 +132,7 @@ class Client {
                                             const WatchListener& listener);
   // `confidence_level` 0: the server's default.
   absl::StatusOr<v1::Report> GetReport(const std::string& name, double confidence_level);
+  absl::StatusOr<v1::Report> GetReport(const v1::GetReportRequest& request);
   // Every outcome, by condition and sample. A break after the first batch is final: the caller
   // starts again.
   absl::Status StreamOutcomes(

@@ -1,12 +1,12 @@
 #include "client/render/outcome_csv.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/render/csv.h"
 #include "common/condition.h"
 #include "common/errors.h"
-#include "common/params.h"
 #include "common/smoothing_certificate.h"
 
 namespace assay::render {
@@ -29,14 +29,15 @@ int64_t Total(const Counts& counts) {
 
 }  // namespace
 
-absl::StatusOr<OutcomeCsv> OutcomeCsv::Create(const std::vector<v1::Condition>& conditions) {
+absl::StatusOr<OutcomeCsv> OutcomeCsv::Create(const std::vector<v1::Condition>& conditions,
+                                              int64_t samples, const v1::ImageShape& shape) {
   OutcomeCsv csv;
   for (const v1::Condition& condition : conditions) {
     if (condition.family() != kFamilySmoothing) continue;
-    Params params(condition);
-    csv.smoothing_[condition.id()] = {params.Number("sigma"), params.Integer("n"),
-                                      params.Number("alpha")};
-    ASSAY_RETURN_IF_ERROR(params.status());
+    ASSAY_ASSIGN_OR_RETURN(SmoothingSetting setting, ParseSmoothingSetting(condition));
+    setting.samples = std::max<int64_t>(1, samples);
+    setting.dimension = int64_t{shape.channels()} * shape.height() * shape.width();
+    csv.smoothing_[condition.id()] = std::move(setting);
   }
   return csv;
 }
@@ -54,8 +55,7 @@ std::string OutcomeCsv::Rows(const v1::StreamOutcomesResponse& batch) const {
     row.Add(batch.condition()).Add(outcome.sample()).Add(outcome.label());
     if (outcome.has_smoothing() && settings != smoothing_.end()) {
       const auto& smoothing = outcome.smoothing();
-      const Certificate certificate =
-          Certify(smoothing, settings->second.sigma, settings->second.n, settings->second.alpha);
+      const Certificate certificate = Certify(smoothing, settings->second);
       row.Add(certificate.prediction).Add(certificate.prediction == outcome.label());
       // confidence, tie, undecided and everything about attacks
       row.AddEmpty(9);

@@ -1,9 +1,12 @@
 #include "client/render/report_document.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/render/corruption_document.h"
 #include "client/render/numbers.h"
 #include "client/render/text.h"
 
@@ -114,6 +117,128 @@ Lines DisparityLines(const v1::ConditionReport& condition) {
                         " of classes with significantly different accuracy")}};
 }
 
+std::string MeanPercent(const v1::ClassMean& mean) {
+  return mean.has_mean() ? Percent(mean.mean()) : kUndefined;
+}
+
+// The name of a class by its index.
+std::string ClassAt(const v1::ConditionReport& condition, int32_t index) {
+  const v1::ClassReport* found = FindClass(condition, index);
+  return ClassLabel(found == nullptr ? "" : found->name(), index);
+}
+
+// Rows: the class of the samples. Columns: the classes that any of them was to become.
+Table TargetMatrix(const v1::ConditionReport& condition, const v1::TargetedReport& targeted) {
+  constexpr size_t kMaxColumnWidth = 5;
+  const auto aimed_at = [&](int t) {
+    return t < targeted.reaching_size() && targeted.reaching(t).has_mean();
+  };
+  Table table;
+  table.columns = {{"turned into %", false}};
+  std::vector<Cell> reached = {"mean"};
+  for (int t = 0; t < targeted.success_size(); ++t) {
+    if (!aimed_at(t)) continue;
+    table.columns.push_back({Shortened(ClassAt(condition, t), kMaxColumnWidth)});
+    reached.push_back(MeanPercent(targeted.reaching(t)));
+  }
+  table.columns.push_back({"mean"});
+  reached.push_back("");
+  for (int s = 0; s < targeted.success_size(); ++s) {
+    std::vector<Cell> row = {ClassAt(condition, s)};
+    for (int t = 0; t < targeted.success(s).targets_size(); ++t) {
+      if (aimed_at(t)) row.push_back(Percent(targeted.success(s).targets(t)));
+    }
+    row.push_back(s < targeted.leaving_size() ? MeanPercent(targeted.leaving(s)) : kUndefined);
+    table.rows.push_back(std::move(row));
+  }
+  table.rows.push_back(std::move(reached));
+  return table;
+}
+
+// Of a matrix too wide to print.
+Table EasiestTargets(const v1::ConditionReport& condition, const v1::TargetedReport& targeted) {
+  constexpr size_t kPairs = 20;
+  struct Pair {
+    int from, to;
+    const v1::Rate* rate;
+  };
+  std::vector<Pair> pairs;
+  for (int s = 0; s < targeted.success_size(); ++s) {
+    for (int t = 0; t < targeted.success(s).targets_size(); ++t) {
+      const v1::Rate& rate = targeted.success(s).targets(t);
+      if (rate.has_value()) pairs.push_back({s, t, &rate});
+    }
+  }
+  std::stable_sort(pairs.begin(), pairs.end(),
+                   [](const Pair& a, const Pair& b) { return a.rate->value() > b.rate->value(); });
+  if (pairs.size() > kPairs) pairs.resize(kPairs);
+  Table table;
+  table.columns = {{"easiest: from", false}, {"to", false}, {"turned into %"}};
+  for (const Pair& pair : pairs) {
+    table.rows.push_back({ClassAt(condition, pair.from), ClassAt(condition, pair.to),
+                          PercentWithInterval(*pair.rate)});
+  }
+  return table;
+}
+
+void AddTargeted(const v1::ConditionReport& condition, Document& document) {
+  // Eleven fit in a hundred columns.
+  constexpr int kMaxPrintedClasses = 11;
+  const v1::TargetedReport& targeted = condition.attack().targeted();
+  document.push_back(targeted.success_size() <= kMaxPrintedClasses
+                         ? TargetMatrix(condition, targeted)
+                         : EasiestTargets(condition, targeted));
+}
+
+// Checks that did not pass, failures first, and how many did.
+void AddChecks(const v1::AttackReport& attack, Document& document) {
+  if (attack.checks_size() == 0) return;
+  const auto with = [&](v1::Check::Verdict verdict) {
+    std::vector<const v1::Check*> found;
+    for (const v1::Check& check : attack.checks()) {
+      if (check.verdict() == verdict) found.push_back(&check);
+    }
+    return found;
+  };
+  const auto show = [&](v1::Check::Verdict verdict, const std::string& word, Tone tone) {
+    Lines lines{{}, tone};
+    for (const v1::Check* check : with(verdict)) {
+      std::string limit;
+      if (check->has_threshold()) {
+        limit = absl::StrCat(" (", Significant(check->value()), ", should be ",
+                             check->at_least() ? "at least " : "at most ",
+                             Significant(check->threshold()), ")");
+      }
+      lines.lines.push_back(absl::StrCat(word, " ", check->name(), limit, ": ", check->message()));
+    }
+    if (!lines.lines.empty()) document.push_back(lines);
+  };
+  show(v1::Check::FAILED, "FAILED", Tone::kBad);
+  show(v1::Check::WARNING, "warning", Tone::kNotice);
+  std::string summary = absl::StrCat("checks: ", with(v1::Check::PASSED).size(), " passed");
+  for (const auto& [verdict, word] : {std::pair{v1::Check::FAILED, " failed"},
+                                      {v1::Check::WARNING, " to look at"},
+                                      {v1::Check::NOT_APPLICABLE, " not applicable"}}) {
+    const size_t count = with(verdict).size();
+    if (count > 0) absl::StrAppend(&summary, ", ", count, word);
+  }
+  document.push_back(Lines{{summary + " (docs/checks.md)"}});
+}
+
+// Eleven points of the curve; the report in JSON has up to 101.
+Table SecurityCurve(const v1::AttackReport& attack) {
+  constexpr int kPoints = 11;
+  const auto& curve = attack.security_curve();
+  Table table;
+  table.columns = {{"distance"}, {"robust accuracy %"}};
+  const int points = std::min(kPoints, curve.size());
+  for (int i = 0; i < points; ++i) {
+    const auto& point = curve[points == 1 ? 0 : i * (curve.size() - 1) / (points - 1)];
+    table.rows.push_back({Significant(point.eps()), PercentWithInterval(point.robust_accuracy())});
+  }
+  return table;
+}
+
 void AddAttack(const v1::ConditionReport& condition, Document& document) {
   const auto& attack = condition.attack();
   Lines lines;
@@ -134,6 +259,7 @@ void AddAttack(const v1::ConditionReport& condition, Document& document) {
         "survive rounding to 8 bits: ", PercentWithInterval(attack.survives_rounding()), " %"));
   }
   document.push_back(lines);
+  AddChecks(attack, document);
   if (attack.zero_gradients() + attack.nonfinite_gradients() + attack.unconfirmed_candidates() >
       0) {
     document.push_back(
@@ -161,6 +287,8 @@ void AddAttack(const v1::ConditionReport& condition, Document& document) {
                           Count(report.attack().adversarial_false_positives())});
   }
   if (!table.rows.empty()) document.push_back(table);
+  if (attack.targeted().success_size() > 0) AddTargeted(condition, document);
+  if (attack.security_curve_size() > 0) document.push_back(SecurityCurve(attack));
 }
 
 // Smallest p_A below or at which a share q of the samples lies.
@@ -182,27 +310,66 @@ std::vector<Cell> PaRow(const std::string& who, const v1::PaDistribution& distri
           Quantile(distribution, 0.95)};
 }
 
+// What is not the usual setting: Gaussian noise, L2, a fixed number of draws.
+std::string SmoothingVariant(const v1::CertificationReport& certification) {
+  std::vector<std::string> parts;
+  if (certification.noise() != "gaussian" && !certification.noise().empty()) {
+    parts.push_back(absl::StrCat(certification.noise(), " noise"));
+  }
+  if (certification.norm() != "l2" && !certification.norm().empty()) {
+    parts.push_back(absl::StrCat("radii in ", certification.norm()));
+  }
+  if (certification.sound()) parts.push_back("sound in floating point");
+  if (certification.alpha_scope() == "dataset") parts.push_back("alpha for all samples together");
+  if (certification.mode() == "predict") parts.push_back("predictions only, no radii");
+  if (certification.mode() == "anytime") {
+    std::vector<std::string> radii;
+    for (double radius : certification.wanted_radii()) radii.push_back(Significant(radius));
+    parts.push_back(absl::StrCat(
+        "anytime: ",
+        radii.empty() ? "all draws" : absl::StrCat("until decided at ", absl::StrJoin(radii, ", ")),
+        ", mean ", Significant(certification.mean_draws()), " and median ",
+        Significant(certification.median_draws()), " draws a sample"));
+  }
+  return absl::StrJoin(parts, "; ");
+}
+
 void AddCertification(const v1::ConditionReport& condition, Document& document) {
   const auto& certification = condition.certification();
   Table curve;
   curve.columns = {{"radius"}, {"certified accuracy %"}, {"simultaneous lower %"}};
+  const auto& tenfold = certification.curve_with_tenfold_n();
+  if (!tenfold.empty()) curve.columns.push_back({"projected to 10 n %"});
   for (const auto& point : certification.curve()) {
     curve.rows.push_back({Significant(point.radius()), PercentWithInterval(point.accuracy()),
                           Percent(point.simultaneous_lower())});
+    if (tenfold.empty()) continue;
+    const auto projected = std::find_if(tenfold.begin(), tenfold.end(), [&](const auto& other) {
+      return other.radius() == point.radius();
+    });
+    curve.rows.back().push_back(
+        projected == tenfold.end() ? "" : Percent(projected->accuracy().value()));
   }
   document.push_back(curve);
-  document.push_back(
-      Lines{{absl::StrCat("sigma ", Significant(certification.sigma()), ", n0 ",
-                          Count(certification.n0()), ", n ", Count(certification.n()), ", alpha ",
-                          Significant(certification.alpha()), "; ", Count(certification.draws()),
-                          " draws"),
-             absl::StrCat("abstained on ", Count(certification.abstentions()), " (",
-                          PercentWithInterval(certification.abstention_rate()), " %)"),
-             absl::StrCat("average certified radius ",
-                          Significant(certification.average_certified_radius()), ", median ",
-                          Significant(certification.median_radius()), "; cap of this budget ",
-                          Significant(certification.radius_cap()), ", reached by ",
-                          PercentWithInterval(certification.share_at_cap()), " %")}});
+  if (const std::string setting = SmoothingVariant(certification); !setting.empty()) {
+    document.push_back(Lines{{setting}});
+  }
+  const bool gaussian = certification.noise() == "gaussian" || certification.noise().empty();
+  Lines lines{
+      {absl::StrCat(gaussian ? "sigma " : "lambda ", Significant(certification.sigma()), ", n0 ",
+                    Count(certification.n0()), ", n ", Count(certification.n()), ", alpha ",
+                    Significant(certification.alpha()), "; ", Count(certification.draws()),
+                    " draws"),
+       absl::StrCat("abstained on ", Count(certification.abstentions()), " (",
+                    PercentWithInterval(certification.abstention_rate()), " %)")}};
+  if (certification.mode() != "predict") {
+    lines.lines.push_back(absl::StrCat(
+        "average certified radius ", Significant(certification.average_certified_radius()),
+        ", median ", Significant(certification.median_radius()), "; cap of this budget ",
+        Significant(certification.radius_cap()), ", reached by ",
+        PercentWithInterval(certification.share_at_cap()), " %"));
+  }
+  document.push_back(std::move(lines));
   if (certification.undecided_draws() + certification.tied_draws() > 0) {
     document.push_back(Lines{{absl::StrCat("draws that count against every class: ",
                                            Count(certification.undecided_draws()), " not finite, ",
@@ -243,6 +410,63 @@ void AddCertification(const v1::ConditionReport& condition, Document& document) 
   if (!classes.rows.empty()) document.push_back(classes);
 }
 
+std::string ClassLabelOf(const v1::ConditionReport& condition, int32_t index) {
+  const v1::ClassReport* report = FindClass(condition, index);
+  return report == nullptr ? ClassLabel("", index) : ClassLabel(*report);
+}
+
+void AddBounds(const v1::ConditionReport& condition, Document& document) {
+  const auto& bounds = condition.bounds();
+  document.push_back(Lines{
+      {absl::StrCat("certified accuracy ", PercentWithInterval(bounds.certified_accuracy()),
+                    " % at Linf ", Significant(bounds.eps()), " by ", bounds.method(),
+                    ": proven, without sampling"),
+       absl::StrCat("predictions that cannot change, right or wrong: ",
+                    Count(bounds.certified())),
+       absl::StrCat("lower bound of the margin: mean ", Significant(bounds.mean_margin()),
+                    ", median ", Significant(bounds.median_margin()), "; interval tightness ",
+                    bounds.has_mean_tightness() ? Significant(bounds.mean_tightness())
+                                                : kUndefined)}});
+  Table table;
+  table.columns = {{"class", false}, {"certified %"}, {"median margin"}};
+  for (const auto& own : bounds.classes()) {
+    table.rows.push_back({ClassLabelOf(condition, own.index()),
+                          PercentWithInterval(own.certified_accuracy()),
+                          Significant(own.median_margin())});
+  }
+  if (!table.rows.empty()) document.push_back(table);
+}
+
+void AddConformal(const v1::ConditionReport& condition, Document& document) {
+  const auto& conformal = condition.conformal();
+  document.push_back(Lines{
+      {absl::StrCat("robust conformal sets: alpha ", Significant(conformal.alpha()),
+                    ", L2 distance ", Significant(conformal.delta()), ", score ",
+                    conformal.score()),
+       absl::StrCat("calibrated on ", Counted(conformal.calibration_samples(), "sample"),
+                    ", measured on ", Count(conformal.test_samples()))}});
+  if (!conformal.undefined_reason().empty()) {
+    document.push_back(Lines{{conformal.undefined_reason()}, Tone::kNotice});
+    return;
+  }
+  Table table;
+  table.columns = {{"sets", false}, {"coverage %"}, {"mean size"}};
+  const bool any = conformal.coverage().has_value();
+  table.rows.push_back({"robust", PercentWithInterval(conformal.coverage()),
+                        any ? Significant(conformal.mean_set_size()) : kUndefined});
+  table.rows.push_back({"not robust", PercentWithInterval(conformal.plain_coverage()),
+                        any ? Significant(conformal.plain_mean_set_size()) : kUndefined});
+  document.push_back(table);
+  Table classes;
+  classes.columns = {{"class", false}, {"robust coverage %"}, {"mean size"}};
+  for (const auto& own : conformal.classes()) {
+    classes.rows.push_back(
+        {ClassLabelOf(condition, own.index()), PercentWithInterval(own.coverage()),
+         own.coverage().has_value() ? Significant(own.mean_set_size()) : kUndefined});
+  }
+  if (!classes.rows.empty()) document.push_back(classes);
+}
+
 void AddCondition(const v1::ConditionReport& condition, Document& document) {
   document.push_back(Heading{
       condition.id(),
@@ -269,6 +493,9 @@ void AddCondition(const v1::ConditionReport& condition, Document& document) {
   document.push_back(DisparityLines(condition));
   if (condition.has_attack()) AddAttack(condition, document);
   if (condition.has_certification()) AddCertification(condition, document);
+  if (condition.has_bounds()) AddBounds(condition, document);
+  if (condition.has_conformal()) AddConformal(condition, document);
+  if (condition.has_sequence()) AddSequence(condition, document);
 }
 
 std::string NumericsLine(const v1::NumericsFingerprint& numerics) {
@@ -292,6 +519,8 @@ Document ReportDocument(const v1::Report& report) {
         Lines{{"incomplete: this is what was known when it was asked for"}, Tone::kNotice});
   }
   if (report.conditions_size() > 1) document.push_back(Summary(report));
+  AddCorruptionSummary(report, document);
+  AddSensitivityMaps(report, document);
   for (const auto& condition : report.conditions()) AddCondition(condition, document);
   Lines numerics;
   for (const auto& fingerprint : report.numerics()) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace assay::conditions {
 
@@ -92,6 +93,42 @@ std::vector<Parameter> NormAndEps(std::vector<std::string> norms) {
           Real("eps", "", 0, kMaxBudget, "budget, in pixel values of [0, 1]"),
           [](const Values& v) { return kUsual.at(v.at("norm")); }, text))),
   };
+}
+
+std::string EpsOver(int64_t divisor, const Values& values) {
+  const Rational eps = Number(values, "eps");
+  return CanonicalNumber(Rational(eps.numerator(), eps.denominator() * divisor));
+}
+
+Parameter StepSize(int64_t divisor) {
+  return WithDefault(
+      Real("step", "", 0, kMaxBudget, "step size, in pixel values"),
+      [divisor](const Values& v) { return EpsOver(divisor, v); }, absl::StrCat("eps/", divisor));
+}
+
+std::vector<Parameter> NormAndBudgets(std::vector<std::string> norms) {
+  std::vector<Parameter> parameters = NormAndEps(std::move(norms));
+  Parameter& eps = parameters.back();
+  eps.expands = false;
+  eps.list = eps.ascending = true;
+  eps.summary = "budgets to report, in pixel values of [0, 1]; one run serves them all";
+  return parameters;
+}
+
+std::string CheckBudgets(const Values& values) {
+  constexpr size_t kMaxBudgets = 100;
+  const std::vector<std::string> budgets = absl::StrSplit(values.at("eps"), '+');
+  if (budgets.size() > kMaxBudgets) {
+    return absl::StrCat("eps lists at most ", kMaxBudgets, " budgets; got ", budgets.size());
+  }
+  for (const std::string& eps : budgets) {
+    const std::string problem = CheckLinf({{"norm", values.at("norm")}, {"eps", eps}});
+    if (!problem.empty()) return problem;
+    if (values.at("norm") == "l0" && Rational::Parse(eps)->denominator() != 1) {
+      return absl::StrCat("eps=", eps, ": for norm=l0 it is a number of pixel values, an integer");
+    }
+  }
+  return "";
 }
 
 std::string CheckLinf(const Values& values) {

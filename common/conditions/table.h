@@ -44,6 +44,8 @@ struct Parameter {
   bool expands = false;
   // "a+b" is one value of several parts, kept in the order given.
   bool list = false;
+  // Of a list of numbers: ascending and without repetition instead.
+  bool ascending = false;
   // May be empty (which the default then is).
   bool optional = false;
 };
@@ -76,6 +78,9 @@ struct Suite {
   std::vector<std::string> expressions;
 };
 
+// The parts of attack/autoattack with these values, as expressions in the order in which they run.
+std::vector<std::string> AutoAttackParts(const Values& values);
+
 // The groups, in the order in which help texts list them.
 std::vector<Method> GradientAttacks();
 std::vector<Method> AutoAttackFamily();
@@ -85,6 +90,7 @@ std::vector<Method> LocalAttacks();
 std::vector<Method> BaselineAttacks();
 std::vector<Method> Corruptions();
 std::vector<Method> Certification();
+std::vector<Method> Bounds();
 std::vector<Suite> Suites();
 
 // --- parts of rows
@@ -110,6 +116,13 @@ std::string CanonicalNumber(const Rational& number);
 // Norm and eps of a budget attack: "norm" is one of `norms`, eps has the field's customary default
 // for each (8/255, 0.5, 12) and makes one condition of each value of a list.
 std::vector<Parameter> NormAndEps(std::vector<std::string> norms);
+// "step", by default eps / divisor; and that default by itself.
+Parameter StepSize(int64_t divisor);
+std::string EpsOver(int64_t divisor, const Values& values);
+// As NormAndEps for a method that finds distances: eps is one list, of the budgets to report.
+std::vector<Parameter> NormAndBudgets(std::vector<std::string> norms);
+// For the row's `check` of such a method.
+std::string CheckBudgets(const Values& values);
 // For the row's `check`: pixels are in [0, 1], so a larger linf budget means nothing.
 std::string CheckLinf(const Values& values);
 // Model passes of `runs` runs of `steps` gradient steps and a last forward pass, after the clean

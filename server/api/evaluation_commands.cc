@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/condition.h"
+#include "common/frost_files.h"
 #include "common/manifest.h"
 #include "common/resource_names.h"
 #include "server/api/dataset_commit.h"
@@ -102,6 +103,11 @@ std::vector<v1::Condition> CheckConditions(
   auto conditions = ParseConditions({expressions.begin(), expressions.end()});
   if (conditions.ok()) {
     CheckOtherModels(context, *conditions, model, shape, prefix + "conditions", violations);
+    const bool frost =
+        std::any_of(conditions->begin(), conditions->end(), NeedsFrostPhotographs);
+    if (frost && context.pool.options().frost_directory.empty()) {
+      violations->push_back({prefix + "conditions", kFrostNeedsPhotographs});
+    }
     return *std::move(conditions);
   }
   Append(ViolationsOf(conditions.status()), prefix, violations);

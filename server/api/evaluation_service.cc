@@ -95,8 +95,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::GetReport(grpc::CallbackServerC
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
     ASSAY_ASSIGN_OR_RETURN(const auto record, context_.store.GetEvaluation(request->name()));
-    ASSAY_ASSIGN_OR_RETURN(*response,
-                           ReportOf(context_.store, record, request->confidence_level()));
+    ASSAY_ASSIGN_OR_RETURN(*response, ReportOf(context_.store, record, *request));
     return absl::OkStatus();
   });
 }

@@ -154,7 +154,7 @@ absl::StatusOr<std::optional<v1::EvaluationEvent>> EventPump::Next() {
   const bool interim =
       interim_reports_ && tasks_done > reported_tasks_ && now - last_report_ >= kReportInterval;
   if (record.proto.state() == v1::Evaluation::SUCCEEDED || (interim && !ended)) {
-    ASSAY_ASSIGN_OR_RETURN(*event.mutable_report(), ReportOf(context_.store, record, 0));
+    ASSAY_ASSIGN_OR_RETURN(*event.mutable_report(), ReportOf(context_.store, record));
     last_report_ = now;
     reported_tasks_ = tasks_done;
   }

@@ -56,7 +56,7 @@ void ReportPublisher::Scan(bool all) {
           published_.count(evaluation.name()) > 0) {
         continue;
       }
-      const auto report = ReportOf(store_, record, 0);
+      const auto report = ReportOf(store_, record);
       if (!report.ok()) continue;
       metrics_.PublishReport(*report, ToMicros(evaluation.end_time()));
       published_.insert(evaluation.name());

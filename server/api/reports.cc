@@ -7,6 +7,7 @@
 
 #include "common/errors.h"
 #include "common/manifest.h"
+#include "server/report/corruption_summary.h"
 #include "server/report/report.h"
 
 namespace assay::api {
@@ -25,14 +26,20 @@ int ClassesIn(const v1::Outcome& outcome) {
 
 absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
                                     const store::EvaluationRecord& evaluation,
-                                    double confidence_level) {
+                                    const v1::GetReportRequest& options) {
   const v1::Evaluation& proto = evaluation.proto;
   report::ReportInput input;
   input.evaluation = proto.name();
   input.model = proto.spec().model();
   input.dataset = proto.spec().dataset();
   input.seed = proto.spec().seed();
-  if (confidence_level != 0) input.confidence_level = confidence_level;
+  if (options.confidence_level() != 0) input.confidence_level = options.confidence_level();
+  input.alpha = options.alpha();
+  input.n = options.n();
+  if (options.has_reference_errors()) {
+    ASSAY_ASSIGN_OR_RETURN(input.reference_errors,
+                           report::ResolveReference(options.reference_errors()));
+  }
 
   v1::DatasetManifest manifest;
   if (input.dataset.empty()) {
@@ -42,6 +49,7 @@ absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
     manifest.Swap(dataset.proto.mutable_manifest());
   }
   input.class_names = {manifest.class_names().begin(), manifest.class_names().end()};
+  input.shape = manifest.shape();
   input.expected_samples = TotalSamples(manifest);
   if (proto.spec().limit() > 0) {
     input.expected_samples = std::min(input.expected_samples, proto.spec().limit());
@@ -51,6 +59,7 @@ absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
   // A model that no engine has seen yet has no outcomes either; the names tell how many classes to
   // expect. A report outlives its model: then the names and the outcomes tell.
   const bool validated = model.ok() && model->proto.has_validation();
+  if (validated) input.validation = model->proto.validation();
   input.num_classes = std::max(
       2, validated ? model->proto.validation().num_classes() : manifest.class_names_size());
 

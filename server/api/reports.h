@@ -3,15 +3,16 @@
 #define ASSAY_SERVER_API_REPORTS_H_
 
 #include "absl/status/statusor.h"
+#include "assay/v1/evaluations.pb.h"
 #include "assay/v1/reports.pb.h"
 #include "server/store/job_store.h"
 
 namespace assay::api {
 
-// The report of what has been committed so far. confidence_level 0: 0.95.
+// The report of what has been committed so far; of `options` the name is ignored.
 absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
                                     const store::EvaluationRecord& evaluation,
-                                    double confidence_level);
+                                    const v1::GetReportRequest& options = v1::GetReportRequest());
 
 }  // namespace assay::api
 

@@ -10,10 +10,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/errors.h"
 
 namespace assay::engine {
+
+namespace bounds {
+class Network;
+}
 
 struct Shape {
   int channels = 0;
@@ -55,6 +62,14 @@ class Classifier {
     double seconds = 0;
   };
   virtual Usage usage() const = 0;
+
+  // The model as a graph of operators with its weights, for methods that must look inside;
+  // kInvalidCondition where it cannot be had, with the operator that stands in the way.
+  virtual absl::StatusOr<std::shared_ptr<const bounds::Network>> network() {
+    return Error(Reason::kInvalidCondition,
+                 "deterministic bounds need a single TorchScript model of supported operators")
+        .ToStatus();
+  }
 };
 
 }  // namespace assay::engine

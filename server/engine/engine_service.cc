@@ -62,6 +62,11 @@ void WriteKept(std::vector<KeptExample> kept, grpc::ServerWriter<rpc::RunEvent>*
 grpc::Status EngineService::Load(grpc::ServerContext* /*context*/, const rpc::LoadRequest* request,
                                  rpc::LoadResponse* response) {
   MutexLock lock(mutex_);
+  if (!request->frost_directory().empty()) {
+    auto frost = FrostPhotographs::Load(request->frost_directory());
+    if (!frost.ok()) return ToGrpcStatus(frost.status());
+    frost_ = *std::move(frost);
+  }
   LoadOptions& options = options_;
   options.model_path = request->model_path();
   options.shape = {request->input_shape().channels(), request->input_shape().height(),
@@ -130,6 +135,7 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
   std::vector<KeptExample> kept;
   TaskContext task{request.condition(), request.seed(), *samples, *classifier_, observer};
   if (request.keep_adversarials()) task.kept = &kept;
+  task.frost = frost_.get();
   const auto attempt =
       [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::StatusOr<std::vector<v1::Outcome>> {
     kept.clear();

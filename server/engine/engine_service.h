@@ -9,6 +9,7 @@
 
 #include "assay/engine/v1/engine.grpc.pb.h"
 #include "common/mutex.h"
+#include "server/engine/corruptions/frost_photographs.h"
 #include "server/engine/torch_classifier.h"
 
 namespace assay::engine {
@@ -33,6 +34,8 @@ class EngineService final : public rpc::EngineService::Service {
   std::atomic<bool> running_ = false;
   Mutex mutex_;  // one call of Load or Run at a time
   LoadOptions options_ ABSL_GUARDED_BY(mutex_);
+  // Null without a directory of photographs.
+  std::shared_ptr<const FrostPhotographs> frost_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<TorchClassifier> classifier_ ABSL_GUARDED_BY(mutex_);
   // The other models of the last task that had any, by path.
   std::map<std::string, std::unique_ptr<TorchClassifier>> others_ ABSL_GUARDED_BY(mutex_);

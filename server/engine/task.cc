@@ -8,6 +8,8 @@
 #include "common/errors.h"
 #include "server/engine/attacks/driver.h"
 #include "server/engine/attacks/registry.h"
+#include "server/engine/bounds/run.h"
+#include "server/engine/certification/conformal.h"
 #include "server/engine/certification/randomized_smoothing.h"
 #include "server/engine/corruptions/run.h"
 #include "server/engine/parallel.h"
@@ -68,21 +70,26 @@ v1::Outcome MakeOutcome(int64_t sample, int label, const Prediction& prediction)
 absl::Status ForwardAll(const TaskContext& task, size_t visits,
                         const std::function<void(size_t i, float* pixels)>& read,
                         const std::function<void(size_t i, const float* logits)>& done) {
+  return ForwardItems(task, task.samples.size(), visits, read, done);
+}
+
+absl::Status ForwardItems(const TaskContext& task, size_t items, size_t visits,
+                          const std::function<void(size_t item, float* pixels)>& read,
+                          const std::function<void(size_t item, const float* logits)>& done) {
   Classifier& classifier = task.classifier;
   const size_t image_size = classifier.shape().size();
   const auto batch_size = static_cast<size_t>(classifier.batch_size());
   const auto classes = static_cast<size_t>(classifier.num_classes());
   std::vector<float> images(batch_size * image_size), logits(batch_size * classes);
-  const size_t total = task.samples.size();
-  for (size_t first = 0; first < total; first += batch_size) {
+  for (size_t first = 0; first < items; first += batch_size) {
     if (task.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
-    const size_t count = std::min(batch_size, total - first);
+    const size_t count = std::min(batch_size, items - first);
     ParallelFor(classifier.threads(), count, visits * image_size,
                 [&](size_t slot) { read(first + slot, &images[slot * image_size]); });
     ASSAY_RETURN_IF_ERROR(classifier.Forward(images.data(), logits.data()));
     for (size_t slot = 0; slot < count; ++slot) done(first + slot, &logits[slot * classes]);
-    task.observer.OnProgress(static_cast<int64_t>(first + count),
-                             static_cast<double>(first + count) / static_cast<double>(total));
+    task.observer.OnProgress(static_cast<int64_t>((first + count) * task.samples.size() / items),
+                             static_cast<double>(first + count) / static_cast<double>(items));
   }
   return absl::OkStatus();
 }
@@ -100,8 +107,12 @@ absl::StatusOr<std::vector<v1::Outcome>> RunTask(const TaskContext& task) {
   const std::string& family = task.condition.family();
   if (family == kFamilyClean) return RunClean(task);
   if (family == kFamilyCorruption) return RunCorruption(task);
+  if (family == kFamilySequence) return RunSequence(task);
   if (family == kFamilySmoothing) return RunRandomizedSmoothing(task);
+  if (family == kFamilyBounds) return RunBounds(task);
+  if (family == kFamilyConformal) return RunConformal(task);
   if (family == kFamilyAttack) {
+    if (const TaskMethod run = TaskMethodNamed(task.condition.method())) return run(task);
     ASSAY_ASSIGN_OR_RETURN(const auto attack, MakeAttack(task.condition, task.classifier.shape()));
     return RunAttack(task, *attack);
   }

@@ -10,10 +10,13 @@
 #include "absl/status/statusor.h"
 #include "assay/v1/outcomes.pb.h"
 #include "assay/v1/types.pb.h"
+#include "common/condition.h"
 #include "server/engine/classifier.h"
 #include "server/engine/random.h"
 
 namespace assay::engine {
+
+class FrostPhotographs;  // corruptions/frost_photographs.h
 
 // The samples of one task. Thread-safe for reading.
 class SampleSource {
@@ -53,8 +56,10 @@ struct TaskContext {
   std::vector<Classifier*> others = {};
   // Where adversarial examples go, in no order; nullptr: nowhere.
   std::vector<KeptExample>* kept = nullptr;
+  // The published frost photographs; nullptr: none.
+  const FrostPhotographs* frost = nullptr;
 
-  RandomKey random_key() const { return RandomKey(seed, condition.id()); }
+  RandomKey random_key() const { return RandomKey(seed, RandomnessId(condition)); }
 };
 
 // The outcomes of every sample of the task, in order; or the first error. kCancelled when the
@@ -80,6 +85,11 @@ v1::Outcome MakeOutcome(int64_t sample, int label, const Prediction& prediction)
 absl::Status ForwardAll(const TaskContext& task, size_t visits,
                         const std::function<void(size_t i, float* pixels)>& read,
                         const std::function<void(size_t i, const float* logits)>& done);
+// Likewise for `items` passes, the same number for every sample and one sample after the other;
+// `read` is called from several threads, `done` from the calling one, in order.
+absl::Status ForwardItems(const TaskContext& task, size_t items, size_t visits,
+                          const std::function<void(size_t item, float* pixels)>& read,
+                          const std::function<void(size_t item, const float* logits)>& done);
 
 }  // namespace assay::engine
 

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
 #include <torch/version.h>
@@ -15,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/errors.h"
+#include "server/engine/bounds/torch_network.h"
 #include "server/engine/numerics.h"
 #include "server/engine/random.h"
 #include "server/engine/threads.h"
@@ -32,6 +34,8 @@ constexpr double kFrozenTolerance = 1e-4;
 // Relative error of a directional derivative in float32 that is still no cause for a warning.
 constexpr double kGradientTolerance = 0.05;
 constexpr int kProbeBatch = 4;
+// Passes of the same images that must agree; AutoAttack compares as many.
+constexpr int kProbePasses = 5;
 
 // The part of LibTorch's error texts that a user can use: from "RuntimeError: " on, or the first
 // line.
@@ -79,6 +83,18 @@ absl::Status Guarded(Reason reason, absl::string_view what, const Body& body) {
       return Error(Reason::kOutOfMemory, "the device is out of memory");
     return Error(reason, absl::StrCat(what, ": ", Shorten(text)));
   }
+}
+
+// Whether the code asks for gradients by itself.
+bool CallsAutograd(const torch::jit::Block& block) {
+  for (const torch::jit::Node* node : block.nodes()) {
+    const std::string kind = node->kind().toQualString();
+    if (kind == "aten::grad" || kind == "aten::backward") return true;
+    for (const torch::jit::Block* inner : node->blocks()) {
+      if (CallsAutograd(*inner)) return true;
+    }
+  }
+  return false;
 }
 
 at::MemoryFormat Format(const std::string& name) {
@@ -136,6 +152,19 @@ class Loaded final : public TorchClassifier {
     return status;
   }
 
+  absl::StatusOr<std::shared_ptr<const bounds::Network>> network() override {
+    if (network_ == nullptr) {
+      ASSAY_RETURN_IF_ERROR(Guarded(
+          Reason::kInvalidCondition, "the operators of the model cannot be read for bounds", [&] {
+            c10::InferenceMode no_gradients;
+            auto network = bounds::ReadNetwork(original_, shape_);
+            if (network.ok()) network_ = *std::move(network);
+            return network.status();
+          }));
+    }
+    return network_;
+  }
+
   absl::Status HalveBatch() override {
     if (batch_size_ == 1) {
       return Error(Reason::kOutOfMemory,
@@ -163,7 +192,24 @@ class Loaded final : public TorchClassifier {
     module_.eval();
     for (at::Tensor parameter : module_.parameters()) parameter.requires_grad_(false);
     original_ = module_;
-    return absl::OkStatus();
+    return FindAutograd();
+  }
+
+  // Functions of the file that compute gradients: a defence that adapts to each image while it
+  // answers. Attacks differentiate the model as it is, not what it does to its own gradients.
+  absl::Status FindAutograd() {
+    return Guarded(Reason::kInvalidModel, "its code cannot be read", [&] {
+      for (torch::jit::Function* function : module_._ivalue()->compilation_unit()->get_functions()) {
+        if (!function->isGraphFunction()) continue;
+        if (!CallsAutograd(*torch::jit::toGraphFunction(*function).graph()->block())) continue;
+        autograd_in_ = function->name();
+        Warn(absl::StrCat("its function '", autograd_in_,
+                          "' computes gradients by itself; gradient attacks may mislead (see "
+                          "docs/checks.md)"));
+        break;
+      }
+      return absl::OkStatus();
+    });
   }
 
   // Deterministic images: noise around grey, the first one uniform grey.
@@ -217,9 +263,13 @@ class Loaded final : public TorchClassifier {
     validation_.mutable_input_shape()->set_height(shape_.height);
     validation_.mutable_input_shape()->set_width(shape_.width);
 
-    std::vector<float> first(RowSize(kProbeBatch)), second(first.size());
+    std::vector<float> first(RowSize(kProbeBatch)), next(first.size());
     ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), kProbeBatch, first.data()));
-    ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), kProbeBatch, second.data()));
+    bool same = true;
+    for (int pass = 1; pass < kProbePasses; ++pass) {
+      ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), kProbeBatch, next.data()));
+      same = same && std::memcmp(first.data(), next.data(), first.size() * sizeof(float)) == 0;
+    }
     int broken_rows = 0;
     for (int row = 0; row < kProbeBatch; ++row) {
       const float* logits = &first[static_cast<size_t>(row * num_classes_)];
@@ -236,10 +286,9 @@ class Loaded final : public TorchClassifier {
     if (broken_rows > 0) {
       Warn("logits are not finite on some grey or random images; such samples are undecided");
     }
-    validation_.set_deterministic(
-        std::memcmp(first.data(), second.data(), first.size() * sizeof(float)) == 0);
+    validation_.set_deterministic(same);
     if (!validation_.deterministic()) {
-      Warn("two passes of the same images gave different logits; outcomes are not reproducible");
+      Warn("passes of the same images gave different logits; outcomes are not reproducible");
     }
     bool probabilities = true;
     for (int row = 0; row < kProbeBatch; ++row) {
@@ -261,6 +310,11 @@ class Loaded final : public TorchClassifier {
   // A forward pass failed: most likely the images do not suit the model.
   absl::Status ExplainForwardError(const absl::Status& status) {
     if (ReasonOf(status) != Reason::kModelFailed) return status;
+    if (!autograd_in_.empty()) {
+      return Error(Reason::kModelFailed,
+                   absl::StrCat(status.message(), "; its function '", autograd_in_,
+                                "' computes gradients, and passes are made without"));
+    }
     const std::string shape = absl::StrCat(shape_.channels, "x", shape_.height, "x", shape_.width);
     for (const auto& parameter : module_.named_parameters()) {
       if (parameter.value.dim() != 4) continue;
@@ -373,8 +427,8 @@ class Loaded final : public TorchClassifier {
     validation_.set_differentiable(!errors.empty());
     if (errors.empty()) {
       Warn(
-          "its gradient is zero on random images; gradient attacks will fail (see "
-          "docs/conditions.md)");
+          "its gradient is zero or not finite on random images; gradient attacks will fail (see "
+          "docs/checks.md)");
       return absl::OkStatus();
     }
     std::sort(errors.begin(), errors.end());
@@ -537,10 +591,14 @@ class Loaded final : public TorchClassifier {
   const Shape shape_;
   const at::Device device_;
   torch::jit::Module original_, module_;
+  // The function of the file that computes gradients; empty without.
+  std::string autograd_in_;
   int num_classes_ = 0;
   int batch_size_ = 0;
   std::string format_ = kNchw, chosen_format_;
   v1::ModelValidation validation_;
+  // Read when first asked for.
+  std::shared_ptr<const bounds::Network> network_;
   Usage usage_;
 };
 

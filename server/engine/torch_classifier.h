@@ -1,5 +1,5 @@
-// A TorchScript model on one device as a Classifier, and its validation at load. The only file of
-// the engine proper that includes LibTorch is torch_classifier.cc.
+// A TorchScript model on one device as a Classifier, and its validation at load. The only files of
+// the engine proper that include LibTorch are torch_classifier.cc and bounds/torch_network.cc.
 #ifndef ASSAY_SERVER_ENGINE_TORCH_CLASSIFIER_H_
 #define ASSAY_SERVER_ENGINE_TORCH_CLASSIFIER_H_
 

@@ -8,6 +8,7 @@
 
 #include "common/condition.h"
 #include "server/report/statistics.h"
+#include "server/report/targeted_report.h"
 
 namespace assay::report {
 namespace {
@@ -22,7 +23,10 @@ void FillStages(const std::map<std::string, int64_t>& successes, RateMaker& rate
                 const v1::ConditionReport& report, v1::AttackReport* total) {
   int64_t robust = report.correct();
   for (const auto& [stage, count] : successes) robust += count;
-  for (const std::string& name : AutoAttackStages()) {
+  v1::Condition condition;
+  *condition.mutable_parameters() = report.parameters();
+  for (const v1::Condition& part : AutoAttackStages(condition)) {
+    const std::string& name = part.method();
     const auto found = successes.find(name);
     const int64_t count = found == successes.end() ? 0 : found->second;
     robust -= count;
@@ -94,6 +98,7 @@ void FillAttack(const ResolvedCondition& condition, RateMaker& rates, v1::Condit
   total.set_zero_gradients(zero_gradients);
   total.set_nonfinite_gradients(nonfinite_gradients);
   total.set_unconfirmed_candidates(unconfirmed);
+  FillTargeted(condition, rates, &total);
   if (report->method() == "autoattack") FillStages(stages, rates, *report, &total);
   for (v1::ClassReport& c : *report->mutable_classes()) {
     v1::ClassAttackReport& own = *c.mutable_attack();

@@ -2,15 +2,25 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <deque>
+#include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "common/condition.h"
 #include "common/errors.h"
+#include "server/report/attack_checks.h"
 #include "server/report/attack_report.h"
+#include "server/report/bounds_report.h"
 #include "server/report/certification_report.h"
 #include "server/report/classwise.h"
+#include "server/report/conformal_report.h"
+#include "server/report/corruption_summary.h"
 #include "server/report/rates.h"
 #include "server/report/resolved_outcomes.h"
+#include "server/report/security_curve.h"
+#include "server/report/sequence_report.h"
+#include "server/report/smoothing_parameters.h"
 #include "server/report/statistics.h"
 
 namespace assay::report {
@@ -26,6 +36,14 @@ absl::Status CheckInput(const ReportInput& input) {
   if (input.num_classes < 1) {
     return Error(Reason::kInternal, absl::StrCat("a report over ", input.num_classes, " classes"));
   }
+  const bool recomputes = input.alpha != 0 || input.n != 0;
+  if (recomputes && std::none_of(input.conditions.begin(), input.conditions.end(),
+                                 [](const ConditionOutcomes& condition) {
+                                   return condition.condition.family() == kFamilySmoothing;
+                                 })) {
+    return InvalidFields({{input.alpha != 0 ? "alpha" : "n",
+                           "the evaluation has no smoothing condition to certify again"}});
+  }
   absl::flat_hash_set<std::string> ids;
   for (const ConditionOutcomes& condition : input.conditions) {
     if (!ids.insert(condition.condition.id()).second) {
@@ -40,6 +58,12 @@ absl::Status CheckInput(const ReportInput& input) {
     }
   }
   return absl::OkStatus();
+}
+
+CertificationOptions OptionsOf(const ReportInput& input) {
+  const v1::ImageShape& shape = input.shape;
+  return {input.alpha, input.n, input.expected_samples,
+          int64_t{shape.channels()} * shape.height() * shape.width()};
 }
 
 std::vector<std::string> ClassNames(const ReportInput& input) {
@@ -87,8 +111,13 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
   const FisherExact fisher(static_cast<int64_t>(most_samples));
   RateMaker rates(input.confidence_level);
   bool complete = true;
-  for (const ConditionOutcomes& condition : input.conditions) {
-    ASSAY_ASSIGN_OR_RETURN(const ResolvedCondition resolved, Resolve(condition, input.num_classes));
+  // Where the entries of the report come from.
+  std::vector<const ConditionOutcomes*> sources;
+  std::deque<ConditionOutcomes> at_budgets;
+  const auto add = [&](const ConditionOutcomes& condition) -> absl::Status {
+    sources.push_back(&condition);
+    ASSAY_ASSIGN_OR_RETURN(const ResolvedCondition resolved,
+                           Resolve(condition, input.num_classes, OptionsOf(input)));
     v1::ConditionReport& entry = *report.add_conditions();
     entry.set_id(condition.condition.id());
     entry.set_family(condition.condition.family());
@@ -97,9 +126,42 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
     FillClasswise(resolved, class_names, fisher, rates, &entry);
     entry.set_missing(input.expected_samples - entry.samples());
     complete = complete && entry.missing() == 0;
-    if (resolved.is_attack) FillAttack(resolved, rates, &entry);
+    if (resolved.is_attack) {
+      FillAttack(resolved, rates, &entry);
+      FillChecks(condition.condition, resolved,
+                 input.validation.has_value() ? &*input.validation : nullptr, &entry);
+    }
+    if (condition.condition.family() == kFamilySequence) {
+      ASSAY_RETURN_IF_ERROR(FillSequence(condition.condition, resolved, &entry));
+    }
     if (resolved.smoothing.has_value()) FillCertification(resolved, rates, &entry);
+    if (condition.condition.family() == kFamilyBounds) {
+      ASSAY_RETURN_IF_ERROR(FillBounds(condition.condition, resolved, rates, &entry));
+    }
+    if (condition.condition.family() == kFamilyConformal) {
+      ASSAY_RETURN_IF_ERROR(
+          FillConformal(condition.condition, input.seed, resolved, rates, &entry));
+    }
+    return absl::OkStatus();
+  };
+  for (const ConditionOutcomes& condition : input.conditions) {
+    if (!IsMinimumNorm(condition.condition)) {
+      ASSAY_RETURN_IF_ERROR(add(condition));
+      continue;
+    }
+    // One run, and an entry for each of its budgets.
+    ASSAY_ASSIGN_OR_RETURN(const ResolvedCondition run, Resolve(condition, input.num_classes));
+    const auto curve = SecurityCurve(run, rates);
+    for (v1::Condition& budget : AtEachBudget(condition.condition)) {
+      at_budgets.push_back(AtBudget(condition, std::move(budget)));
+      ASSAY_RETURN_IF_ERROR(add(at_budgets.back()));
+      v1::ConditionReport& entry = *report.mutable_conditions()->rbegin();
+      *entry.mutable_attack()->mutable_security_curve() = curve;
+    }
   }
+  FillComparisons(sources, &report);
+  FillCorruptionSummary(input.reference_errors.has_value() ? &*input.reference_errors : nullptr,
+                        input.shape, &report);
   report.set_complete(complete);
   return report;
 }

@@ -4,10 +4,13 @@
 #define ASSAY_SERVER_REPORT_REPORT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "assay/v1/evaluations.pb.h"
+#include "assay/v1/models.pb.h"
 #include "assay/v1/outcomes.pb.h"
 #include "assay/v1/reports.pb.h"
 
@@ -33,10 +36,19 @@ struct ReportInput {
   int64_t expected_samples = 0;
   std::vector<ConditionOutcomes> conditions;
   std::vector<v1::NumericsFingerprint> numerics;
+  // Of the images; with it the parameter table of corruptions is known.
+  v1::ImageShape shape;
+  // What normalises corruption errors; absent: see corruption_summary.h.
+  std::optional<v1::ReferenceErrors> reference_errors;
+  // What the engine found at load; without it, checks of the model do not apply.
+  std::optional<v1::ModelValidation> validation;
+  // Certificates of smoothing at another failure probability, and from fewer draws; 0: as run.
+  double alpha = 0;
+  int64_t n = 0;
 };
 
-// kInvalidArgument for a confidence level outside (0, 1); kInternal for outcomes that break their
-// own rules.
+// kInvalidArgument for a confidence level outside (0, 1), or an alpha or n that no smoothing
+// condition can have; kInternal for outcomes that break their own rules.
 absl::StatusOr<v1::Report> BuildReport(const ReportInput& input);
 
 }  // namespace assay::report

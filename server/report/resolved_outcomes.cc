@@ -41,14 +41,30 @@ absl::string_view AttackViolation(const ResolvedSample& sample) {
   return "";
 }
 
+// The same for its targets.
+absl::string_view TargetViolation(const v1::Outcome& outcome, int num_classes) {
+  const v1::AttackOutcome& attack = outcome.attack();
+  bool any_success = false;
+  for (const v1::TargetOutcome& target : attack.targets()) {
+    if (target.target() < 0 || target.target() >= num_classes) return "a target is no class";
+    if (target.target() == outcome.label()) return "its label is a target";
+    any_success |= target.success();
+  }
+  if (attack.targets_size() > 0 && any_success != attack.success()) {
+    return "its targets tell another outcome";
+  }
+  return "";
+}
+
 }  // namespace
 
-absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition, int num_classes) {
+absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition, int num_classes,
+                                          const CertificationOptions& options) {
   ResolvedCondition resolved;
   resolved.num_classes = num_classes;
   resolved.is_attack = condition.condition.family() == "attack";
   if (condition.condition.family() == "smoothing") {
-    ASSAY_ASSIGN_OR_RETURN(resolved.smoothing, ParseSmoothingParameters(condition.condition));
+    ASSAY_ASSIGN_OR_RETURN(resolved.smoothing, SmoothingParameters(condition.condition, options));
   }
   resolved.samples.reserve(condition.outcomes.size());
   for (const v1::Outcome& outcome : condition.outcomes) {
@@ -69,8 +85,7 @@ absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition, in
       const absl::Status counts =
           CheckCounts(outcome.smoothing(), *resolved.smoothing, num_classes);
       if (!counts.ok()) return broken(counts.message());
-      sample.certificate = Certify(outcome.smoothing(), resolved.smoothing->sigma,
-                                   resolved.smoothing->n, resolved.smoothing->alpha);
+      sample.certificate = Certify(outcome.smoothing(), *resolved.smoothing);
       column = sample.certificate.prediction < 0 ? num_classes : sample.certificate.prediction;
     } else if (!sample.undecided && (column < 0 || column >= num_classes)) {
       return broken(absl::StrCat("prediction ", column, " of ", num_classes, " classes"));
@@ -81,8 +96,10 @@ absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition, in
     }
     if (resolved.is_attack) {
       if (!outcome.has_attack() && !sample.undecided) return broken("it has no attack record");
-      const absl::string_view violation = AttackViolation(sample);
-      if (!violation.empty()) return broken(violation);
+      for (const absl::string_view violation :
+           {AttackViolation(sample), TargetViolation(outcome, num_classes)}) {
+        if (!violation.empty()) return broken(violation);
+      }
     }
     resolved.samples.push_back(sample);
   }

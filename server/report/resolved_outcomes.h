@@ -40,11 +40,13 @@ struct ResolvedCondition {
   std::vector<ResolvedSample> samples;
   bool is_attack = false;
   // Of the family "smoothing".
-  std::optional<SmoothingParameters> smoothing;
+  std::optional<SmoothingSetting> smoothing;
 };
 
-// The result points into `condition`. kInternal for outcomes that break their own rules.
-absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition, int num_classes);
+// The result points into `condition`. kInternal for outcomes that break their own rules;
+// kInvalidArgument for options that do not suit the condition.
+absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition, int num_classes,
+                                          const CertificationOptions& options = {});
 
 }  // namespace assay::report
 

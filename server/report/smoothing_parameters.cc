@@ -1,33 +1,15 @@
 #include "server/report/smoothing_parameters.h"
 
-#include <string>
+#include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
-#include "common/rational.h"
 
 namespace assay::report {
 namespace {
-
-absl::Status BadParameter(const v1::Condition& condition, absl::string_view name) {
-  return Error(Reason::kInternal, absl::StrCat("condition '", condition.id(),
-                                               "' has no usable parameter '", name, "'"));
-}
-
-absl::StatusOr<Rational> Parameter(const v1::Condition& condition, const std::string& name) {
-  const auto found = condition.parameters().find(name);
-  if (found == condition.parameters().end()) return BadParameter(condition, name);
-  const absl::StatusOr<Rational> value = Rational::Parse(found->second);
-  if (!value.ok() || value->numerator() <= 0) return BadParameter(condition, name);
-  return value;
-}
-
-absl::StatusOr<int64_t> PositiveInteger(const v1::Condition& condition, const std::string& name) {
-  ASSAY_ASSIGN_OR_RETURN(const Rational value, Parameter(condition, name));
-  if (value.denominator() != 1) return BadParameter(condition, name);
-  return value.numerator();
-}
 
 absl::Status CheckHistogram(const google::protobuf::RepeatedPtrField<v1::ClassCount>& histogram,
                             int64_t draws, int num_classes) {
@@ -53,24 +35,58 @@ absl::Status CheckHistogram(const google::protobuf::RepeatedPtrField<v1::ClassCo
 
 }  // namespace
 
-absl::StatusOr<SmoothingParameters> ParseSmoothingParameters(const v1::Condition& condition) {
-  SmoothingParameters parameters;
-  ASSAY_ASSIGN_OR_RETURN(const Rational sigma, Parameter(condition, "sigma"));
-  ASSAY_ASSIGN_OR_RETURN(const Rational alpha, Parameter(condition, "alpha"));
-  ASSAY_ASSIGN_OR_RETURN(parameters.n0, PositiveInteger(condition, "n0"));
-  ASSAY_ASSIGN_OR_RETURN(parameters.n, PositiveInteger(condition, "n"));
-  if (alpha.numerator() >= alpha.denominator()) return BadParameter(condition, "alpha");
-  parameters.sigma = sigma.ToDouble();
-  parameters.alpha = alpha.ToDouble();
-  return parameters;
+absl::StatusOr<SmoothingSetting> SmoothingParameters(const v1::Condition& condition,
+                                                     const CertificationOptions& options) {
+  ASSAY_ASSIGN_OR_RETURN(SmoothingSetting setting, ParseSmoothingSetting(condition));
+  setting.samples = std::max<int64_t>(1, options.samples);
+  setting.dimension = options.dimension;
+  if (options.alpha == 0 && options.n == 0) return setting;
+  std::vector<FieldViolation> violations;
+  // The negation also refuses NaN.
+  const double largest_alpha = setting.mode == SmoothingMode::kAnytime ? 0.5 : 1;
+  if (options.alpha != 0 && !(options.alpha > 0 && options.alpha < largest_alpha)) {
+    violations.push_back({"alpha", absl::StrCat(options.alpha, " is not between 0 and ",
+                                                largest_alpha, " (usual: 0.001)")});
+  }
+  if (options.n < 0 || options.n > setting.n) {
+    violations.push_back(
+        {"n", absl::StrCat(options.n, " is not between 1 and the ", setting.n, " draws of '",
+                           condition.id(),
+                           "'; curve_with_tenfold_n tells how more draws would move the curve")});
+  }
+  if (!violations.empty()) return InvalidFields(std::move(violations));
+  if (options.alpha != 0) setting.alpha = options.alpha;
+  setting.as_if_n = options.n;
+  const int64_t n = options.n != 0 ? options.n : setting.n;
+  const int64_t smallest = SmallestUsefulN(setting);
+  if (n < smallest) {
+    return InvalidFields(
+        {{options.n != 0 ? "n" : "alpha",
+          absl::StrCat("n=", n, " can only abstain at alpha=", setting.sample_alpha(), " in '",
+                       condition.id(), "'; the smallest n that can certify is ", smallest)}});
+  }
+  return setting;
 }
 
-absl::Status CheckCounts(const v1::SmoothingOutcome& outcome, const SmoothingParameters& parameters,
+absl::Status CheckCounts(const v1::SmoothingOutcome& outcome, const SmoothingSetting& setting,
                          int num_classes) {
-  ASSAY_RETURN_IF_ERROR(CheckHistogram(outcome.selection(), parameters.n0, num_classes));
-  ASSAY_RETURN_IF_ERROR(CheckHistogram(outcome.estimation(), parameters.n, num_classes));
+  ASSAY_RETURN_IF_ERROR(CheckHistogram(outcome.selection(), setting.n0, num_classes));
+  ASSAY_RETURN_IF_ERROR(CheckHistogram(outcome.estimation(), setting.n, num_classes));
   if (outcome.undecided_draws() < 0 || outcome.tied_draws() < 0) {
     return Error(Reason::kInternal, "a smoothing outcome has a negative number of draws");
+  }
+  if (setting.mode == SmoothingMode::kAnytime) {
+    const int64_t draws = EstimationDraws(outcome, setting);
+    if (draws > setting.n) {
+      return Error(Reason::kInternal,
+                   absl::StrCat("an outcome of at most ", setting.n, " draws has ", draws));
+    }
+    if (outcome.best_count() < 0 || outcome.best_count() > outcome.best_draws() ||
+        outcome.best_draws() > draws) {
+      return Error(Reason::kInternal,
+                   absl::StrCat("the best moment of a smoothing outcome has ", outcome.best_count(),
+                                " of ", outcome.best_draws(), " draws"));
+    }
   }
   return absl::OkStatus();
 }

@@ -148,6 +148,7 @@ absl::StatusOr<std::shared_ptr<EnginePool::Engine>> EnginePool::StartEngine(
   request.set_threads(options_.threads);
   request.set_batch_size(numerics ? numerics->batch_size() : options_.batch_size);
   if (numerics) request.set_memory_format(numerics->memory_format());
+  request.set_frost_directory(options_.frost_directory);
   engine_rpc::v1::LoadResponse response;
   ASSAY_RETURN_IF_ERROR(
       engine->process->Load(request, options_.load_timeout_seconds, cancelled, &response));

@@ -33,6 +33,8 @@ struct EnginePoolOptions {
   double load_timeout_seconds = 300;
   // 0: the engine measures and chooses.
   int batch_size = 0;
+  // Of the published frost photographs; empty: none.
+  std::string frost_directory;
 };
 
 // Thread-safe.

@@ -161,7 +161,7 @@ TEST_F(KeptAndOtherModelsTest, OtherModelsMustBeThereFitAndStay) {
         .status();
   };
   const absl::Status unknown = create("nobody");
-  EXPECT_EQ(ReasonOf(unknown), Reason::kInvalidArgument) << unknown;
+  EXPECT_EQ(ReasonOf(unknown), Reason::kInvalidCondition) << unknown;
   EXPECT_THAT(std::string(unknown.message()), HasSubstr("models/nobody"));
 
   // Three classes against four: known at once when both have been validated, else by the engine.

@@ -2,10 +2,13 @@
 // (ASSAY_TEST_DATA, golden/; how they were made is written in its README).
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <set>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "common/smoothing_certificate.h"
 #include "nlohmann/json.hpp"
 #include "tests/integration/zoo_fixture.h"
@@ -128,39 +131,111 @@ TEST_F(RealModelTest, PgdAgreesWithTheReferenceWithinItsSamplingError) {
   EXPECT_LE(pgd.attack().max_distance(), 2.0 / 255 * (1 + 1e-6));
 }
 
-// The original AutoAttack, image by image (standard version, its own random stream).
-TEST_F(RealModelTest, AutoAttackAgreesWithTheOriginalImageByImage) {
-  ASSAY_TEST_DATA_OR_SKIP(golden_path, "golden/autoattack.json");
-  ASSAY_TEST_DATA_OR_SKIP(cnn, "models/cifar10_cnn_a_adv.pt");
-  // A batch that the survivors of so few images can fill.
-  extra_flags_ = {"--threads", "2", "--batch-size", "16"};
-  StartServer();
-  constexpr int64_t kImages = 30;
-  const json golden = ReadJson(golden_path);
-  for (const auto& [norm, condition] : {std::pair{"Linf", "attack/autoattack:norm=linf,eps=2/255"},
-                                        std::pair{"L2", "attack/autoattack:norm=l2,eps=0.25"}}) {
-    const json* block = nullptr;
-    for (const json& candidate : golden) {
-      if (candidate["model"] == "cifar10_cnn_a_adv" && candidate["norm"] == norm) {
-        block = &candidate;
-      }
-    }
-    ASSERT_NE(block, nullptr);
-    Evaluate(cnn, {condition}, kImages);
-    int disagreements = 0;
+// The original AutoAttack, image by image (standard version, its own random stream): one block of
+// the reference, and how many of its images are compared. ASSAY_GOLDEN_ALL=1 compares all, in the
+// better part of an hour.
+struct AutoAttackBlock {
+  const char* model;
+  const char* norm;
+  const char* condition;
+  int64_t images;
+  friend std::ostream& operator<<(std::ostream& out, const AutoAttackBlock& block) {
+    return out << block.model << " " << block.norm;
+  }
+};
+
+class AutoAttackGoldenTest : public RealModelTest,
+                             public ::testing::WithParamInterface<AutoAttackBlock> {
+ protected:
+  static bool All() { return std::getenv("ASSAY_GOLDEN_ALL") != nullptr; }
+
+  // How far beyond or inside its budget the decision is: the smallest perturbation that FMN finds,
+  // relative to eps.
+  std::map<int64_t, double> Margins(const std::string& model, const std::string& norm, double eps,
+                                    const std::vector<int64_t>& images) {
+    std::map<int64_t, double> margins;
+    if (images.empty()) return margins;
+    const auto cifar = Cifar();
+    PickedData data(*cifar, images);
+    Evaluate(model, data, {"attack/fmn:norm=" + norm + ",steps=500"});
     for (const auto& [key, bytes] : Outcomes(last_.name())) {
       v1::Outcome outcome;
-      ASSERT_TRUE(outcome.ParseFromString(bytes));
-      const json& broken = (*block)["broken_by"][static_cast<size_t>(key.second)];
-      const bool ours = !outcome.attack().attacked() || outcome.attack().success();
-      if (ours == !broken.is_null()) continue;
-      ++disagreements;
-      std::cout << norm << " image " << key.second << ": original " << broken << ", ours "
-                << (ours ? "broken by " + outcome.attack().stage() : "robust") << "\n";
+      EXPECT_TRUE(outcome.ParseFromString(bytes));
+      margins[images[static_cast<size_t>(key.second)]] = outcome.attack().distance() / eps;
     }
-    EXPECT_LE(disagreements, 1) << norm;
+    return margins;
   }
+};
+
+TEST_P(AutoAttackGoldenTest, AgreesWithTheOriginalImageByImage) {
+  const AutoAttackBlock& chosen = GetParam();
+  ASSAY_TEST_DATA_OR_SKIP(golden_path, "golden/autoattack.json");
+  ASSAY_TEST_DATA_OR_SKIP(model, absl::StrCat("models/", chosen.model, ".pt"));
+  const json golden = ReadJson(golden_path);
+  const auto block = std::find_if(golden.begin(), golden.end(), [&](const json& candidate) {
+    return candidate["model"] == chosen.model && candidate["norm"] == chosen.norm;
+  });
+  ASSERT_NE(block, golden.end());
+  const int64_t images = All() ? (*block)["n"].get<int64_t>() : chosen.images;
+  // A batch that the survivors of few images can fill.
+  extra_flags_ = {"--threads", "2", "--batch-size", All() ? "64" : "16"};
+  StartServer();
+  Evaluate(model, {chosen.condition}, images);
+
+  // How many images each part of the original and of ours broke; what ours leaves robust.
+  const std::vector<std::string> parts = {"clean", "apgd-ce", "apgd-t", "fab-t", "square"};
+  std::map<std::string, int64_t> original, ours;
+  std::vector<int64_t> disagreements;
+  std::map<int64_t, std::string> descriptions;
+  for (const auto& [key, bytes] : Outcomes(last_.name())) {
+    v1::Outcome outcome;
+    ASSERT_TRUE(outcome.ParseFromString(bytes));
+    const json& reference = (*block)["broken_by"][static_cast<size_t>(key.second)];
+    const std::string by = reference.is_null() ? "none" : reference.get<std::string>();
+    const v1::AttackOutcome& attack = outcome.attack();
+    const std::string by_ours = !attack.attacked() ? "clean"
+                                : attack.success() ? attack.stage()
+                                                   : "none";
+    ++original[by];
+    ++ours[by_ours];
+    if ((by == "none") == (by_ours == "none")) continue;
+    disagreements.push_back(key.second);
+    descriptions[key.second] = "broken by " + by + " in the original, by " + by_ours + " here";
+  }
+  const auto margins = Margins(model, absl::AsciiStrToLower(chosen.norm),
+                               (*block)["eps"].get<double>(), disagreements);
+  for (const int64_t image : disagreements) {
+    std::cout << chosen << " image " << image << ": " << descriptions[image]
+              << "; nearest adversarial example at " << margins.at(image) << " eps\n";
+  }
+  // Within one image in a hundred, after each part and image by image.
+  const int64_t allowed = (images + 99) / 100;
+  int64_t robust_original = images, robust_ours = images;
+  for (const std::string& part : parts) {
+    robust_original -= original[part];
+    robust_ours -= ours[part];
+    std::cout << chosen << " robust after " << part << ": original " << robust_original << ", ours "
+              << robust_ours << " of " << images << "\n";
+    EXPECT_LE(std::abs(robust_ours - robust_original), allowed) << part;
+  }
+  EXPECT_LE(static_cast<int64_t>(disagreements.size()), allowed);
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Blocks, AutoAttackGoldenTest,
+    ::testing::Values(
+        AutoAttackBlock{"cifar10_cnn_a_adv", "Linf", "attack/autoattack:norm=linf,eps=2/255", 40},
+        AutoAttackBlock{"cifar10_cnn_a_adv", "L2", "attack/autoattack:norm=l2,eps=0.25", 24},
+        AutoAttackBlock{"cifar10_cnn_a_adv", "L1", "attack/autoattack:norm=l1,eps=4", 24},
+        AutoAttackBlock{"cifar10_wong_small_l2_36px", "L2", "attack/autoattack:norm=l2,eps=36/255",
+                        20},
+        AutoAttackBlock{"cifar10_sri_resnet_b_adv", "Linf", "attack/autoattack:norm=linf,eps=2/255",
+                        3},
+        AutoAttackBlock{"cifar10_vit_pgd_2_3_16", "Linf", "attack/autoattack:norm=linf,eps=2/255",
+                        6}),
+    [](const ::testing::TestParamInfo<AutoAttackBlock>& row) {
+      return std::string(row.param.model) + "_" + row.param.norm;
+    });
 
 // Counts of the original certify code and ours are two samples of one binomial distribution.
 TEST_F(RealModelTest, SmoothingCountsAgreeWithTheReferenceWithinTheirSamplingError) {
@@ -200,7 +275,7 @@ TEST_F(RealModelTest, SmoothingCountsAgreeWithTheReferenceWithinTheirSamplingErr
           std::sqrt(std::max(p * (1 - p), 1e-3) * (1.0 / n + 1.0 / reference_n));
       EXPECT_NEAR(counts[k] / n, p, 5 * deviation) << "sample " << row["index"] << " class " << k;
     }
-    const Certificate certificate = Certify(outcome.smoothing(), 0.25, n, 0.001);
+    const Certificate certificate = Certify(outcome.smoothing(), {0.25, n, 0.001});
     same_prediction += certificate.prediction == row["prediction"].get<int>() ? 1 : 0;
   }
   // A fifth of the reference's draws abstains a little more often, and never names another class.

@@ -25,8 +25,12 @@
 //   standard normal noise at every call softmax.pt           the softmax of the linear logits:
 //   probabilities instead of logits nan.pt               NaN logits (and gradient) for every image
 //   nan_some.pt          NaN logits for the images whose mean is above 0.5, otherwise linear
+//   nan_bright.pt        likewise, but the other images have a gradient (nan_some's is NaN)
 //   wrong_shape.pt       N x 2 x 2 instead of N x 4
 //   wrong_count.pt       N - 1 rows instead of N
+//   adapts.pt            in passes that ask for gradients, moves the image along a gradient that it
+//   computes by itself; otherwise linear
+//   adapts_always.pt     likewise in every pass, which fails where there are no gradients
 //   tuple_output.pt      a tuple (linear logits, mean of each image)
 //   double_output.pt     the linear logits as float64
 //   raises.pt            raises "assay test model: always raises"
@@ -265,6 +269,19 @@ constexpr Behaviour kBehaviours[] = {
      "def forward(self, x: Tensor) -> Tensor:\n"
      "    y = self.logits(x)\n"
      "    return y + torch.randn_like(y)\n"},
+    {"adapts",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    y = self.logits(x)\n"
+     "    if y.requires_grad:\n"
+     "        g = torch.autograd.grad([y.sum()], [x], None, True)[0]\n"
+     "        if g is not None:\n"
+     "            y = self.logits(x - 0.1 * torch.sign(g))\n"
+     "    return y\n"},
+    {"adapts_always",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    y = self.logits(x)\n"
+     "    g = torch.autograd.grad([y.sum()], [x])[0]\n"
+     "    return y if g is None else self.logits(x + g)\n"},
     {"softmax",
      "def forward(self, x: Tensor) -> Tensor:\n"
      "    return torch.softmax(self.logits(x), 1)\n"},
@@ -276,6 +293,10 @@ constexpr Behaviour kBehaviours[] = {
      "    y = self.logits(x)\n"
      "    bright = x.flatten(1).mean(1, True) > 0.5\n"
      "    return torch.where(bright, y * float('nan'), y)\n"},
+    {"nan_bright",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    bright = x.flatten(1).mean(1, True) > 0.5\n"
+     "    return self.logits(x).masked_fill(bright, float('nan'))\n"},
     {"wrong_shape",
      "def forward(self, x: Tensor) -> Tensor:\n"
      "    return self.logits(x).reshape([-1, 2, 2])\n"},

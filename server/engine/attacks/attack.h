@@ -16,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "server/engine/classifier.h"
 #include "server/engine/random.h"
 
@@ -53,6 +54,9 @@ class AttackState {
   virtual Need need() const = 0;
   // The point to evaluate: in [0, 1], and inside the budget unless leaves_budget or minimum_norm.
   virtual const std::vector<float>& point() const = 0;
+  // Whether a misclassified point ends the sample. No for the passes of methods for random models
+  // that judge by what comes after: of two passes at one point only one may be wrong.
+  virtual bool counts() const { return true; }
   // Name of the part at work, for attacks made of several; empty otherwise.
   virtual const char* stage() const { return ""; }
   // The class that the model must give the point; kAnyButLabel for untargeted attacks.
@@ -85,6 +89,8 @@ class Attack {
   virtual bool minimum_norm() const { return false; }
   // What is compared with eps and recorded as the distance.
   virtual double Measure(const float* point, const float* image, size_t n) const;
+  // kInvalidCondition where the attack means nothing for a model of so many classes.
+  virtual absl::Status CheckClasses(int /*num_classes*/) const { return absl::OkStatus(); }
   // Passes (a backward counts as two) of a sample that survives; for progress.
   virtual double work() const = 0;
 };

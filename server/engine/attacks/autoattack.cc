@@ -1,6 +1,6 @@
-// AutoAttack, version "standard" (Croce and Hein, ICML 2020): apgd-ce, apgd-t, fab-t and square,
-// one after the other on what is still robust; the pointwise worst case. Samples are independent of
-// each other, so each goes through the parts by itself.
+// AutoAttack (Croce and Hein, ICML 2020): the attacks of its version, one after the other on what
+// is still robust; the pointwise worst case. Samples are independent of each other, so each goes
+// through the parts by itself.
 #include <utility>
 
 #include "common/condition.h"
@@ -21,24 +21,30 @@ class SequenceState final : public AttackState {
   SequenceState(const std::vector<Part>& parts, const AttackTarget& target, const RandomKey& random)
       : parts_(parts), target_(target), random_(random) {
     Begin();
+    SkipFinished();
   }
   Need need() const override { return state_ == nullptr ? Need::kDone : state_->need(); }
   const std::vector<float>& point() const override { return state_->point(); }
   const char* stage() const override {
     return part_ < parts_.size() ? parts_[part_].name.c_str() : "";
   }
+  bool counts() const override { return state_->counts(); }
   void LogitGradient(const float* logits, float* derivative) const override {
     state_->LogitGradient(logits, derivative);
   }
   void Step(const float* logits, const float* gradient) override {
     state_->Step(logits, gradient);
+    SkipFinished();
+  }
+
+ private:
+  void SkipFinished() {
     while (state_ != nullptr && state_->need() == Need::kDone) {
       ++part_;
       Begin();
     }
   }
 
- private:
   void Begin() {
     state_.reset();
     if (part_ == parts_.size()) return;
@@ -82,16 +88,17 @@ class Sequence final : public Attack {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Attack>> MakeAutoAttack(Params& params, const Shape& shape) {
-  const std::string budget = ":norm=" + params.Text("norm") + ",eps=" + params.Text("eps");
+  v1::Condition condition;
+  for (const char* name : {"norm", "eps", "version", "parts"}) {
+    (*condition.mutable_parameters())[name] = params.Text(name);
+  }
   ASSAY_RETURN_IF_ERROR(params.status());
   std::vector<Part> parts;
-  for (const std::string& name : AutoAttackStages()) {
-    // Each part with the published settings, which are its defaults.
-    ASSAY_ASSIGN_OR_RETURN(const auto conditions,
-                           ParseConditions({std::string(kFamilyAttack) + "/" + name + budget}));
-    ASSAY_ASSIGN_OR_RETURN(auto attack, MakeAttack(conditions[0], shape));
-    parts.push_back({name, std::move(attack)});
+  for (const v1::Condition& stage : AutoAttackStages(condition)) {
+    ASSAY_ASSIGN_OR_RETURN(auto attack, MakeAttack(stage, shape));
+    parts.push_back({stage.method(), std::move(attack)});
   }
+  if (parts.empty()) return Error(Reason::kInvalidCondition, "autoattack without parts");
   return std::unique_ptr<Attack>(std::make_unique<Sequence>(std::move(parts)));
 }
 

@@ -3,39 +3,27 @@
 #include <algorithm>
 #include <cmath>
 
+#include "server/engine/attacks/array_kernels.h"
+
 namespace assay::engine {
-namespace {
-
-double SquaredNorm(const float* x, size_t n) {
-  double sum = 0;
-  for (size_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * x[i];
-  return sum;
-}
-
-}  // namespace
 
 double Distance(Norm norm, const float* a, const float* b, size_t n) {
-  double result = 0;
-  for (size_t i = 0; i < n; ++i) {
-    const double difference = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-    switch (norm) {
-      case Norm::kLinf:
-        result = std::max(result, difference);
-        break;
-      case Norm::kL2:
-        result += difference * difference;
-        break;
-      case Norm::kL1:
-        result += difference;
-        break;
-      case Norm::kL0:
-        result += difference > 0 ? 1 : 0;
-        break;
-      case Norm::kNone:
-        break;
+  switch (norm) {
+    case Norm::kLinf:
+      return Largest(a, b, n);
+    case Norm::kL2:
+      return std::sqrt(SquaredSum(a, b, n));
+    case Norm::kL1:
+      return AbsoluteSum(a, b, n);
+    case Norm::kL0: {
+      size_t count = 0;
+      for (size_t i = 0; i < n; ++i) count += a[i] != b[i] ? 1 : 0;
+      return static_cast<double>(count);
     }
+    case Norm::kNone:
+      break;
   }
-  return norm == Norm::kL2 ? std::sqrt(result) : result;
+  return 0;
 }
 
 double Attack::Measure(const float* point, const float* image, size_t n) const {
@@ -64,18 +52,70 @@ void Budget::Project(std::vector<float>* x) const {
     for (size_t i = 0; i < size_; ++i) p[i] = std::min(std::max(p[i], lower_[i]), upper_[i]);
     return;
   }
+  if (norm_ == Norm::kL1) {
+    ProjectL1(p);
+  } else {
+    ProjectL2(p);
+  }
+}
+
+void Budget::ProjectL2(float* p) const {
   // Storing x in float32 moves the distance by a few 1e-8; shrink until the stored point is inside.
   double shrink = 1;
   for (double distance = Distance(norm_, p, image_, size_); distance > eps_;
        distance = Distance(norm_, p, image_, size_)) {
-    const double scale = eps_ / distance * shrink;
-    for (size_t i = 0; i < size_; ++i) {
-      p[i] = static_cast<float>(image_[i] + (static_cast<double>(p[i]) - image_[i]) * scale);
-    }
+    const auto scale = static_cast<float>(eps_ / distance * shrink);
+    for (size_t i = 0; i < size_; ++i) p[i] = image_[i] + (p[i] - image_[i]) * scale;
     shrink -= 1e-7;
   }
   // Clipping moves every coordinate towards the image, so it cannot leave the ball.
   for (size_t i = 0; i < size_; ++i) p[i] = std::min(std::max(p[i], 0.0F), 1.0F);
+}
+
+// With the multiplier t >= 0 of the ball's constraint, value i of the projection keeps its side of
+// the image and moves by min(max(|p_i - x_i| - t, 0), room_i), where room_i is what the box leaves
+// there. The sum of these falls with t, piecewise linearly; t is where it comes down to eps.
+void Budget::ProjectL1(float* p) const {
+  if (Distance(norm_, p, image_, size_) <= eps_) {
+    for (size_t i = 0; i < size_; ++i) p[i] = std::min(std::max(p[i], 0.0F), 1.0F);
+    return;
+  }
+  std::vector<float> wish(size_), room(size_);
+  for (size_t i = 0; i < size_; ++i) {
+    const float change = p[i] - image_[i];
+    wish[i] = std::abs(change);
+    room[i] = change > 0 ? 1.0F - image_[i] : image_[i];
+  }
+  double t = 0;
+  Ramp moved = Shrunk(wish.data(), room.data(), t, size_);
+  if (moved.value > eps_) {
+    // Newton's method, kept between a point that moves too far and one that does not.
+    double low = 0, high = Largest(wish.data(), size_);
+    constexpr int kMaxPasses = 200;
+    for (int pass = 0; pass < kMaxPasses && std::abs(moved.value - eps_) > 1e-12 * eps_; ++pass) {
+      (moved.value > eps_ ? low : high) = t;
+      const double newton = moved.slope > 0 ? t + (moved.value - eps_) / moved.slope : high;
+      t = newton > low && newton < high ? newton : 0.5 * (low + high);
+      moved = Shrunk(wish.data(), room.data(), t, size_);
+    }
+  }
+  // Storing x in float32 moves the distance by a few 1e-8 for each value; raise t until the stored
+  // point is inside.
+  const std::vector<float> wanted(p, p + size_);
+  double raise = 1e-9;
+  while (true) {
+    for (size_t i = 0; i < size_; ++i) {
+      const double move = std::min<double>(std::max(wish[i] - t, 0.0), room[i]);
+      // Untouched values keep their bits.
+      p[i] = move == wish[i]
+                 ? wanted[i]
+                 : static_cast<float>(image_[i] + (wanted[i] > image_[i] ? move : -move));
+    }
+    const double excess = Distance(norm_, p, image_, size_) - eps_;
+    if (excess <= 0) return;
+    t += excess / std::max(moved.slope, 1.0) + raise;
+    raise *= 2;
+  }
 }
 
 void Budget::RandomPoint(RandomStream& random, std::vector<float>* x) const {
@@ -84,6 +124,19 @@ void Budget::RandomPoint(RandomStream& random, std::vector<float>* x) const {
   if (norm_ == Norm::kLinf) {
     for (size_t i = 0; i < size_; ++i) {
       p[i] = static_cast<float>(image_[i] + random.Uniform(-eps_, eps_));
+    }
+  } else if (norm_ == Norm::kL1) {
+    // d of d + 1 exponential variables, divided by the sum of all, are uniform in the simplex.
+    std::vector<double> share(size_);
+    const auto exponential = [&] { return -std::log1p(-random.Uniform(0, 1)); };
+    double total = exponential();
+    for (double& value : share) {
+      value = exponential();
+      total += value;
+    }
+    for (size_t i = 0; i < size_; ++i) {
+      const double move = eps_ * share[i] / total;
+      p[i] = static_cast<float>(image_[i] + ((random.Bits() & 1U) != 0 ? move : -move));
     }
   } else {
     // A Gaussian direction, and a radius whose d-th power is uniform.
@@ -102,18 +155,30 @@ void Budget::RandomPoint(RandomStream& random, std::vector<float>* x) const {
   Project(x);
 }
 
+void RandomSpherePoint(Norm norm, double radius, const float* image, size_t n, RandomStream& random,
+                       float* x) {
+  std::vector<float> direction(n);
+  for (float& value : direction) {
+    value = static_cast<float>(norm == Norm::kLinf ? random.Uniform(-1, 1) : random.Normal());
+  }
+  const double length = norm == Norm::kLinf ? Largest(direction.data(), n)
+                        : norm == Norm::kL2 ? std::sqrt(SquaredSum(direction.data(), n))
+                                            : AbsoluteSum(direction.data(), n);
+  const double scale = radius / (length + 1e-12);
+  for (size_t i = 0; i < n; ++i) {
+    const auto moved = static_cast<float>(image[i] + scale * direction[i]);
+    x[i] = std::min(std::max(moved, 0.0F), 1.0F);
+  }
+}
+
 void Budget::RandomBoundaryPoint(RandomStream& random, std::vector<float>* x) const {
   x->resize(size_);
   float* const p = x->data();
-  std::vector<double> direction(size_);
-  double length = 0;
-  for (double& value : direction) {
-    value = norm_ == Norm::kLinf ? random.Uniform(-1, 1) : random.Normal();
-    length = norm_ == Norm::kLinf ? std::max(length, std::abs(value)) : length + value * value;
+  if (norm_ == Norm::kL1) {
+    for (size_t i = 0; i < size_; ++i) p[i] = static_cast<float>(image_[i] + random.Normal());
+  } else {
+    RandomSpherePoint(norm_, eps_, image_, size_, random, p);
   }
-  if (norm_ == Norm::kL2) length = std::sqrt(length);
-  const double scale = eps_ / (length + 1e-12);
-  for (size_t i = 0; i < size_; ++i) p[i] = static_cast<float>(image_[i] + scale * direction[i]);
   Project(x);
 }
 
@@ -127,7 +192,8 @@ void Budget::Ascend(const float* gradient, double step, std::vector<float>* x) c
     }
     return;
   }
-  const double norm = std::sqrt(SquaredNorm(gradient, size_));
+  const double norm =
+      norm_ == Norm::kL1 ? AbsoluteSum(gradient, size_) : std::sqrt(SquaredSum(gradient, size_));
   if (norm > 0) {
     const auto scale = static_cast<float>(step / norm);
     for (size_t i = 0; i < size_; ++i) p[i] += scale * gradient[i];

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
+#include "server/engine/attacks/indicators.h"
+#include "server/engine/attacks/losses.h"
 #include "server/engine/parallel.h"
 
 namespace assay::engine {
@@ -40,10 +42,14 @@ struct Active {
   std::vector<float> logits, gradient;
   // kRound: the rounded point.
   std::vector<float> rounded;
-  // Whether the method goes on after kRound, with its next target.
-  bool goes_on = false;
   // Minimum norm: the nearest misclassified points, nearest first.
   std::vector<Candidate> candidates;
+  // What the attack makes small, along its first run: its gradient passes until it asks for a plain
+  // one.
+  std::vector<float> losses;
+  bool first_run = true;
+  // The attack is over and `state` is an UnconstrainedProbe, whose passes are in no count.
+  bool probing = false;
 
   const std::vector<float>& next_point() const {
     if (purpose == Purpose::kRound) return rounded;
@@ -161,10 +167,63 @@ class Driver {
           active->purpose = Purpose::kConfirm;
           for_forward_.push_back(std::move(active));
         } else {
-          ++finished_;
+          GiveUp(std::move(active));
         }
         return;
     }
+  }
+
+  // The method is done. What it leaves robust is measured, and some of it tried without a budget.
+  void GiveUp(std::unique_ptr<Active> active) {
+    v1::AttackOutcome& attack = *outcomes_[active->sample].mutable_attack();
+    // Losses and gradients of a surrogate say nothing about this model, and only gradient attacks
+    // can fail for want of gradients.
+    const bool measured = !attack.success() && surrogate_ == nullptr && attack.backwards() > 0;
+    if (!measured || active->probing) {
+      if (active->probing) attack.set_unconstrained(v1::AttackOutcome::HELD);
+      ++finished_;
+      return;
+    }
+    // The loss of a minimum-norm method goes up and down across the boundary by design.
+    if (!attack_.minimum_norm()) {
+      const auto angle = BreakPointAngle(active->losses);
+      const auto increasing = IncreasingLoss(active->losses);
+      if (angle.has_value()) attack.set_break_point_angle(*angle);
+      if (increasing.has_value()) attack.set_increasing_loss(*increasing);
+    }
+    if (task_.samples.index(active->sample) % kProbeEvery != 0) {
+      ++finished_;
+      return;
+    }
+    active->probing = true;
+    active->state = std::make_unique<UnconstrainedProbe>(
+        AttackTarget{active->image.data(), image_size_, Label(*active), active->clean_logits.data(),
+                     static_cast<int>(classes_), task_.samples.index(active->sample)});
+    Queue(std::move(active));
+  }
+
+  // After a pass of an UnconstrainedProbe.
+  void StepProbe(std::unique_ptr<Active> active, const Prediction& prediction, const float* logits,
+                 const float* gradient) {
+    // What the model answers there cannot be told: the sample stays untried.
+    if (prediction.undecided) {
+      ++finished_;
+    } else if (!prediction.Is(Label(*active))) {
+      outcomes_[active->sample].mutable_attack()->set_unconstrained(v1::AttackOutcome::FOOLED);
+      ++finished_;
+    } else {
+      active->state->Step(logits, gradient);
+      Queue(std::move(active));
+    }
+  }
+
+  // Of the loss that the attack makes small: how far the point is from what it is to be.
+  float Loss(const Active& active, const float* logits) const {
+    const int wanted = active.state->wanted();
+    const int classes = static_cast<int>(classes_);
+    return static_cast<float>(wanted == AttackState::kAnyButLabel
+                                  ? Margin(logits, classes, Label(active))
+                                  : -Margin(logits, classes, wanted));
   }
 
   // Whether a prediction makes the point adversarial, the budget aside.
@@ -188,7 +247,8 @@ class Driver {
         [](double value, const Candidate& candidate) { return value < candidate.distance; });
     const auto added = all.insert(place, Candidate{point, distance, verified});
     if (verified) all.erase(added + 1, all.end());
-    if (all.size() > kMaxCandidates) all.pop_back();
+    // The farthest stays: it is verified, or the one that is most surely across the boundary.
+    if (all.size() > kMaxCandidates) all.erase(all.end() - 2);
   }
 
   std::vector<std::unique_ptr<Active>> Take(std::deque<std::unique_ptr<Active>>& queue) {
@@ -218,9 +278,10 @@ class Driver {
         },
         logits_.data(), gradients_.data()));
 
-    enum class Next { kStepped, kVerify, kUndecided };
+    enum class Next { kStepped, kVerify, kUndecided, kProbed };
     std::vector<Next> next(batch.size());
     std::vector<char> zero(batch.size()), nonfinite(batch.size());
+    std::vector<Prediction> probed(batch.size());
     ParallelFor(task_.classifier.threads(), batch.size(), 8 * image_size_, [&](size_t slot) {
       Active& active = *batch[slot];
       const float* logits = &logits_[slot * classes_];
@@ -234,10 +295,18 @@ class Driver {
       }
       nonfinite[slot] = poison != 0.0F || std::isnan(poison);
       zero[slot] = !nonfinite[slot] && magnitude == 0.0F;
+      if (active.probing) {
+        probed[slot] = prediction;
+        // As where the logits are not finite: there is no way on.
+        if (nonfinite[slot]) probed[slot].undecided = true;
+        next[slot] = Next::kProbed;
+        return;
+      }
+      if (active.first_run) active.losses.push_back(Loss(active, logits));
       if (prediction.undecided) {
         next[slot] = Next::kUndecided;
-      } else if (surrogate_ == nullptr && !attack_.minimum_norm() && Fools(active, prediction) &&
-                 Inside(active)) {
+      } else if (surrogate_ == nullptr && !attack_.minimum_norm() && active.state->counts() &&
+                 Fools(active, prediction) && Inside(active)) {
         active.logits.assign(logits, logits + classes_);
         active.gradient.assign(gradient, gradient + image_size_);
         next[slot] = Next::kVerify;
@@ -252,6 +321,11 @@ class Driver {
       }
     });
     for (size_t slot = 0; slot < batch.size(); ++slot) {
+      if (next[slot] == Next::kProbed) {
+        StepProbe(std::move(batch[slot]), probed[slot], &logits_[slot * classes_],
+                  &gradients_[slot * image_size_]);
+        continue;
+      }
       v1::AttackOutcome& counts = *outcomes_[batch[slot]->sample].mutable_attack();
       counts.set_forwards(counts.forwards() + 1);
       counts.set_backwards(counts.backwards() + 1);
@@ -269,6 +343,8 @@ class Driver {
         case Next::kUndecided:
           FinishUndecided(batch[slot]->sample);
           break;
+        case Next::kProbed:
+          break;
       }
     }
     return absl::OkStatus();
@@ -283,7 +359,8 @@ class Driver {
       Active& active = *batch[slot];
       const float* logits = &logits_[slot * classes_];
       predictions[slot] = Predict(logits, static_cast<int>(classes_));
-      if (active.purpose == Purpose::kRound || predictions[slot].undecided) return;
+      if (active.probing || active.purpose == Purpose::kRound || predictions[slot].undecided)
+        return;
       const bool fools = Fools(active, predictions[slot]);
       if (active.purpose == Purpose::kConfirm) {
         adversarial[slot] = fools;
@@ -292,18 +369,23 @@ class Driver {
       if (attack_.minimum_norm()) {
         if (fools) Consider(active, true);
       } else {
-        adversarial[slot] = fools && Inside(active);
+        adversarial[slot] = active.state->counts() && fools && Inside(active);
         if (adversarial[slot]) return;
       }
       if (active.purpose == Purpose::kVerify) {
         active.state->Step(active.logits.data(), active.gradient.data());
       } else {
+        active.first_run = active.losses.empty();
         active.state->Step(logits, nullptr);
       }
     });
     for (size_t slot = 0; slot < batch.size(); ++slot) {
       auto& active = batch[slot];
       const Prediction& prediction = predictions[slot];
+      if (active->probing) {
+        StepProbe(std::move(active), prediction, &logits_[slot * classes_], nullptr);
+        continue;
+      }
       v1::AttackOutcome& counts = *outcomes_[active->sample].mutable_attack();
       if (active->purpose == Purpose::kRound) {
         counts.set_survives_rounding(Fools(*active, prediction));
@@ -370,7 +452,6 @@ class Driver {
       target.set_success(true);
       target.set_distance(distance);
     }
-    active->goes_on = !attack_.minimum_norm() && active->state->NextTarget();
     if (first) {
       active->purpose = Purpose::kRound;
       for_forward_.push_back(std::move(active));
@@ -382,7 +463,7 @@ class Driver {
 
   // After a success.
   void Finish(std::unique_ptr<Active> active) {
-    if (active->goes_on) {
+    if (!attack_.minimum_norm() && active->state->NextTarget()) {
       Queue(std::move(active));
     } else {
       ++finished_;
@@ -425,6 +506,7 @@ class Driver {
 
 absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack,
                                                    Classifier* surrogate) {
+  ASSAY_RETURN_IF_ERROR(attack.CheckClasses(task.classifier.num_classes()));
   return Driver(task, attack, surrogate).Run();
 }
 

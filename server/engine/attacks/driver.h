@@ -16,8 +16,9 @@
 
 namespace assay::engine {
 
-// Outcomes in the order of the samples. Errors: those of the classifier, kCancelled, and kInternal
-// when a method leaves its budget. With a surrogate, gradients come from it (same shapes as the
+// Outcomes in the order of the samples. Errors: those of the classifier, kCancelled,
+// kInvalidCondition when the attack does not fit the number of classes, and kInternal when a method
+// leaves its budget. With a surrogate, gradients come from it (same shapes as the
 // task's classifier) and the task's classifier is shown only the points of forward passes:
 // transfer.
 absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack,

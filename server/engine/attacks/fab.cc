@@ -1,13 +1,17 @@
-// Targeted FAB (Croce and Hein, "Minimally distorted adversarial examples with a fast adaptive
-// boundary attack", ICML 2020): for each of the classes that the clean image comes nearest to,
-// steps onto the linearised decision boundary, pulled back towards the image. A minimum-norm
-// method: its points leave the budget, and count inside it only.
+// FAB (Croce and Hein, "Minimally distorted adversarial examples with a fast adaptive boundary
+// attack", ICML 2020): steps onto a linearised decision boundary, pulled back towards the image. A
+// minimum-norm method: its points leave the budget, and count inside it only. Targeted (fab-t), run
+// after run at the boundary of one of the classes that the clean image comes nearest to; untargeted
+// (fab), each step at the boundary that is nearest to first order, for which every class's gradient
+// is needed: one gradient pass for each.
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "common/errors.h"
 #include "common/params.h"
+#include "server/engine/attacks/array_kernels.h"
+#include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/hyperplane.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/attacks/registry.h"
@@ -19,36 +23,49 @@ namespace {
 constexpr double kAlphaMax = 0.1;
 constexpr double kEta = 1.05;
 constexpr double kBeta = 0.9;
+// Of eps: how far from the image restarts begin.
+constexpr double kStartRadius = 0.5;
 
 struct FabParameters {
   Norm norm = Norm::kLinf;
   double eps = 0;
   int64_t steps = 0;
+  int64_t restarts = 0;
+  // 0: untargeted.
   int64_t targets = 0;
 };
 
+// Norm of the gradient that turns a difference of logits into a distance.
+double DualNorm(Norm norm, const float* gradient, size_t n) {
+  if (norm == Norm::kLinf) return AbsoluteSum(gradient, n);
+  return norm == Norm::kL2 ? std::sqrt(SquaredSum(gradient, n)) : Largest(gradient, n);
+}
+
 class FabState final : public AttackState {
  public:
-  FabState(const FabParameters& parameters, const AttackTarget& target)
+  FabState(const FabParameters& parameters, const AttackTarget& target, const RandomKey& random)
       : parameters_(parameters),
         target_(target),
-        targets_(std::min<int64_t>(parameters.targets, target.num_classes - 1)),
+        random_(random, target.index, target.stream),
+        runs_(parameters.restarts * (parameters.targets > 0
+                                         ? std::min<int64_t>(parameters.targets, others())
+                                         : std::min(1, others()))),
         from_here_(target.size),
         from_image_(target.size) {
-    BeginTarget();
+    if (run_ < runs_) BeginRun();
   }
 
   Need need() const override {
-    if (run_ >= targets_) return Need::kDone;
+    if (run_ >= runs_) return Need::kDone;
     // A gradient across the boundary is of no use, so where the last step crossed it a forward pass
     // looks first. The last point of all is only looked at.
-    return iteration_ >= parameters_.steps || (stepped_ && crossing_) ? Need::kForward
-                                                                      : Need::kGradient;
+    return iteration_ >= parameters_.steps || (fresh_ && crossing_) ? Need::kForward
+                                                                    : Need::kGradient;
   }
 
   const std::vector<float>& point() const override { return x_; }
 
-  // The gradient of z_t - z_y.
+  // The gradient of z_k - z_y.
   void LogitGradient(const float* /*logits*/, float* derivative) const override {
     derivative[class_] = 1;
     derivative[target_.label] = -1;
@@ -57,29 +74,74 @@ class FabState final : public AttackState {
   void Step(const float* logits, const float* gradient) override {
     if (iteration_ >= parameters_.steps) {
       ++run_;
-      if (run_ < targets_) BeginTarget();
+      if (run_ < runs_) BeginRun();
       return;
     }
-    const size_t n = target_.size;
-    if (stepped_) {
+    if (fresh_) {
       crossing_ = Margin(logits, target_.num_classes, target_.label) <= 0;
       if (crossing_) {
         // Outside the budget, or the driver would have ended this: go back towards the image.
-        for (size_t i = 0; i < n; ++i) {
+        for (size_t i = 0; i < target_.size; ++i) {
           x_[i] = target_.image[i] + static_cast<float>(kBeta) * (x_[i] - target_.image[i]);
         }
-        stepped_ = false;
+        fresh_ = false;
         return;
       }
+      if (gradient == nullptr) return;  // still on this side: now the gradient is wanted
+      fresh_ = false;
     }
-    if (gradient == nullptr) return;  // looked, and still on this side: now the gradient is wanted
-    // The linearised boundary: <w, x + step> = <w, x> - d.
     const double d = static_cast<double>(logits[class_]) - logits[target_.label];
-    double along = 0;
-    for (size_t i = 0; i < n; ++i) {
-      along += static_cast<double>(gradient[i]) *
-               (static_cast<double>(target_.image[i]) - static_cast<double>(x_[i]));
+    if (parameters_.targets > 0) {
+      Move(d, gradient);
+      return;
     }
+    const double distance =
+        std::abs(d) / (DualNorm(parameters_.norm, gradient, target_.size) + kGuard);
+    if (distance < nearest_) {
+      nearest_ = distance;
+      nearest_d_ = d;
+      nearest_gradient_.assign(gradient, gradient + target_.size);
+    }
+    class_ = Next(class_);
+    if (class_ < target_.num_classes) return;
+    Move(nearest_d_, nearest_gradient_.data());
+    BeginClasses();
+  }
+
+ private:
+  static constexpr double kGuard = 1e-12;
+
+  int others() const { return target_.num_classes - 1; }
+
+  void BeginRun() {
+    if (run_ % parameters_.restarts == 0) {
+      x_.assign(target_.image, target_.image + target_.size);
+    } else {
+      RandomSpherePoint(parameters_.norm, kStartRadius * parameters_.eps, target_.image,
+                        target_.size, random_, x_.data());
+    }
+    iteration_ = 0;
+    fresh_ = crossing_ = false;
+    if (parameters_.targets > 0) {
+      class_ = RankedTarget(target_.clean_logits, target_.num_classes, target_.label,
+                            static_cast<int>(run_ / parameters_.restarts) + 1);
+    } else {
+      BeginClasses();
+    }
+  }
+
+  // Untargeted: all classes but the label, one after the other.
+  int Next(int k) const { return k + 1 == target_.label ? k + 2 : k + 1; }
+  void BeginClasses() {
+    class_ = Next(-1);
+    nearest_ = INFINITY;
+  }
+
+  // A step to the boundary where, to first order, the difference of logits `d` becomes 0.
+  void Move(double d, const float* gradient) {
+    const size_t n = target_.size;
+    // The linearised boundary: <w, x + step> = <w, x> - d.
+    const double along = Along(gradient, target_.image, x_.data(), n);
     const double here = std::max(
         StepToHyperplane(parameters_.norm, x_.data(), gradient, d, n, from_here_.data()), 1e-8);
     const double image = std::max(StepToHyperplane(parameters_.norm, target_.image, gradient,
@@ -92,28 +154,22 @@ class FabState final : public AttackState {
                           (target_.image[i] + eta * from_image_[i]) * alpha;
       x_[i] = std::min(std::max(moved, 0.0F), 1.0F);
     }
-    stepped_ = true;
+    fresh_ = true;
     ++iteration_;
-  }
-
- private:
-  void BeginTarget() {
-    class_ = RankedTarget(target_.clean_logits, target_.num_classes, target_.label,
-                          static_cast<int>(run_) + 1);
-    x_.assign(target_.image, target_.image + target_.size);
-    iteration_ = 0;
-    stepped_ = crossing_ = false;
   }
 
   const FabParameters& parameters_;
   const AttackTarget target_;
-  const int64_t targets_;
+  RandomStream random_;
+  const int64_t runs_;
   int64_t run_ = 0;
   int64_t iteration_ = 0;
-  bool stepped_ = false;   // the point came from a step, not from going back
+  bool fresh_ = false;     // the point came from a step, and nothing is known of it yet
   bool crossing_ = false;  // the last step whose end is known crossed the boundary
-  int class_ = 0;
-  std::vector<float> x_, from_here_, from_image_;
+  int class_ = 0;          // whose boundary the gradient is for
+  // Untargeted: the nearest boundary of those whose gradients are known.
+  double nearest_ = 0, nearest_d_ = 0;
+  std::vector<float> x_, from_here_, from_image_, nearest_gradient_;
 };
 
 class Fab final : public Attack {
@@ -123,24 +179,39 @@ class Fab final : public Attack {
   double eps() const override { return parameters_.eps; }
   bool leaves_budget() const override { return true; }
   std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& /*random*/) const override {
-    return std::make_unique<FabState>(parameters_, target);
+                                     const RandomKey& random) const override {
+    return std::make_unique<FabState>(parameters_, target, random);
   }
   double work() const override {
-    return static_cast<double>(parameters_.targets * (3 * parameters_.steps + 1));
+    // Untargeted, the classes are not known here; ten are usual, and all of them count.
+    constexpr int64_t kTypicalTargets = 9;
+    const int64_t gradients = parameters_.targets > 0 ? parameters_.targets : kTypicalTargets;
+    return static_cast<double>(parameters_.restarts * gradients * (3 * parameters_.steps + 1));
   }
 
  private:
   const FabParameters parameters_;
 };
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Attack>> MakeFabT(Params& params) {
+FabParameters ReadCommon(Params& params) {
   FabParameters parameters;
   parameters.norm = NormNamed(params.Text("norm"));
   parameters.eps = params.Number("eps");
   parameters.steps = params.Integer("steps");
+  parameters.restarts = params.Integer("restarts");
+  return parameters;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Attack>> MakeFab(Params& params) {
+  const FabParameters parameters = ReadCommon(params);
+  ASSAY_RETURN_IF_ERROR(params.status());
+  return std::unique_ptr<Attack>(std::make_unique<Fab>(parameters));
+}
+
+absl::StatusOr<std::unique_ptr<Attack>> MakeFabT(Params& params) {
+  FabParameters parameters = ReadCommon(params);
   parameters.targets = params.Integer("targets");
   ASSAY_RETURN_IF_ERROR(params.status());
   return std::unique_ptr<Attack>(std::make_unique<Fab>(parameters));

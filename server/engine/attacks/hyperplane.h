@@ -10,10 +10,12 @@
 
 namespace assay::engine {
 
-// Writes the step of minimal norm from x with <w, x + step> = <w, x> - offset and x + step in [0,
-// 1], and returns its norm. Where the hyperplane misses the box, the step to the corner nearest to
-// it. x must lie in [0, 1]. Exact up to rounding: Newton's method on a piecewise linear function,
-// in as many passes over the pixels as it takes to find the piece (a handful).
+// Writes the step of minimal norm (linf, l2 or l1) from x with <w, x + step> = <w, x> - offset and
+// x
+// + step in [0, 1], and returns its norm. Where the hyperplane misses the box, the step to the
+// corner nearest to it. x must lie in [0, 1]. Exact up to rounding, in a number of passes over the
+// pixels that does not grow with them: for linf and l2 Newton's method on a piecewise linear
+// function (a handful), for l1 bisection for the smallest weight that moves (at most 32).
 double StepToHyperplane(Norm norm, const float* x, const float* w, double offset, size_t n,
                         float* step);
 

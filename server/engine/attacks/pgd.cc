@@ -1,8 +1,24 @@
-// Projected gradient descent (Madry et al., "Towards deep learning models resistant to adversarial
-// attacks", ICLR 2018): from a uniform random point of the budget, `steps` steps of steepest ascent
-// of the cross-entropy, each projected; `restarts` times. Every iterate counts.
+// Projected gradient ascent on a loss of the logits inside a budget, in the forms of the field:
+//
+//   fgsm     one step of size eps from the image (Goodfellow, Shlens and Szegedy, "Explaining and
+//            harnessing adversarial examples", ICLR 2015)
+//   bim      several smaller ones (Kurakin, Goodfellow and Bengio, "Adversarial examples in the
+//            physical world", ICLR workshop 2017)
+//   pgd      from a uniform random point of the budget, `restarts` times (Madry et al., "Towards
+//            deep learning models resistant to adversarial attacks", ICLR 2018)
+//   mi-fgsm  along accumulated gradients (Dong et al., "Boosting adversarial attacks with
+//            momentum", CVPR 2018)
+//
+// Each step is one of steepest ascent, projected; every iterate counts. Towards a class, the loss
+// is that of the class, to be made small. For random models the gradient of a step is the mean of
+// `eot` passes (Athalye et al., "Obfuscated gradients give a false sense of security", ICML 2018).
+#include <algorithm>
+#include <cmath>
+#include <functional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/params.h"
 #include "server/engine/attacks/budget.h"
@@ -12,90 +28,277 @@
 namespace assay::engine {
 namespace {
 
-struct PgdParameters {
+enum class Loss { kCrossEntropy, kRatio, kMargin };
+enum class Goal { kAnyButLabel, kClass, kLeastLikely, kRandom, kEvery };
+
+struct AscentParameters {
   Norm norm = Norm::kLinf;
   double eps = 0;
   double step = 0;
   int64_t steps = 0;
-  int64_t restarts = 0;
+  int64_t restarts = 1;
+  bool random_start = false;
+  double momentum = 0;
+  Loss loss = Loss::kCrossEntropy;
+  Goal goal = Goal::kAnyButLabel;
+  int target = 0;  // of kClass
+  int64_t eot = 1;
 };
 
-class PgdState final : public AttackState {
+// Of the 65,536 random streams of a sample, the last one chooses a random class, and the ones
+// before it are for random starts.
+constexpr uint32_t kStreamOfClass = 65535;
+constexpr int64_t kMaxStarts = 65535;
+
+// How many runs of all restarts a model with so many classes takes.
+int64_t Aims(const AscentParameters& parameters, int num_classes) {
+  return parameters.goal == Goal::kEvery ? num_classes - 1 : 1;
+}
+
+class AscentState final : public AttackState {
  public:
-  PgdState(const PgdParameters& parameters, const AttackTarget& target, const RandomKey& random)
+  AscentState(const AscentParameters& parameters, const AttackTarget& target,
+              const RandomKey& random)
       : parameters_(parameters),
         target_(target),
         random_(random),
-        budget_(parameters.norm, parameters.eps, target.image, target.size) {
-    Restart();
+        budget_(parameters.norm, parameters.eps, target.image, target.size),
+        aims_(ChooseAims()) {
+    if (!aims_.empty()) StartRun();
   }
 
   Need need() const override {
-    if (restart_ >= parameters_.restarts) return Need::kDone;
+    if (aim_ == aims_.size()) return Need::kDone;
     // The last iterate needs no gradient.
     return iteration_ < parameters_.steps ? Need::kGradient : Need::kForward;
   }
 
   const std::vector<float>& point() const override { return point_; }
 
+  int wanted() const override { return aim_ == aims_.size() ? kAnyButLabel : aims_[aim_]; }
+
+  std::vector<int> targets() const override {
+    return parameters_.goal == Goal::kAnyButLabel ? std::vector<int>() : aims_;
+  }
+
+  bool NextTarget() override {
+    ++aim_;
+    restart_ = 0;
+    if (aim_ == aims_.size()) return false;
+    StartRun();
+    return true;
+  }
+
   void LogitGradient(const float* logits, float* derivative) const override {
-    CrossEntropy(logits, target_.num_classes, target_.label, derivative);
+    const int classes = target_.num_classes;
+    const int wanted = this->wanted();
+    const bool towards = wanted != kAnyButLabel;
+    switch (parameters_.loss) {
+      case Loss::kCrossEntropy:
+        CrossEntropy(logits, classes, towards ? wanted : target_.label, derivative);
+        if (towards) std::transform(derivative, derivative + classes, derivative, std::negate<>());
+        return;
+      case Loss::kRatio:
+        if (towards) {
+          TargetedDifferenceOfLogitsRatio(logits, classes, target_.label, wanted, derivative);
+        } else {
+          DifferenceOfLogitsRatio(logits, classes, target_.label, derivative);
+        }
+        return;
+      case Loss::kMargin: {
+        // The class's logit against the largest other one.
+        const int own = towards ? wanted : target_.label;
+        std::fill(derivative, derivative + classes, 0.0F);
+        derivative[own] = towards ? 1.0F : -1.0F;
+        derivative[RankedTarget(logits, classes, own, 1)] = -derivative[own];
+        return;
+      }
+    }
   }
 
   void Step(const float* /*logits*/, const float* gradient) override {
     if (gradient == nullptr) {
-      ++restart_;
-      if (restart_ < parameters_.restarts) Restart();
+      if (++restart_ < parameters_.restarts) {
+        StartRun();
+      } else {
+        NextTarget();
+      }
       return;
     }
+    if (parameters_.eot > 1) {
+      // Steps do not depend on the gradient's length, so the sum does for the mean.
+      if (pass_ == 0) sum_.assign(target_.size, 0.0F);
+      for (size_t i = 0; i < target_.size; ++i) sum_[i] += gradient[i];
+      if (++pass_ < parameters_.eot) return;
+      pass_ = 0;
+      gradient = sum_.data();
+    }
+    if (parameters_.momentum > 0) gradient = Accumulate(gradient);
     budget_.Ascend(gradient, parameters_.step, &point_);
     ++iteration_;
   }
 
  private:
-  void Restart() {
-    RandomStream stream(random_, target_.index, target_.stream + static_cast<uint32_t>(restart_));
-    budget_.RandomPoint(stream, &point_);
-    iteration_ = 0;
+  // The classes that the sample is to be taken for, one after the other.
+  std::vector<int> ChooseAims() const {
+    const int classes = target_.num_classes;
+    // With one class there is nothing to attack.
+    if (classes < 2) return {};
+    const auto ranked = [&](int rank) {
+      return RankedTarget(target_.clean_logits, classes, target_.label, rank);
+    };
+    switch (parameters_.goal) {
+      case Goal::kAnyButLabel:
+        return {kAnyButLabel};
+      case Goal::kClass:
+        return parameters_.target == target_.label ? std::vector<int>()
+                                                   : std::vector<int>{parameters_.target};
+      case Goal::kLeastLikely:
+        return {ranked(classes - 1)};
+      case Goal::kRandom: {
+        RandomStream stream(random_, target_.index, target_.stream + kStreamOfClass);
+        const auto drawn = static_cast<int>(stream.Below(static_cast<uint32_t>(classes - 1)));
+        return {drawn < target_.label ? drawn : drawn + 1};
+      }
+      case Goal::kEvery: {
+        std::vector<int> all;
+        for (int rank = 1; rank < classes; ++rank) all.push_back(ranked(rank));
+        return all;
+      }
+    }
+    return {};
   }
 
-  const PgdParameters& parameters_;
+  void StartRun() {
+    if (parameters_.random_start) {
+      const int64_t start = static_cast<int64_t>(aim_) * parameters_.restarts + restart_;
+      RandomStream stream(random_, target_.index, target_.stream + static_cast<uint32_t>(start));
+      budget_.RandomPoint(stream, &point_);
+    } else {
+      point_.assign(target_.image, target_.image + target_.size);
+    }
+    iteration_ = 0;
+    pass_ = 0;
+    if (parameters_.momentum > 0) accumulated_.assign(target_.size, 0.0F);
+  }
+
+  // accumulated := momentum * accumulated + gradient / ||gradient||_1.
+  const float* Accumulate(const float* gradient) {
+    double norm = 0;
+    for (size_t i = 0; i < target_.size; ++i) norm += std::abs(gradient[i]);
+    // In double precision, as gradients of confident models are near the smallest floats.
+    const double scale = norm > 0 ? 1 / norm : 0;
+    for (size_t i = 0; i < target_.size; ++i) {
+      accumulated_[i] =
+          static_cast<float>(parameters_.momentum * accumulated_[i] + scale * gradient[i]);
+    }
+    return accumulated_.data();
+  }
+
+  const AscentParameters& parameters_;
   const AttackTarget target_;
   const RandomKey& random_;
   const Budget budget_;
-  std::vector<float> point_;
-  int64_t iteration_ = 0;
+  const std::vector<int> aims_;
+  size_t aim_ = 0;
   int64_t restart_ = 0;
+  int64_t iteration_ = 0;
+  int64_t pass_ = 0;
+  std::vector<float> point_, sum_, accumulated_;
 };
 
-class Pgd final : public Attack {
+class Ascent final : public Attack {
  public:
-  explicit Pgd(const PgdParameters& parameters) : parameters_(parameters) {}
+  explicit Ascent(const AscentParameters& parameters) : parameters_(parameters) {}
   Norm norm() const override { return parameters_.norm; }
   double eps() const override { return parameters_.eps; }
   std::unique_ptr<AttackState> Start(const AttackTarget& target,
                                      const RandomKey& random) const override {
-    return std::make_unique<PgdState>(parameters_, target, random);
+    return std::make_unique<AscentState>(parameters_, target, random);
+  }
+  absl::Status CheckClasses(int num_classes) const override {
+    if (parameters_.goal == Goal::kClass && parameters_.target >= num_classes) {
+      return Error(Reason::kInvalidCondition,
+                   absl::StrCat("target=", parameters_.target, ", but the model has ", num_classes,
+                                " classes (0 to ", num_classes - 1, ")"));
+    }
+    if (Aims(parameters_, num_classes) * parameters_.restarts > kMaxStarts) {
+      return Error(Reason::kInvalidCondition,
+                   absl::StrCat(parameters_.restarts, " restarts for each of ", num_classes,
+                                " classes are more than ", kMaxStarts, " runs"));
+    }
+    return absl::OkStatus();
   }
   double work() const override {
-    return static_cast<double>(parameters_.restarts * (3 * parameters_.steps + 1));
+    // The classes are not known here; ten are usual.
+    constexpr int kTypicalClasses = 10;
+    return static_cast<double>(Aims(parameters_, kTypicalClasses) * parameters_.restarts *
+                               (3 * parameters_.steps * parameters_.eot + 1));
   }
 
  private:
-  const PgdParameters parameters_;
+  const AscentParameters parameters_;
 };
+
+// What every form is told: norm, eps, target, loss, eot.
+AscentParameters Read(Params& params) {
+  AscentParameters parameters;
+  parameters.norm = NormNamed(params.Text("norm"));
+  parameters.eps = params.Number("eps");
+  parameters.eot = params.Integer("eot");
+  const std::string loss = params.Text("loss");
+  if (loss == "dlr") parameters.loss = Loss::kRatio;
+  if (loss == "margin") parameters.loss = Loss::kMargin;
+  const std::string target = params.Text("target");
+  if (absl::SimpleAtoi(target, &parameters.target)) {
+    parameters.goal = Goal::kClass;
+  } else if (target == "least-likely") {
+    parameters.goal = Goal::kLeastLikely;
+  } else if (target == "random") {
+    parameters.goal = Goal::kRandom;
+  } else if (target == "every") {
+    parameters.goal = Goal::kEvery;
+  }
+  return parameters;
+}
+
+absl::StatusOr<std::unique_ptr<Attack>> Make(const AscentParameters& parameters, Params& params) {
+  ASSAY_RETURN_IF_ERROR(params.status());
+  return std::unique_ptr<Attack>(std::make_unique<Ascent>(parameters));
+}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Attack>> MakePgd(Params& params) {
-  PgdParameters parameters;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.eps = params.Number("eps");
-  parameters.step = params.Number("step");
+  AscentParameters parameters = Read(params);
   parameters.steps = params.Integer("steps");
+  parameters.step = params.Number("step");
   parameters.restarts = params.Integer("restarts");
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<Pgd>(parameters));
+  parameters.random_start = params.Text("start") == "random";
+  parameters.momentum = params.Number("momentum");
+  return Make(parameters, params);
+}
+
+absl::StatusOr<std::unique_ptr<Attack>> MakeFgsm(Params& params) {
+  AscentParameters parameters = Read(params);
+  parameters.steps = 1;
+  parameters.step = parameters.eps;
+  return Make(parameters, params);
+}
+
+absl::StatusOr<std::unique_ptr<Attack>> MakeBim(Params& params) {
+  AscentParameters parameters = Read(params);
+  parameters.steps = params.Integer("steps");
+  parameters.step = params.Number("step");
+  return Make(parameters, params);
+}
+
+absl::StatusOr<std::unique_ptr<Attack>> MakeMiFgsm(Params& params) {
+  AscentParameters parameters = Read(params);
+  parameters.steps = params.Integer("steps");
+  parameters.step = params.Number("step");
+  parameters.momentum = params.Number("momentum");
+  return Make(parameters, params);
 }
 
 }  // namespace assay::engine

@@ -20,13 +20,42 @@ absl::StatusOr<std::unique_ptr<Attack>> AnyShape(Params& params, const Shape& /*
 constexpr Entry kAttacks[] = {
     {"pgd", AnyShape<MakePgd>},          {"apgd-ce", AnyShape<MakeApgdCe>},
     {"apgd-dlr", AnyShape<MakeApgdDlr>}, {"apgd-t", AnyShape<MakeApgdT>},
-    {"fab-t", AnyShape<MakeFabT>},       {"square", MakeSquare},
+    {"fab", AnyShape<MakeFab>},          {"fab-t", AnyShape<MakeFabT>},
+    {"square", MakeSquare},
     {"autoattack", MakeAutoAttack},
+    {"spsa", AnyShape<MakeSpsa>},
+    {"nes", AnyShape<MakeNes>},
+    {"hopskipjump", MakeHopSkipJump},
+    {"spatial", MakeSpatial},
+    {"patch", MakePatch},
+    {"fgsm", AnyShape<MakeFgsm>},
+    {"bim", AnyShape<MakeBim>},
+    {"mi-fgsm", AnyShape<MakeMiFgsm>},
+    {"uniform-noise", MakeUniformNoise},
+    {"gaussian-noise", MakeGaussianNoise},
+    {"salt-and-pepper", MakeSaltAndPepper},
+    {"gaussian-blur", MakeGaussianBlur},
+    {"contrast-reduction", MakeContrastReduction},
+    {"fmn", AnyShape<MakeFmn>},
+    {"ddn", AnyShape<MakeDdn>},
+    {"deepfool", AnyShape<MakeDeepFool>},
+    {"cw", AnyShape<MakeCarliniWagner>},
 };
+
+struct TaskEntry {
+  const char* name;
+  TaskMethod run;
+};
+
+constexpr TaskEntry kTaskMethods[] = {{"transfer", RunTransfer}, {"universal", RunUniversal}};
 
 }  // namespace
 
-Norm NormNamed(const std::string& name) { return name == "l2" ? Norm::kL2 : Norm::kLinf; }
+Norm NormNamed(const std::string& name) {
+  if (name == "l2") return Norm::kL2;
+  if (name == "l1") return Norm::kL1;
+  return name == "l0" ? Norm::kL0 : Norm::kLinf;
+}
 
 absl::StatusOr<std::unique_ptr<Attack>> MakeAttack(const v1::Condition& condition,
                                                    const Shape& shape) {
@@ -40,9 +69,17 @@ absl::StatusOr<std::unique_ptr<Attack>> MakeAttack(const v1::Condition& conditio
                absl::StrCat("this engine has no attack '", condition.method(), "'"));
 }
 
+TaskMethod TaskMethodNamed(const std::string& name) {
+  for (const TaskEntry& entry : kTaskMethods) {
+    if (name == entry.name) return entry.run;
+  }
+  return nullptr;
+}
+
 std::vector<std::string> AttackNames() {
   std::vector<std::string> names;
   for (const Entry& entry : kAttacks) names.emplace_back(entry.name);
+  for (const TaskEntry& entry : kTaskMethods) names.emplace_back(entry.name);
   return names;
 }
 

@@ -1,5 +1,6 @@
 // Square attack (Andriushchenko et al., "Square attack: a query-efficient black-box adversarial
-// attack via random search", ECCV 2020), for Linf and L2: random search over square windows whose
+// attack via random search", ECCV 2020; for L1, Croce and Hein, "Mind the box: l1-APGD for sparse
+// adversarial attacks on image classifiers", ICML 2021): random search over square windows whose
 // side shrinks with the queries. Sees logits only. Windows are drawn for each sample by itself.
 #include <algorithm>
 #include <cmath>
@@ -7,6 +8,7 @@
 
 #include "common/errors.h"
 #include "common/params.h"
+#include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/attacks/registry.h"
@@ -33,18 +35,18 @@ double WindowShare(double p_init, int64_t query) {
   return p_init / 512;
 }
 
-// The L2 pattern: two stacked pyramids of opposite sign, each a sum of 1/(k+1)^2 over growing
-// centred rectangles, of L2 norm 1.
-std::vector<double> Pyramids(int side, bool transposed) {
+// The pattern of L2 and L1: two stacked pyramids of opposite sign, each a sum over growing centred
+// rectangles of 1/(k+1)^2 (L1: to the fourth power), of norm 1. Row by row.
+std::vector<float> Pyramids(Norm norm, int side) {
   const auto s = static_cast<size_t>(side);
   std::vector<double> eta(s * s);
   const auto pyramid = [&](int first_row, int rows, double sign) {
     int top = rows / 2, bottom = rows / 2 + 1, left = side / 2, right = side / 2 + 1;
     for (int k = 0; k < std::max(rows / 2 + 1, side / 2 + 1); ++k) {
+      const double weight = sign / std::pow(k + 1.0, norm == Norm::kL1 ? 4 : 2);
       for (int r = std::max(top, 0); r < std::min(bottom, rows); ++r) {
         for (int c = std::max(left, 0); c < std::min(right, side); ++c) {
-          const auto row = static_cast<size_t>(first_row + r), column = static_cast<size_t>(c);
-          eta[transposed ? column * s + row : row * s + column] += sign / ((k + 1.0) * (k + 1.0));
+          eta[static_cast<size_t>(first_row + r) * s + static_cast<size_t>(c)] += weight;
         }
       }
       --top, --left, ++bottom, ++right;
@@ -52,10 +54,11 @@ std::vector<double> Pyramids(int side, bool transposed) {
   };
   pyramid(0, side / 2, 1);
   pyramid(side / 2, side - side / 2, -1);
-  double squared = 0;
-  for (const double value : eta) squared += value * value;
-  for (double& value : eta) value /= std::sqrt(squared);
-  return eta;
+  std::vector<float> pattern(eta.begin(), eta.end());
+  const double length = norm == Norm::kL1 ? AbsoluteSum(pattern.data(), pattern.size())
+                                          : std::sqrt(SquaredSum(pattern.data(), pattern.size()));
+  for (float& value : pattern) value = static_cast<float>(value / length);
+  return pattern;
 }
 
 class SquareState final : public AttackState {
@@ -75,7 +78,6 @@ class SquareState final : public AttackState {
     } else {
       StartTiles();
     }
-    budget_.Project(&x_);
   }
 
   Need need() const override {
@@ -98,7 +100,7 @@ class SquareState final : public AttackState {
     if (parameters_.norm == Norm::kLinf) {
       ProposeLinf(share);
     } else {
-      ProposeL2(share);
+      ProposePyramids(share);
     }
   }
 
@@ -123,6 +125,7 @@ class SquareState final : public AttackState {
         for (int r = 0; r < height_; ++r) x_[At(c, r, column)] += change;
       }
     }
+    budget_.Project(&x_);
   }
 
   void ProposeLinf(double share) {
@@ -139,27 +142,45 @@ class SquareState final : public AttackState {
     budget_.Project(&x_);
   }
 
-  // L2: the image tiled with pyramids of random sign, brought to the budget.
+  // The pattern of the given side, turned or not by a coin.
+  void DrawPattern(int side) {
+    if (pattern_side_ != side) {
+      upright_ = Pyramids(parameters_.norm, side);
+      turned_.resize(upright_.size());
+      const auto s = static_cast<size_t>(side);
+      for (size_t i = 0; i < s * s; ++i) turned_[i % s * s + i / s] = upright_[i];
+      pattern_side_ = side;
+    }
+    pattern_ = (random_.Bits() & 1U) != 0 ? turned_.data() : upright_.data();
+  }
+
+  // L2 and L1: the image tiled with pyramids of random sign, brought to the budget.
   void StartTiles() {
     const int side = std::max(1, std::min(height_, width_) / 5);
-    const std::vector<double> eta = Pyramids(side, (random_.Bits() & 1U) != 0);
-    std::vector<double> delta(target_.size);
+    DrawPattern(side);
+    delta_.assign(target_.size, 0.0F);
     for (int c = 0; c < channels_; ++c) {
       for (int row = (height_ % side) / 2; row + side <= height_; row += side) {
         for (int column = (width_ % side) / 2; column + side <= width_; column += side) {
-          const double sign = Sign();
-          for (int r = 0; r < side; ++r) {
-            for (int k = 0; k < side; ++k) {
-              delta[At(c, row + r, column + k)] += sign * eta[static_cast<size_t>(r * side + k)];
-            }
+          const auto sign = static_cast<float>(Sign());
+          const float* eta = pattern_;
+          for (int r = row; r < row + side; ++r) {
+            for (int k = column; k < column + side; ++k) delta_[At(c, r, k)] = sign * *eta++;
           }
         }
       }
     }
-    Apply(delta);
+    ApplyAtFullLength();
   }
 
-  void ProposeL2(double share) {
+  // The norm of what is added up by Mass, and what it adds up.
+  bool l1() const { return parameters_.norm == Norm::kL1; }
+  double Mass(double value) const { return l1() ? std::abs(value) : value * value; }
+  double Root(double mass) const { return l1() ? mass : std::sqrt(mass); }
+
+  // L2 and L1: the perturbation in one window moves to another, whose pattern it joins, together
+  // with what the budget has left.
+  void ProposePyramids(double share) {
     int side = std::max(static_cast<int>(std::nearbyint(std::sqrt(share * height_ * width_))), 3);
     if (side % 2 == 0) ++side;
     const int limit = std::min(height_, width_);
@@ -167,61 +188,62 @@ class SquareState final : public AttackState {
     side = std::max(side, 1);
     const int row1 = Position(height_ - side), column1 = Position(width_ - side);
     const int row2 = Position(height_ - side), column2 = Position(width_ - side);
-    const std::vector<double> eta = Pyramids(side, (random_.Bits() & 1U) != 0);
-    std::vector<double> delta(target_.size);
-    double total = 0;
-    for (size_t i = 0; i < delta.size(); ++i) {
-      delta[i] = static_cast<double>(x_[i]) - target_.image[i];
-      total += delta[i] * delta[i];
-    }
-    const double spare = std::max(parameters_.eps * parameters_.eps - total, 0.0) / channels_;
+    DrawPattern(side);
+    for (size_t i = 0; i < delta_.size(); ++i) delta_[i] = x_[i] - target_.image[i];
+    const double total =
+        l1() ? AbsoluteSum(delta_.data(), delta_.size()) : SquaredSum(delta_.data(), delta_.size());
+    const double spare = std::max(Mass(parameters_.eps) - total, 0.0) / channels_;
+    content_.resize(static_cast<size_t>(side) * static_cast<size_t>(side));
     for (int c = 0; c < channels_; ++c) {
-      // Mass of this channel in the two windows, and of the first alone.
-      double first = 0, both = 0;
-      std::vector<double> content(eta.size());
-      for (int r = 0; r < side; ++r) {
-        for (int k = 0; k < side; ++k) {
-          const double value = delta[At(c, row1 + r, column1 + k)];
-          content[static_cast<size_t>(r * side + k)] = value;
-          first += value * value;
+      // Mass of this channel in the first window, and in both.
+      double first = 0;
+      auto old = content_.begin();
+      for (int r = row1; r < row1 + side; ++r) {
+        for (int k = column1; k < column1 + side; ++k) {
+          *old = delta_[At(c, r, k)];
+          first += Mass(*old++);
         }
       }
-      both = first;
+      double both = first;
       for (int r = row2; r < row2 + side; ++r) {
         for (int k = column2; k < column2 + side; ++k) {
           const bool shared = r >= row1 && r < row1 + side && k >= column1 && k < column1 + side;
-          const double value = delta[At(c, r, k)];
-          if (!shared) both += value * value;
+          float& value = delta_[At(c, r, k)];
+          if (!shared) both += Mass(value);
+          value = 0;
         }
       }
       const double sign = Sign();
-      double norm = 0;
-      for (size_t i = 0; i < content.size(); ++i) {
-        content[i] = sign * eta[i] + content[i] / (std::sqrt(first) + 1e-12);
-        norm += content[i] * content[i];
+      double mass = 0;
+      for (size_t i = 0; i < content_.size(); ++i) {
+        content_[i] = sign * pattern_[i] + content_[i] / (Root(first) + 1e-12);
+        mass += Mass(content_[i]);
       }
-      const double scale = std::sqrt(spare + both) / (std::sqrt(norm) + 1e-12);
-      for (int r = row2; r < row2 + side; ++r) {
-        for (int k = column2; k < column2 + side; ++k) delta[At(c, r, k)] = 0;
-      }
-      for (int r = 0; r < side; ++r) {
-        for (int k = 0; k < side; ++k) {
-          delta[At(c, row1 + r, column1 + k)] = content[static_cast<size_t>(r * side + k)] * scale;
+      const double length = l1() ? (spare + both) * channels_ : std::sqrt(spare + both);
+      const double scale = length / (Root(mass) + 1e-12);
+      auto next = content_.begin();
+      for (int r = row1; r < row1 + side; ++r) {
+        for (int k = column1; k < column1 + side; ++k) {
+          delta_[At(c, r, k)] = static_cast<float>(*next++ * scale);
         }
       }
     }
-    Apply(delta);
-    budget_.Project(&x_);
+    if (l1()) {
+      Apply(1);
+    } else {
+      ApplyAtFullLength();
+    }
   }
 
-  // x := image + delta, brought to norm eps.
-  void Apply(const std::vector<double>& delta) {
-    double squared = 0;
-    for (const double value : delta) squared += value * value;
-    const double scale = parameters_.eps / (std::sqrt(squared) + 1e-12);
-    for (size_t i = 0; i < delta.size(); ++i) {
-      x_[i] = static_cast<float>(target_.image[i] + delta[i] * scale);
-    }
+  // x := P(image + scale * delta).
+  void Apply(float scale) {
+    for (size_t i = 0; i < delta_.size(); ++i) x_[i] = target_.image[i] + scale * delta_[i];
+    budget_.Project(&x_);
+  }
+  void ApplyAtFullLength() {
+    const double length = l1() ? AbsoluteSum(delta_.data(), delta_.size())
+                               : std::sqrt(SquaredSum(delta_.data(), delta_.size()));
+    Apply(static_cast<float>(parameters_.eps / (length + 1e-12)));
   }
 
   const SquareParameters& parameters_;
@@ -230,6 +252,12 @@ class SquareState final : public AttackState {
   const Budget budget_;
   const int channels_, height_, width_;
   std::vector<float> x_, best_;
+  // Of L2 and L1: the pattern of this side, both ways, and the way it was drawn.
+  int pattern_side_ = 0;
+  std::vector<float> upright_, turned_;
+  const float* pattern_ = nullptr;
+  std::vector<float> delta_;
+  std::vector<double> content_;
   double best_margin_ = 0;
   int64_t query_ = 0;
 };

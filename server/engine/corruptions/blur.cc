@@ -59,7 +59,11 @@ std::vector<Tap> DiskTaps(const DiskParameters& disk) {
   return taps;
 }
 
-const std::vector<Tap>& DefocusTaps(const CorruptionContext& context) {
+// Computed once for the severities of the tables.
+std::vector<Tap> DefocusTaps(const CorruptionContext& context) {
+  if (context.severity != std::floor(context.severity)) {
+    return DiskTaps(Select(kDefocusBlur, context));
+  }
   static const Tables<std::vector<Tap>> all = [] {
     Tables<std::vector<Tap>> made;
     for (size_t table = 0; table < made.size(); ++table) {
@@ -69,7 +73,7 @@ const std::vector<Tap>& DefocusTaps(const CorruptionContext& context) {
     }
     return made;
   }();
-  return Select(all, context);
+  return all[static_cast<size_t>(context.table)][static_cast<size_t>(context.severity) - 1];
 }
 
 }  // namespace
@@ -82,7 +86,7 @@ void GaussianBlur(const CorruptionContext& context, RandomStream&, Image& image)
 // The image is correlated with the disk; beyond the edge it continues mirrored, without repeating
 // the edge.
 void DefocusBlur(const CorruptionContext& context, RandomStream&, Image& image) {
-  const std::vector<Tap>& taps = DefocusTaps(context);
+  const std::vector<Tap> taps = DefocusTaps(context);
   int reach = 0;
   for (const Tap& tap : taps) reach = std::max({reach, std::abs(tap.dy), std::abs(tap.dx)});
 
@@ -121,7 +125,7 @@ void DefocusBlur(const CorruptionContext& context, RandomStream&, Image& image) 
 // pixels, but on numpy's views its statement copies one way, and that is what made the public
 // files.
 void GlassBlur(const CorruptionContext& context, RandomStream& random, Image& image) {
-  const GlassParameters& c = Select(kGlassBlur, context);
+  const GlassParameters c = Select(kGlassBlur, context);
   std::vector<double> in(image.pixels.size()), out(image.pixels.size());
   BlurBytes(c.sigma, in, out, image);
   const auto channels = static_cast<size_t>(image.channels);

@@ -83,7 +83,7 @@ void Brightness(const CorruptionContext& context, RandomStream&, Image& image) {
 
 // S * factor + offset.
 void Saturate(const CorruptionContext& context, RandomStream&, Image& image) {
-  const SaturationParameters& c = Select(kSaturate, context);
+  const SaturationParameters c = Select(kSaturate, context);
   InHsv(image, [&](Hsv& hsv) {
     hsv.saturation = std::clamp(hsv.saturation * c.factor + c.offset, 0.0, 1.0);
   });

@@ -1,9 +1,10 @@
 // Common corruptions (Hendrycks and Dietterich, "Benchmarking neural network robustness to common
 // corruptions and perturbations", ICLR 2019): pure functions (image, severity, random stream) ->
-// image.
+// image. plan.h makes them, and what goes beyond the published list, of conditions.
 //
 // To add one: a file beside this one with its function, a line in registry.cc, a row in
-// tests/server/engine/corruptions_test.cc and in common/condition.cc, a line in docs/conditions.md.
+// tests/server/engine/corruptions_test.cc and in common/conditions/corruptions.cc, a line in
+// docs/conditions/corruptions.md.
 #ifndef ASSAY_SERVER_ENGINE_CORRUPTIONS_CORRUPTION_H_
 #define ASSAY_SERVER_ENGINE_CORRUPTIONS_CORRUPTION_H_
 
@@ -31,9 +32,14 @@ enum class SeverityTable { k32, k64, k224, k299 };
 // The table whose side is nearest to that of an image (the smaller of height and width).
 SeverityTable NearestTable(int height, int width);
 
+class FrostPhotographs;  // frost_photographs.h
+
 struct CorruptionContext {
   SeverityTable table;
-  int severity;  // 1 to 5
+  // 1 to 5; between two rows of a table the parameters are interpolated (tables.h).
+  double severity;
+  // Needed by "frost" only.
+  const FrostPhotographs* frost = nullptr;
 };
 
 // Corrupts `image` in place. Called from many threads at once; must depend on nothing but its
@@ -46,6 +52,8 @@ struct Corruption {
   CorruptionFunction apply;
   // Whether it makes sense on one-channel images.
   bool grayscale;
+  // Whether it lays the published photographs over the image.
+  bool photographs = false;
 };
 
 // nullptr for an unknown name.

@@ -62,13 +62,13 @@ std::vector<float> Displacements(double alpha, double sigma, int height, int wid
 
 // The two pixels around a position, the image continued by reflection at its edges, and the weight
 // of the second.
-struct Between {
+struct Neighbours {
   size_t low;
   size_t high;
   float weight;
 };
 
-Between Around(float position, int size) {
+Neighbours Around(float position, int size) {
   const float floor = std::floor(position);
   const int low = static_cast<int>(floor);
   return {static_cast<size_t>(BorderIndex(low, size, Border::kReflect)),
@@ -78,7 +78,7 @@ Between Around(float position, int size) {
 }  // namespace
 
 void ElasticTransform(const CorruptionContext& context, RandomStream& random, Image& image) {
-  const ElasticParameters& c = Select(kElasticTransform, context);
+  const ElasticParameters c = Select(kElasticTransform, context);
   const double side = kElasticSide.at(static_cast<size_t>(context.table));
   const cv::Mat warped = AffineWarp(image, c.affine * side, random);
   const std::vector<float> dx =
@@ -90,8 +90,8 @@ void ElasticTransform(const CorruptionContext& context, RandomStream& random, Im
   size_t i = 0;
   for (int y = 0; y < image.height; ++y) {
     for (int x = 0; x < image.width; ++x, ++i) {
-      const Between row = Around(static_cast<float>(y) + dy[i], image.height);
-      const Between column = Around(static_cast<float>(x) + dx[i], image.width);
+      const Neighbours row = Around(static_cast<float>(y) + dy[i], image.height);
+      const Neighbours column = Around(static_cast<float>(x) + dx[i], image.width);
       const float* upper = warped.ptr<float>(static_cast<int>(row.low));
       const float* lower = warped.ptr<float>(static_cast<int>(row.high));
       const size_t left = column.low * channels;

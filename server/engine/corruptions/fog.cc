@@ -67,7 +67,7 @@ std::vector<float> Plasma(int side, double decay, RandomStream& random) {
 
 // (x + c plasma) m / (m + c), m the largest element of the image.
 void Fog(const CorruptionContext& context, RandomStream& random, Image& image) {
-  const FogParameters& c = Select(kFog, context);
+  const FogParameters c = Select(kFog, context);
   int side = kFogMap[static_cast<size_t>(context.table)];
   while (side < std::max(image.height, image.width)) side *= 2;
   const std::vector<float> plasma = Plasma(side, c.decay, random);

@@ -95,7 +95,7 @@ class Texture {
 
 // a x + b frost.
 void FrostProcedural(const CorruptionContext& context, RandomStream& random, Image& image) {
-  const FrostParameters& c = Select(kFrost, context);
+  const FrostParameters c = Select(kFrost, context);
   const double scale = kPhotographScale.at(static_cast<size_t>(context.table));
   const Tint& tint = kTints.at(random.Below(static_cast<uint32_t>(kTints.size())));
   // Shares and sizes (in pixels of a photograph) give neighbouring pixels about the photographs'

@@ -1,6 +1,6 @@
-// JPEG compression: encoded and decoded in memory with libjpeg's defaults, which are also Pillow's:
-// 4:2:0 chroma, the slow integer transform, standard Huffman tables, smooth ("fancy") chroma
-// upsampling.
+// JPEG compression: encoded and decoded in memory.
+#include "server/engine/corruptions/jpeg_codec.h"
+
 // clang-format off
 #include <cstdio>  // jpeglib.h needs it before itself
 #include <jpeglib.h>
@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdlib>
-#include <memory>
 
 #include "server/engine/corruptions/methods.h"
 #include "server/engine/corruptions/tables.h"
@@ -16,32 +15,25 @@
 namespace assay::engine {
 namespace {
 
-// libjpeg reports errors here and must not return. With pixels and parameters of our own making,
-// only an image side over 65,500 or exhausted memory can lead here: the engine ends, and its
-// evaluation fails with the message.
+// libjpeg reports errors here and must not return. With images within its limits and bytes that can
+// be trusted, only exhausted memory leads here: the process ends, as at any other failed
+// allocation.
 [[noreturn]] void Die(j_common_ptr info) {
   info->err->output_message(info);
   std::abort();
 }
 
-struct FreeBytes {
-  void operator()(unsigned char* bytes) const { std::free(bytes); }
-};
+}  // namespace
 
-struct EncodedJpeg {
-  std::unique_ptr<unsigned char, FreeBytes> bytes;
-  unsigned long size = 0;  // NOLINT(google-runtime-int): libjpeg's type
-};
-
-EncodedJpeg Encode(const Image& image, int quality) {
+std::string EncodeJpeg(const Image& image, int quality) {
   jpeg_compress_struct encoder;
   jpeg_error_mgr errors;
   encoder.err = jpeg_std_error(&errors);
   errors.error_exit = Die;
   jpeg_create_compress(&encoder);
   unsigned char* bytes = nullptr;
-  EncodedJpeg encoded;
-  jpeg_mem_dest(&encoder, &bytes, &encoded.size);
+  unsigned long size = 0;  // NOLINT(google-runtime-int): libjpeg's type
+  jpeg_mem_dest(&encoder, &bytes, &size);
   encoder.image_width = static_cast<JDIMENSION>(image.width);
   encoder.image_height = static_cast<JDIMENSION>(image.height);
   encoder.input_components = image.channels;
@@ -56,32 +48,37 @@ EncodedJpeg Encode(const Image& image, int quality) {
   }
   jpeg_finish_compress(&encoder);
   jpeg_destroy_compress(&encoder);
-  encoded.bytes.reset(bytes);
+  std::string encoded(reinterpret_cast<const char*>(bytes), size);
+  std::free(bytes);
   return encoded;
 }
 
-void Decode(const EncodedJpeg& encoded, Image& image) {
+Image DecodeJpeg(absl::string_view bytes) {
   jpeg_decompress_struct decoder;
   jpeg_error_mgr errors;
   decoder.err = jpeg_std_error(&errors);
   errors.error_exit = Die;
   jpeg_create_decompress(&decoder);
-  jpeg_mem_src(&decoder, encoded.bytes.get(), encoded.size);
+  jpeg_mem_src(&decoder, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
   jpeg_read_header(&decoder, TRUE);
   jpeg_start_decompress(&decoder);
+  Image image{static_cast<int>(decoder.output_height),
+              static_cast<int>(decoder.output_width),
+              decoder.output_components,
+              {}};
   const auto stride = static_cast<size_t>(image.width) * static_cast<size_t>(image.channels);
+  image.pixels.resize(static_cast<size_t>(image.height) * stride);
   while (decoder.output_scanline < decoder.output_height) {
     JSAMPLE* row = image.pixels.data() + decoder.output_scanline * stride;
     jpeg_read_scanlines(&decoder, &row, 1);
   }
   jpeg_finish_decompress(&decoder);
   jpeg_destroy_decompress(&decoder);
+  return image;
 }
 
-}  // namespace
-
 void JpegCompression(const CorruptionContext& context, RandomStream&, Image& image) {
-  Decode(Encode(image, Select(kJpegQuality, context)), image);
+  image = DecodeJpeg(EncodeJpeg(image, Select(kJpegQuality, context)));
 }
 
 }  // namespace assay::engine

@@ -19,8 +19,9 @@ void GlassBlur(const CorruptionContext& context, RandomStream& random, Image& im
 void MotionBlur(const CorruptionContext& context, RandomStream& random, Image& image);
 // zoom.cc
 void ZoomBlur(const CorruptionContext& context, RandomStream& random, Image& image);
-// snow.cc, frost_procedural.cc, fog.cc, spatter.cc
+// snow.cc, frost.cc, frost_procedural.cc, fog.cc, spatter.cc
 void Snow(const CorruptionContext& context, RandomStream& random, Image& image);
+void Frost(const CorruptionContext& context, RandomStream& random, Image& image);
 void FrostProcedural(const CorruptionContext& context, RandomStream& random, Image& image);
 void Fog(const CorruptionContext& context, RandomStream& random, Image& image);
 void Spatter(const CorruptionContext& context, RandomStream& random, Image& image);

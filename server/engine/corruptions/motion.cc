@@ -80,7 +80,7 @@ void MotionFilter(double radius, double sigma, double angle_degrees, Image& imag
 }
 
 void MotionBlur(const CorruptionContext& context, RandomStream& random, Image& image) {
-  const MotionParameters& c = Select(kMotionBlur, context);
+  const MotionParameters c = Select(kMotionBlur, context);
   MotionFilter(c.radius, c.sigma, random.Uniform(-45, 45), image);
 }
 

@@ -23,7 +23,8 @@ const std::vector<Corruption>& AllCorruptions() {
         {"motion_blur", MotionBlur, true},
         {"zoom_blur", ZoomBlur, true},
         {"snow", Snow, false},
-        // Not "frost", which is the name of the published one.
+        {"frost", Frost, false, true},
+        // Drawn; must never be taken for the published one.
         {"frost-procedural", FrostProcedural, false},
         {"fog", Fog, true},
         {"brightness", Brightness, true},

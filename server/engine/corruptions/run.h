@@ -1,4 +1,4 @@
-// Runs a corruption condition: corrupted copies of the samples through the model.
+// Runs corruption and sequence conditions: changed copies of the samples through the model.
 #ifndef ASSAY_SERVER_ENGINE_CORRUPTIONS_RUN_H_
 #define ASSAY_SERVER_ENGINE_CORRUPTIONS_RUN_H_
 
@@ -11,8 +11,11 @@ namespace assay::engine {
 
 // Images are rounded to 8 bits first, as the published corruptions work on 8-bit images.
 // kInvalidCondition for a corruption that does not exist or makes no sense for the image's
-// channels.
+// channels, and for frost without photographs.
 absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task);
+
+// Every frame of every sample; the outcome's own prediction is that of frame 0, the image as it is.
+absl::StatusOr<std::vector<v1::Outcome>> RunSequence(const TaskContext& task);
 
 }  // namespace assay::engine
 

@@ -40,7 +40,7 @@ Image Flakes(const SnowParameters& c, int height, int width, RandomStream& rando
 
 // mix x + (1 - mix) max(x, 1.5 grey(x) + 0.5) + flakes + flakes turned by 180 degrees.
 void Snow(const CorruptionContext& context, RandomStream& random, Image& image) {
-  const SnowParameters& c = Select(kSnow, context);
+  const SnowParameters c = Select(kSnow, context);
   const Image flakes = Flakes(c, image.height, image.width, random);
   const auto mix = static_cast<float>(c.mix);
   const size_t pixels = flakes.pixels.size();

@@ -80,7 +80,7 @@ std::vector<float> MudMask(std::vector<float> layer, const SpatterParameters& c,
 
 // Water: x + m pale turquoise. Mud: x (1 - m) + m brown.
 void Spatter(const CorruptionContext& context, RandomStream& random, Image& image) {
-  const SpatterParameters& c = Select(kSpatter, context);
+  const SpatterParameters c = Select(kSpatter, context);
   std::vector<float> layer = SmoothNoise(c, image.height, image.width, random);
   const std::vector<float> mask = c.mud ? MudMask(std::move(layer), c, image.height, image.width)
                                         : WaterMask(layer, image.height, image.width, c.strength);

@@ -126,4 +126,58 @@ const Tables<ElasticParameters> kElasticTransform = {
      {{{2, .7, .1}, {2, .08, .2}, {.05, .01, .02}, {.07, .01, .02}, {.12, .01, .02}}},
      {{{2, .7, .1}, {2, .08, .2}, {.05, .01, .02}, {.07, .01, .02}, {.12, .01, .02}}}}};
 
+SaturationParameters Between(const SaturationParameters& low, const SaturationParameters& high,
+                             double share) {
+  return {Between(low.factor, high.factor, share), Between(low.offset, high.offset, share)};
+}
+
+DiskParameters Between(const DiskParameters& low, const DiskParameters& high, double share) {
+  return {Between(low.radius, high.radius, share),
+          Between(low.alias_sigma, high.alias_sigma, share)};
+}
+
+GlassParameters Between(const GlassParameters& low, const GlassParameters& high, double share) {
+  return {Between(low.sigma, high.sigma, share), Between(low.max_shift, high.max_shift, share),
+          Between(low.passes, high.passes, share)};
+}
+
+MotionParameters Between(const MotionParameters& low, const MotionParameters& high, double share) {
+  return {Between(low.radius, high.radius, share), Between(low.sigma, high.sigma, share)};
+}
+
+ZoomParameters Between(const ZoomParameters& low, const ZoomParameters& high, double share) {
+  return {Between(low.step, high.step, share), Between(low.count, high.count, share)};
+}
+
+FogParameters Between(const FogParameters& low, const FogParameters& high, double share) {
+  return {Between(low.weight, high.weight, share), Between(low.decay, high.decay, share)};
+}
+
+FrostParameters Between(const FrostParameters& low, const FrostParameters& high, double share) {
+  return {Between(low.image_weight, high.image_weight, share),
+          Between(low.frost_weight, high.frost_weight, share)};
+}
+
+SnowParameters Between(const SnowParameters& low, const SnowParameters& high, double share) {
+  return {Between(low.mean, high.mean, share),     Between(low.deviation, high.deviation, share),
+          Between(low.zoom, high.zoom, share),     Between(low.threshold, high.threshold, share),
+          Between(low.radius, high.radius, share), Between(low.sigma, high.sigma, share),
+          Between(low.mix, high.mix, share)};
+}
+
+SpatterParameters Between(const SpatterParameters& low, const SpatterParameters& high,
+                          double share) {
+  if (low.mud != high.mud) return share < 0.5 ? low : high;
+  return {
+      Between(low.mean, high.mean, share),         Between(low.deviation, high.deviation, share),
+      Between(low.sigma, high.sigma, share),       Between(low.threshold, high.threshold, share),
+      Between(low.strength, high.strength, share), low.mud};
+}
+
+ElasticParameters Between(const ElasticParameters& low, const ElasticParameters& high,
+                          double share) {
+  return {Between(low.alpha, high.alpha, share), Between(low.sigma, high.sigma, share),
+          Between(low.affine, high.affine, share)};
+}
+
 }  // namespace assay::engine

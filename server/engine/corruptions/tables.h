@@ -6,6 +6,7 @@
 #define ASSAY_SERVER_ENGINE_CORRUPTIONS_TABLES_H_
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 
 #include "server/engine/corruptions/corruption.h"
@@ -16,9 +17,20 @@ namespace assay::engine {
 template <typename T>
 using Tables = std::array<std::array<T, 5>, 4>;
 
+// Between two rows: numbers linearly, whole numbers rounded (halves up).
+inline double Between(double low, double high, double share) { return low + share * (high - low); }
+inline int Between(int low, int high, double share) {
+  return static_cast<int>(std::floor(Between(double{1} * low, double{1} * high, share) + 0.5));
+}
+
+// The row of a severity in [1, 5], or the parameters between two rows.
 template <typename T>
-const T& Select(const Tables<T>& tables, const CorruptionContext& context) {
-  return tables[static_cast<size_t>(context.table)][static_cast<size_t>(context.severity - 1)];
+T Select(const Tables<T>& tables, const CorruptionContext& context) {
+  const auto& rows = tables[static_cast<size_t>(context.table)];
+  const double position = context.severity - 1;
+  const auto low = static_cast<size_t>(position);
+  const double share = position - static_cast<double>(low);
+  return share == 0 ? rows[low] : Between(rows[low], rows[low + 1], share);
 }
 
 extern const Tables<double> kGaussianNoise;  // standard deviation
@@ -35,12 +47,15 @@ struct SaturationParameters {
   double factor;
   double offset;
 };
+SaturationParameters Between(const SaturationParameters& low, const SaturationParameters& high,
+                             double share);
 extern const Tables<SaturationParameters> kSaturate;
 
 struct DiskParameters {
   double radius;
   double alias_sigma;
 };
+DiskParameters Between(const DiskParameters& low, const DiskParameters& high, double share);
 extern const Tables<DiskParameters> kDefocusBlur;
 
 struct GlassParameters {
@@ -48,12 +63,14 @@ struct GlassParameters {
   int max_shift;
   int passes;
 };
+GlassParameters Between(const GlassParameters& low, const GlassParameters& high, double share);
 extern const Tables<GlassParameters> kGlassBlur;
 
 struct MotionParameters {
   double radius;
   double sigma;
 };
+MotionParameters Between(const MotionParameters& low, const MotionParameters& high, double share);
 extern const Tables<MotionParameters> kMotionBlur;
 
 // Factors 1, 1 + step, ...: `count` of them. The last ones of 32 px severities 1 and 2 are there
@@ -62,18 +79,21 @@ struct ZoomParameters {
   double step;
   int count;
 };
+ZoomParameters Between(const ZoomParameters& low, const ZoomParameters& high, double share);
 extern const Tables<ZoomParameters> kZoomBlur;
 
 struct FogParameters {
   double weight;
   double decay;
 };
+FogParameters Between(const FogParameters& low, const FogParameters& high, double share);
 extern const Tables<FogParameters> kFog;
 
 struct FrostParameters {
   double image_weight;
   double frost_weight;
 };
+FrostParameters Between(const FrostParameters& low, const FrostParameters& high, double share);
 extern const Tables<FrostParameters> kFrost;
 
 struct SnowParameters {
@@ -85,6 +105,7 @@ struct SnowParameters {
   double sigma;
   double mix;
 };
+SnowParameters Between(const SnowParameters& low, const SnowParameters& high, double share);
 extern const Tables<SnowParameters> kSnow;
 
 struct SpatterParameters {
@@ -95,6 +116,9 @@ struct SpatterParameters {
   double strength;
   bool mud;
 };
+// Water and mud have nothing between them: the nearer row.
+SpatterParameters Between(const SpatterParameters& low, const SpatterParameters& high,
+                          double share);
 extern const Tables<SpatterParameters> kSpatter;
 
 // In units of kElasticSide of the table.
@@ -103,6 +127,8 @@ struct ElasticParameters {
   double sigma;
   double affine;
 };
+ElasticParameters Between(const ElasticParameters& low, const ElasticParameters& high,
+                          double share);
 extern const Tables<ElasticParameters> kElasticTransform;
 // The side that the published scripts multiply with; 244 and 360 are what they say.
 extern const std::array<double, 4> kElasticSide;

@@ -41,7 +41,7 @@ ZoomAxis::ZoomAxis(int size, double factor) {
 // itself counts twice. Single precision sums of double precision interpolations, as in the
 // published scripts.
 void ZoomBlur(const CorruptionContext& context, RandomStream&, Image& image) {
-  const ZoomParameters& c = Select(kZoomBlur, context);
+  const ZoomParameters c = Select(kZoomBlur, context);
   const auto channels = static_cast<size_t>(image.channels);
   const size_t row = static_cast<size_t>(image.width) * channels;
   std::vector<double> unit(image.pixels.size()), upper(row), lower(row);

@@ -6,6 +6,7 @@
 //   DIR/shapes_labels.npy  int64, 1000
 //   DIR/classes.txt        the names of the classes, one a line
 //   DIR/standard.pt, DIR/robust.pt   TorchScript
+//   DIR/constant.pt        TorchScript: answers the first class whatever it sees (docs/acr.md)
 //   DIR/example.stamp      a version, and the SHA-256 of each of the files above
 //
 // A directory whose stamp has this version and whose files have the stamp's digests is left alone.
@@ -43,10 +44,10 @@ namespace {
 namespace fs = std::filesystem;
 
 // To be raised with every change of what is written, so that old directories are made anew.
-constexpr const char* kVersion = "assay-example 1";
+constexpr const char* kVersion = "assay-example 2";
 constexpr const char* kStampName = "example.stamp";
-constexpr const char* kFileNames[] = {"shapes.npy", "shapes_labels.npy", "classes.txt",
-                                      "standard.pt", "robust.pt"};
+constexpr const char* kFileNames[] = {"shapes.npy",  "shapes_labels.npy", "classes.txt",
+                                      "standard.pt", "robust.pt",         "constant.pt"};
 
 constexpr int64_t kTestPictures = 1000;
 constexpr int64_t kTrainingPictures = 12000;
@@ -136,6 +137,23 @@ std::string TrainedFile(Recipe recipe, const Pictures& training, const Pictures&
   return std::move(file).str();
 }
 
+// A model that gives every image the same logits; they depend on the image by name only, so that it
+// has a gradient, of zeros.
+std::string ConstantFile() {
+  torch::jit::Module network("ConstantClassifier");
+  network.register_attribute("classes", c10::IntType::get(), int64_t{kShapeClasses});
+  network.define(R"JIT(
+    def forward(self, images):
+        first = torch.zeros([self.classes], dtype=images.dtype, device=images.device)
+        first[0] = 1.0
+        return 0.0 * images.flatten(1).sum(1, keepdim=True) + first
+  )JIT");
+  network.eval();
+  std::ostringstream file;
+  network.save(file);
+  return std::move(file).str();
+}
+
 // The contents of the files, in the order of kFileNames. Throws what LibTorch throws.
 std::vector<File> MakeFiles() {
   std::fprintf(stderr, "drawing %lld pictures\n",
@@ -160,7 +178,8 @@ std::vector<File> MakeFiles() {
            Npy("<i8", test.labels.sizes().vec(), test.labels.data_ptr(), test.labels.nbytes())},
           {kFileNames[2], classes},
           {kFileNames[3], standard.get()},
-          {kFileNames[4], robust.get()}};
+          {kFileNames[4], robust.get()},
+          {kFileNames[5], ConstantFile()}};
 }
 
 absl::Status WriteExample(const fs::path& directory) {

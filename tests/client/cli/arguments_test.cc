@@ -46,6 +46,29 @@ class ArgumentsTest : public ::testing::Test {
   std::string environment_;
 };
 
+TEST_F(ArgumentsTest, SuitesStandForConditions) {
+  EXPECT_THAT(Good({"evaluate", "-m", "m.pt", "-d", "a.bin", "--suite", "classwise"}).conditions,
+              ElementsAre("suite/classwise"));
+  EXPECT_THAT(Good({"evaluate", "-m", "m.pt", "-d", "a.bin", "-c", "clean", "--suite", "classwise",
+                    "--suite", "autoattack"})
+                  .conditions,
+              ElementsAre("clean", "suite/classwise", "suite/autoattack"));
+  EXPECT_THAT(Bad({"evaluate", "-m", "m.pt", "-d", "a.bin", "--suite", "classwide"}).err,
+              HasSubstr("classwise"));
+  EXPECT_THAT(Bad({"evaluate", "-m", "m.pt", "-d", "a.bin"}).err, HasSubstr("--suite"));
+}
+
+TEST_F(ArgumentsTest, AdversarialExamplesGoToADirectory) {
+  EXPECT_EQ(Good({"evaluate", "-m", "m.pt", "-d", "a.bin", "-c", "clean", "--keep-adversarials",
+                  "adv", "--other-model", "a=b.pt"})
+                .adversarials_path,
+            "adv");
+  const Arguments download = Good({"evaluation", "adversarials", "e", "adv"});
+  EXPECT_EQ(download.command, Command::kEvaluationAdversarials);
+  EXPECT_EQ(download.name, "e");
+  EXPECT_EQ(download.adversarials_path, "adv");
+}
+
 TEST_F(ArgumentsTest, EvaluateTakesListsOfFilesAndConditions) {
   const Arguments arguments = Good({"evaluate",
                                     "--model",
@@ -117,6 +140,10 @@ TEST_F(ArgumentsTest, EverySubcommandParses) {
   EXPECT_EQ(Good({"evaluation", "retry", "e"}).command, Command::kEvaluationRetry);
   EXPECT_EQ(Good({"evaluation", "delete", "e"}).command, Command::kEvaluationDelete);
   EXPECT_EQ(Good({"evaluation", "report", "e", "--report", "f"}).report_path, "f");
+  const Arguments certified_again =
+      Good({"evaluation", "report", "e", "--alpha", "0.01", "--n", "1000"});
+  EXPECT_EQ(certified_again.alpha, 0.01);
+  EXPECT_EQ(certified_again.n, 1000);
   EXPECT_EQ(Good({"evaluation", "outcomes", "e", "f.csv"}).path, "f.csv");
   EXPECT_EQ(Good({"conditions"}).command, Command::kConditions);
   EXPECT_THAT(Good({"conditions", "clean"}).conditions, ElementsAre("clean"));
@@ -139,6 +166,8 @@ TEST_F(ArgumentsTest, MistakesAreUsageErrors) {
       {"evaluate", "-m", "m", "-d", "d", "-c", "clean", "--local", "--server", "h:1"},
       {"evaluate", "-m", "m", "-d", "d", "-c", "clean", "--data-dir", "x"},
       {"evaluate", "-m", "m", "-d", "d", "-c", "clean", "--stream", "--task-samples", "5"},
+      {"evaluation", "report", "e", "--alpha", "1"},
+      {"evaluation", "report", "e", "--n", "0"},
       {"model", "list", "-o", "xml"},
       {"model", "load", "m", "--shape", "3x32"},
       {"model", "load", "m", "--shape", "3x-1x2"},

@@ -125,7 +125,7 @@ TEST(CertifyTest, AgreesWithTheOriginalCode) {
     auto* estimation = outcome.add_estimation();
     estimation->set_index(2);
     estimation->set_count(c.k);
-    const Certificate certificate = Certify(outcome, 1.0, c.n, 0.001);
+    const Certificate certificate = Certify(outcome, {1.0, c.n, 0.001});
     EXPECT_EQ(certificate.prediction, 2);
     EXPECT_NEAR(certificate.pa_lower, c.pa, 1e-9) << c.k << "/" << c.n;
     EXPECT_NEAR(certificate.radius, c.radius, 1e-6) << c.k << "/" << c.n;
@@ -134,13 +134,13 @@ TEST(CertifyTest, AgreesWithTheOriginalCode) {
 
 TEST(CertifyTest, AbstainsWithoutAMajority) {
   v1::SmoothingOutcome outcome;
-  EXPECT_EQ(Certify(outcome, 1.0, 1000, 0.001).prediction, -1);
+  EXPECT_EQ(Certify(outcome, {1.0, 1000, 0.001}).prediction, -1);
   for (const int index : {5, 3}) {
     auto* selection = outcome.add_selection();
     selection->set_index(index);
     selection->set_count(50);
   }
-  const Certificate never_seen = Certify(outcome, 1.0, 1000, 0.001);
+  const Certificate never_seen = Certify(outcome, {1.0, 1000, 0.001});
   // The lower index of the tied two.
   EXPECT_EQ(never_seen.top_class, 3);
   EXPECT_EQ(never_seen.prediction, -1);
@@ -148,9 +148,9 @@ TEST(CertifyTest, AbstainsWithoutAMajority) {
   auto* estimation = outcome.add_estimation();
   estimation->set_index(3);
   estimation->set_count(549);
-  EXPECT_EQ(Certify(outcome, 1.0, 1000, 0.001).prediction, -1);
+  EXPECT_EQ(Certify(outcome, {1.0, 1000, 0.001}).prediction, -1);
   estimation->set_count(550);
-  EXPECT_NEAR(Certify(outcome, 1.0, 1000, 0.001).radius, .001694, 1e-6);
+  EXPECT_NEAR(Certify(outcome, {1.0, 1000, 0.001}).radius, .001694, 1e-6);
 }
 
 }  // namespace

@@ -122,14 +122,36 @@ INSTANTIATE_TEST_SUITE_P(
         AttackRow{"attack/apgd-dlr:norm=l2,restarts=2", Norm::kL2, 1.001},
         AttackRow{"attack/apgd-t:norm=linf", Norm::kLinf, 1.001},
         AttackRow{"attack/apgd-t:norm=l2", Norm::kL2, 1.001},
+        // Two values in three change at the next steps, rounded up: two remain two, where the best
+        // point changes the one with the largest weight.
+        AttackRow{"attack/apgd-ce:norm=l1", Norm::kL1, 1.15},
+        AttackRow{"attack/apgd-ce:norm=l1,larger_eps=no", Norm::kL1, 1.15},
+        AttackRow{"attack/apgd-dlr:norm=l1", Norm::kL1, 1.15},
+        AttackRow{"attack/apgd-t:norm=l1", Norm::kL1, 1.15},
+        AttackRow{"attack/apgd-ce:norm=linf,eot=3", Norm::kLinf, 1.001},
+        AttackRow{"attack/apgd-ce:norm=l1,eot=2", Norm::kL1, 1.15},
         // FAB overshoots by 5 %, and comes back by tenths.
         AttackRow{"attack/fab-t:norm=linf", Norm::kLinf, 1.06},
         AttackRow{"attack/fab-t:norm=l2", Norm::kL2, 1.06},
+        AttackRow{"attack/fab-t:norm=l1", Norm::kL1, 1.06},
+        AttackRow{"attack/fab-t:norm=l2,restarts=3", Norm::kL2, 1.06},
+        AttackRow{"attack/fab:norm=linf", Norm::kLinf, 1.06},
+        AttackRow{"attack/fab:norm=l2,restarts=3", Norm::kL2, 1.06},
+        AttackRow{"attack/fab:norm=l1", Norm::kL1, 1.06},
         // Random search with smooth windows over weights that are white noise; and its windows of
         // one pixel never reach the last row and column, which matters on 4 x 4 pixels.
         AttackRow{"attack/square:norm=linf,queries=2000", Norm::kLinf, 1.8},
+        // Gradients from random directions: never exact.
+        AttackRow{"attack/spsa:norm=linf,samples=64,step=0.002", Norm::kLinf, 1.02},
+        AttackRow{"attack/spsa:norm=l2,samples=64", Norm::kL2, 1.1},
+        AttackRow{"attack/nes:norm=linf", Norm::kLinf, 1.02},
+        AttackRow{"attack/nes:norm=l2", Norm::kL2, 1.1},
         AttackRow{"attack/autoattack:norm=linf", Norm::kLinf, 1.001},
-        AttackRow{"attack/autoattack:norm=l2", Norm::kL2, 1.001}));
+        AttackRow{"attack/autoattack:norm=l2", Norm::kL2, 1.001},
+        AttackRow{"attack/autoattack:norm=l1", Norm::kL1, 1.001},
+        AttackRow{"attack/autoattack:norm=linf,version=rand", Norm::kLinf, 1.001},
+        AttackRow{"attack/autoattack:norm=l2,version=custom,parts=fab+apgd-dlr", Norm::kL2,
+                  1.001}));
 
 TEST(Registry, EveryAttackAndCorruptionThatUsersCanWriteExistsInTheEngine) {
   std::vector<std::string> attacks, corruptions;
@@ -287,14 +309,18 @@ TEST_P(EveryHyperplane, StepIsTheShortestInsideTheBox) {
     const double length = StepToHyperplane(GetParam(), x.data(), w.data(), offset, 2, step.data());
     // Every point of the hyperplane inside the box, from a fine walk along the first coordinate.
     double shortest = INFINITY;
-    for (int i = 0; i <= 20000; ++i) {
-      const double a = i / 20000.0;
+    const auto consider = [&](double a) {
       const double b = x[1] - (offset + w[0] * (a - x[0])) / w[1];
-      if (b < 0 || b > 1) continue;
+      if (a < 0 || a > 1 || b < 0 || b > 1) return;
       const double da = std::abs(a - x[0]), db = std::abs(b - x[1]);
-      shortest = std::min(
-          shortest, GetParam() == Norm::kLinf ? std::max(da, db) : std::sqrt(da * da + db * db));
-    }
+      shortest = std::min(shortest, GetParam() == Norm::kLinf ? std::max(da, db)
+                                    : GetParam() == Norm::kL2 ? std::sqrt(da * da + db * db)
+                                                              : da + db);
+    };
+    for (int i = 0; i <= 20000; ++i) consider(i / 20000.0);
+    // Where one coordinate does it all, which a walk can miss when the other weighs little.
+    consider(x[0]);
+    consider(x[0] - offset / w[0]);
     if (!std::isfinite(shortest)) {
       // The hyperplane misses the box: the corner on its side.
       for (size_t i = 0; i < 2; ++i) {
@@ -308,7 +334,8 @@ TEST_P(EveryHyperplane, StepIsTheShortestInsideTheBox) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Norms, EveryHyperplane, ::testing::Values(Norm::kLinf, Norm::kL2));
+INSTANTIATE_TEST_SUITE_P(Norms, EveryHyperplane,
+                         ::testing::Values(Norm::kLinf, Norm::kL2, Norm::kL1));
 
 TEST(Losses, RatiosHaveTheDerivativesOfFiniteDifferences) {
   std::mt19937 random(9);
@@ -486,7 +513,7 @@ TEST_P(EveryNorm, ProjectionsAndRandomPointsStayInsideInDoublePrecision) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Norms, EveryNorm, ::testing::Values(Norm::kLinf, Norm::kL2));
+INSTANTIATE_TEST_SUITE_P(Norms, EveryNorm, ::testing::Values(Norm::kLinf, Norm::kL2, Norm::kL1));
 
 // The radius of a uniform point in the d-ball has distribution (r/eps)^d.
 TEST(Budget, RandomPointsAreUniformInTheL2Ball) {

@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -20,10 +22,12 @@
 #include "client/data/byte_source.h"
 #include "client/data/npy_format.h"
 #include "client/data/zip_archive.h"
+#include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "server/engine/corruptions/corruption.h"
+#include "server/engine/corruptions/frost_photographs.h"
 #include "server/engine/corruptions/gaussian_filter.h"
 #include "server/engine/corruptions/motion.h"
 #include "server/engine/corruptions/tables.h"
@@ -60,6 +64,7 @@ constexpr Expectation kExpectations[] = {
     {"contrast", true, 0},
     {"saturate", false, 0},
     {"elastic_transform", true, 0.05, 0.08},
+    {"frost", false, 0.07, 0.25},
     {"frost-procedural", false, 0.07, 0.25},
     {"pixelate", true, 0},
     {"jpeg_compression", true, 0},
@@ -82,6 +87,25 @@ RandomKey KeyOf(const std::string& name, int severity) {
   return RandomKey(0, absl::StrCat("corruption/", name, "/", severity));
 }
 
+// The published photographs; null, and a skipped test, without them.
+const FrostPhotographs* Photographs() {
+  static const auto* const photographs = [] {
+    const std::string directory = TestData("frost");
+    return new std::shared_ptr<const FrostPhotographs>(
+        directory.empty() ? nullptr : FrostPhotographs::Load(directory).value_or(nullptr));
+  }();
+  return photographs->get();
+}
+
+// For tests of a corruption that cannot run without.
+#define SKIP_WITHOUT_PHOTOGRAPHS(name)                          \
+  if (std::string(name) == "frost" && Photographs() == nullptr) \
+  GTEST_SKIP() << "ASSAY_TEST_DATA has no frost photographs"
+
+CorruptionContext Context(SeverityTable table, int severity) {
+  return {table, static_cast<double>(severity), Photographs()};
+}
+
 Image Corrupted(const std::string& name, SeverityTable table, int severity, Image image,
                 int64_t sample = 0) {
   const Corruption* corruption = FindCorruption(name);
@@ -90,7 +114,7 @@ Image Corrupted(const std::string& name, SeverityTable table, int severity, Imag
     return image;
   }
   RandomStream random(KeyOf(name, severity), sample, 0);
-  corruption->apply({table, severity}, random, image);
+  corruption->apply(Context(table, severity), random, image);
   return image;
 }
 
@@ -146,7 +170,6 @@ TEST(Registry, HoldsExactlyTheExpectedCorruptions) {
   for (const Corruption& corruption : AllCorruptions()) registered.insert(corruption.name);
   EXPECT_EQ(registered, expected);
   EXPECT_EQ(registered.size(), AllCorruptions().size()) << "a name is registered twice";
-  EXPECT_EQ(FindCorruption("frost"), nullptr);
   EXPECT_EQ(FindCorruption(""), nullptr);
 }
 
@@ -216,7 +239,7 @@ TEST(MotionBlur, SomeAngleGivesEachGoldenImage) {
   for (int severity = 1; severity <= 5; ++severity) {
     const std::string golden = ReadGolden(cifar_path, absl::StrCat("motion_blur_", severity));
     ASSERT_EQ(golden.size(), 16u * 3072);
-    const MotionParameters& c = Select(kMotionBlur, {SeverityTable::k32, severity});
+    const MotionParameters c = Select(kMotionBlur, Context(SeverityTable::k32, severity));
     for (size_t i = 0; i < 8; ++i) {
       int fewest = 3072;
       const auto try_angle = [&](double angle) {
@@ -236,6 +259,65 @@ TEST(MotionBlur, SomeAngleGivesEachGoldenImage) {
       EXPECT_LE(fewest, 2) << "severity " << severity << ", image " << i;
     }
   }
+}
+
+// The photograph and the place are all that is random in frost, so the golden images must be there.
+TEST(Frost, SomePartOfAPhotographGivesEachGoldenImage) {
+  ASSAY_TEST_DATA_OR_SKIP(images_path, "cifar10_test_1000.bin");
+  ASSAY_TEST_DATA_OR_SKIP(cifar_path, "golden/corruptions_cifar_16.npz");
+  SKIP_WITHOUT_PHOTOGRAPHS("frost");
+  const std::vector<Image> images = ReadCifar(images_path);
+  for (int severity = 1; severity <= 5; ++severity) {
+    const std::string golden = ReadGolden(cifar_path, absl::StrCat("frost_", severity));
+    ASSERT_EQ(golden.size(), 16u * 3072);
+    const FrostParameters c = Select(kFrost, Context(SeverityTable::k32, severity));
+    for (size_t image = 0; image < 16; ++image) {
+      const auto matches = [&](const Image& photograph, int top, int left) {
+        for (int i = 0; i < 3072; ++i) {
+          const int y = top + i / 96, x = 3 * left + i % 96;
+          const double mixed =
+              c.image_weight * images[image].pixels[static_cast<size_t>(i)] +
+              c.frost_weight * photograph.pixels[static_cast<size_t>(y * photograph.width * 3 + x)];
+          if (static_cast<uint8_t>(std::min(mixed, 255.0)) !=
+              static_cast<uint8_t>(golden[image * 3072 + static_cast<size_t>(i)])) {
+            return false;
+          }
+        }
+        return true;
+      };
+      bool found = false;
+      for (size_t k = 0; k < FrostPhotographs::kCount && !found; ++k) {
+        const Image& photograph = Photographs()->Get(SeverityTable::k32, k);
+        for (int top = 0; top <= photograph.height - 32 && !found; ++top) {
+          for (int left = 0; left <= photograph.width - 32 && !found; ++left) {
+            found = matches(photograph, top, left);
+          }
+        }
+      }
+      EXPECT_TRUE(found) << "severity " << severity << ", image " << image;
+    }
+  }
+}
+
+TEST(Frost, TakesThePublishedFilesOnly) {
+  SKIP_WITHOUT_PHOTOGRAPHS("frost");
+  const std::filesystem::path directory =
+      std::filesystem::path(testing::TempDir()) / "frost_files_test";
+  std::filesystem::remove_all(directory);
+  const auto error = [&] {
+    const auto loaded = FrostPhotographs::Load(directory.string());
+    EXPECT_EQ(ReasonOf(loaded.status()), Reason::kUnreadableInput);
+    return std::string(loaded.status().message());
+  };
+  EXPECT_THAT(error(), testing::HasSubstr("cannot read"));
+  std::filesystem::copy(TestData("frost"), directory);
+  EXPECT_TRUE(FrostPhotographs::Load(directory.string()).ok());
+  std::filesystem::remove(directory / "frost3.png");
+  EXPECT_THAT(error(), testing::HasSubstr("frost3.png"));
+  // Two photographs exchanged are not the published ones either.
+  std::filesystem::copy(directory / "frost2.png", directory / "frost3.png");
+  EXPECT_THAT(error(), testing::HasSubstr("not the published photograph"));
+  std::filesystem::remove_all(directory);
 }
 
 // Of after - before, over all elements of all images.
@@ -281,6 +363,7 @@ class EveryCorruption : public testing::TestWithParam<Expectation> {};
 INSTANTIATE_TEST_SUITE_P(Corruptions, EveryCorruption, testing::ValuesIn(kExpectations), TestName);
 
 TEST_P(EveryCorruption, ChangesImagesAsMuchAsTheOriginalScriptsDo) {
+  SKIP_WITHOUT_PHOTOGRAPHS(GetParam().name);
   ASSAY_TEST_DATA_OR_SKIP(images_path, "cifar10_test_1000.bin");
   ASSAY_TEST_DATA_OR_SKIP(stats_path, "golden/corruptions_cifar_stats.json");
   std::ifstream file(stats_path);
@@ -327,6 +410,7 @@ double Roughness(const std::vector<Image>& before, const After& after) {
 }
 
 TEST_P(RandomCorruption, ChangesNeighboursAsDifferentlyAsTheOriginalScriptsDo) {
+  SKIP_WITHOUT_PHOTOGRAPHS(GetParam().name);
   ASSAY_TEST_DATA_OR_SKIP(images_path, "cifar10_test_1000.bin");
   ASSAY_TEST_DATA_OR_SKIP(cifar_path, "golden/corruptions_cifar_16.npz");
   std::vector<Image> images = ReadCifar(images_path);
@@ -375,6 +459,7 @@ constexpr SeverityTable kAllTables[] = {SeverityTable::k32, SeverityTable::k64, 
                                         SeverityTable::k299};
 
 TEST_P(EveryCorruption, TakesImagesOfAnySize) {
+  SKIP_WITHOUT_PHOTOGRAPHS(GetParam().name);
   const std::string name = GetParam().name;
   for (const auto& [height, width] : {std::pair{1, 1},
                                       {1, 2},
@@ -407,6 +492,7 @@ TEST_P(EveryCorruption, TakesImagesOfAnySize) {
 }
 
 TEST_P(EveryCorruption, DependsOnItsArgumentsOnly) {
+  SKIP_WITHOUT_PHOTOGRAPHS(GetParam().name);
   const std::string name = GetParam().name;
   const Image image = Pattern(32, 32, 3);
   for (int severity = 1; severity <= 5; ++severity) {
@@ -418,6 +504,7 @@ TEST_P(EveryCorruption, DependsOnItsArgumentsOnly) {
 }
 
 TEST_P(EveryCorruption, IsTheSameFromManyThreads) {
+  SKIP_WITHOUT_PHOTOGRAPHS(GetParam().name);
   const std::string name = GetParam().name;
   const Image image = Pattern(40, 48, 3);
   std::vector<Image> expected;
@@ -460,7 +547,7 @@ TEST(Noise, HasTheTabulatedSizeOnUniformImages) {
   for (SeverityTable table : kAllTables) {
     for (int severity = 1; severity <= 5; ++severity) {
       SCOPED_TRACE(absl::StrCat("table ", static_cast<int>(table), ", severity ", severity));
-      const CorruptionContext context{table, severity};
+      const CorruptionContext context = Context(table, severity);
       if (const double c = Select(kGaussianNoise, context); c < 0.16) {
         const auto [mean, deviation] = MomentsOnUniform("gaussian_noise", table, severity, 128);
         EXPECT_NEAR(mean, 128.0 / 255, 0.003);

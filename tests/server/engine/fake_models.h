@@ -3,6 +3,7 @@
 #ifndef ASSAY_TESTS_SERVER_ENGINE_FAKE_MODELS_H_
 #define ASSAY_TESTS_SERVER_ENGINE_FAKE_MODELS_H_
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -99,7 +100,11 @@ class LinearClassifier : public Classifier {
       double dual = 0;
       for (size_t i = 0; i < shape_.size(); ++i) {
         const double d = static_cast<double>(row(label)[i]) - row(k)[i];
-        dual += norm == Norm::kLinf ? std::abs(d) : d * d;
+        if (norm == Norm::kL1) {
+          dual = std::max(dual, std::abs(d));
+        } else {
+          dual += norm == Norm::kLinf ? std::abs(d) : d * d;
+        }
       }
       if (norm == Norm::kL2) dual = std::sqrt(dual);
       smallest =

@@ -54,6 +54,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Verdict{"wrong_count", Reason::kModelOutputInvalid, "3 x 4"},
                       Verdict{"tuple_output", Reason::kModelOutputInvalid, "Tuple"},
                       Verdict{"raises", Reason::kModelFailed, "always raises"},
+                      Verdict{"adapts_always", Reason::kModelFailed,
+                              "'forward' computes gradients, and passes are made without"},
                       Verdict{"hungry", Reason::kOutOfMemory, "memory"}),
     [](const auto& row) { return row.param.model; });
 
@@ -83,9 +85,10 @@ TEST(TorchClassifier, WhatIsOddButWorksIsSaid) {
   EXPECT_EQ(Warnings("tiny_cnn"), "");
   EXPECT_THAT(Warnings("tiny_cnn_train_mode"), HasSubstr("training mode"));
   EXPECT_THAT(Warnings("constant"), HasSubstr("gradient"));
-  EXPECT_THAT(Warnings("zero_gradient"), HasSubstr("gradient is zero"));
+  EXPECT_THAT(Warnings("zero_gradient"), HasSubstr("gradient is zero or not finite"));
   EXPECT_THAT(Warnings("random"), HasSubstr("not reproducible"));
   EXPECT_THAT(Warnings("softmax"), HasSubstr("probabilities"));
+  EXPECT_THAT(Warnings("adapts"), HasSubstr("'forward' computes gradients by itself"));
   EXPECT_THAT(Warnings("nan_some"), HasSubstr("not finite on some"));
   EXPECT_THAT(Warnings("double_output"), HasSubstr("float32"));
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "common/condition.h"
 #include "common/errors.h"
 #include "gtest/gtest.h"
 #include "tests/server/report/outcomes.h"
@@ -54,6 +55,31 @@ TEST(AttackReport, SummarisesSuccessesAndTheCostOfSurvivors) {
   EXPECT_EQ(attack.zero_gradients(), 3);
   EXPECT_EQ(attack.nonfinite_gradients(), 2);
   EXPECT_EQ(attack.unconfirmed_candidates(), 4);
+}
+
+// The parts of the version that ran, in their order, and what each left robust.
+TEST(AttackReport, StagesOfAutoAttackAreThoseOfItsVersion) {
+  std::vector<v1::Outcome> outcomes = TenAttacked();
+  outcomes[1].mutable_attack()->set_stage("square");
+  outcomes[2].mutable_attack()->set_stage("fab");
+  outcomes[3].mutable_attack()->set_stage("fab");
+  outcomes[5].mutable_attack()->set_stage("square");
+  const auto conditions =
+      ParseConditions({"attack/autoattack:version=custom,parts=fab+apgd-dlr+square"});
+  ASSERT_TRUE(conditions.ok()) << conditions.status();
+  ConditionOutcomes autoattack = Attack(outcomes);
+  autoattack.condition = conditions->at(0);
+  const v1::AttackReport attack = OnlyCondition(Input(3, {autoattack})).attack();
+  ASSERT_EQ(attack.stages_size(), 3);
+  const std::vector<std::string> names = {"fab", "apgd-dlr", "square"};
+  const std::vector<int64_t> successes = {2, 0, 2}, robust = {7, 7, 5};
+  for (int i = 0; i < 3; ++i) {
+    const auto k = static_cast<size_t>(i);
+    EXPECT_EQ(attack.stages(i).name(), names[k]);
+    EXPECT_EQ(attack.stages(i).successes(), successes[k]);
+    EXPECT_EQ(attack.stages(i).robust_accuracy().numerator(), robust[k]);
+    EXPECT_EQ(attack.stages(i).robust_accuracy().denominator(), 10);
+  }
 }
 
 TEST(AttackReport, SplitsSuccessesBySourceAndTarget) {

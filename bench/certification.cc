@@ -1,0 +1,132 @@
+// What randomized smoothing costs: draws of a sample, draws a second, and the share of the time
+// that is not in the model's forward pass. Decisions at wanted radii are compared with those of the
+// first condition, which is meant to have a fixed number of draws.
+//
+//   bench_certification MODEL.pt DATA LIMIT THREADS CONDITION...
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "bench/bench_data.h"
+#include "bench/raw_passes.h"
+#include "common/condition.h"
+#include "common/errors.h"
+#include "common/smoothing_certificate.h"
+#include "server/engine/torch_classifier.h"
+
+namespace assay::bench {
+namespace {
+
+struct Result {
+  SmoothingSetting setting;
+  std::vector<v1::Outcome> outcomes;
+};
+
+int64_t Draws(const Result& result) {
+  int64_t draws = 0;
+  for (const v1::Outcome& outcome : result.outcomes) {
+    draws += result.setting.n0 + EstimationDraws(outcome.smoothing(), result.setting);
+  }
+  return draws;
+}
+
+// For each wanted radius: how often both certify it, and how often one alone; "against" counts the
+// samples where one's bound excludes what the other proves, at its alpha.
+void Compare(const Result& fixed, const Result& anytime) {
+  for (const double radius : anytime.setting.radii) {
+    const double needed = ProbabilityFor(anytime.setting, radius);
+    int both = 0, neither = 0, only_fixed = 0, only_anytime = 0, against = 0, other_class = 0;
+    for (size_t i = 0; i < fixed.outcomes.size(); ++i) {
+      const v1::SmoothingOutcome& counts = fixed.outcomes[i].smoothing();
+      const Certificate a = Certify(counts, fixed.setting);
+      const Certificate b = Certify(anytime.outcomes[i].smoothing(), anytime.setting);
+      const bool in_a = a.prediction >= 0 && a.radius >= radius;
+      const bool in_b = b.prediction >= 0 && b.radius >= radius;
+      if (in_a && in_b && a.prediction != b.prediction) ++other_class;
+      ++(in_a ? in_b ? both : only_fixed : in_b ? only_anytime : neither);
+      // Upper bound of the probability of the class that anytime certified.
+      int64_t of_b = 0;
+      for (const v1::ClassCount& count : counts.estimation()) {
+        if (count.index() == b.top_class) of_b = count.count();
+      }
+      const double upper =
+          1 - ClopperPearsonLower(fixed.setting.n - of_b, fixed.setting.n, fixed.setting.alpha);
+      const bool spent_all =
+          EstimationDraws(anytime.outcomes[i].smoothing(), anytime.setting) == anytime.setting.n;
+      if ((in_b && upper < needed) || (in_a && !in_b && !spent_all)) ++against;
+    }
+    std::cout << absl::StreamFormat(
+        "  radius %g: both %d, neither %d, only the first %d, only this %d; against each other %d, "
+        "other class %d\n",
+        radius, both, neither, only_fixed, only_anytime, against, other_class);
+  }
+}
+
+absl::Status Run(const std::vector<std::string>& arguments) {
+  const std::string& model = arguments[0];
+  const int threads = std::atoi(arguments[3].c_str());
+  ASSAY_ASSIGN_OR_RETURN(const auto samples,
+                         ReadSamples(arguments[1], std::atoll(arguments[2].c_str())));
+  ASSAY_ASSIGN_OR_RETURN(const auto conditions,
+                         ParseConditions({arguments.begin() + 4, arguments.end()}));
+  engine::LoadOptions options;
+  options.model_path = model;
+  options.shape = samples->shape;
+  options.device = engine::AvailableDevices().front();
+  options.threads = threads;
+  ASSAY_ASSIGN_OR_RETURN(const auto classifier, engine::TorchClassifier::Load(options));
+  classifier->BindThread();
+  std::cout << absl::StreamFormat("%s, %d samples, %s, batch %d, %d threads\n", model,
+                                  samples->size(), options.device, classifier->batch_size(),
+                                  threads);
+  std::vector<Result> results;
+  for (const v1::Condition& condition : conditions) {
+    // Beside each condition, as machines change their speed.
+    ASSAY_ASSIGN_OR_RETURN(
+        const RawPasses raw,
+        MeasureRawPasses(model, options.device, classifier->batch_size(), samples->shape.channels,
+                         samples->shape.height, samples->shape.width, threads, 2));
+    const auto before = classifier->usage();
+    const auto start = std::chrono::steady_clock::now();
+    QuietObserver observer;
+    Result result;
+    ASSAY_ASSIGN_OR_RETURN(result.setting, ParseSmoothingSetting(condition));
+    result.setting.dimension = static_cast<int64_t>(samples->shape.size());
+    ASSAY_ASSIGN_OR_RETURN(result.outcomes,
+                           engine::RunTask({condition, 0, *samples, *classifier, observer}));
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double in_model = classifier->usage().seconds - before.seconds;
+    const auto draws = static_cast<double>(Draws(result));
+    std::cout << absl::StreamFormat(
+        "%s\n  %.0f draws a sample, %.2f s, %.0f draws/s (model alone %.0f/s), %.1f %% of the time "
+        "outside the forward pass\n",
+        condition.id(), draws / static_cast<double>(samples->size()), seconds, draws / seconds,
+        raw.forward, 100 * (1 - in_model / seconds));
+    if (!results.empty()) {
+      std::cout << absl::StreamFormat("  %.1f times fewer draws than the first\n",
+                                      static_cast<double>(Draws(results[0])) / draws);
+      Compare(results[0], result);
+    }
+    std::cout << std::flush;
+    results.push_back(std::move(result));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace assay::bench
+
+int main(int argc, char** argv) {
+  if (argc < 6) {
+    std::cerr << "usage: bench_certification MODEL.pt DATA LIMIT THREADS CONDITION...\n";
+    return 2;
+  }
+  const absl::Status status = assay::bench::Run({argv + 1, argv + argc});
+  if (!status.ok()) std::cerr << status.message() << "\n";
+  return status.ok() ? 0 : 1;
+}

@@ -1,0 +1,158 @@
+#include "client/render/corruption_document.h"
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "client/render/numbers.h"
+#include "client/render/text.h"
+
+namespace assay::render {
+namespace {
+
+constexpr size_t kMaxClassWidth = 16;
+
+std::string ClassName(const v1::Report& report, int32_t index) {
+  if (index < 0 || index >= report.class_names_size()) return kUndefined;
+  return Shortened(Printable(report.class_names(index)), kMaxClassWidth);
+}
+
+std::string Parameter(const v1::ConditionReport& condition, const std::string& name) {
+  const auto found = condition.parameters().find(name);
+  return found == condition.parameters().end() ? "" : found->second;
+}
+
+// The accuracies of one corruption by cell.
+struct CellMap {
+  std::string title;
+  int grid = 0;
+  std::map<int, const v1::ConditionReport*> cells;
+};
+
+Table MapTable(const CellMap& map) {
+  Table table;
+  table.columns.push_back({"row", false});
+  for (int x = 0; x < map.grid; ++x) table.columns.push_back({absl::StrCat("col ", x)});
+  const v1::ConditionReport* worst = nullptr;
+  for (const auto& [index, cell] : map.cells) {
+    if (!cell->accuracy().has_value()) continue;
+    if (worst == nullptr || cell->accuracy().value() < worst->accuracy().value()) worst = cell;
+  }
+  for (int y = 0; y < map.grid; ++y) {
+    std::vector<Cell> row = {absl::StrCat(y)};
+    for (int x = 0; x < map.grid; ++x) {
+      const auto found = map.cells.find(y * map.grid + x);
+      if (found == map.cells.end()) {
+        row.push_back(kUndefined);
+      } else {
+        row.push_back({Percent(found->second->accuracy()),
+                       found->second == worst ? Tone::kBad : Tone::kPlain});
+      }
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+}  // namespace
+
+void AddCorruptionSummary(const v1::Report& report, Document& document) {
+  if (!report.has_corruption_summary()) return;
+  const v1::CorruptionSummary& summary = report.corruption_summary();
+  std::set<double> severities;
+  bool normalised = false;
+  for (const auto& entry : summary.corruptions()) {
+    severities.insert(entry.severities().begin(), entry.severities().end());
+    normalised = normalised || entry.has_ce();
+  }
+  Table table;
+  table.columns.push_back({"error %", false});
+  for (double severity : severities) table.columns.push_back({Significant(severity)});
+  table.columns.push_back({"mean"});
+  if (normalised) {
+    table.columns.push_back({"CE"});
+    table.columns.push_back({"rel. CE"});
+  }
+  table.columns.push_back({"hurts most", false});
+  table.columns.push_back({"in favour of", false});
+  for (const auto& entry : summary.corruptions()) {
+    std::map<double, double> errors;
+    for (int i = 0; i < entry.severities_size(); ++i) errors[entry.severities(i)] = entry.errors(i);
+    std::vector<Cell> row = {entry.corruption()};
+    for (double severity : severities) {
+      const auto found = errors.find(severity);
+      row.push_back(found == errors.end() ? kUndefined : Percent(found->second));
+    }
+    row.push_back(Percent(entry.mean_error()));
+    if (normalised) {
+      row.push_back(entry.has_ce() ? Percent(entry.ce()) : kUndefined);
+      row.push_back(entry.has_relative_ce() ? Percent(entry.relative_ce()) : kUndefined);
+    }
+    row.push_back(ClassName(report, entry.weakest_class()));
+    row.push_back(ClassName(report, entry.strongest_sink()));
+    table.rows.push_back(std::move(row));
+  }
+  document.push_back(Heading{"corruptions", ""});
+  document.push_back(std::move(table));
+  Lines lines;
+  lines.lines.push_back(
+      summary.has_mean_error()
+          ? absl::StrCat("mean error over the 15 published corruptions and 5 severities: ",
+                         Percent(summary.mean_error()), " %")
+          : "mean error of the benchmark: -, as some of its 15 corruptions or 5 severities are not "
+            "here");
+  if (summary.has_mce()) {
+    lines.lines.push_back(absl::StrCat(
+        "mCE ", Percent(summary.mce()), " %, relative mCE ",
+        summary.has_relative_mce() ? Percent(summary.relative_mce()) + " %" : kUndefined));
+  }
+  lines.lines.push_back(absl::StrCat("normaliser: ", Printable(summary.normaliser())));
+  document.push_back(std::move(lines));
+}
+
+void AddSensitivityMaps(const v1::Report& report, Document& document) {
+  std::vector<std::string> order;
+  std::map<std::string, CellMap> maps;
+  for (const auto& condition : report.conditions()) {
+    int grid = 0, cell = 0;
+    if (!absl::SimpleAtoi(Parameter(condition, "grid"), &grid) || grid < 2 ||
+        !absl::SimpleAtoi(Parameter(condition, "cell"), &cell)) {
+      continue;
+    }
+    const std::string title = condition.id().substr(0, condition.id().rfind(",cell="));
+    if (maps.count(title) == 0) order.push_back(title);
+    maps[title].title = title;
+    maps[title].grid = grid;
+    maps[title].cells[cell] = &condition;
+  }
+  for (const std::string& title : order) {
+    document.push_back(Heading{title, "sensitivity: accuracy % with only that cell changed"});
+    document.push_back(MapTable(maps[title]));
+  }
+}
+
+void AddSequence(const v1::ConditionReport& condition, Document& document) {
+  const v1::SequenceReport& sequence = condition.sequence();
+  const bool first = Parameter(condition, "compare") == "first";
+  document.push_back(Lines{
+      {absl::StrCat("flip rate ", Percent(sequence.flip_rate()), " % of ",
+                    Count(sequence.flip_rate().denominator()), " steps (", sequence.frames(),
+                    " frames, each compared with the ", first ? "first" : "one before", ")")}});
+  Table table;
+  table.columns = {{"class", false}, {"flip rate %"}};
+  for (const auto& entry : sequence.classes()) {
+    const bool named = entry.index() < condition.classes_size();
+    table.rows.push_back(
+        {named ? Shortened(Printable(condition.classes(entry.index()).name()), kMaxClassWidth)
+               : absl::StrCat("class ", entry.index()),
+         Percent(entry.flip_rate())});
+  }
+  if (!table.rows.empty()) document.push_back(std::move(table));
+}
+
+}  // namespace assay::render

@@ -1,0 +1,138 @@
+// The L2 attack of Carlini and Wagner ("Towards evaluating the robustness of neural networks", IEEE
+// S&P 2017), untargeted, confidence 0: minimises
+//
+//   ||x - x0||^2 + c max(z_y - max_{i != y} z_i, 0)
+//
+// by Adam over w with x = (tanh(w) + 1) / 2, which keeps x in [0, 1], and searches for the smallest
+// weight c that still finds adversarial examples: ten times larger until one does, then by
+// bisection. A search ends early when the loss stops falling, as in the authors' code.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "common/errors.h"
+#include "common/params.h"
+#include "server/engine/attacks/array_kernels.h"
+#include "server/engine/attacks/minimum_norm.h"
+#include "server/engine/attacks/registry.h"
+
+namespace assay::engine {
+namespace {
+
+// The published settings.
+constexpr double kBeta1 = 0.9;
+constexpr double kBeta2 = 0.999;
+constexpr float kAdamGuard = 1e-8F;
+constexpr double kEnoughProgress = 0.9999;
+// Pixels of exactly 0 or 1 lie at infinity in w.
+constexpr float kInside = 0.999999F;
+
+class CarliniWagnerState final : public MinimumNormState {
+ public:
+  struct Parameters : MinimumNormParameters {
+    int64_t steps = 0;
+    int64_t searches = 0;
+    double step = 0;
+    double weight = 0;
+    double work() const { return 3 * static_cast<double>(steps * searches); }
+  };
+
+  CarliniWagnerState(const Parameters& parameters, const AttackTarget& target)
+      : MinimumNormState(parameters, target),
+        parameters_(parameters),
+        weight_(parameters.weight),
+        w_(target.size),
+        mean_(target.size),
+        square_(target.size) {
+    Restart();
+  }
+
+ private:
+  bool Move(const float* /*logits*/, double margin, const float* gradient) override {
+    const size_t n = target().size;
+    succeeded_ = succeeded_ || margin <= 0;
+    const double distance = SquaredSum(point().data(), target().image, n);
+    const double loss = distance + weight_ * std::max(margin, 0.0);
+    if (iteration_ >= parameters_.steps || Stalled(loss)) return NextSearch();
+
+    ++iteration_;
+    // The hinge: across the boundary the margin counts no more.
+    const auto pull = static_cast<float>(margin > 0 ? weight_ : 0);
+    const double age = static_cast<double>(iteration_);
+    const auto correct1 = static_cast<float>(1 / (1 - std::pow(kBeta1, age)));
+    const auto correct2 = static_cast<float>(1 / (1 - std::pow(kBeta2, age)));
+    const auto rate = static_cast<float>(parameters_.step);
+    constexpr auto kKeep1 = static_cast<float>(kBeta1), kKeep2 = static_cast<float>(kBeta2);
+    for (size_t i = 0; i < n; ++i) {
+      const float x = point()[i];
+      // dx/dw = (1 - tanh(w)^2) / 2.
+      const float g = (2 * (x - target().image[i]) + pull * gradient[i]) * 2 * x * (1 - x);
+      mean_[i] = kKeep1 * mean_[i] + (1 - kKeep1) * g;
+      square_[i] = kKeep2 * square_[i] + (1 - kKeep2) * g * g;
+      w_[i] -= rate * mean_[i] * correct1 / (std::sqrt(square_[i] * correct2) + kAdamGuard);
+    }
+    Express();
+    return true;
+  }
+
+  // Ten times in a search: has the loss fallen since the last time?
+  bool Stalled(double loss) {
+    const int64_t period = std::max<int64_t>(1, parameters_.steps / 10);
+    if (iteration_ % period != 0) return false;
+    if (loss > last_loss_ * kEnoughProgress) return true;
+    last_loss_ = loss;
+    return false;
+  }
+
+  bool NextSearch() {
+    ++searches_;
+    if (searches_ >= parameters_.searches) return false;
+    (succeeded_ ? highest_ : lowest_) = weight_;
+    weight_ = std::isfinite(highest_) ? (lowest_ + highest_) / 2 : weight_ * 10;
+    Restart();
+    return true;
+  }
+
+  // Sets delta_ to what w_ means.
+  void Express() {
+    for (size_t i = 0; i < target().size; ++i) {
+      delta_[i] = (std::tanh(w_[i]) + 1) / 2 - target().image[i];
+    }
+  }
+
+  void Restart() {
+    for (size_t i = 0; i < target().size; ++i) {
+      w_[i] = std::atanh((2 * target().image[i] - 1) * kInside);
+    }
+    Express();
+    std::fill(mean_.begin(), mean_.end(), 0.0F);
+    std::fill(square_.begin(), square_.end(), 0.0F);
+    iteration_ = 0;
+    last_loss_ = INFINITY;
+    succeeded_ = false;
+  }
+
+  const Parameters& parameters_;
+  double weight_, lowest_ = 0, highest_ = INFINITY;
+  int64_t searches_ = 0, iteration_ = 0;
+  double last_loss_ = INFINITY;
+  bool succeeded_ = false;  // in this search
+  std::vector<float> w_, mean_, square_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Attack>> MakeCarliniWagner(Params& params) {
+  CarliniWagnerState::Parameters parameters;
+  parameters.norm = NormNamed(params.Text("norm"));
+  parameters.refine = params.Integer("refine");
+  parameters.steps = params.Integer("steps");
+  parameters.searches = params.Integer("searches");
+  parameters.step = params.Number("step");
+  parameters.weight = params.Number("weight");
+  ASSAY_RETURN_IF_ERROR(params.status());
+  return std::unique_ptr<Attack>(
+      std::make_unique<MinimumNormAttack<CarliniWagnerState>>(parameters));
+}
+
+}  // namespace assay::engine

@@ -1,0 +1,100 @@
+// What attacks that look for the nearest adversarial example share: they start at the image (so
+// that nothing is drawn, and results do not depend on the budgets in the condition's id), remember
+// the nearest misclassified point, and end with a search between it and the image. A method moves
+// the point, and no more.
+//
+// The search bisects, `refine` times, the share of the perturbation that is kept (before it is cut
+// to [0, 1]), or for the L0 norm the number of changed values, those that do least for the margin
+// (to first order) going first. It makes the distance of a method that stops a little behind the
+// boundary that of the boundary.
+#ifndef ASSAY_SERVER_ENGINE_ATTACKS_MINIMUM_NORM_H_
+#define ASSAY_SERVER_ENGINE_ATTACKS_MINIMUM_NORM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "server/engine/attacks/attack.h"
+
+namespace assay::engine {
+
+struct MinimumNormParameters {
+  Norm norm = Norm::kL2;
+  int64_t refine = 0;
+};
+
+class MinimumNormState : public AttackState {
+ public:
+  MinimumNormState(const MinimumNormParameters& parameters, const AttackTarget& target);
+
+  Need need() const final;
+  const std::vector<float>& point() const final { return point_; }
+  // The gradient of the margin z_y - max_{i != y} z_i, unless the method overrides
+  // MethodGradient.
+  void LogitGradient(const float* logits, float* derivative) const final;
+  void Step(const float* logits, const float* gradient) final;
+
+ protected:
+  // The method's turn: logits and gradient at point(), `margin` positive while it is classified
+  // correctly. Sets delta_; false when the method has ended.
+  virtual bool Move(const float* logits, double margin, const float* gradient) = 0;
+  // The derivative of the method's scalar; `derivative` comes as zeros.
+  virtual void MethodGradient(const float* logits, float* derivative) const;
+
+  const AttackTarget& target() const { return target_; }
+  Norm norm() const { return parameters_.norm; }
+  // Of the nearest misclassified point that was evaluated; infinite while there is none.
+  double best_distance() const { return best_distance_; }
+
+  // The perturbation: point() is the image plus this, cut to [0, 1].
+  std::vector<float> delta_;
+
+ private:
+  enum class Phase { kMethod, kRank, kSearch, kDone };
+
+  // The point of delta_.
+  void Place();
+  void BeginSearch();
+  void ContinueSearch();
+  // The share, or number, in the middle of [low_, high_].
+  double Middle() const;
+
+  const MinimumNormParameters& parameters_;
+  const AttackTarget target_;
+  Phase phase_ = Phase::kMethod;
+  std::vector<float> point_;
+  std::vector<float> best_;  // its perturbation
+  double best_distance_ = std::numeric_limits<double>::infinity();
+  // The search: best_ keeps all of the perturbation (high_), the image nothing of it (low_).
+  int64_t probes_ = 0;
+  double low_ = 0, high_ = 1;
+  std::vector<uint32_t> order_;  // L0: changed values, those that matter most first
+};
+
+// An attack of states of this kind. State::Parameters derives from MinimumNormParameters and has
+// work(): passes of one sample, the search at the end not counted.
+template <typename State>
+class MinimumNormAttack final : public Attack {
+ public:
+  using Parameters = typename State::Parameters;
+  explicit MinimumNormAttack(const Parameters& parameters) : parameters_(parameters) {}
+  Norm norm() const override { return parameters_.norm; }
+  double eps() const override { return std::numeric_limits<double>::infinity(); }
+  bool minimum_norm() const override { return true; }
+  std::unique_ptr<AttackState> Start(const AttackTarget& target,
+                                     const RandomKey& /*random*/) const override {
+    return std::make_unique<State>(parameters_, target);
+  }
+  double work() const override {
+    return parameters_.work() + static_cast<double>(parameters_.refine);
+  }
+
+ private:
+  const Parameters parameters_;
+};
+
+}  // namespace assay::engine
+
+#endif  // ASSAY_SERVER_ENGINE_ATTACKS_MINIMUM_NORM_H_

@@ -1,0 +1,200 @@
+// Adversarial patch, one for each sample (Brown et al., "Adversarial patch", 2017; placed as in
+// Karmon, Zoran and Goldberg, "LaVAN: localized and visible adversarial noise", ICML 2018): a
+// square whose pixels may take any value and outside of which nothing changes. The budget is a
+// number of pixel positions.
+//
+// A restart draws places, fills each with the content that is best to first order around the image,
+// takes the place with the smallest margin, and climbs the cross-entropy there by steps of the
+// gradient's sign.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/params.h"
+#include "server/engine/attacks/losses.h"
+#include "server/engine/attacks/registry.h"
+
+namespace assay::engine {
+namespace {
+
+struct PatchParameters {
+  Shape shape;
+  int side = 0;
+  double step = 0;
+  int64_t steps = 0;
+  int64_t places = 0;
+  int64_t restarts = 0;
+};
+
+class PatchState final : public AttackState {
+ public:
+  PatchState(const PatchParameters& parameters, const AttackTarget& target, const RandomKey& random)
+      : parameters_(parameters),
+        target_(target),
+        random_(random, target.index, target.stream),
+        point_(target.image, target.image + target.size) {}
+
+  Need need() const override {
+    switch (phase_) {
+      case Phase::kImage:
+        return Need::kGradient;
+      case Phase::kPlaces:
+        return Need::kForward;
+      case Phase::kClimb:
+        // The last iterate needs no gradient.
+        return step_ < parameters_.steps ? Need::kGradient : Need::kForward;
+      case Phase::kDone:
+        return Need::kDone;
+    }
+    return Need::kDone;
+  }
+  const std::vector<float>& point() const override { return point_; }
+  void LogitGradient(const float* logits, float* derivative) const override {
+    CrossEntropy(logits, target_.num_classes, target_.label, derivative);
+  }
+
+  void Step(const float* logits, const float* gradient) override {
+    switch (phase_) {
+      case Phase::kImage:
+        first_order_.assign(gradient, gradient + target_.size);
+        StartPlaces();
+        return;
+      case Phase::kPlaces: {
+        const double margin = Margin(logits, target_.num_classes, target_.label);
+        if (tried_ == 0 || margin < best_margin_) {
+          best_margin_ = margin;
+          best_ = place_;
+        }
+        if (++tried_ < parameters_.places) {
+          Try();
+        } else {
+          place_ = best_;
+          Fill();
+          step_ = 0;
+          phase_ = Phase::kClimb;
+        }
+        return;
+      }
+      case Phase::kClimb:
+        if (step_ < parameters_.steps) {
+          const auto length = static_cast<float>(parameters_.step);
+          ForEachValue([&](size_t i) {
+            const float sign = static_cast<float>((gradient[i] > 0.0F) - (gradient[i] < 0.0F));
+            point_[i] = std::min(std::max(point_[i] + length * sign, 0.0F), 1.0F);
+          });
+          ++step_;
+        } else if (++restart_ < parameters_.restarts) {
+          StartPlaces();
+        } else {
+          phase_ = Phase::kDone;
+        }
+        return;
+      case Phase::kDone:
+        return;
+    }
+  }
+
+ private:
+  enum class Phase { kImage, kPlaces, kClimb, kDone };
+  struct Place {
+    int row = 0, column = 0;
+  };
+
+  void StartPlaces() {
+    phase_ = Phase::kPlaces;
+    tried_ = 0;
+    Try();
+  }
+
+  void Try() {
+    const auto positions = [&](int side) {
+      return static_cast<uint32_t>(side - parameters_.side + 1);
+    };
+    place_.row = static_cast<int>(random_.Below(positions(parameters_.shape.height)));
+    place_.column = static_cast<int>(random_.Below(positions(parameters_.shape.width)));
+    Fill();
+  }
+
+  // The image with every pixel of the patch at the end of its range to which the gradient points.
+  void Fill() {
+    std::copy(target_.image, target_.image + target_.size, point_.begin());
+    ForEachValue([&](size_t i) {
+      if (first_order_[i] != 0.0F) point_[i] = first_order_[i] > 0.0F ? 1.0F : 0.0F;
+    });
+  }
+
+  // Calls visit(i) for the pixel values of the patch.
+  template <typename Visit>
+  void ForEachValue(const Visit& visit) const {
+    const int height = parameters_.shape.height, width = parameters_.shape.width;
+    for (int c = 0; c < parameters_.shape.channels; ++c) {
+      for (int r = place_.row; r < place_.row + parameters_.side; ++r) {
+        for (int k = place_.column; k < place_.column + parameters_.side; ++k) {
+          visit(static_cast<size_t>((c * height + r) * width + k));
+        }
+      }
+    }
+  }
+
+  const PatchParameters& parameters_;
+  const AttackTarget target_;
+  RandomStream random_;
+  Phase phase_ = Phase::kImage;
+  std::vector<float> point_, first_order_;
+  Place place_, best_;
+  double best_margin_ = 0;
+  int64_t tried_ = 0, step_ = 0, restart_ = 0;
+};
+
+class Patch final : public Attack {
+ public:
+  explicit Patch(const PatchParameters& parameters) : parameters_(parameters) {}
+  Norm norm() const override { return Norm::kNone; }
+  // Pixel positions.
+  double eps() const override { return static_cast<double>(parameters_.side) * parameters_.side; }
+  double Measure(const float* point, const float* image, size_t n) const override {
+    const size_t plane = n / static_cast<size_t>(parameters_.shape.channels);
+    double changed = 0;
+    for (size_t position = 0; position < plane; ++position) {
+      bool differs = false;
+      for (size_t i = position; i < n; i += plane) differs |= point[i] != image[i];
+      changed += differs ? 1 : 0;
+    }
+    return changed;
+  }
+  std::unique_ptr<AttackState> Start(const AttackTarget& target,
+                                     const RandomKey& random) const override {
+    return std::make_unique<PatchState>(parameters_, target, random);
+  }
+  double work() const override {
+    return static_cast<double>(3 + parameters_.restarts *
+                                       (parameters_.places + 3 * parameters_.steps + 1));
+  }
+
+ private:
+  const PatchParameters parameters_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Attack>> MakePatch(Params& params, const Shape& shape) {
+  PatchParameters parameters;
+  parameters.shape = shape;
+  const int64_t side = params.Integer("size");
+  parameters.step = params.Number("step");
+  parameters.steps = params.Integer("steps");
+  parameters.places = params.Integer("places");
+  parameters.restarts = params.Integer("restarts");
+  ASSAY_RETURN_IF_ERROR(params.status());
+  if (side > std::min(shape.height, shape.width)) {
+    return Error(
+        Reason::kInvalidCondition,
+        absl::StrCat("a patch with sides of ", side, " pixels does not fit into images of ",
+                     shape.height, " x ", shape.width, "; use a smaller size"));
+  }
+  parameters.side = static_cast<int>(side);
+  return std::unique_ptr<Attack>(std::make_unique<Patch>(parameters));
+}
+
+}  // namespace assay::engine

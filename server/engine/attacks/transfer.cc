@@ -1,0 +1,24 @@
+// Transfer (Szegedy et al., "Intriguing properties of neural networks", ICLR 2014; with momentum
+// and on the mean of several models' logits: Dong et al., CVPR 2018): PGD on surrogates, of which
+// the evaluated model sees the last point of each run only.
+#include <memory>
+#include <vector>
+
+#include "common/errors.h"
+#include "common/params.h"
+#include "server/engine/attacks/driver.h"
+#include "server/engine/attacks/registry.h"
+#include "server/engine/ensemble.h"
+
+namespace assay::engine {
+
+absl::StatusOr<std::vector<v1::Outcome>> RunTransfer(const TaskContext& task) {
+  Params params(task.condition);
+  ASSAY_ASSIGN_OR_RETURN(const auto attack, MakePgd(params));
+  ASSAY_ASSIGN_OR_RETURN(const auto surrogates, EnsembleClassifier::Create(task.others));
+  // The driver hands the same batches to both.
+  ASSAY_RETURN_IF_ERROR(CheckSameInterface(task.classifier, *surrogates, "a surrogate"));
+  return RunAttack(task, *attack, surrogates.get());
+}
+
+}  // namespace assay::engine

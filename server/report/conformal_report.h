@@ -1,0 +1,39 @@
+// Robust conformal prediction sets from smoothed scores: RSCP+ (Yan, Romano and Weng, "Provably
+// robust conformal prediction with improved efficiency", ICLR 2024, arXiv 2404.19651).
+#ifndef ASSAY_SERVER_REPORT_CONFORMAL_REPORT_H_
+#define ASSAY_SERVER_REPORT_CONFORMAL_REPORT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "assay/v1/reports.pb.h"
+#include "server/report/rates.h"
+#include "server/report/resolved_outcomes.h"
+
+namespace assay::report {
+
+// The ceil((m + 1)(1 - alpha))-th smallest of m scores; +infinity where that is more than m. One
+// more score that is exchangeable with these is at most this with probability at least 1 - alpha.
+double ConformalThreshold(std::vector<double> scores, double alpha);
+
+// With probability at least 1 - beta the mean of n independent values in [0, 1] is at most this far
+// above (or below) its expectation (Hoeffding's inequality), rounding to single precision included.
+double MonteCarloError(int64_t n, double beta);
+
+// Whether a class with this mean score is in the robust set: Phi^-1(score - error) - delta / sigma
+// <= Phi^-1(threshold + error), Phi^-1 being -infinity from 0 down and +infinity from 1 up.
+bool InRobustSet(double score, double threshold, double error, double delta_over_sigma);
+
+// Whether a sample calibrates: with probability `share`, by seed and sample alone, so that a sample
+// stays where it is while others arrive.
+bool Calibrates(int64_t seed, int64_t sample, double share);
+
+// Fills report->conformal. kInternal for outcomes that break their own rules.
+absl::Status FillConformal(const v1::Condition& condition, int64_t seed,
+                           const ResolvedCondition& resolved, RateMaker& rates,
+                           v1::ConditionReport* report);
+
+}  // namespace assay::report
+
+#endif  // ASSAY_SERVER_REPORT_CONFORMAL_REPORT_H_

@@ -1,0 +1,94 @@
+// Blocks of ready-made corrupted sets, and their names.
+#include "client/data/ready_made.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "client/data/dataset_reader.h"
+#include "client/data/npy_writer.h"
+#include "common/errors.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace assay::client {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ReadyMade : public testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = fs::path(testing::TempDir()) / "ready_made_test" / "CIFAR-10-C";
+    fs::remove_all(directory_.parent_path());
+    fs::create_directories(directory_);
+  }
+  void TearDown() override { fs::remove_all(directory_.parent_path()); }
+
+  // Image i of n is one grey of value i; its label is i % 4.
+  void Write(int n) {
+    const auto images =
+        NpyWriter::Create((directory_ / "fog.npy").string(), NpyWriter::Type::kUint8, {2, 2, 3});
+    const auto labels =
+        NpyWriter::Create((directory_ / "labels.npy").string(), NpyWriter::Type::kInt64, {});
+    for (int i = 0; i < n; ++i) {
+      ASSERT_TRUE((*images)->Append(std::string(12, static_cast<char>(i))).ok());
+      const int64_t label = i % 4;
+      ASSERT_TRUE((*labels)->Append({reinterpret_cast<const char*>(&label), sizeof(label)}).ok());
+    }
+    ASSERT_TRUE((*images)->Finish().ok());
+    ASSERT_TRUE((*labels)->Finish().ok());
+  }
+
+  std::string File() const { return (directory_ / "fog.npy").string(); }
+
+  fs::path directory_;
+};
+
+TEST_F(ReadyMade, ASeverityIsAFifthOfTheFile) {
+  Write(20);
+  for (int severity = 1; severity <= 5; ++severity) {
+    OpenOptions options;
+    options.paths = {File() + ":" + std::to_string(severity)};
+    const auto reader = OpenDataset(options);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    ASSERT_EQ((*reader)->size(), 4);
+    std::vector<int32_t> labels;
+    std::string pixels;
+    ASSERT_TRUE((*reader)->Read(1, 3, &labels, &pixels).ok());
+    EXPECT_THAT(labels, testing::ElementsAre(1, 2, 3));
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(pixels[12 * i], static_cast<char>(4 * (severity - 1) + 1 + static_cast<int>(i)));
+    }
+    EXPECT_FALSE((*reader)->Read(4, 1, &labels, &pixels).ok());
+  }
+  OpenOptions whole;
+  whole.paths = {File()};
+  EXPECT_EQ((*OpenDataset(whole))->size(), 20);
+}
+
+TEST_F(ReadyMade, OtherFilesAndSeveritiesAreRefused) {
+  Write(21);
+  const auto reason = [](const std::string& path) {
+    OpenOptions options;
+    options.paths = {path};
+    return ReasonOf(OpenDataset(options).status());
+  };
+  EXPECT_EQ(reason(File() + ":3"), Reason::kUnreadableInput);
+  EXPECT_EQ(reason(File() + ":6"), Reason::kUnreadableInput);
+  EXPECT_EQ(reason(File() + ":0"), Reason::kUnreadableInput);
+  EXPECT_EQ(reason((directory_ / "snow.npy:1").string()), Reason::kUnreadableInput);
+}
+
+TEST(DatasetStem, SaysWhichBlockOfWhichSet) {
+  EXPECT_EQ(DatasetStem("data/CIFAR-10-C/fog.npy:3"), "CIFAR-10-C.fog.3");
+  EXPECT_EQ(DatasetStem("fog.npy:3"), "fog.3");
+  EXPECT_EQ(DatasetStem("data/imagenet-c/glass_blur/5"), "imagenet-c.glass_blur.5");
+  EXPECT_EQ(DatasetStem("data/imagenet-c/glass_blur/5/"), "imagenet-c.glass_blur.5");
+  EXPECT_EQ(DatasetStem("cifar/test_batch.bin"), "test_batch");
+  EXPECT_EQ(DatasetStem("images/"), "images");
+  EXPECT_EQ(DatasetStem("imagenet-c/fog/6"), "6");
+}
+
+}  // namespace
+}  // namespace assay::client

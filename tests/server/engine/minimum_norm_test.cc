@@ -1,0 +1,569 @@
+// Attacks that look for the nearest adversarial example, against models where it is known: linear
+// ones, and a tiny ReLU network whose inputs can be searched one by one. And what the driver does
+// for them.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <random>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/condition.h"
+#include "gmock/gmock.h"
+#include "server/engine/attacks/driver.h"
+#include "tests/server/engine/fake_models.h"
+
+namespace assay::engine {
+namespace {
+
+constexpr Shape kShape{3, 4, 4};
+
+std::vector<v1::Outcome> RunCondition(const std::string& expression, Classifier& model,
+                                      const SampleSource& samples) {
+  QuietObserver observer;
+  const auto conditions = ParseConditions({expression});
+  EXPECT_TRUE(conditions.ok()) << conditions.status();
+  if (!conditions.ok()) return {};
+  const auto outcomes = RunTask({conditions->at(0), /*seed=*/1, samples, model, observer});
+  EXPECT_TRUE(outcomes.ok()) << outcomes.status();
+  return outcomes.ok() ? *outcomes : std::vector<v1::Outcome>();
+}
+
+// --- linear models
+
+// The smallest change inside [0, 1] that brings <w, x> down by `gap`, computed apart from the
+// engine: by bisection over what all values share (Linf, L2), and by spending on the values with
+// the largest effect first (L1, L0: each is worth taking up to its bound before the next is
+// touched). Infinite where the box does not allow it.
+double Cheapest(Norm norm, const std::vector<double>& w, double gap, const float* image) {
+  const size_t n = w.size();
+  std::vector<double> room(n);
+  for (size_t i = 0; i < n; ++i) room[i] = w[i] > 0 ? image[i] : 1.0 - image[i];
+  if (norm == Norm::kLinf || norm == Norm::kL2) {
+    double length = 0;
+    const auto gain = [&](double t) {
+      double total = 0, squared = 0;
+      for (size_t i = 0; i < n; ++i) {
+        const double move = std::min(room[i], norm == Norm::kLinf ? t : t * std::abs(w[i]));
+        total += move * std::abs(w[i]);
+        squared += move * move;
+      }
+      length = norm == Norm::kLinf ? t : std::sqrt(squared);
+      return total;
+    };
+    double low = 0, high = 1e6;
+    if (gain(high) < gap) return INFINITY;
+    for (int i = 0; i < 200; ++i) {
+      const double middle = (low + high) / 2;
+      (gain(middle) < gap ? low : high) = middle;
+    }
+    gain(high);
+    return length;
+  }
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto worth = [&](size_t i) { return std::abs(w[i]) * (norm == Norm::kL0 ? room[i] : 1.0); };
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return worth(a) > worth(b); });
+  double spent = 0;
+  for (const size_t i : order) {
+    const double most = std::abs(w[i]) * room[i];
+    if (norm == Norm::kL0) {
+      spent += 1;
+      if (most >= gap) return spent;
+    } else {
+      if (most >= gap) return spent + gap / std::abs(w[i]);
+      spent += room[i];
+    }
+    gap -= most;
+  }
+  return INFINITY;
+}
+
+// Towards each class; infinite for the label.
+std::vector<double> Optima(const LinearClassifier& model, Norm norm,
+                           const std::vector<float>& image, int label) {
+  const size_t n = image.size();
+  std::vector<float> z(static_cast<size_t>(model.num_classes()));
+  model.Logits(image.data(), z.data());
+  std::vector<double> optima;
+  for (int k = 0; k < model.num_classes(); ++k) {
+    std::vector<double> w(n);
+    for (size_t i = 0; i < n; ++i) {
+      w[i] = static_cast<double>(model.row(label)[i]) - model.row(k)[i];
+    }
+    const double gap =
+        static_cast<double>(z[static_cast<size_t>(label)]) - z[static_cast<size_t>(k)];
+    optima.push_back(k == label ? INFINITY : Cheapest(norm, w, gap, image.data()));
+  }
+  return optima;
+}
+
+// Stretches the images away from grey, so that many values reach 0 or 1, and labels them anew.
+void MeetTheBox(const LinearClassifier& model, float contrast, VectorSource* samples) {
+  std::vector<float> z(static_cast<size_t>(model.num_classes()));
+  for (size_t i = 0; i < samples->size(); ++i) {
+    for (float& x : samples->images[i]) {
+      x = std::min(std::max(0.5F + contrast * (x - 0.5F), 0.0F), 1.0F);
+    }
+    model.Logits(samples->images[i].data(), z.data());
+    samples->labels[i] = Predict(z.data(), model.num_classes()).label;
+  }
+}
+
+// --- the table: one row for each method and norm
+
+struct Row {
+  std::string expression;
+  Norm norm;
+  // How far above the optimum the distance may be, as a share of it: for two classes, and for five
+  // towards the class that was found.
+  double two = 1e-3, five = 1e-3;
+  // Of five classes, how many of 40 samples must come within 1e-3 of the optimum over all classes:
+  // a method that follows the largest other logit need not find the nearest class.
+  int nearest = 40;
+  // The smallest distance for which this is promised.
+  double least = 0;
+  friend std::ostream& operator<<(std::ostream& out, const Row& row) {
+    return out << row.expression;
+  }
+};
+
+class EveryMinimumNormAttack : public ::testing::TestWithParam<Row> {
+ protected:
+  // The distance of every sample over its optimum, minus 1, with checks that hold for all.
+  void Run(int classes, float contrast, std::vector<double>* excess,
+           std::vector<double>* class_excess) {
+    const Row& row = GetParam();
+    LinearClassifier model(kShape, classes, 8);
+    VectorSource samples(model, 40);
+    MeetTheBox(model, contrast, &samples);
+    const auto outcomes = RunCondition(row.expression, model, samples);
+    ASSERT_EQ(outcomes.size(), samples.size());
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      const auto optima = Optima(model, row.norm, samples.images[i], samples.labels[i]);
+      const double optimum = *std::min_element(optima.begin(), optima.end());
+      ASSERT_TRUE(std::isfinite(optimum));
+      const v1::Outcome& outcome = outcomes[i];
+      ASSERT_TRUE(outcome.attack().success()) << i;
+      // Logits are rounded to float32.
+      EXPECT_GE(outcome.attack().distance(), optimum * (1 - 1e-5)) << i;
+      EXPECT_TRUE(outcome.tie() || outcome.prediction() != samples.labels[i]) << i;
+      if (optimum < row.least) continue;
+      excess->push_back(outcome.attack().distance() / optimum - 1);
+      class_excess->push_back(
+          outcome.attack().distance() / optima[static_cast<size_t>(outcome.prediction())] - 1);
+    }
+  }
+};
+
+double Largest(const std::vector<double>& values) {
+  return *std::max_element(values.begin(), values.end());
+}
+
+TEST_P(EveryMinimumNormAttack, FindsTheOptimumOfALinearModelWithTwoClasses) {
+  std::vector<double> excess, class_excess;
+  Run(2, 1, &excess, &class_excess);
+  EXPECT_LE(Largest(excess), GetParam().two);
+  // Half of the pixels at 0 or 1.
+  Run(2, 4, &excess, &class_excess);
+  EXPECT_LE(Largest(excess), GetParam().two);
+  EXPECT_GE(excess.size(), 40u);
+}
+
+TEST_P(EveryMinimumNormAttack, FindsTheOptimumTowardsAClassOfALinearModelWithFive) {
+  for (const float contrast : {1.0F, 4.0F}) {
+    std::vector<double> excess, class_excess;
+    Run(5, contrast, &excess, &class_excess);
+    EXPECT_LE(Largest(class_excess), GetParam().five);
+    EXPECT_GE(std::count_if(excess.begin(), excess.end(), [](double e) { return e < 1e-3; }),
+              GetParam().nearest);
+  }
+}
+
+TEST_P(EveryMinimumNormAttack, DoesNotDependOnBatchGroupingOrOrderNorOnTheBudgets) {
+  const Row& row = GetParam();
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource all(model, 30);
+  std::map<int64_t, std::string> expected;
+  for (const auto& outcome : RunCondition(row.expression, model, all)) {
+    expected[outcome.sample()] = outcome.SerializeAsString();
+  }
+  const std::string expression = absl::StrCat(
+      row.expression, row.expression.find(':') == std::string::npos ? ":" : ",", "eps=1");
+  LinearClassifier other(kShape, 5, 3, /*threads=*/1);
+  for (int64_t first = 27; first >= 0; first -= 3) {
+    VectorSource part(other, 3, first);
+    std::reverse(part.images.begin(), part.images.end());
+    std::reverse(part.labels.begin(), part.labels.end());
+    std::reverse(part.indices.begin(), part.indices.end());
+    for (const auto& outcome : RunCondition(expression, other, part)) {
+      EXPECT_EQ(outcome.SerializeAsString(), expected[outcome.sample()]) << outcome.sample();
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, EveryMinimumNormAttack,
+    ::testing::Values(Row{"attack/fmn:norm=linf", Norm::kLinf, 1e-3, 1e-3, 35},
+                      Row{"attack/fmn:norm=l2", Norm::kL2, 1e-3, 1e-3, 35},
+                      Row{"attack/fmn:norm=l1", Norm::kL1, 1e-3, 1e-2, 30},
+                      Row{"attack/fmn:norm=l0", Norm::kL0, 0, 0, 40},
+                      // Cross-entropy pulls towards all classes at once.
+                      Row{"attack/ddn", Norm::kL2, 1e-3, 0.5, 0},
+                      Row{"attack/deepfool:norm=l2", Norm::kL2},
+                      Row{"attack/deepfool:norm=linf", Norm::kLinf},
+                      // Adam moves every value by about .005 in a step, with the published rate:
+                      // that leaves some error, and distances of few steps are coarse.
+                      Row{"attack/cw", Norm::kL2, 5e-3, 5e-3, 0, 0.1}));
+
+TEST(MinimumNormAttacks, WithTwoClassesAndNoBoundMetTheOptimumIsTheClosedForm) {
+  // The reference of this file against the one of the other attacks' tests.
+  LinearClassifier model(kShape, 2, 8);
+  VectorSource samples(model, 40);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    for (const Norm norm : {Norm::kLinf, Norm::kL2}) {
+      const auto optima = Optima(model, norm, samples.images[i], samples.labels[i]);
+      EXPECT_NEAR(*std::min_element(optima.begin(), optima.end()),
+                  model.MinimalEps(norm, samples.images[i].data(), samples.labels[i]), 1e-6);
+    }
+  }
+}
+
+TEST(MinimumNormAttacks, CountTheirPasses) {
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 10);
+  // Clean, 30 steps, a look at the last point, 12 of the search, the confirmation.
+  for (const char* method : {"attack/fmn:steps=30", "attack/ddn:steps=30"}) {
+    for (const auto& outcome : RunCondition(method, model, samples)) {
+      EXPECT_EQ(outcome.attack().forwards(), 1 + 31 + 12 + 1) << method;
+      EXPECT_EQ(outcome.attack().backwards(), 31) << method;
+    }
+  }
+  // The gradients of three classes, and one pass that sees the point across the boundary.
+  for (const auto& outcome :
+       RunCondition("attack/deepfool:candidates=3,refine=5", model, samples)) {
+    EXPECT_EQ(outcome.attack().forwards(), 1 + 4 + 5 + 1);
+    EXPECT_EQ(outcome.attack().backwards(), 4);
+  }
+  for (const auto& outcome : RunCondition("attack/cw:steps=20,searches=3", model, samples)) {
+    EXPECT_LE(outcome.attack().backwards(), 3 * 21);
+    EXPECT_GE(outcome.attack().backwards(), 3);
+  }
+}
+
+TEST(MinimumNormAttacks, WithoutASearchTheDistanceIsThatOfTheMethod) {
+  LinearClassifier model(kShape, 2, 8);
+  VectorSource samples(model, 20);
+  const auto outcomes = RunCondition("attack/deepfool:overshoot=0.1,refine=0", model, samples);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const double minimal = model.MinimalEps(Norm::kL2, samples.images[i].data(), samples.labels[i]);
+    EXPECT_NEAR(outcomes[i].attack().distance() / minimal, 1.1, 1e-3) << i;
+  }
+}
+
+TEST(MinimumNormAttacks, AModelWithoutAGradientLeavesEverySampleRobust) {
+  LinearClassifier model(kShape, 5, 8);
+  model.gradient_scale = 0;
+  VectorSource samples(model, 10);
+  for (const char* method : {"attack/fmn:steps=5", "attack/fmn:norm=l1,steps=5",
+                             "attack/ddn:steps=5", "attack/deepfool", "attack/cw:steps=5"}) {
+    const auto outcomes = RunCondition(method, model, samples);
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      EXPECT_FALSE(outcomes[i].attack().success()) << method;
+      EXPECT_EQ(outcomes[i].prediction(), samples.labels[i]) << method;
+      EXPECT_EQ(outcomes[i].attack().zero_gradients(), outcomes[i].attack().backwards()) << method;
+    }
+  }
+}
+
+// --- a network that is not linear, small enough to try every image
+
+// Two inputs, one hidden layer of rectified units, three classes; weights from a fixed seed.
+class TinyRelu : public Classifier {
+ public:
+  static constexpr int kHidden = 6, kClasses = 3, kBatch = 8;
+
+  TinyRelu() {
+    std::mt19937 random(21);
+    std::normal_distribution<float> normal;
+    for (auto& unit : in_) {
+      for (float& w : unit) w = 4 * normal(random);
+      // The kink passes through the middle part of the square.
+      unit[2] = -0.5F * (unit[0] + unit[1]) + 0.5F * normal(random);
+    }
+    for (auto& row : out_) {
+      for (float& w : row) w = normal(random);
+    }
+  }
+
+  Shape shape() const override { return {1, 1, 2}; }
+  int num_classes() const override { return kClasses; }
+  int batch_size() const override { return kBatch; }
+  int threads() const override { return 1; }
+  Usage usage() const override { return {}; }
+
+  void Logits(const float* x, float* z) const {
+    std::fill(z, z + kClasses, 0.0F);
+    for (size_t h = 0; h < kHidden; ++h) {
+      const float unit = std::max(0.0F, in_[h][0] * x[0] + in_[h][1] * x[1] + in_[h][2]);
+      for (size_t k = 0; k < kClasses; ++k) z[k] += out_[k][h] * unit;
+    }
+  }
+
+  absl::Status Forward(const float* images, float* logits) override {
+    for (int slot = 0; slot < kBatch; ++slot) Logits(images + 2 * slot, logits + kClasses * slot);
+    return absl::OkStatus();
+  }
+
+  absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
+                               float* logits, float* gradient) override {
+    EXPECT_TRUE(Forward(images, logits).ok());
+    std::vector<float> derivative(kBatch * kClasses);
+    logit_gradient(logits, derivative.data());
+    std::fill(gradient, gradient + 2 * kBatch, 0.0F);
+    for (size_t slot = 0; slot < kBatch; ++slot) {
+      const float* x = images + 2 * slot;
+      for (size_t h = 0; h < kHidden; ++h) {
+        if (in_[h][0] * x[0] + in_[h][1] * x[1] + in_[h][2] <= 0) continue;
+        for (size_t k = 0; k < kClasses; ++k) {
+          const float pull = derivative[slot * kClasses + k] * out_[k][h];
+          gradient[2 * slot] += pull * in_[h][0];
+          gradient[2 * slot + 1] += pull * in_[h][1];
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  int Class(const float* x) const {
+    float z[kClasses];
+    Logits(x, z);
+    return Predict(z, kClasses).label;
+  }
+
+ private:
+  float in_[kHidden][3];
+  float out_[kClasses][kHidden];
+};
+
+class Points : public SampleSource {
+ public:
+  Points(const TinyRelu& model, size_t count) {
+    std::mt19937 random(4);
+    std::uniform_real_distribution<float> uniform(0, 1);
+    for (size_t i = 0; i < count; ++i) {
+      images.push_back({uniform(random), uniform(random)});
+      labels.push_back(model.Class(images.back().data()));
+    }
+  }
+  size_t size() const override { return images.size(); }
+  int64_t index(size_t i) const override { return static_cast<int64_t>(i); }
+  int label(size_t i) const override { return labels[i]; }
+  void ReadImage(size_t i, float* pixels) const override {
+    std::copy(images[i].begin(), images[i].end(), pixels);
+  }
+  std::vector<std::vector<float>> images;
+  std::vector<int> labels;
+};
+
+// Against the nearest of 160,000 images of another class. No distance may be below it, and most
+// must reach it; not all, as descent can end in another region of the network than the nearest.
+TEST(MinimumNormAttacks, OnATinyReluNetworkMostReachWhatExhaustiveSearchFinds) {
+  TinyRelu model;
+  Points samples(model, 40);
+  constexpr int kGrid = 400;
+  // The true optimum is at most this nearer than the search says, in any norm.
+  constexpr double kCell = 2.0 / kGrid;
+  const std::vector<Norm> norms = {Norm::kLinf, Norm::kL2, Norm::kL1};
+  std::map<Norm, std::vector<double>> nearest;
+  for (const Norm norm : norms) nearest[norm].assign(samples.size(), INFINITY);
+  for (int a = 0; a <= kGrid; ++a) {
+    for (int b = 0; b <= kGrid; ++b) {
+      const float x[] = {static_cast<float>(a) / kGrid, static_cast<float>(b) / kGrid};
+      const int found = model.Class(x);
+      for (size_t i = 0; i < samples.size(); ++i) {
+        if (found == samples.labels[i]) continue;
+        for (const Norm norm : norms) {
+          nearest[norm][i] =
+              std::min(nearest[norm][i], Distance(norm, x, samples.images[i].data(), 2));
+        }
+      }
+    }
+  }
+  struct Method {
+    const char* expression;
+    Norm norm;
+    int reach;  // how many of the 40 must reach what the search found
+  };
+  for (const Method& method :
+       {Method{"attack/fmn:norm=linf", Norm::kLinf, 31},
+        Method{"attack/fmn:norm=l2", Norm::kL2, 31}, Method{"attack/fmn:norm=l1", Norm::kL1, 31},
+        Method{"attack/ddn", Norm::kL2, 25}, Method{"attack/deepfool:norm=l2", Norm::kL2, 24},
+        Method{"attack/deepfool:norm=linf", Norm::kLinf, 31}, Method{"attack/cw", Norm::kL2, 35}}) {
+    const auto outcomes = RunCondition(method.expression, model, samples);
+    int reached = 0, found = 0;
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      if (!outcomes[i].attack().success()) continue;
+      ++found;
+      const double distance = outcomes[i].attack().distance();
+      EXPECT_GE(distance, nearest[method.norm][i] - kCell) << method.expression << " " << i;
+      reached += distance <= nearest[method.norm][i] * 1.01 ? 1 : 0;
+    }
+    EXPECT_GE(reached, method.reach) << method.expression << " of " << found;
+  }
+}
+
+// --- the driver, of an attack that finds distances
+
+// Asks for the points x0 + t (x1 - x0) in this order, `gradient` for the kind of pass.
+struct Scripted {
+  double t;
+  bool gradient;
+};
+
+class ScriptedState : public AttackState {
+ public:
+  ScriptedState(const std::vector<Scripted>& script, const AttackTarget& target,
+                const LinearClassifier& model)
+      : script_(script), target_(target), model_(model) {
+    Place();
+  }
+  Need need() const override {
+    if (next_ >= script_.size()) return Need::kDone;
+    return script_[next_].gradient ? Need::kGradient : Need::kForward;
+  }
+  const std::vector<float>& point() const override { return point_; }
+  void LogitGradient(const float*, float* derivative) const override { derivative[0] = 1; }
+  void Step(const float*, const float*) override {
+    ++next_;
+    Place();
+  }
+
+ private:
+  // In units of the distance to the boundary of two classes.
+  void Place() {
+    if (next_ >= script_.size()) return;
+    const size_t n = target_.size;
+    const double gap = static_cast<double>(target_.clean_logits[target_.label]) -
+                       target_.clean_logits[1 - target_.label];
+    double squared = 0;
+    std::vector<double> w(n);
+    for (size_t i = 0; i < n; ++i) {
+      w[i] = static_cast<double>(model_.row(target_.label)[i]) - model_.row(1 - target_.label)[i];
+      squared += w[i] * w[i];
+    }
+    point_.resize(n);
+    for (size_t i = 0; i < n; ++i) {
+      point_[i] = static_cast<float>(target_.image[i] - script_[next_].t * gap / squared * w[i]);
+    }
+  }
+
+  const std::vector<Scripted>& script_;
+  const AttackTarget target_;
+  const LinearClassifier& model_;
+  size_t next_ = 0;
+  std::vector<float> point_;
+};
+
+class ScriptedAttack : public Attack {
+ public:
+  ScriptedAttack(std::vector<Scripted> script, const LinearClassifier& model)
+      : script_(std::move(script)), model_(model) {}
+  Norm norm() const override { return Norm::kL2; }
+  double eps() const override { return INFINITY; }
+  bool minimum_norm() const override { return true; }
+  double work() const override { return 1; }
+  std::unique_ptr<AttackState> Start(const AttackTarget& target, const RandomKey&) const override {
+    return std::make_unique<ScriptedState>(script_, target, model_);
+  }
+
+ private:
+  const std::vector<Scripted> script_;
+  const LinearClassifier& model_;
+};
+
+class MinimumNormDriver : public ::testing::Test {
+ protected:
+  // Runs the script on every sample; distances come back in units of that of the boundary.
+  void Run(const std::vector<Scripted>& script) {
+    const auto conditions = ParseConditions({"attack/fmn:norm=l2"});
+    ASSERT_TRUE(conditions.ok());
+    QuietObserver observer;
+    const ScriptedAttack attack(script, model_);
+    const auto outcomes =
+        RunAttack({conditions->at(0), /*seed=*/1, samples_, model_, observer}, attack);
+    ASSERT_TRUE(outcomes.ok()) << outcomes.status();
+    outcomes_ = *outcomes;
+    for (size_t i = 0; i < outcomes_.size(); ++i) {
+      outcomes_[i].mutable_attack()->set_distance(
+          outcomes_[i].attack().distance() /
+          model_.MinimalEps(Norm::kL2, samples_.images[i].data(), samples_.labels[i]));
+    }
+  }
+
+  // Gradient passes show everything as misclassified (a tie).
+  void MakeGradientPassesLie() {
+    model_.on_gradient_logits = [](int, float* z) { z[0] = z[1] = 0; };
+  }
+
+  LinearClassifier model_{kShape, 2, 4};
+  VectorSource samples_{model_, 10};
+  std::vector<v1::Outcome> outcomes_;
+};
+
+TEST_F(MinimumNormDriver, TakesTheNearestMisclassifiedPointOfAll) {
+  Run({{3, false}, {1.5, false}, {0.5, false}, {2, true}, {1.2, true}, {5, false}});
+  ASSERT_EQ(outcomes_.size(), 10u);
+  for (size_t i = 0; i < outcomes_.size(); ++i) {
+    const v1::AttackOutcome& attack = outcomes_[i].attack();
+    EXPECT_TRUE(attack.success());
+    EXPECT_NEAR(attack.distance(), 1.2, 1e-3);
+    EXPECT_EQ(outcomes_[i].prediction(), 1 - samples_.labels[i]);
+    // The clean pass, the script, the confirmation.
+    EXPECT_EQ(attack.forwards(), 1 + 6 + 1);
+    EXPECT_EQ(attack.backwards(), 2);
+    EXPECT_EQ(attack.unconfirmed_candidates(), 0);
+  }
+}
+
+TEST_F(MinimumNormDriver, WithoutAMisclassifiedPointTheSampleIsRobust) {
+  Run({{0.9, true}, {0.5, false}});
+  ASSERT_EQ(outcomes_.size(), 10u);
+  for (size_t i = 0; i < outcomes_.size(); ++i) {
+    EXPECT_FALSE(outcomes_[i].attack().success());
+    EXPECT_TRUE(outcomes_[i].attack().attacked());
+    EXPECT_EQ(outcomes_[i].prediction(), samples_.labels[i]);
+    EXPECT_EQ(outcomes_[i].attack().distance(), 0);
+  }
+}
+
+TEST_F(MinimumNormDriver, PointsThatAPlainPassDoesNotConfirmGiveWayToFartherOnes) {
+  MakeGradientPassesLie();
+  Run({{0.5, true}, {1.5, true}});
+  ASSERT_EQ(outcomes_.size(), 10u);
+  for (const v1::Outcome& outcome : outcomes_) {
+    EXPECT_TRUE(outcome.attack().success());
+    EXPECT_NEAR(outcome.attack().distance(), 1.5, 1e-3);
+    EXPECT_EQ(outcome.attack().unconfirmed_candidates(), 1);
+    EXPECT_EQ(outcome.attack().forwards(), 1 + 2 + 2);
+  }
+}
+
+TEST_F(MinimumNormDriver, ManyPointsThatAreNotConfirmedDoNotHideOneThatIs) {
+  MakeGradientPassesLie();
+  for (const bool verified : {false, true}) {
+    std::vector<Scripted> script = {{1.5, !verified}};
+    for (int i = 9; i >= 0; --i) script.push_back({0.05 * i, true});
+    Run(script);
+    ASSERT_EQ(outcomes_.size(), 10u);
+    for (const v1::Outcome& outcome : outcomes_) {
+      EXPECT_TRUE(outcome.attack().success()) << verified;
+      EXPECT_NEAR(outcome.attack().distance(), 1.5, 1e-3);
+      EXPECT_EQ(outcome.attack().unconfirmed_candidates(), 3);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace assay::engine
