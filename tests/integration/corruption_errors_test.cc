@@ -48,8 +48,8 @@ class CorruptionErrorsTest : public ZooFixture {
 
   // Compares every condition with its reference, and returns the mean of the reference's errors.
   static double Compare(const v1::Report& report, const json& stats, const std::string& model) {
-    double sum = 0;
-    int count = 0;
+    double sum = 0, difference = 0;
+    int count = 0, random = 0;
     for (const v1::ConditionReport& entry : report.conditions()) {
       if (entry.family() != "corruption") continue;
       SCOPED_TRACE(absl::StrCat(model, " ", entry.id()));
@@ -64,11 +64,20 @@ class CorruptionErrorsTest : public ZooFixture {
         // The same images; a logit's last bit may decide one of a thousand.
         EXPECT_NEAR(static_cast<double>(entry.correct()), kSamples * accuracy, 1.01);
       } else {
-        // Other random numbers on the same images: within the interval of the reference.
+        // Other random numbers on the same images: within the interval of the reference. There are
+        // 56 such comparisons, so at 95 % for all of them together (Bonferroni: 3.3 standard
+        // errors). At 95 % for each, two of the 56 are outside: elastic_transform/3, where other
+        // seeds give 754 to 774 for the reference's 780, and spatter/5 of the ResNet-20, 697 to 716
+        // for 725.
         EXPECT_NEAR(entry.accuracy().value(), accuracy,
-                    1.96 * std::sqrt(accuracy * (1 - accuracy) / kSamples));
+                    3.3 * std::sqrt(accuracy * (1 - accuracy) / kSamples));
+        difference += entry.accuracy().value() - accuracy;
+        ++random;
       }
     }
+    // What the wider intervals would let pass, a shift of all conditions in one direction, shows
+    // here: accuracies of two draws differ by 0.01 or so, the mean over `random` of them by less.
+    EXPECT_LT(std::abs(difference / random), 4 * 0.01 / std::sqrt(random));
     return sum / count;
   }
 

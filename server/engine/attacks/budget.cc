@@ -195,8 +195,9 @@ void Budget::Ascend(const float* gradient, double step, std::vector<float>* x) c
   const double norm =
       norm_ == Norm::kL1 ? AbsoluteSum(gradient, size_) : std::sqrt(SquaredSum(gradient, size_));
   if (norm > 0) {
-    const auto scale = static_cast<float>(step / norm);
-    for (size_t i = 0; i < size_; ++i) p[i] += scale * gradient[i];
+    // In double precision: for the smallest gradients the scale is beyond a float.
+    const double scale = step / norm;
+    for (size_t i = 0; i < size_; ++i) p[i] = static_cast<float>(p[i] + scale * gradient[i]);
   }
   Project(x);
 }
