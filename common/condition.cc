@@ -440,8 +440,8 @@ std::vector<std::string> OtherModels(const v1::Condition& condition) {
 }
 
 std::vector<v1::Condition> AutoAttackStages(const v1::Condition& condition) {
-  const auto stages = ParseConditions(conditions::AutoAttackParts(
-      {condition.parameters().begin(), condition.parameters().end()}));
+  const auto stages = ParseConditions(
+      conditions::AutoAttackParts({condition.parameters().begin(), condition.parameters().end()}));
   return stages.ok() ? *stages : std::vector<v1::Condition>();
 }
 

@@ -119,8 +119,9 @@ absl::Status WriteOutcomes(Session& session, const Evaluation& evaluation,
   if (std::any_of(evaluation.conditions().begin(), evaluation.conditions().end(),
                   CertifiesByDataset)) {
     if (evaluation.spec().dataset().empty()) {
-      return Error(Reason::kWrongState,
-                   "certificates of this evaluation depend on its dataset, which is still arriving");
+      return Error(
+          Reason::kWrongState,
+          "certificates of this evaluation depend on its dataset, which is still arriving");
     }
     ASSAY_ASSIGN_OR_RETURN(dataset, client->GetDataset(evaluation.spec().dataset()));
   }

@@ -355,13 +355,12 @@ void AddCertification(const v1::ConditionReport& condition, Document& document) 
     document.push_back(Lines{{setting}});
   }
   const bool gaussian = certification.noise() == "gaussian" || certification.noise().empty();
-  Lines lines{
-      {absl::StrCat(gaussian ? "sigma " : "lambda ", Significant(certification.sigma()), ", n0 ",
-                    Count(certification.n0()), ", n ", Count(certification.n()), ", alpha ",
-                    Significant(certification.alpha()), "; ", Count(certification.draws()),
-                    " draws"),
-       absl::StrCat("abstained on ", Count(certification.abstentions()), " (",
-                    PercentWithInterval(certification.abstention_rate()), " %)")}};
+  Lines lines{{absl::StrCat(gaussian ? "sigma " : "lambda ", Significant(certification.sigma()),
+                            ", n0 ", Count(certification.n0()), ", n ", Count(certification.n()),
+                            ", alpha ", Significant(certification.alpha()), "; ",
+                            Count(certification.draws()), " draws"),
+               absl::StrCat("abstained on ", Count(certification.abstentions()), " (",
+                            PercentWithInterval(certification.abstention_rate()), " %)")}};
   if (certification.mode() != "predict") {
     lines.lines.push_back(absl::StrCat(
         "average certified radius ", Significant(certification.average_certified_radius()),
@@ -421,12 +420,11 @@ void AddBounds(const v1::ConditionReport& condition, Document& document) {
       {absl::StrCat("certified accuracy ", PercentWithInterval(bounds.certified_accuracy()),
                     " % at Linf ", Significant(bounds.eps()), " by ", bounds.method(),
                     ": proven, without sampling"),
-       absl::StrCat("predictions that cannot change, right or wrong: ",
-                    Count(bounds.certified())),
-       absl::StrCat("lower bound of the margin: mean ", Significant(bounds.mean_margin()),
-                    ", median ", Significant(bounds.median_margin()), "; interval tightness ",
-                    bounds.has_mean_tightness() ? Significant(bounds.mean_tightness())
-                                                : kUndefined)}});
+       absl::StrCat("predictions that cannot change, right or wrong: ", Count(bounds.certified())),
+       absl::StrCat(
+           "lower bound of the margin: mean ", Significant(bounds.mean_margin()), ", median ",
+           Significant(bounds.median_margin()), "; interval tightness ",
+           bounds.has_mean_tightness() ? Significant(bounds.mean_tightness()) : kUndefined)}});
   Table table;
   table.columns = {{"class", false}, {"certified %"}, {"median margin"}};
   for (const auto& own : bounds.classes()) {
@@ -439,12 +437,12 @@ void AddBounds(const v1::ConditionReport& condition, Document& document) {
 
 void AddConformal(const v1::ConditionReport& condition, Document& document) {
   const auto& conformal = condition.conformal();
-  document.push_back(Lines{
-      {absl::StrCat("robust conformal sets: alpha ", Significant(conformal.alpha()),
-                    ", L2 distance ", Significant(conformal.delta()), ", score ",
-                    conformal.score()),
-       absl::StrCat("calibrated on ", Counted(conformal.calibration_samples(), "sample"),
-                    ", measured on ", Count(conformal.test_samples()))}});
+  document.push_back(
+      Lines{{absl::StrCat("robust conformal sets: alpha ", Significant(conformal.alpha()),
+                          ", L2 distance ", Significant(conformal.delta()), ", score ",
+                          conformal.score()),
+             absl::StrCat("calibrated on ", Counted(conformal.calibration_samples(), "sample"),
+                          ", measured on ", Count(conformal.test_samples()))}});
   if (!conformal.undefined_reason().empty()) {
     document.push_back(Lines{{conformal.undefined_reason()}, Tone::kNotice});
     return;

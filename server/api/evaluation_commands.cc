@@ -103,8 +103,7 @@ std::vector<v1::Condition> CheckConditions(
   auto conditions = ParseConditions({expressions.begin(), expressions.end()});
   if (conditions.ok()) {
     CheckOtherModels(context, *conditions, model, shape, prefix + "conditions", violations);
-    const bool frost =
-        std::any_of(conditions->begin(), conditions->end(), NeedsFrostPhotographs);
+    const bool frost = std::any_of(conditions->begin(), conditions->end(), NeedsFrostPhotographs);
     if (frost && context.pool.options().frost_directory.empty()) {
       violations->push_back({prefix + "conditions", kFrostNeedsPhotographs});
     }

@@ -154,13 +154,13 @@ class Loaded final : public TorchClassifier {
 
   absl::StatusOr<std::shared_ptr<const bounds::Network>> network() override {
     if (network_ == nullptr) {
-      ASSAY_RETURN_IF_ERROR(Guarded(
-          Reason::kInvalidCondition, "the operators of the model cannot be read for bounds", [&] {
-            c10::InferenceMode no_gradients;
-            auto network = bounds::ReadNetwork(original_, shape_);
-            if (network.ok()) network_ = *std::move(network);
-            return network.status();
-          }));
+      ASSAY_RETURN_IF_ERROR(Guarded(Reason::kInvalidCondition,
+                                    "the operators of the model cannot be read for bounds", [&] {
+                                      c10::InferenceMode no_gradients;
+                                      auto network = bounds::ReadNetwork(original_, shape_);
+                                      if (network.ok()) network_ = *std::move(network);
+                                      return network.status();
+                                    }));
     }
     return network_;
   }
@@ -199,7 +199,8 @@ class Loaded final : public TorchClassifier {
   // answers. Attacks differentiate the model as it is, not what it does to its own gradients.
   absl::Status FindAutograd() {
     return Guarded(Reason::kInvalidModel, "its code cannot be read", [&] {
-      for (torch::jit::Function* function : module_._ivalue()->compilation_unit()->get_functions()) {
+      for (torch::jit::Function* function :
+           module_._ivalue()->compilation_unit()->get_functions()) {
         if (!function->isGraphFunction()) continue;
         if (!CallsAutograd(*torch::jit::toGraphFunction(*function).graph()->block())) continue;
         autograd_in_ = function->name();

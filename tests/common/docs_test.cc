@@ -18,8 +18,8 @@ namespace {
 
 std::string Page() {
   std::stringstream text;
-  for (const char* name : {"conditions", "conditions/attacks", "conditions/corruptions",
-                           "conditions/certification"}) {
+  for (const char* name :
+       {"conditions", "conditions/attacks", "conditions/corruptions", "conditions/certification"}) {
     std::ifstream file(absl::StrCat(ASSAY_SOURCE_DIR "/docs/", name, ".md"));
     EXPECT_TRUE(file) << name;
     text << file.rdbuf();
@@ -66,7 +66,8 @@ TEST(ConditionsPage, HasEveryMethodWithEveryParameterAndItsDefault) {
 // The first column of tables that name methods, and headings that do.
 TEST(ConditionsPage, HasNoMethodThatDoesNotExist) {
   for (absl::string_view line : absl::StrSplit(Page(), '\n')) {
-    for (const char* prefix : {"| `attack/", "| `corruption/", "| `sequence/", "| `smoothing/", "### `", "## `"}) {
+    for (const char* prefix : {"| `attack/", "| `corruption/", "| `sequence/", "| `smoothing/",
+                               "| `bounds/", "| `conformal/", "### `", "## `"}) {
       if (!absl::StartsWith(line, prefix)) continue;
       const std::vector<std::string> parts = absl::StrSplit(line, '`');
       // Not by parsing: some methods have parameters that must be given.

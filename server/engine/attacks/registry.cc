@@ -18,9 +18,12 @@ absl::StatusOr<std::unique_ptr<Attack>> AnyShape(Params& params, const Shape& /*
 }
 
 constexpr Entry kAttacks[] = {
-    {"pgd", AnyShape<MakePgd>},          {"apgd-ce", AnyShape<MakeApgdCe>},
-    {"apgd-dlr", AnyShape<MakeApgdDlr>}, {"apgd-t", AnyShape<MakeApgdT>},
-    {"fab", AnyShape<MakeFab>},          {"fab-t", AnyShape<MakeFabT>},
+    {"pgd", AnyShape<MakePgd>},
+    {"apgd-ce", AnyShape<MakeApgdCe>},
+    {"apgd-dlr", AnyShape<MakeApgdDlr>},
+    {"apgd-t", AnyShape<MakeApgdT>},
+    {"fab", AnyShape<MakeFab>},
+    {"fab-t", AnyShape<MakeFabT>},
     {"square", MakeSquare},
     {"autoattack", MakeAutoAttack},
     {"spsa", AnyShape<MakeSpsa>},
