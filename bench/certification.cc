@@ -4,19 +4,14 @@
 //
 //   bench_certification MODEL.pt DATA LIMIT THREADS CONDITION...
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_format.h"
-#include "bench/bench_data.h"
-#include "bench/raw_passes.h"
-#include "common/condition.h"
+#include "bench/subject.h"
 #include "common/errors.h"
 #include "common/smoothing_certificate.h"
-#include "server/engine/torch_classifier.h"
 
 namespace assay::bench {
 namespace {
@@ -66,47 +61,28 @@ void Compare(const Result& fixed, const Result& anytime) {
   }
 }
 
-absl::Status Run(const std::vector<std::string>& arguments) {
-  const std::string& model = arguments[0];
-  const int threads = std::atoi(arguments[3].c_str());
-  ASSAY_ASSIGN_OR_RETURN(const auto samples,
-                         ReadSamples(arguments[1], std::atoll(arguments[2].c_str())));
-  ASSAY_ASSIGN_OR_RETURN(const auto conditions,
-                         ParseConditions({arguments.begin() + 4, arguments.end()}));
-  engine::LoadOptions options;
-  options.model_path = model;
-  options.shape = samples->shape;
-  options.device = engine::AvailableDevices().front();
-  options.threads = threads;
-  ASSAY_ASSIGN_OR_RETURN(const auto classifier, engine::TorchClassifier::Load(options));
-  classifier->BindThread();
-  std::cout << absl::StreamFormat("%s, %d samples, %s, batch %d, %d threads\n", model,
-                                  samples->size(), options.device, classifier->batch_size(),
-                                  threads);
+absl::Status Measure(const Subject& subject) {
+  engine::TorchClassifier& classifier = *subject.classifier;
   std::vector<Result> results;
-  for (const v1::Condition& condition : conditions) {
-    // Beside each condition, as machines change their speed.
-    ASSAY_ASSIGN_OR_RETURN(
-        const RawPasses raw,
-        MeasureRawPasses(model, options.device, classifier->batch_size(), samples->shape.channels,
-                         samples->shape.height, samples->shape.width, threads, 2));
-    const auto before = classifier->usage();
+  for (const v1::Condition& condition : subject.conditions) {
+    ASSAY_ASSIGN_OR_RETURN(const RawPasses raw, subject.MeasureRaw(2));
+    const auto before = classifier.usage();
     const auto start = std::chrono::steady_clock::now();
     QuietObserver observer;
     Result result;
     ASSAY_ASSIGN_OR_RETURN(result.setting, ParseSmoothingSetting(condition));
-    result.setting.dimension = static_cast<int64_t>(samples->shape.size());
+    result.setting.dimension = static_cast<int64_t>(subject.samples->shape.size());
     ASSAY_ASSIGN_OR_RETURN(result.outcomes,
-                           engine::RunTask({condition, 0, *samples, *classifier, observer}));
+                           engine::RunTask({condition, 0, *subject.samples, classifier, observer}));
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const double in_model = classifier->usage().seconds - before.seconds;
+    const double in_model = classifier.usage().seconds - before.seconds;
     const auto draws = static_cast<double>(Draws(result));
     std::cout << absl::StreamFormat(
         "%s\n  %.0f draws a sample, %.2f s, %.0f draws/s (model alone %.0f/s), %.1f %% of the time "
         "outside the forward pass\n",
-        condition.id(), draws / static_cast<double>(samples->size()), seconds, draws / seconds,
-        raw.forward, 100 * (1 - in_model / seconds));
+        condition.id(), draws / static_cast<double>(subject.samples->size()), seconds,
+        draws / seconds, raw.forward, 100 * (1 - in_model / seconds));
     if (!results.empty()) {
       std::cout << absl::StreamFormat("  %.1f times fewer draws than the first\n",
                                       static_cast<double>(Draws(results[0])) / draws);
@@ -122,11 +98,5 @@ absl::Status Run(const std::vector<std::string>& arguments) {
 }  // namespace assay::bench
 
 int main(int argc, char** argv) {
-  if (argc < 6) {
-    std::cerr << "usage: bench_certification MODEL.pt DATA LIMIT THREADS CONDITION...\n";
-    return 2;
-  }
-  const absl::Status status = assay::bench::Run({argv + 1, argv + argc});
-  if (!status.ok()) std::cerr << status.message() << "\n";
-  return status.ok() ? 0 : 1;
+  return assay::bench::RunBenchmark(argc, argv, assay::bench::Measure);
 }

@@ -13,22 +13,12 @@
 #include "gmock/gmock.h"
 #include "server/engine/attacks/driver.h"
 #include "tests/server/engine/fake_models.h"
+#include "tests/server/engine/run_condition.h"
 
 namespace assay::engine {
 namespace {
 
 constexpr Shape kShape{3, 4, 4};
-
-std::vector<v1::Outcome> RunCondition(const std::string& expression, Classifier& model,
-                                      const SampleSource& samples) {
-  QuietObserver observer;
-  const auto conditions = ParseConditions({expression});
-  EXPECT_TRUE(conditions.ok()) << conditions.status();
-  if (!conditions.ok()) return {};
-  const auto outcomes = RunTask({conditions->at(0), /*seed=*/1, samples, model, observer});
-  EXPECT_TRUE(outcomes.ok()) << outcomes.status();
-  return outcomes.ok() ? *outcomes : std::vector<v1::Outcome>();
-}
 
 // --- linear models
 
@@ -185,22 +175,10 @@ TEST_P(EveryMinimumNormAttack, DoesNotDependOnBatchGroupingOrOrderNorOnTheBudget
   const Row& row = GetParam();
   LinearClassifier model(kShape, 5, 8);
   VectorSource all(model, 30);
-  std::map<int64_t, std::string> expected;
-  for (const auto& outcome : RunCondition(row.expression, model, all)) {
-    expected[outcome.sample()] = outcome.SerializeAsString();
-  }
+  const auto outcomes = RunCondition(row.expression, model, all);
   const std::string expression = absl::StrCat(
       row.expression, row.expression.find(':') == std::string::npos ? ":" : ",", "eps=1");
-  LinearClassifier other(kShape, 5, 3, /*threads=*/1);
-  for (int64_t first = 27; first >= 0; first -= 3) {
-    VectorSource part(other, 3, first);
-    std::reverse(part.images.begin(), part.images.end());
-    std::reverse(part.labels.begin(), part.labels.end());
-    std::reverse(part.indices.begin(), part.indices.end());
-    for (const auto& outcome : RunCondition(expression, other, part)) {
-      EXPECT_EQ(outcome.SerializeAsString(), expected[outcome.sample()]) << outcome.sample();
-    }
-  }
+  ExpectSameInParts(expression, kShape, outcomes, 3);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -2,6 +2,8 @@
 #ifndef ASSAY_TESTS_SERVER_ENGINE_RUN_CONDITION_H_
 #define ASSAY_TESTS_SERVER_ENGINE_RUN_CONDITION_H_
 
+#include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,6 +38,26 @@ inline std::vector<v1::Outcome> RunCondition(const std::string& expression, Clas
   const auto outcomes = TryCondition(expression, model, samples, seed, std::move(others), kept);
   EXPECT_TRUE(outcomes.ok()) << outcomes.status();
   return outcomes.ok() ? *outcomes : std::vector<v1::Outcome>();
+}
+
+// Whether the outcomes of samples 0 to n - 1 of a linear model with 5 classes come out again, bit
+// for bit, when they are run in parts of `part`, backwards, with another batch size and on one
+// thread. (The linear model's arithmetic does not depend on the batch.)
+inline void ExpectSameInParts(const std::string& expression, Shape shape,
+                              const std::vector<v1::Outcome>& outcomes, size_t part) {
+  std::map<int64_t, std::string> expected;
+  for (const auto& outcome : outcomes) expected[outcome.sample()] = outcome.SerializeAsString();
+  ASSERT_EQ(outcomes.size() % part, 0u);
+  LinearClassifier model(shape, 5, 3, /*threads=*/1);
+  for (size_t end = outcomes.size(); end > 0; end -= part) {
+    VectorSource samples(model, part, static_cast<int64_t>(end - part));
+    std::reverse(samples.images.begin(), samples.images.end());
+    std::reverse(samples.labels.begin(), samples.labels.end());
+    std::reverse(samples.indices.begin(), samples.indices.end());
+    for (const auto& outcome : RunCondition(expression, model, samples)) {
+      EXPECT_EQ(outcome.SerializeAsString(), expected[outcome.sample()]) << outcome.sample();
+    }
+  }
 }
 
 }  // namespace assay::engine
