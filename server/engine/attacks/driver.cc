@@ -110,12 +110,8 @@ class Driver {
         [&](size_t i, const float* logits) {
           CleanResult& clean = clean_[i];
           clean.prediction = Predict(logits, task_.classifier.num_classes());
-          v1::Outcome& outcome = outcomes_[i];
-          outcome = MakeOutcome(task_.samples.index(i), task_.samples.label(i), clean.prediction);
-          outcome.mutable_attack()->set_clean_prediction(clean.prediction.label);
-          outcome.mutable_attack()->set_forwards(1);
-          if (clean.prediction.Is(task_.samples.label(i))) {
-            outcome.mutable_attack()->set_attacked(true);
+          outcomes_[i] = CleanOutcome(task_, i, clean.prediction);
+          if (outcomes_[i].attack().attacked()) {
             clean.logits.assign(logits, logits + classes_);
             pending_.push_back(i);
           } else {
@@ -443,7 +439,7 @@ class Driver {
       attack.set_stage(active->state->stage());
       active->rounded.resize(image_size_);
       for (size_t i = 0; i < image_size_; ++i) {
-        active->rounded[i] = std::nearbyint(point[i] * 255.0F) / 255.0F;
+        active->rounded[i] = RoundToByte(point[i]);
       }
       if (task_.kept != nullptr) task_.kept->push_back({outcome.sample(), point});
     }
@@ -503,6 +499,17 @@ class Driver {
 };
 
 }  // namespace
+
+v1::Outcome CleanOutcome(const TaskContext& task, size_t i, const Prediction& clean) {
+  v1::Outcome outcome = MakeOutcome(task.samples.index(i), task.samples.label(i), clean);
+  v1::AttackOutcome& attack = *outcome.mutable_attack();
+  attack.set_clean_prediction(clean.label);
+  attack.set_forwards(1);
+  attack.set_attacked(clean.Is(task.samples.label(i)));
+  return outcome;
+}
+
+float RoundToByte(float pixel) { return std::nearbyint(pixel * 255.0F) / 255.0F; }
 
 absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack,
                                                    Classifier* surrogate) {

@@ -24,6 +24,12 @@ namespace assay::engine {
 absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack,
                                                    Classifier* surrogate = nullptr);
 
+// For methods with a driver of their own. The outcome of sample i of the task after its clean pass,
+// which is counted; it is to be attacked if that was right.
+v1::Outcome CleanOutcome(const TaskContext& task, size_t i, const Prediction& clean);
+// The nearest pixel value that 8 bits can hold.
+float RoundToByte(float pixel);
+
 }  // namespace assay::engine
 
 #endif  // ASSAY_SERVER_ENGINE_ATTACKS_DRIVER_H_

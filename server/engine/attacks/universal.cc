@@ -15,6 +15,7 @@
 #include "common/errors.h"
 #include "common/params.h"
 #include "server/engine/attacks/budget.h"
+#include "server/engine/attacks/driver.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/attacks/registry.h"
 #include "server/engine/parallel.h"
@@ -60,14 +61,8 @@ class Universal {
     return ForwardAll(
         task_, 1, [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); },
         [&](size_t i, const float* logits) {
-          const Prediction clean = Predict(logits, task_.classifier.num_classes());
-          outcomes_[i] = MakeOutcome(task_.samples.index(i), task_.samples.label(i), clean);
-          v1::AttackOutcome& attack = *outcomes_[i].mutable_attack();
-          attack.set_clean_prediction(clean.label);
-          attack.set_forwards(1);
-          if (!clean.Is(task_.samples.label(i))) return;
-          attack.set_attacked(true);
-          attacked_.push_back(i);
+          outcomes_[i] = CleanOutcome(task_, i, Predict(logits, task_.classifier.num_classes()));
+          if (outcomes_[i].attack().attacked()) attacked_.push_back(i);
         });
   }
 
@@ -231,12 +226,11 @@ class Universal {
 
   // Which examples still fool the model as 8-bit images.
   absl::Status Round() {
-    return ForwardPoints(
-        fooled_, [](float value) { return std::nearbyint(value * 255.0F) / 255.0F; },
-        [&](size_t i, const float* /*point*/, const Prediction& prediction) {
-          outcomes_[i].mutable_attack()->set_survives_rounding(
-              !prediction.undecided && !prediction.Is(task_.samples.label(i)));
-        });
+    return ForwardPoints(fooled_, RoundToByte,
+                         [&](size_t i, const float* /*point*/, const Prediction& prediction) {
+                           outcomes_[i].mutable_attack()->set_survives_rounding(
+                               !prediction.undecided && !prediction.Is(task_.samples.label(i)));
+                         });
   }
 
   const TaskContext& task_;
