@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -423,6 +424,19 @@ bool NeedsFrostPhotographs(const v1::Condition& condition) {
   const std::vector<std::string> parts = absl::StrSplit(condition.method(), '+');
   return condition.family() == kFamilyCorruption &&
          std::find(parts.begin(), parts.end(), "frost") != parts.end();
+}
+
+absl::Status CheckTargetClass(const v1::Condition& condition, int num_classes) {
+  const auto written = condition.parameters().find("target");
+  int64_t target = 0;
+  // "every", "random" and the like suit every model.
+  if (written == condition.parameters().end() || !absl::SimpleAtoi(written->second, &target) ||
+      target < num_classes) {
+    return absl::OkStatus();
+  }
+  return Error(Reason::kInvalidCondition,
+               absl::StrCat("target=", target, ", but the model has ", num_classes,
+                            " classes (0 to ", num_classes - 1, ")"));
 }
 
 std::vector<std::string> OtherModels(const v1::Condition& condition) {

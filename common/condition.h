@@ -64,6 +64,10 @@ bool NeedsFrostPhotographs(const v1::Condition& condition);
 // Ids of the models that the condition names beside the evaluated one, in its order.
 std::vector<std::string> OtherModels(const v1::Condition& condition);
 
+// Whether a model of `num_classes` classes has the class that the condition names as its target, if
+// it names one; otherwise kInvalidCondition.
+absl::Status CheckTargetClass(const v1::Condition& condition, int num_classes);
+
 // The parts of a condition of attack/autoattack, in the order in which they run: conditions of
 // family "attack" with the settings of its version.
 std::vector<v1::Condition> AutoAttackStages(const v1::Condition& condition);

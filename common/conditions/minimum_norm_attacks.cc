@@ -10,19 +10,23 @@
 namespace assay::conditions {
 namespace {
 
-// Norm, budgets, the method's own parameters, and the search at the end. `work` is that of the
-// method without the search.
+// Norm, budgets, the method's own parameters, and what happens at the end. `work` is that of the
+// method without the end.
 Method MinimumNorm(const std::string& name, const std::string& summary,
                    std::vector<std::string> norms, std::vector<Parameter> own,
                    std::function<double(Params&)> work) {
   std::vector<Parameter> parameters = NormAndBudgets(std::move(norms));
   for (Parameter& p : own) parameters.push_back(std::move(p));
+  parameters.push_back(Integer("polish", 4, 0, 1000,
+                               "steps, after the method, to the nearest point of the linearised "
+                               "boundary (not for l0)"));
   parameters.push_back(Integer("refine", 12, 0, 60,
                                "forward passes of the search at the end, between the image and the "
                                "nearest adversarial example"));
   Method m{kFamilyAttack, name, summary, std::move(parameters), CheckBudgets, nullptr};
   m.work = [work = std::move(work)](Params& p) {
-    return work(p) + static_cast<double>(p.Integer("refine"));
+    return work(p) + GradientWork(1, static_cast<double>(p.Integer("polish"))) +
+           static_cast<double>(p.Integer("refine"));
   };
   m.traits.minimum_norm = true;
   return m;

@@ -14,6 +14,7 @@
 #include "common/frost_files.h"
 #include "common/manifest.h"
 #include "common/resource_names.h"
+#include "common/smoothing_certificate.h"
 #include "server/api/dataset_commit.h"
 #include "server/api/timestamps.h"
 #include "server/scheduler/planner.h"
@@ -103,6 +104,16 @@ std::vector<v1::Condition> CheckConditions(
   auto conditions = ParseConditions({expressions.begin(), expressions.end()});
   if (conditions.ok()) {
     CheckOtherModels(context, *conditions, model, shape, prefix + "conditions", violations);
+    if (model.proto.has_validation()) {
+      for (const v1::Condition& condition : *conditions) {
+        const absl::Status fits =
+            CheckTargetClass(condition, model.proto.validation().num_classes());
+        if (!fits.ok()) {
+          violations->push_back(
+              {prefix + "conditions", absl::StrCat(condition.id(), ": ", fits.message())});
+        }
+      }
+    }
     const bool frost = std::any_of(conditions->begin(), conditions->end(), NeedsFrostPhotographs);
     if (frost && context.pool.options().frost_directory.empty()) {
       violations->push_back({prefix + "conditions", kFrostNeedsPhotographs});
@@ -111,6 +122,17 @@ std::vector<v1::Condition> CheckConditions(
   }
   Append(ViolationsOf(conditions.status()), prefix, violations);
   return {};
+}
+
+// Smoothing whose alpha is for all samples together, once their number is known.
+template <typename Conditions>
+void CheckDraws(const Conditions& conditions, int64_t samples, const std::string& field,
+                std::vector<FieldViolation>* violations) {
+  for (const v1::Condition& condition : conditions) {
+    const absl::Status enough = CheckEnoughDraws(condition, samples);
+    if (enough.ok()) continue;
+    violations->push_back({field, absl::StrCat(condition.id(), ": ", enough.message())});
+  }
 }
 
 void CheckId(const std::string& id, std::vector<FieldViolation>* violations) {
@@ -187,10 +209,11 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   if (spec.task_samples() < 0) violations.push_back({"spec.task_samples", "must not be negative"});
   const std::vector<v1::Condition> conditions = CheckConditions(
       context, spec.conditions(), model, dataset.manifest().shape(), "spec.", &violations);
+  const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset.samples();
+  CheckDraws(conditions, samples, "spec.conditions", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
 
-  const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset.samples();
   v1::Evaluation evaluation =
       NewEvaluation(context, request.evaluation_id(), v1::Evaluation::QUEUED, conditions);
   *evaluation.mutable_spec() = spec;
@@ -277,6 +300,10 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
   CheckFit(model, manifest.shape(), max_label, "batch.labels", &violations);
   if (!violations.empty()) {
     return InvalidFields(std::move(violations), Reason::kLabelOutOfRange);
+  }
+  CheckDraws(evaluation.proto.conditions(), first + samples, "batch.labels", &violations);
+  if (!violations.empty()) {
+    return InvalidFields(std::move(violations), Reason::kInvalidCondition);
   }
   v1::DatasetManifest::Chunk chunk;
   ASSAY_ASSIGN_OR_RETURN(*chunk.mutable_digest(), context.blobs.Put(bytes));

@@ -108,6 +108,18 @@ TEST(Conditions, AllProblemsComeAtOnce) {
   EXPECT_FALSE(ParseConditions({}).ok());
 }
 
+TEST(Conditions, ATargetMustBeAClassOfTheModel) {
+  const auto check = [](const std::string& expression) {
+    return CheckTargetClass(ParseConditions({expression})->at(0), 10);
+  };
+  EXPECT_TRUE(check("attack/pgd").ok());
+  EXPECT_TRUE(check("attack/pgd:target=every").ok());
+  EXPECT_TRUE(check("attack/pgd:target=9").ok());
+  EXPECT_EQ(ReasonOf(check("attack/pgd:target=10")), Reason::kInvalidCondition);
+  EXPECT_THAT(check("attack/pgd:target=10").message(),
+              HasSubstr("target=10, but the model has 10 classes (0 to 9)"));
+}
+
 TEST(Conditions, WorkGrowsWithTheCost) {
   const auto conditions = ParseConditions(
       {"clean", "attack/pgd:steps=10", "attack/pgd:steps=100", "smoothing/gaussian:n0=100,n=1000"});

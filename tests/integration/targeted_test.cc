@@ -2,6 +2,7 @@
 #include <map>
 #include <utility>
 
+#include "common/errors.h"
 #include "tests/integration/zoo_fixture.h"
 
 namespace assay::testing {
@@ -64,6 +65,11 @@ TEST_F(TargetedTest, ATargetThatTheModelDoesNotHaveFailsTheEvaluationWithAReason
   const v1::Evaluation evaluation = Run(Spec(model, dataset, {"attack/fgsm:target=4"}));
   EXPECT_EQ(evaluation.state(), v1::Evaluation::FAILED);
   EXPECT_THAT(evaluation.failure().message(), HasSubstr("target=4, but the model has 4 classes"));
+  // The run has told the server how many classes the model has.
+  const absl::Status again =
+      client_->CreateEvaluation(Spec(model, dataset, {"attack/fgsm:target=4"}), "").status();
+  EXPECT_EQ(ReasonOf(again), Reason::kInvalidCondition);
+  EXPECT_THAT(again.message(), HasSubstr("target=4, but the model has 4 classes (0 to 3)"));
 }
 
 }  // namespace

@@ -124,8 +124,7 @@ class CarliniWagnerState final : public MinimumNormState {
 
 absl::StatusOr<std::unique_ptr<Attack>> MakeCarliniWagner(Params& params) {
   CarliniWagnerState::Parameters parameters;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.refine = params.Integer("refine");
+  ReadMinimumNorm(params, parameters);
   parameters.steps = params.Integer("steps");
   parameters.searches = params.Integer("searches");
   parameters.step = params.Number("step");

@@ -65,8 +65,7 @@ class DdnState final : public MinimumNormState {
 
 absl::StatusOr<std::unique_ptr<Attack>> MakeDdn(Params& params) {
   DdnState::Parameters parameters;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.refine = params.Integer("refine");
+  ReadMinimumNorm(params, parameters);
   parameters.steps = params.Integer("steps");
   ASSAY_RETURN_IF_ERROR(params.status());
   return std::unique_ptr<Attack>(std::make_unique<MinimumNormAttack<DdnState>>(parameters));

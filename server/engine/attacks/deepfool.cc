@@ -99,8 +99,7 @@ class DeepFoolState final : public MinimumNormState {
 
 absl::StatusOr<std::unique_ptr<Attack>> MakeDeepFool(Params& params) {
   DeepFoolState::Parameters parameters;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.refine = params.Integer("refine");
+  ReadMinimumNorm(params, parameters);
   parameters.steps = params.Integer("steps");
   parameters.candidates = params.Integer("candidates");
   parameters.overshoot = params.Number("overshoot");

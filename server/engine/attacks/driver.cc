@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "common/condition.h"
 #include "common/errors.h"
 #include "server/engine/attacks/indicators.h"
 #include "server/engine/attacks/losses.h"
@@ -513,6 +514,7 @@ float RoundToByte(float pixel) { return std::nearbyint(pixel * 255.0F) / 255.0F;
 
 absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack,
                                                    Classifier* surrogate) {
+  ASSAY_RETURN_IF_ERROR(CheckTargetClass(task.condition, task.classifier.num_classes()));
   ASSAY_RETURN_IF_ERROR(attack.CheckClasses(task.classifier.num_classes()));
   return Driver(task, attack, surrogate).Run();
 }

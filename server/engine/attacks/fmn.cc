@@ -180,8 +180,7 @@ class FmnState final : public MinimumNormState {
 
 absl::StatusOr<std::unique_ptr<Attack>> MakeFmn(Params& params) {
   FmnState::Parameters parameters;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.refine = params.Integer("refine");
+  ReadMinimumNorm(params, parameters);
   parameters.steps = params.Integer("steps");
   ASSAY_RETURN_IF_ERROR(params.status());
   return std::unique_ptr<Attack>(std::make_unique<MinimumNormAttack<FmnState>>(parameters));

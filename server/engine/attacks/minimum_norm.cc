@@ -3,9 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "server/engine/attacks/hyperplane.h"
 #include "server/engine/attacks/losses.h"
+#include "server/engine/attacks/registry.h"
 
 namespace assay::engine {
+
+void ReadMinimumNorm(Params& params, MinimumNormParameters& parameters) {
+  parameters.norm = NormNamed(params.Text("norm"));
+  parameters.polish = params.Integer("polish");
+  parameters.refine = params.Integer("refine");
+}
 
 MinimumNormState::MinimumNormState(const MinimumNormParameters& parameters,
                                    const AttackTarget& target)
@@ -17,6 +25,7 @@ MinimumNormState::MinimumNormState(const MinimumNormParameters& parameters,
 Need MinimumNormState::need() const {
   switch (phase_) {
     case Phase::kMethod:
+    case Phase::kPolish:
     case Phase::kRank:
       return Need::kGradient;
     case Phase::kSearch:
@@ -43,15 +52,18 @@ void MinimumNormState::MethodGradient(const float* logits, float* derivative) co
 void MinimumNormState::Step(const float* logits, const float* gradient) {
   const double margin = Margin(logits, target_.num_classes, target_.label);
   if (phase_ == Phase::kMethod) {
-    if (margin <= 0) {
-      const double distance =
-          Distance(parameters_.norm, point_.data(), target_.image, target_.size);
-      if (distance < best_distance_) {
-        best_distance_ = distance;
-        best_ = delta_;
-      }
-    }
+    Remember(margin);
     if (Move(logits, margin, gradient)) {
+      Place();
+    } else {
+      BeginEnd();
+    }
+    return;
+  }
+  if (phase_ == Phase::kPolish) {
+    Remember(margin);
+    if (polished_ < parameters_.polish && Polish(margin, gradient)) {
+      ++polished_;
       Place();
     } else {
       BeginSearch();
@@ -77,8 +89,44 @@ void MinimumNormState::Place() {
   }
 }
 
+void MinimumNormState::Remember(double margin) {
+  // Not a number is not an adversarial example.
+  if (!(margin <= 0)) return;
+  const double distance = Distance(parameters_.norm, point_.data(), target_.image, target_.size);
+  if (distance >= best_distance_) return;
+  best_distance_ = distance;
+  best_ = delta_;
+}
+
+void MinimumNormState::BeginEnd() {
+  if (best_.empty()) {
+    phase_ = Phase::kDone;
+  } else if (parameters_.polish > 0 && parameters_.norm != Norm::kL0) {
+    phase_ = Phase::kPolish;
+    delta_ = best_;
+    Place();
+  } else {
+    BeginSearch();
+  }
+}
+
+bool MinimumNormState::Polish(double margin, const float* gradient) {
+  // What the image has to lose to be on the boundary.
+  double offset = margin;
+  for (size_t i = 0; i < target_.size; ++i) {
+    offset += static_cast<double>(gradient[i]) * (target_.image[i] - point_[i]);
+  }
+  // Also when it is not a number.
+  if (!(offset > 0)) return false;
+  // A little further, so that rounding does not leave the point on the near side.
+  constexpr double kBeyond = 1.0005;
+  StepToHyperplane(parameters_.norm, target_.image, gradient, kBeyond * offset, target_.size,
+                   delta_.data());
+  return true;
+}
+
 void MinimumNormState::BeginSearch() {
-  if (best_.empty() || parameters_.refine == 0) {
+  if (parameters_.refine == 0) {
     phase_ = Phase::kDone;
     return;
   }

@@ -217,11 +217,6 @@ class Ascent final : public Attack {
     return std::make_unique<AscentState>(parameters_, target, random);
   }
   absl::Status CheckClasses(int num_classes) const override {
-    if (parameters_.goal == Goal::kClass && parameters_.target >= num_classes) {
-      return Error(Reason::kInvalidCondition,
-                   absl::StrCat("target=", parameters_.target, ", but the model has ", num_classes,
-                                " classes (0 to ", num_classes - 1, ")"));
-    }
     if (Aims(parameters_, num_classes) * parameters_.restarts > kMaxStarts) {
       return Error(Reason::kInvalidCondition,
                    absl::StrCat(parameters_.restarts, " restarts for each of ", num_classes,
