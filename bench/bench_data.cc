@@ -13,7 +13,10 @@ absl::StatusOr<std::unique_ptr<MemorySamples>> ReadSamples(const std::string& pa
   samples->shape = {reader->shape().channels(), reader->shape().height(), reader->shape().width()};
   std::vector<int32_t> labels;
   std::string pixels;
-  ASSAY_RETURN_IF_ERROR(reader->Read(0, std::min(limit, reader->size()), &labels, &pixels));
+  while (static_cast<int64_t>(labels.size()) < limit) {
+    const int64_t missing = limit - static_cast<int64_t>(labels.size());
+    ASSAY_RETURN_IF_ERROR(reader->Read(0, std::min(missing, reader->size()), &labels, &pixels));
+  }
   samples->labels.assign(labels.begin(), labels.end());
   samples->images.resize(labels.size() * samples->shape.size());
   if (reader->pixel_type() == v1::UINT8) {

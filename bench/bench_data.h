@@ -27,7 +27,8 @@ class MemorySamples : public engine::SampleSource {
   std::vector<float> images;
 };
 
-// The first `limit` samples of a file that `assay evaluate --data` takes.
+// The first `limit` samples of a file that `assay evaluate --data` takes, over again where it has
+// fewer.
 absl::StatusOr<std::unique_ptr<MemorySamples>> ReadSamples(const std::string& path, int64_t limit);
 
 class QuietObserver : public engine::TaskObserver {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "common/condition.h"
 #include "common/errors.h"
+#include "server/engine/memory.h"
 
 namespace assay::bench {
 namespace {
@@ -42,6 +43,7 @@ int RunBenchmark(int argc, char** argv, absl::Status (*measure)(const Subject& s
     std::cerr << "usage: " << argv[0] << " MODEL.pt DATA LIMIT THREADS CONDITION...\n";
     return 2;
   }
+  engine::KeepFreedMemory();
   const auto subject = Open({argv + 1, argv + argc});
   const absl::Status status = subject.ok() ? measure(*subject) : subject.status();
   if (!status.ok()) std::cerr << status.message() << "\n";

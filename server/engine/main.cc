@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "server/engine/engine_service.h"
+#include "server/engine/memory.h"
 
 namespace {
 
@@ -50,6 +51,7 @@ int main(int argc, char** argv) {
     // A model may print without end into a log of limited size; that must fail quietly.
     std::signal(SIGXFSZ, SIG_IGN);
     std::signal(SIGPIPE, SIG_IGN);
+    assay::engine::KeepFreedMemory();
     return Serve(std::atoi(argv[2]));
   }
   std::fputs(kHelp, stderr);

@@ -13,6 +13,7 @@ namespace {
 constexpr double kTaskWork = 50'000;
 constexpr int64_t kMaxTaskSamples = 10'000;
 // Attacks keep a batch of samples in flight and drain it at the end, so small tasks waste passes.
+constexpr double kAttackWork = 250'000;
 constexpr int64_t kMinAttackSamples = 512;
 
 // Whether a condition is planned at this moment.
@@ -21,10 +22,14 @@ bool IsPlanned(const v1::Condition& condition, Moment moment) {
   return NeedsWholeDataset(condition) == (moment == Moment::kLastArrived);
 }
 
-int64_t SamplesPerTask(const v1::Condition& condition) {
-  const auto wanted = static_cast<int64_t>(std::ceil(kTaskWork / WorkPerSample(condition)));
-  const int64_t least = condition.family() == kFamilyAttack ? kMinAttackSamples : 1;
-  return std::clamp(wanted, least, kMaxTaskSamples);
+// Of `count` samples, so that tasks are of one size and none is a remainder.
+int64_t SamplesPerTask(const v1::Condition& condition, int64_t count) {
+  const bool attack = condition.family() == kFamilyAttack;
+  const double work = attack ? kAttackWork : kTaskWork;
+  const auto wanted = static_cast<int64_t>(std::ceil(work / WorkPerSample(condition)));
+  const int64_t most = std::clamp(wanted, attack ? kMinAttackSamples : 1, kMaxTaskSamples);
+  const int64_t tasks = (count + most - 1) / most;
+  return tasks > 0 ? (count + tasks - 1) / tasks : most;
 }
 
 }  // namespace
@@ -36,7 +41,7 @@ std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions,
     if (!IsPlanned(conditions[c], moment)) continue;
     const int64_t size = NeedsWholeDataset(conditions[c]) ? count
                          : task_samples > 0               ? task_samples
-                                                          : SamplesPerTask(conditions[c]);
+                                                          : SamplesPerTask(conditions[c], count);
     const double work = WorkPerSample(conditions[c]);
     for (int64_t start = first; start < first + count; start += size) {
       store::Task task;

@@ -145,25 +145,7 @@ struct AutoAttackBlock {
   }
 };
 
-class AutoAttackStartsTest : public RealModelTest {
- protected:
-  // How many of `starts` copies of an image, each with its own random start, `condition` breaks.
-  int64_t BrokenStarts(const std::string& model, const std::string& condition, int64_t image,
-                       size_t starts) {
-    const auto cifar = Cifar();
-    PickedData data(*cifar, std::vector<int64_t>(starts, image));
-    Evaluate(model, data, {condition});
-    int64_t broken = 0;
-    for (const auto& [key, bytes] : Outcomes(last_.name())) {
-      v1::Outcome outcome;
-      EXPECT_TRUE(outcome.ParseFromString(bytes));
-      broken += outcome.attack().success() ? 1 : 0;
-    }
-    return broken;
-  }
-};
-
-class AutoAttackGoldenTest : public AutoAttackStartsTest,
+class AutoAttackGoldenTest : public RealModelTest,
                              public ::testing::WithParamInterface<AutoAttackBlock> {
  protected:
   static bool All() { return std::getenv("ASSAY_GOLDEN_ALL") != nullptr; }
@@ -183,6 +165,21 @@ class AutoAttackGoldenTest : public AutoAttackStartsTest,
       margins[images[static_cast<size_t>(key.second)]] = outcome.attack().distance() / eps;
     }
     return margins;
+  }
+
+  // How many of `starts` copies of an image, each with its own random start, `condition` breaks.
+  int64_t BrokenStarts(const std::string& model, const std::string& condition, int64_t image,
+                       size_t starts) {
+    const auto cifar = Cifar();
+    PickedData data(*cifar, std::vector<int64_t>(starts, image));
+    Evaluate(model, data, {condition});
+    int64_t broken = 0;
+    for (const auto& [key, bytes] : Outcomes(last_.name())) {
+      v1::Outcome outcome;
+      EXPECT_TRUE(outcome.ParseFromString(bytes));
+      broken += outcome.attack().success() ? 1 : 0;
+    }
+    return broken;
   }
 };
 
@@ -228,7 +225,8 @@ TEST_P(AutoAttackGoldenTest, AgreesWithTheOriginalImageByImage) {
     std::cout << chosen << " image " << image << ": " << descriptions[image]
               << "; nearest adversarial example at " << margins.at(image) << " eps\n";
   }
-  // What the original alone breaks must be a matter of the random start.
+  // What the original alone breaks must be a matter of the random start: of all blocks that is
+  // image 183 of L1, which apgd-t breaks from 67 of 600 starts.
   for (const auto& [image, part] : only_original) {
     const std::string same_budget = absl::StrReplaceAll(chosen.condition, {{"autoattack", part}});
     constexpr int64_t kStarts = 200;
@@ -265,18 +263,6 @@ INSTANTIATE_TEST_SUITE_P(
     [](const ::testing::TestParamInfo<AutoAttackBlock>& row) {
       return std::string(row.param.model) + "_" + row.param.norm;
     });
-
-// The one image of all blocks that the original alone breaks (seen with ASSAY_GOLDEN_ALL=1): its
-// APGD-T does so from about one random start in nine, and the original had one of those.
-TEST_F(AutoAttackStartsTest, DecideImage183OfTheL1Block) {
-  ASSAY_TEST_DATA_OR_SKIP(model, "models/cifar10_cnn_a_adv.pt");
-  extra_flags_ = {"--threads", "2", "--batch-size", "16"};
-  StartServer();
-  constexpr int64_t kStarts = 40;
-  const int64_t broken = BrokenStarts(model, "attack/apgd-t:norm=l1,eps=4", 183, kStarts);
-  EXPECT_GT(broken, 0);
-  EXPECT_LT(broken, kStarts / 2);
-}
 
 // Counts of the original certify code and ours are two samples of one binomial distribution.
 TEST_F(RealModelTest, SmoothingCountsAgreeWithTheReferenceWithinTheirSamplingError) {

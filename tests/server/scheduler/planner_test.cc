@@ -96,6 +96,13 @@ TEST(PlannerTest, CheapConditionsGetLongTasksAndDearOnesShortTasks) {
   EXPECT_GE(largest[4], 1);
 }
 
+TEST(PlannerTest, TasksAreOfOneSizeWithoutARemainder) {
+  const auto conditions = Conditions({"attack/pgd:norm=linf,eps=8/255,steps=20"});
+  std::vector<int> sizes;
+  for (const auto& task : PlanTasks(conditions, 0, 5001, 0)) sizes.push_back(task.samples);
+  EXPECT_THAT(sizes, ::testing::ElementsAre(2501, 2500));
+}
+
 TEST(PlannerTest, NothingToDoMakesNoTasks) {
   EXPECT_TRUE(PlanTasks(Conditions(Mixed()), 0, 0, 0).empty());
   EXPECT_TRUE(PlanTasks({}, 0, 100, 0).empty());
