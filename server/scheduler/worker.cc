@@ -188,9 +188,18 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
       done = event.done();
     }
   };
+  // Called several times a second. Time in which it was not, because the process was frozen or its
+  // machine asleep, is nobody's silence.
+  constexpr double kLongestPoll = 1;
+  auto seen = last_event.load();
+  auto last_poll = SteadyClock::now();
+  double silent = 0;
   const auto cancelled = [&] {
-    const SteadyClock::time_point last{SteadyClock::duration(last_event.load())};
-    if (SecondsSince(last) > options_.stall_seconds) stalled = true;
+    const double passed = std::min(SecondsSince(last_poll), kLongestPoll);
+    last_poll = SteadyClock::now();
+    silent = seen == last_event ? silent + passed : 0;
+    seen = last_event;
+    if (silent > options_.stall_seconds) stalled = true;
     return stalled || unwanted();
   };
   const absl::Status run =

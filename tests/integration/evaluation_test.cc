@@ -173,6 +173,20 @@ TEST_F(EvaluationTest, AModelThatMakesNoProgressIsStopped) {
   EXPECT_THAT(end.failure().message(), HasSubstr("no progress for 2 s"));
 }
 
+TEST_F(EvaluationTest, TimeInWhichTheServerWasFrozenIsNotAStall) {
+  StartServer({"--stall-seconds", "2"});
+  GeneratedData data(48, 3, 8, 4);
+  const v1::EvaluationSpec spec =
+      Spec(Upload("slow"), Upload(data), {"attack/pgd:eps=0.0001,steps=100"}, 16);
+  const auto created = client_->CreateEvaluation(spec, "");
+  ASSERT_TRUE(created.ok());
+  ASSERT_TRUE(Eventually(
+      [&] { return client_->GetEvaluation(created->name())->progress().tasks_done() >= 1; }));
+  server_->Freeze(4);
+  const v1::Evaluation end = Await(created->name());
+  EXPECT_EQ(end.state(), v1::Evaluation::SUCCEEDED) << end.failure().message();
+}
+
 TEST_F(EvaluationTest, RetryGoesOnWithWhatWasDone) {
   StartServer();
   GeneratedData data(64, 3, 8, 4);

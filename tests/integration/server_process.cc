@@ -126,6 +126,14 @@ void ServerProcess::Kill() {
   Wait();
 }
 
+void ServerProcess::Freeze(double seconds) {
+  std::vector<pid_t> all = Engines();
+  all.push_back(pid_);
+  for (const pid_t process : all) kill(process, SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  for (const pid_t process : all) kill(process, SIGCONT);
+}
+
 int ServerProcess::Terminate() {
   kill(pid_, SIGTERM);
   return Wait();

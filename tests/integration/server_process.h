@@ -37,6 +37,8 @@ class ServerProcess {
   std::unique_ptr<client::Client> Connect() const;
   // SIGKILL, and waits for the end.
   void Kill();
+  // Stops it and its engines for so long, as a frozen container.
+  void Freeze(double seconds);
   // SIGTERM, and the exit status.
   int Terminate();
   // Process ids of its engines.

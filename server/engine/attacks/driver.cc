@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/condition.h"
 #include "common/errors.h"
+#include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/indicators.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/parallel.h"
@@ -284,14 +285,10 @@ class Driver {
       const float* logits = &logits_[slot * classes_];
       const float* gradient = &gradients_[slot * image_size_];
       const Prediction prediction = Predict(logits, static_cast<int>(classes_));
-      // x * 0 is NaN for infinities and NaN, so one vectorisable sum finds them.
-      float poison = 0, magnitude = 0;
-      for (size_t i = 0; i < image_size_; ++i) {
-        poison += gradient[i] * 0.0F;
-        magnitude = std::max(magnitude, std::abs(gradient[i]));
-      }
-      nonfinite[slot] = poison != 0.0F || std::isnan(poison);
-      zero[slot] = !nonfinite[slot] && magnitude == 0.0F;
+      // Finite values cannot add up to infinity: the sum is one of doubles.
+      const double magnitude = AbsoluteSum(gradient, image_size_);
+      nonfinite[slot] = !std::isfinite(magnitude);
+      zero[slot] = magnitude == 0;
       if (active.probing) {
         probed[slot] = prediction;
         // As where the logits are not finite: there is no way on.
