@@ -30,7 +30,7 @@ int64_t Draws(const Result& result) {
 }
 
 // For each wanted radius: how often both certify it, and how often one alone; "against" counts the
-// samples where one's bound excludes what the other proves, at its alpha.
+// samples where one proves what the other excludes, each at its alpha; giving up proves nothing.
 void Compare(const Result& fixed, const Result& anytime) {
   for (const double radius : anytime.setting.radii) {
     const double needed = ProbabilityFor(anytime.setting, radius);
@@ -50,9 +50,8 @@ void Compare(const Result& fixed, const Result& anytime) {
       }
       const double upper =
           1 - ClopperPearsonLower(fixed.setting.n - of_b, fixed.setting.n, fixed.setting.alpha);
-      const bool spent_all =
-          EstimationDraws(anytime.outcomes[i].smoothing(), anytime.setting) == anytime.setting.n;
-      if ((in_b && upper < needed) || (in_a && !in_b && !spent_all)) ++against;
+      const bool refuted = Refutes(anytime.outcomes[i].smoothing(), anytime.setting, radius);
+      if ((in_b && upper < needed) || (in_a && refuted)) ++against;
     }
     std::cout << absl::StreamFormat(
         "  radius %g: both %d, neither %d, only the first %d, only this %d; against each other %d, "

@@ -19,6 +19,10 @@ using Policy = boost::math::policies::policy<
 
 constexpr double kTwoOverPi = 0.6366197723675814;
 
+// What Beta(1/2, 1/2) gives to each side.
+double MassAbove(double p0) { return kTwoOverPi * std::asin(std::sqrt(1 - p0)); }
+double MassBelow(double p0) { return kTwoOverPi * std::asin(std::sqrt(p0)); }
+
 // One moment; what does not depend on p0 is computed once.
 class Moment {
  public:
@@ -31,12 +35,12 @@ class Moment {
 
   double LogAbove(double p0) const {
     const double posterior = boost::math::ibetac(k_ + 0.5, misses_ + 0.5, p0, Policy());
-    return LogUncut(p0) + std::log(posterior / (kTwoOverPi * std::asin(std::sqrt(1 - p0))));
+    return LogUncut(p0) + std::log(posterior / MassAbove(p0));
   }
 
   double LogBelow(double p0) const {
     const double posterior = boost::math::ibeta(k_ + 0.5, misses_ + 0.5, p0, Policy());
-    return LogUncut(p0) + std::log(posterior / (kTwoOverPi * std::asin(std::sqrt(p0))));
+    return LogUncut(p0) + std::log(posterior / MassBelow(p0));
   }
 
  private:
@@ -53,6 +57,14 @@ class Moment {
 double LogEvidenceAbove(int64_t k, int64_t n, double p0) { return Moment(k, n).LogAbove(p0); }
 
 double LogEvidenceBelow(int64_t k, int64_t n, double p0) { return Moment(k, n).LogBelow(p0); }
+
+double LogPredictiveOdds(int64_t k, int64_t n, int64_t budget, double p0) {
+  const double repeat = static_cast<double>(budget) / static_cast<double>(budget - n);
+  const double a = static_cast<double>(k) * repeat + 0.5;
+  const double b = static_cast<double>(n - k) * repeat + 0.5;
+  return std::log(boost::math::ibetac(a, b, p0, Policy()) / MassAbove(p0)) -
+         std::log(boost::math::ibeta(a, b, p0, Policy()) / MassBelow(p0));
+}
 
 double AnytimeLower(int64_t k, int64_t n, double alpha) {
   if (2 * k <= n) return 0;

@@ -22,6 +22,16 @@ namespace assay {
 double LogEvidenceAbove(int64_t k, int64_t n, double p0);
 double LogEvidenceBelow(int64_t k, int64_t n, double p0);
 
+// Natural logarithm of the odds that after `budget` draws, of which the first n had k successes,
+// the share of successes will be at least p0; n < budget, 0 < p0 < 1. A forecast, no claim at any
+// error level: for deciding whether more draws are worth their price, as predictive power is used
+// to end clinical trials early (Spiegelhalter, Freedman and Blackburn, Controlled Clinical Trials
+// 7, 1986). Both sides of p0 have the same chance beforehand, and within each side the density of
+// Beta(1/2, 1/2). What n draws tell about the final share has about the spread of what
+// n budget / (budget - n) draws would tell about the probability, so the odds given are those of
+// "the probability is at least p0" after so many.
+double LogPredictiveOdds(int64_t k, int64_t n, int64_t budget, double p0);
+
 // The p0 >= 1/2 up to which the evidence for "above p0" is at least 1/alpha; 0 where there is none.
 // The true probability is below it, at any moment of the sequence, with probability at most alpha.
 // Needs 0 < alpha <= 1/2: then the evidence falls with p0 wherever it is at least 1/alpha (there, a

@@ -12,6 +12,7 @@
 #include "boost/math/distributions/binomial.hpp"
 #include "boost/math/distributions/normal.hpp"
 #include "boost/math/special_functions/beta.hpp"
+#include "common/condition.h"
 #include "common/confidence_sequence.h"
 #include "common/errors.h"
 #include "common/rational.h"
@@ -235,6 +236,18 @@ int64_t SmallestUsefulN(const SmoothingSetting& setting) {
   return 1;
 }
 
+absl::Status CheckEnoughDraws(const v1::Condition& condition, int64_t samples) {
+  if (condition.family() != kFamilySmoothing) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(SmoothingSetting setting, ParseSmoothingSetting(condition));
+  setting.samples = std::max<int64_t>(1, samples);
+  const int64_t smallest = SmallestUsefulN(setting);
+  if (setting.n >= smallest) return absl::OkStatus();
+  return Error(Reason::kInvalidCondition,
+               absl::StrCat("n=", setting.n, " can only abstain where ", samples,
+                            " samples share alpha=", setting.alpha,
+                            "; the smallest n that can certify is ", smallest));
+}
+
 double ClopperPearsonLower(int64_t k, int64_t n, double alpha) {
   // These two have closed forms, which keep every digit.
   if (k <= 0) return 0;
@@ -308,6 +321,20 @@ Certificate Certify(const SmoothingEvidence& evidence, const SmoothingSetting& s
 
 Certificate Certify(const v1::SmoothingOutcome& outcome, const SmoothingSetting& setting) {
   return Certify(EvidenceOf(outcome, setting), setting);
+}
+
+bool Refutes(const v1::SmoothingOutcome& outcome, const SmoothingSetting& setting, double radius) {
+  const int top_class = EvidenceOf(outcome, setting).top_class;
+  if (top_class < 0) return false;
+  // Noise as it is drawn may favour the class by the error of the sampler.
+  const double needed = ProbabilityFor(setting, radius) - SamplerError(setting);
+  if (needed >= 1) return true;
+  int64_t count = 0;
+  for (const v1::ClassCount& entry : outcome.estimation()) {
+    if (entry.index() == top_class) count = entry.count();
+  }
+  return LogEvidenceBelow(count, EstimationDraws(outcome, setting), needed) >=
+         -std::log(setting.sample_alpha());
 }
 
 }  // namespace assay

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/v1/outcomes.pb.h"
 #include "assay/v1/types.pb.h"
@@ -77,6 +78,10 @@ int SoundRange(double sigma);
 
 // The smallest n with which a sample can be certified (predicted) at all.
 int64_t SmallestUsefulN(const SmoothingSetting& setting);
+// kInvalidCondition where the draws of a condition can only abstain, as this many samples share its
+// alpha; says how many draws could certify. Conditions by themselves are checked when they are
+// parsed, so this is about scope=dataset only.
+absl::Status CheckEnoughDraws(const v1::Condition& condition, int64_t samples);
 
 // One-sided Clopper-Pearson lower bound: the largest p for which k or more successes of n have
 // probability at most alpha. Needs 0 <= k <= n, n >= 1, 0 < alpha < 1.
@@ -107,6 +112,11 @@ struct Certificate {
 };
 Certificate Certify(const SmoothingEvidence& evidence, const SmoothingSetting& setting);
 Certificate Certify(const v1::SmoothingOutcome& outcome, const SmoothingSetting& setting);
+
+// Anytime mode: whether the draws prove, at alpha, that no number of them would certify the radius.
+// The evidence is a supermartingale whatever the probability from the needed one up, so it may be
+// looked at where the draws stopped.
+bool Refutes(const v1::SmoothingOutcome& outcome, const SmoothingSetting& setting, double radius);
 
 // The number of estimation draws behind an outcome.
 int64_t EstimationDraws(const v1::SmoothingOutcome& outcome, const SmoothingSetting& setting);

@@ -180,7 +180,8 @@ class Grammar {
         ->type_name("FILE|models/ID");
     evaluate
         ->add_option("-d,--data", arguments_.data,
-                     "File or folder of images (several CIFAR files are joined), or datasets/ID")
+                     "File or folder of images (several CIFAR files are joined), datasets/ID, or "
+                     "the folder of a ready-made set (CIFAR-10-C, ImageNet-C)")
         ->required()
         ->type_name("FILE|datasets/ID");
     evaluate
@@ -196,6 +197,10 @@ class Grammar {
                      "Models that conditions name (surrogates=ID, ensemble=ID), to be uploaded")
         ->type_name("ID=FILE");
     AddDataOptions(*evaluate);
+    evaluate
+        ->add_option("--clean-data", arguments_.clean_data,
+                     "With a ready-made set: its images without corruption, for the relative error")
+        ->type_name("FILE");
     evaluate->add_option("--seed", arguments_.seed, "Seed of every random draw (default 0)");
     evaluate->add_option("--id", arguments_.id, "Id of the evaluation (default: chosen)");
     evaluate

@@ -69,6 +69,8 @@ struct Arguments {
   int32_t task_samples = 0;
   bool stream = false;
   bool detach = false;
+  // Of a ready-made set: its images without corruption; empty: not given.
+  std::string clean_data;
 
   // Results.
   double confidence_level = 0.95;

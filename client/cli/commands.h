@@ -4,6 +4,7 @@
 #define ASSAY_CLIENT_CLI_COMMANDS_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -30,11 +31,15 @@ std::string FullName(const std::string& collection, const std::string& name);
 absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(const Arguments& arguments);
 absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
                                       const std::string& id);
-absl::StatusOr<v1::Dataset> UploadDataset(Session& session, client::DatasetReader& reader,
-                                          const std::string& id);
+// `path`: what the reader reads; the dataset is named after it unless there is an id.
+absl::StatusOr<v1::Dataset> UploadDataset(Session& session, const std::string& path,
+                                          client::DatasetReader& reader, const std::string& id);
 
-// Waits for the end of an evaluation with a progress bar, then prints and writes what the arguments
-// ask for. Ctrl-C detaches (OK); with a private server it cancels.
+// Waits for the end of an evaluation with a progress bar. Nothing after Ctrl-C: it goes on at the
+// server, and the user knows; with a private server it is cancelled, which is an error, as is any
+// end but success.
+absl::StatusOr<std::optional<v1::Evaluation>> WatchToEnd(Session& session, const std::string& name);
+// Waits like that, then prints and writes what the arguments ask for.
 absl::Status WatchAndReport(Session& session, const std::string& name);
 // The last part of the above: the report on stdout, --report and --outcomes.
 absl::Status WriteResults(Session& session, const v1::Evaluation& evaluation);

@@ -2,12 +2,14 @@
 #include <filesystem>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "client/cli/commands.h"
 #include "client/cli/output_file.h"
+#include "client/cli/ready_made_set.h"
 #include "client/render/numbers.h"
 #include "common/errors.h"
 #include "common/resource_names.h"
@@ -60,6 +62,7 @@ class Evaluate {
       ASSAY_ASSIGN_OR_RETURN(const v1::Model model, UploadModel(session_, arguments_.model, ""));
       model_ = model.name();
     }
+    if (!blocks_.empty()) return EvaluateReadyMade(session_, model_, blocks_);
     return arguments_.stream ? Stream() : Submit();
   }
 
@@ -87,10 +90,22 @@ class Evaluate {
       return InvalidFields(
           {{"--stream", "needs files: the samples of a dataset are at the server already"}});
     }
-    if (!server_data_) {
-      ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(arguments_));
+    if (server_data_) return CheckNoCleanData();
+    // With --format a folder of any names is what it is said to be.
+    if (arguments_.data.size() == 1 && arguments_.data_format == "auto") {
+      ASSAY_ASSIGN_OR_RETURN(blocks_, client::ReadyMadeBlocks(arguments_.data[0]));
+      if (!blocks_.empty()) return CheckReadyMade(arguments_, blocks_);
     }
+    ASSAY_RETURN_IF_ERROR(CheckNoCleanData());
+    ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(arguments_));
     return absl::OkStatus();
+  }
+
+  absl::Status CheckNoCleanData() const {
+    if (arguments_.clean_data.empty()) return absl::OkStatus();
+    return InvalidFields({{"--clean-data",
+                           "goes with the folder of a ready-made set (CIFAR-10-C, ImageNet-C); for "
+                           "other data add the condition clean"}});
   }
 
   absl::Status Submit() {
@@ -100,7 +115,8 @@ class Evaluate {
       spec.set_dataset(arguments_.data[0]);
       spec.set_limit(arguments_.limit);
     } else {
-      ASSAY_ASSIGN_OR_RETURN(const v1::Dataset dataset, UploadDataset(session_, *reader_, ""));
+      ASSAY_ASSIGN_OR_RETURN(const v1::Dataset dataset,
+                             UploadDataset(session_, arguments_.data[0], *reader_, ""));
       spec.set_dataset(dataset.name());
     }
     for (const std::string& condition : arguments_.conditions) spec.add_conditions(condition);
@@ -165,8 +181,10 @@ class Evaluate {
   const bool server_data_;
   client::Client* client_ = nullptr;
   std::string model_;
-  // The files' reader; null for a dataset of the server.
+  // The files' reader; null for a dataset of the server, and for a ready-made set.
   std::unique_ptr<client::DatasetReader> reader_;
+  // Of a ready-made set; empty for other data.
+  std::vector<client::ReadyMadeBlock> blocks_;
 };
 
 }  // namespace

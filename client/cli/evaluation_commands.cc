@@ -1,5 +1,6 @@
 // `assay evaluation ...`, and how a running evaluation is watched and its results are written.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -165,7 +166,7 @@ absl::Status WriteResults(Session& session, const Evaluation& evaluation) {
   return session.PrintReport(report);
 }
 
-absl::Status WatchAndReport(Session& session, const std::string& name) {
+absl::StatusOr<std::optional<Evaluation>> WatchToEnd(Session& session, const std::string& name) {
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
   client::WatchListener listener;
   session.progress().Begin();
@@ -180,11 +181,12 @@ absl::Status WatchAndReport(Session& session, const std::string& name) {
   if (!end.ok()) {
     if (session.interrupt().triggered()) {
       if (session.arguments().local) {
-        return Error(Reason::kCancelled, absl::StrCat(name, " was cancelled with its server"));
+        return Error(Reason::kCancelled, absl::StrCat(name, " was cancelled with its server"))
+            .ToStatus();
       }
       session.Say(absl::StrCat("detached: ", name, " goes on\n  re-attach: assay evaluation watch ",
                                name, "\n  cancel:    assay evaluation cancel ", name));
-      return absl::OkStatus();
+      return std::nullopt;
     }
     if (client::IsRetryable(end.status())) {
       return client::WithMessage(
@@ -194,7 +196,12 @@ absl::Status WatchAndReport(Session& session, const std::string& name) {
     return end.status();
   }
   ASSAY_RETURN_IF_ERROR(client::EndStatus(end->evaluation()));
-  return WriteResults(session, end->evaluation());
+  return end->evaluation();
+}
+
+absl::Status WatchAndReport(Session& session, const std::string& name) {
+  ASSAY_ASSIGN_OR_RETURN(const std::optional<Evaluation> end, WatchToEnd(session, name));
+  return end.has_value() ? WriteResults(session, *end) : absl::OkStatus();
 }
 
 absl::Status RunEvaluationCommand(Session& session) {

@@ -170,9 +170,8 @@ absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
   return std::move(uploaded.resource);
 }
 
-absl::StatusOr<v1::Dataset> UploadDataset(Session& session, client::DatasetReader& reader,
-                                          const std::string& id) {
-  const std::string& path = session.arguments().data[0];
+absl::StatusOr<v1::Dataset> UploadDataset(Session& session, const std::string& path,
+                                          client::DatasetReader& reader, const std::string& id) {
   client::DatasetUpload upload;
   upload.stem = client::DatasetStem(path);
   upload.id = id;
@@ -217,7 +216,7 @@ absl::Status RunDatasetCommand(Session& session) {
   if (arguments.command == Command::kDatasetUpload) {
     // Before the connection: what is wrong with the files is known without a server.
     ASSAY_ASSIGN_OR_RETURN(const auto reader, OpenData(arguments));
-    return PrintDataset(session, UploadDataset(session, *reader, arguments.id));
+    return PrintDataset(session, UploadDataset(session, arguments.data[0], *reader, arguments.id));
   }
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
   switch (arguments.command) {

@@ -136,6 +136,35 @@ void AddSensitivityMaps(const v1::Report& report, Document& document) {
   }
 }
 
+void AddSequenceSummary(const v1::Report& report, Document& document) {
+  Table table;
+  table.columns = {{"sequence", false}, {"flip rate %"}, {"flips most", false}};
+  double sum = 0;
+  int defined = 0;
+  for (const auto& condition : report.conditions()) {
+    if (!condition.has_sequence()) continue;
+    const v1::SequenceReport& sequence = condition.sequence();
+    const v1::SequenceClass* worst = nullptr;
+    for (const auto& entry : sequence.classes()) {
+      if (!entry.flip_rate().has_value()) continue;
+      if (worst == nullptr || entry.flip_rate().value() > worst->flip_rate().value())
+        worst = &entry;
+    }
+    table.rows.push_back({condition.id(), Percent(sequence.flip_rate()),
+                          worst == nullptr ? kUndefined : ClassName(report, worst->index())});
+    if (!sequence.flip_rate().has_value()) continue;
+    sum += sequence.flip_rate().value();
+    ++defined;
+  }
+  if (table.rows.size() < 2) return;
+  document.push_back(Heading{"sequences", ""});
+  document.push_back(std::move(table));
+  document.push_back(Lines{{absl::StrCat(
+      "mean flip rate: ", defined == 0 ? kUndefined : Percent(sum / defined),
+      " %, unnormalised: mFR divides by AlexNet's flip rates on the videos of ImageNet-P, which "
+      "these are not")}});
+}
+
 void AddSequence(const v1::ConditionReport& condition, Document& document) {
   const v1::SequenceReport& sequence = condition.sequence();
   const bool first = Parameter(condition, "compare") == "first";

@@ -14,7 +14,10 @@ void AddCorruptionSummary(const v1::Report& report, Document& document);
 // For every corruption that was tried on the cells of a grid: accuracy by cell.
 void AddSensitivityMaps(const v1::Report& report, Document& document);
 
-// Flip rates, overall and by class.
+// The flip rates of all sequences and their mean; nothing with fewer than two.
+void AddSequenceSummary(const v1::Report& report, Document& document);
+
+// Flip rates of one sequence, overall and by class.
 void AddSequence(const v1::ConditionReport& condition, Document& document);
 
 }  // namespace assay::render

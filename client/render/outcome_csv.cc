@@ -27,6 +27,25 @@ int64_t Total(const Counts& counts) {
   return total;
 }
 
+// Columns certified, margin, tightness.
+void AddBounds(const v1::Outcome& outcome, CsvRow* row) {
+  if (!outcome.has_bounds()) {
+    row->AddEmpty(3);
+    return;
+  }
+  row->Add(outcome.bounds().certified()).Add(outcome.bounds().margin());
+  outcome.bounds().has_tightness() ? row->Add(outcome.bounds().tightness()) : row->AddEmpty();
+}
+
+// Columns score_prediction, score_true.
+void AddScores(const v1::Outcome& outcome, CsvRow* row) {
+  const auto& scores = outcome.conformal().scores();
+  for (const int32_t label : {outcome.prediction(), outcome.label()}) {
+    const bool known = label >= 0 && label < scores.size();
+    known ? row->Add(scores[label]) : row->AddEmpty();
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<OutcomeCsv> OutcomeCsv::Create(const std::vector<v1::Condition>& conditions,
@@ -44,7 +63,8 @@ absl::StatusOr<OutcomeCsv> OutcomeCsv::Create(const std::vector<v1::Condition>& 
 
 std::string OutcomeCsv::Header() {
   return "condition,sample,label,prediction,correct,confidence,tie,undecided,attacked,success,norm,"
-         "forwards,backwards,survives_rounding,radius,draws,count_top,count_true\n";
+         "forwards,backwards,survives_rounding,radius,draws,count_top,count_true,certified,margin,"
+         "tightness,score_prediction,score_true\n";
 }
 
 std::string OutcomeCsv::Rows(const v1::StreamOutcomesResponse& batch) const {
@@ -64,6 +84,7 @@ std::string OutcomeCsv::Rows(const v1::StreamOutcomesResponse& batch) const {
               smoothing.undecided_draws() + smoothing.tied_draws());
       row.Add(CountOf(smoothing.estimation(), certificate.top_class));
       row.Add(CountOf(smoothing.estimation(), outcome.label()));
+      row.AddEmpty(5);
     } else {
       const bool correct =
           outcome.prediction() == outcome.label() && !outcome.tie() && !outcome.undecided();
@@ -79,6 +100,8 @@ std::string OutcomeCsv::Rows(const v1::StreamOutcomesResponse& batch) const {
         row.AddEmpty(6);
       }
       row.AddEmpty(4);
+      AddBounds(outcome, &row);
+      AddScores(outcome, &row);
     }
     absl::StrAppend(&out, row.Line());
   }

@@ -351,6 +351,13 @@ void AddCertification(const v1::ConditionReport& condition, Document& document) 
         projected == tenfold.end() ? "" : Percent(projected->accuracy().value()));
   }
   document.push_back(curve);
+  Table decisions;
+  decisions.columns = {{"radius to decide"}, {"certified"}, {"refuted"}, {"open"}};
+  for (const auto& decision : certification.decisions()) {
+    decisions.rows.push_back({Significant(decision.radius()), Count(decision.certified()),
+                              Count(decision.refuted()), Count(decision.open())});
+  }
+  if (!decisions.rows.empty()) document.push_back(decisions);
   if (const std::string setting = SmoothingVariant(certification); !setting.empty()) {
     document.push_back(Lines{{setting}});
   }
@@ -441,6 +448,8 @@ void AddConformal(const v1::ConditionReport& condition, Document& document) {
       Lines{{absl::StrCat("robust conformal sets: alpha ", Significant(conformal.alpha()),
                           ", L2 distance ", Significant(conformal.delta()), ", score ",
                           conformal.score()),
+             absl::StrCat("Monte-Carlo correction by ", conformal.bound(), ", on average ",
+                          Significant(conformal.mean_correction())),
              absl::StrCat("calibrated on ", Counted(conformal.calibration_samples(), "sample"),
                           ", measured on ", Count(conformal.test_samples()))}});
   if (!conformal.undefined_reason().empty()) {
@@ -519,6 +528,7 @@ Document ReportDocument(const v1::Report& report) {
   if (report.conditions_size() > 1) document.push_back(Summary(report));
   AddCorruptionSummary(report, document);
   AddSensitivityMaps(report, document);
+  AddSequenceSummary(report, document);
   for (const auto& condition : report.conditions()) AddCondition(condition, document);
   Lines numerics;
   for (const auto& fingerprint : report.numerics()) {

@@ -46,10 +46,14 @@ Method Rscp() {
            Real("alpha", "0.1", 0, 1, "share of samples whose set may miss the label"),
            Real("beta", "0.001", 0, 1, "failure probability of each Monte-Carlo correction"),
            Choice("score", {"hps", "aps"}, "conformity score"),
+           Choice("bound", {"bernstein", "hoeffding"}, "inequality of the Monte-Carlo correction"),
            Real("calibration", "0.5", 0, 1, "share of the samples that calibrates")},
           [](const Values& v) -> std::string {
             if (Number(v, "alpha").ToDouble() <= 2 * Number(v, "beta").ToDouble()) {
               return "alpha must be above 2 beta, which the Monte-Carlo corrections use up";
+            }
+            if (v.at("bound") == "bernstein" && v.at("n") == "1") {
+              return "bound=bernstein needs a variance, so n of at least 2";
             }
             for (const char* name : {"alpha", "calibration"}) {
               if (Number(v, name).ToDouble() >= 1) return absl::StrCat(name, " must be below 1");

@@ -19,8 +19,9 @@ Parameter From(std::string name, std::string default_text, double minimum, doubl
   return p;
 }
 
-Parameter Severity(std::string default_text, std::string summary) {
-  return Headline(Expanding(From("severity", std::move(default_text), 1, 5, std::move(summary))));
+Parameter Severity(std::string default_text, double minimum, std::string summary) {
+  return Headline(
+      Expanding(From("severity", std::move(default_text), minimum, 5, std::move(summary))));
 }
 
 Parameter Table() {
@@ -51,15 +52,26 @@ std::string CheckCell(const Values& values) {
                       " (cells 0 to ", grid * grid - 1, ")");
 }
 
+std::string CheckSeverityAndCell(const Values& values) {
+  const double severity = Number(values, "severity").ToDouble();
+  if (severity > 0 && severity < 1) {
+    return absl::StrCat("severity=", values.at("severity"),
+                        " is below the published tables: from 1 to 5, or 0 for the image itself");
+  }
+  return CheckCell(values);
+}
+
 double OnePass(Params&) { return 1.2; }
 
 Method CorruptionMethod(const std::string& name, const std::string& summary) {
-  Method method{kFamilyCorruption,
-                name,
-                summary,
-                {Severity("1-5", "severity of the published table, or between two"), Table()},
-                CheckCell,
-                OnePass};
+  Method method{
+      kFamilyCorruption,
+      name,
+      summary,
+      {Severity("1-5", 0, "severity of the published table, or between two; 0: the image itself"),
+       Table()},
+      CheckSeverityAndCell,
+      OnePass};
   for (Parameter& p : GridAndCell()) method.parameters.push_back(std::move(p));
   return method;
 }
@@ -107,7 +119,7 @@ Method Sequence(const std::string& name, const std::string& summary,
 std::vector<Method> Corruptions() {
   const std::string grows = ", growing from severity 1 to 5";
   const auto constant = [] {
-    return std::vector<Parameter>{Severity("1", "severity of every frame"), Table()};
+    return std::vector<Parameter>{Severity("1", 1, "severity of every frame"), Table()};
   };
   return {
       CorruptionMethod("gaussian_noise", "Gaussian noise on every channel value"),

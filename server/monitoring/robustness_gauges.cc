@@ -77,6 +77,11 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
                 MetricType::Summary);
   Family acr("assay_average_certified_radius",
              "Average certified radius; a poor metric, see the p_A distribution in the report.");
+  Family proven("assay_proven_accuracy_ratio",
+                "Accuracy that deterministic bounds prove at an Linf budget.");
+  Family coverage("assay_conformal_coverage_ratio",
+                  "Share of test samples whose robust conformal set has the label.");
+  Family set_size("assay_conformal_set_size", "Mean number of labels in a robust conformal set.");
   Family error("assay_corruption_error_ratio", "Error (1 - accuracy) under a corruption.");
   Family timestamp("assay_evaluation_timestamp_seconds", "When the evaluation shown here ended.");
   MutexLock lock(mutex_);
@@ -97,6 +102,13 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
         if (c.cfps().has_value()) cfps.Add(With(labels, "class", name), c.cfps().value());
       }
       if (condition.family() == "corruption") error.Add(labels, 1 - condition.accuracy().value());
+      if (condition.has_bounds()) {
+        proven.Add(labels, condition.bounds().certified_accuracy().value());
+      }
+      if (condition.conformal().coverage().has_value()) {
+        coverage.Add(labels, condition.conformal().coverage().value());
+        set_size.Add(labels, condition.conformal().mean_set_size());
+      }
       if (!condition.has_certification()) continue;
       const v1::CertificationReport& certification = condition.certification();
       std::set<std::string> radii;
@@ -116,8 +128,8 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
     }
   }
   std::vector<MetricFamily> families;
-  for (Family* family :
-       {&accuracy, &class_accuracy, &cfps, &certified, &radius, &acr, &error, &timestamp}) {
+  for (Family* family : {&accuracy, &class_accuracy, &cfps, &certified, &radius, &acr, &proven,
+                         &coverage, &set_size, &error, &timestamp}) {
     families.push_back(family->Take());
   }
   return families;

@@ -208,6 +208,24 @@ void FillBands(const ResolvedCondition& condition, v1::CertificationReport* repo
   }
 }
 
+// What became of the radii that were to be decided.
+void FillDecisions(const ResolvedCondition& condition, v1::CertificationReport* report) {
+  const SmoothingSetting& setting = *condition.smoothing;
+  for (const double radius : setting.radii) {
+    v1::RadiusDecision& decision = *report->add_decisions();
+    decision.set_radius(radius);
+    for (const ResolvedSample& sample : condition.samples) {
+      if (sample.certificate.prediction >= 0 && sample.certificate.radius >= radius) {
+        decision.set_certified(decision.certified() + 1);
+      } else if (Refutes(sample.outcome->smoothing(), setting, radius)) {
+        decision.set_refuted(decision.refuted() + 1);
+      } else {
+        decision.set_open(decision.open() + 1);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void FillCertification(const ResolvedCondition& condition, RateMaker& rates,
@@ -224,6 +242,7 @@ void FillCertification(const ResolvedCondition& condition, RateMaker& rates,
   total.set_norm(Name(setting.norm));
   total.set_sound(setting.sound);
   for (const double radius : setting.radii) total.add_wanted_radii(radius);
+  FillDecisions(condition, &total);
   const bool certifies = setting.mode != SmoothingMode::kPredict;
   const double cap = certifies ? RadiusCap(setting, Budget(setting)) : 0;
   total.set_radius_cap(cap);

@@ -18,12 +18,17 @@ namespace assay::report {
 double ConformalThreshold(std::vector<double> scores, double alpha);
 
 // With probability at least 1 - beta the mean of n independent values in [0, 1] is at most this far
-// above (or below) its expectation (Hoeffding's inequality), rounding to single precision included.
-double MonteCarloError(int64_t n, double beta);
+// above (or below) its expectation, rounding to single precision included. Hoeffding's inequality:
+// sqrt(ln(1/beta) / (2 n)). The empirical Bernstein inequality of Maurer and Pontil (COLT 2009,
+// theorem 4), with the unbiased sample variance of the values, n >= 2:
+// sqrt(2 variance ln(2/beta) / n) + 7 ln(2/beta) / (3 (n - 1)).
+double HoeffdingError(int64_t n, double beta);
+double BernsteinError(double variance, int64_t n, double beta);
 
-// Whether a class with this mean score is in the robust set: Phi^-1(score - error) - delta / sigma
-// <= Phi^-1(threshold + error), Phi^-1 being -infinity from 0 down and +infinity from 1 up.
-bool InRobustSet(double score, double threshold, double error, double delta_over_sigma);
+// Whether a class is in the robust set: Phi^-1(score) - delta / sigma <= Phi^-1(threshold), Phi^-1
+// being -infinity from 0 down and +infinity from 1 up. The score is the mean score of the class
+// less its Monte-Carlo error, the threshold one of mean scores plus theirs.
+bool InRobustSet(double score, double threshold, double delta_over_sigma);
 
 // Whether a sample calibrates: with probability `share`, by seed and sample alone, so that a sample
 // stays where it is while others arrive.

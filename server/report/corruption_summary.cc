@@ -65,11 +65,11 @@ std::string Parameter(const v1::ConditionReport& condition, const std::string& n
   return found == condition.parameters().end() ? "" : found->second;
 }
 
-// Of published kind: a severity, on the whole image.
+// Of published kind: a severity, on the whole image. Severity 0 is no corruption.
 std::optional<double> SeverityOf(const v1::ConditionReport& condition) {
   const auto severity = Rational::Parse(Parameter(condition, "severity"));
   if (condition.family() != kFamilyCorruption || condition.samples() == 0 || !severity.ok() ||
-      Parameter(condition, "grid") != "1") {
+      severity->numerator() == 0 || Parameter(condition, "grid") != "1") {
     return std::nullopt;
   }
   return severity->ToDouble();
@@ -140,8 +140,9 @@ class ClassErrors {
 std::string NormaliserText(const v1::ReferenceErrors* reference, size_t tables) {
   if (tables > 1) return "none: the corruptions have different parameter tables";
   if (reference != nullptr) return reference->name();
-  return "none: only ImageNet-C (table 224) has a customary one; elsewhere the mean error is the "
-         "published score";
+  return "none: unnormalised (mean corruption error), which is what is published for all but "
+         "ImageNet-C (table 224); to divide by a model's errors, ask with them as the reference "
+         "(assay: --reference FILE, alexnet or alexnet-mean)";
 }
 
 // Whether the table is ImageNet-C's: by name, or the nearest to the smaller side of the images (of

@@ -44,6 +44,9 @@ TEST(ConformalConditions, LeaveRoomForTheMonteCarloCorrections) {
   EXPECT_THAT(Refused("conformal/rscp:alpha=0.1,beta=0.05"), HasSubstr("2 beta"));
   EXPECT_THAT(Refused("conformal/rscp:alpha=1"), HasSubstr("below 1"));
   EXPECT_THAT(Refused("conformal/rscp:calibration=1"), HasSubstr("calibration"));
+  EXPECT_THAT(Refused("conformal/rscp:n=1"), HasSubstr("at least 2"));
+  EXPECT_EQ(Parsed("conformal/rscp:n=1,bound=hoeffding").id(),
+            "conformal/rscp/0.25/0.125/n=1,bound=hoeffding");
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ TEST(Conditions, ErrorsSayWhatWouldBeRight) {
   EXPECT_THAT(ErrorOf("attack/pdg"), HasSubstr("did you mean 'attack/pgd'?"));
   EXPECT_THAT(ErrorOf("claen"), HasSubstr("did you mean 'clean'?"));
   EXPECT_THAT(ErrorOf("attack/pgd:epsilon=8/255"), HasSubstr("did you mean 'eps'?"));
-  EXPECT_THAT(ErrorOf("corruption/contrast:severity=6"), HasSubstr("a number from 1 to 5"));
+  EXPECT_THAT(ErrorOf("corruption/contrast:severity=6"), HasSubstr("a number from 0 to 5"));
   EXPECT_THAT(ErrorOf("attack/pgd:eps=-8/255"), HasSubstr("a number above 0"));
   EXPECT_THAT(ErrorOf("attack/pgd:eps=2"), HasSubstr("at most 1 for norm=linf"));
   EXPECT_THAT(ErrorOf("attack/pgd:eps=abc"), HasSubstr("is not a number"));

@@ -4,8 +4,10 @@
 #include <functional>
 #include <limits>
 #include <random>
+#include <tuple>
 #include <vector>
 
+#include "boost/math/distributions/binomial.hpp"
 #include "common/smoothing_certificate.h"
 #include "gtest/gtest.h"
 
@@ -90,6 +92,51 @@ TEST(ConfidenceSequence, LooksAtEveryDrawExceedTheLevelOnNeitherSide) {
   EXPECT_GT(EverProbability(0.8, 200,
                             [&](int k, int n) { return ClopperPearsonLower(k, n, kAlpha) > 0.8; }),
             2 * kAlpha);
+}
+
+// The odds that the final count reaches p0 of the budget, without the approximation: the binomial
+// chances of the draws to come, weighted by what the draws so far say.
+double ExactPredictiveOdds(int64_t k, int64_t n, int64_t budget, double p0) {
+  const auto needed = static_cast<int64_t>(std::ceil(p0 * static_cast<double>(budget) - 1e-9));
+  const int64_t left = budget - n;
+  double reached = 0, missed = 0;
+  for (const bool above : {true, false}) {
+    const double from = above ? std::asin(std::sqrt(p0)) : 0;
+    const double to = above ? std::acos(-1.0) / 2 : std::asin(std::sqrt(p0));
+    constexpr int kSteps = 4000;
+    for (int i = 0; i < kSteps; ++i) {
+      const double q = std::pow(std::sin(from + (to - from) * (i + 0.5) / kSteps), 2);
+      const double weight = std::exp(static_cast<double>(k) * std::log(q / p0) +
+                                     static_cast<double>(n - k) * std::log((1 - q) / (1 - p0)));
+      if (weight < 1e-12) continue;
+      const boost::math::binomial_distribution<double> rest(static_cast<double>(left), q);
+      const double chance = needed <= k         ? 1
+                            : needed - k > left ? 0
+                                                : boost::math::cdf(boost::math::complement(
+                                                      rest, static_cast<double>(needed - k - 1)));
+      reached += weight * chance;
+      missed += weight * (1 - chance);
+    }
+  }
+  return std::log(reached / missed);
+}
+
+TEST(ConfidenceSequence, PredictiveOddsAreAboutThoseOfTheFinalShare) {
+  for (const auto& [k, n, budget, p0] :
+       {std::tuple<int64_t, int64_t, int64_t, double>{85, 100, 5000, 0.86},
+        {75, 100, 5000, 0.86},
+        {845, 1000, 5000, 0.86},
+        {3410, 4000, 5000, 0.86},
+        {3430, 4000, 5000, 0.86},
+        {9860, 10000, 50000, 0.9888},
+        {9870, 10000, 50000, 0.9888},
+        {500, 500, 50000, 0.999}}) {
+    // The step of the density at p0, which is sharp in the one and blurred in the other, moves odds
+    // close to even by up to 1.
+    const double exact = ExactPredictiveOdds(k, n, budget, p0);
+    EXPECT_NEAR(LogPredictiveOdds(k, n, budget, p0), exact, 0.8 + 0.15 * std::abs(exact))
+        << k << "/" << n << " of " << budget << " for " << p0;
+  }
 }
 
 TEST(ConfidenceSequence, LowerBoundIsWhereTheEvidenceReachesTheLevel) {

@@ -6,6 +6,7 @@
 
 #include "common/condition.h"
 #include "common/confidence_sequence.h"
+#include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -35,6 +36,22 @@ SmoothingSetting Setting(const std::string& expression) {
   const auto setting = ParseSmoothingSetting(conditions->at(0));
   EXPECT_TRUE(setting.ok()) << setting.status();
   return *setting;
+}
+
+// 2^-n against alpha divided by the number of samples.
+TEST(CheckEnoughDraws, IsAboutTheSamplesThatShareAlpha) {
+  const auto check = [](const std::string& expression, int64_t samples) {
+    return CheckEnoughDraws(ParseConditions({expression})->at(0), samples);
+  };
+  const std::string shared = "smoothing/gaussian:alpha=0.001,scope=dataset,n=20";
+  EXPECT_TRUE(check(shared, 1).ok());
+  EXPECT_TRUE(check(shared, 1048).ok());
+  const absl::Status refused = check(shared, 1049);
+  EXPECT_EQ(ReasonOf(refused), Reason::kInvalidCondition);
+  EXPECT_THAT(std::string(refused.message()), ::testing::HasSubstr("can certify is 21"));
+  EXPECT_TRUE(check("smoothing/gaussian:alpha=0.001,n=20", 100000).ok());
+  EXPECT_TRUE(check("clean", 100000).ok());
+  EXPECT_FALSE(check("smoothing/gaussian:alpha=0.001,scope=dataset,n=20,mode=predict", 1048).ok());
 }
 
 TEST(SmoothingSetting, IsReadFromTheCondition) {

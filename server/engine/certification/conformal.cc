@@ -18,12 +18,17 @@ constexpr uint32_t kUniformStream = std::numeric_limits<uint32_t>::max();
 
 // Mean scores as an outcome; the smallest one wins as the largest logit does elsewhere.
 v1::Outcome ScoredOutcome(const TaskContext& task, size_t sample, const double* sums,
-                          size_t classes, int64_t draws, bool undecided) {
+                          const double* squares, size_t classes, int64_t draws, bool undecided) {
   std::vector<float> negated(classes);
   v1::ConformalOutcome conformal;
+  const auto n = static_cast<double>(draws);
   for (size_t k = 0; k < classes; ++k) {
-    const auto score = static_cast<float>(std::min(1.0, sums[k] / static_cast<double>(draws)));
+    const auto score = static_cast<float>(std::min(1.0, sums[k] / n));
     conformal.add_scores(score);
+    if (draws > 1) {
+      const double deviations = std::max(0.0, squares[k] - sums[k] * sums[k] / n);
+      conformal.add_variances(static_cast<float>(deviations / (n - 1)));
+    }
     negated[k] = undecided ? std::numeric_limits<float>::quiet_NaN() : -score;
   }
   Prediction prediction = Predict(negated.data(), static_cast<int>(classes));
@@ -79,7 +84,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunConformal(const TaskContext& task) {
   std::vector<v1::Outcome> outcomes;
   outcomes.reserve(task.samples.size());
   // Of the sample whose draws are coming in.
-  std::vector<double> sums(classes), scores(classes);
+  std::vector<double> sums(classes), squares(classes), scores(classes);
   double u = 0;
   bool undecided = true;
   ASSAY_RETURN_IF_ERROR(ForwardItems(
@@ -95,14 +100,19 @@ absl::StatusOr<std::vector<v1::Outcome>> RunConformal(const TaskContext& task) {
         const size_t sample = item / per_sample;
         if (item % per_sample == 0) {
           std::fill(sums.begin(), sums.end(), 0.0);
+          std::fill(squares.begin(), squares.end(), 0.0);
           u = RandomStream(key, task.samples.index(sample), kUniformStream).Uniform();
           undecided = true;
         }
         ConformalScores(score, logits, num_classes, u, scores.data());
-        for (size_t k = 0; k < classes; ++k) sums[k] += scores[k];
+        for (size_t k = 0; k < classes; ++k) {
+          sums[k] += scores[k];
+          squares[k] += scores[k] * scores[k];
+        }
         undecided = undecided && Predict(logits, num_classes).undecided;
         if (item % per_sample + 1 == per_sample) {
-          outcomes.push_back(ScoredOutcome(task, sample, sums.data(), classes, draws, undecided));
+          outcomes.push_back(
+              ScoredOutcome(task, sample, sums.data(), squares.data(), classes, draws, undecided));
         }
       }));
   return outcomes;

@@ -8,7 +8,8 @@
 namespace assay::engine {
 namespace {
 
-constexpr double kGiveUpEvidence = 100;
+// How many times the draws so far to go on for, at most, when their price is reckoned.
+constexpr double kHorizon = 4;
 
 }  // namespace
 
@@ -53,8 +54,13 @@ bool StoppingRule::Look(int64_t count, int64_t draws, State* state) const {
   const auto above = [&](double p) {
     return share > p && LogEvidenceAbove(count, draws, p) >= wanted_evidence_;
   };
-  const auto below = [&](double p) {
-    return share < p && (p >= 1 || LogEvidenceBelow(count, draws, p) >= std::log(kGiveUpEvidence));
+  const auto left = static_cast<double>(n_ - draws);
+  const double price =
+      std::min(left, kHorizon * static_cast<double>(draws)) / static_cast<double>(n_);
+  const auto not_worth_it = [&](double promising) {
+    if (share >= promising) return false;
+    return draws >= n_ || promising >= 1 ||
+           LogPredictiveOdds(count, draws, n_, promising) < std::log(price / (1 - price));
   };
   if (above(std::max(0.5, state->best_lower))) {
     state->best_count = count;
@@ -64,7 +70,7 @@ bool StoppingRule::Look(int64_t count, int64_t draws, State* state) const {
   while (state->certified < state->given_up && state->best_lower >= needed_[state->certified]) {
     ++state->certified;
   }
-  while (state->certified < state->given_up && below(promising_[state->given_up - 1])) {
+  while (state->certified < state->given_up && not_worth_it(promising_[state->given_up - 1])) {
     --state->given_up;
   }
   return draws >= n_ || (!needed_.empty() && state->certified == state->given_up);

@@ -12,11 +12,14 @@ namespace assay::engine {
 
 // Fixed and predict mode: after n draws. Anytime mode: when every wanted radius is decided, or
 // after n draws. A radius is certified when the evidence that p_A is above what it needs reaches
-// 1/alpha (common/confidence_sequence.h). It is given up when the evidence reaches 100 that p_A is
-// below what would just be certified by the last of the n draws: going on would most likely only
-// spend them. Giving up makes no certificate, so it costs nothing of alpha; what it can cost is one
-// that was still possible, with probability 1/100 at most for a sample on that border, and next to
-// none above it.
+// 1/alpha (common/confidence_sequence.h). It is given up when going on is not worth its
+// price: when the chance that by the last of the n draws the selected class has the share that just
+// certifies it (LogPredictiveOdds) is below the share of n that the next stretch of draws takes,
+// four times as many as there were or all that are left. A certificate so counts as much as n
+// draws. Early on, when draws are few and chances uncertain, only hopeless radii go; later those
+// that are likely to spend much for little. Giving up makes no certificate, so whatever its rule it
+// costs nothing of alpha. It costs certificates that were still possible, of samples close to a
+// radius: without it most draws of a run are spent on those (bench/README.md has both prices).
 //
 // Evidence holds at every draw at once, so it may be looked at as often as one likes: here after
 // every 10 draws up to 1,000, and then whenever there are a hundredth more. The moments depend on

@@ -39,10 +39,10 @@ Cover CoverNamed(const std::string& name) {
 absl::Status CheckChannels(const v1::Condition& condition, const v1::ImageShape& shape,
                            bool grayscale) {
   if (shape.channels() == 3 || (shape.channels() == 1 && grayscale)) return absl::OkStatus();
-  return Error(
-      Reason::kInvalidCondition,
-      absl::StrCat(condition.id(), " needs RGB images", grayscale ? " or one-channel images" : "",
-                   "; these have ", shape.channels(), " channels"));
+  return Error(Reason::kInvalidCondition,
+               absl::StrCat(condition.id(), " needs RGB images",
+                            grayscale ? " or one-channel images" : "", "; these have ",
+                            shape.channels(), shape.channels() == 1 ? " channel" : " channels"));
 }
 
 // A corruption of the registry, ready for its arguments.
@@ -59,9 +59,11 @@ absl::StatusOr<const Corruption*> Registered(const v1::Condition& condition,
   if (corruption->photographs && context.frost == nullptr) {
     return Error(Reason::kInvalidCondition, kFrostNeedsPhotographs).ToStatus();
   }
-  if (!(context.severity >= 1 && context.severity <= 5)) {
+  if (!(context.severity >= 1 && context.severity <= 5) && context.severity != 0) {
     return Error(Reason::kInvalidCondition,
-                 absl::StrCat(condition.id(), ": severities are from 1 to 5"))
+                 absl::StrCat(condition.id(),
+                              ": severities are from 1 to 5, or 0 for the image "
+                              "itself"))
         .ToStatus();
   }
   if (name == "jpeg_compression" && std::max(shape.height(), shape.width()) > kMaxJpegSide) {
@@ -161,6 +163,7 @@ absl::StatusOr<CorruptionPlan> CorruptionPlan::Make(const v1::Condition& conditi
        std::vector<std::string>(absl::StrSplit(condition.method(), '+'))) {
     ASSAY_ASSIGN_OR_RETURN(const Corruption* corruption,
                            Registered(condition, name, shape, context));
+    if (context.severity == 0) continue;
     plan.steps_.push_back([corruption, context](RandomStream& random, Image& image) {
       corruption->apply(context, random, image);
     });

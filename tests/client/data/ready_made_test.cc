@@ -80,6 +80,59 @@ TEST_F(ReadyMade, OtherFilesAndSeveritiesAreRefused) {
   EXPECT_EQ(reason((directory_ / "snow.npy:1").string()), Reason::kUnreadableInput);
 }
 
+// "corruption severity path" of each block, the paths below `root`.
+std::vector<std::string> Blocks(const fs::path& root) {
+  const auto blocks = ReadyMadeBlocks(root.string());
+  EXPECT_TRUE(blocks.ok()) << blocks.status();
+  std::vector<std::string> texts;
+  if (!blocks.ok()) return texts;
+  for (const ReadyMadeBlock& block : *blocks) {
+    texts.push_back(block.corruption + " " + std::to_string(block.severity) + " " +
+                    fs::path(block.path).lexically_relative(root).string());
+  }
+  return texts;
+}
+
+TEST_F(ReadyMade, AFolderOfFilesIsASetOfFiveBlocksEach) {
+  Write(20);
+  fs::copy(directory_ / "fog.npy", directory_ / "contrast.npy");
+  fs::copy(directory_ / "fog.npy", directory_ / ".fog.npy");
+  EXPECT_THAT(
+      Blocks(directory_),
+      testing::ElementsAre("contrast 1 contrast.npy:1", "contrast 2 contrast.npy:2",
+                           "contrast 3 contrast.npy:3", "contrast 4 contrast.npy:4",
+                           "contrast 5 contrast.npy:5", "fog 1 fog.npy:1", "fog 2 fog.npy:2",
+                           "fog 3 fog.npy:3", "fog 4 fog.npy:4", "fog 5 fog.npy:5"));
+  EXPECT_EQ(ReadyMadeName(directory_.string() + "/"), "CIFAR-10-C");
+  // A single file is one dataset, of all severities.
+  EXPECT_THAT(Blocks(File()), testing::IsEmpty());
+  // As `assay corrupt` names them: which part of which corruption is a guess.
+  fs::copy(directory_ / "fog.npy", directory_ / "fog_3.npy");
+  EXPECT_EQ(ReasonOf(ReadyMadeBlocks(directory_.string()).status()), Reason::kUnreadableInput);
+}
+
+TEST_F(ReadyMade, FoldersOfSeveritiesAreASetInGroupsOrNot) {
+  for (const char* folder :
+       {"fog/1/cat", "fog/5/cat", "blur/zoom_blur/2/cat", "blur/zoom_blur/2/dog"}) {
+    fs::create_directories(directory_ / folder);
+  }
+  EXPECT_THAT(Blocks(directory_),
+              testing::ElementsAre("fog 1 fog/1", "fog 5 fog/5", "zoom_blur 2 blur/zoom_blur/2"));
+  EXPECT_THAT(Blocks(directory_ / "fog"), testing::ElementsAre("fog 1 1", "fog 5 5"));
+  EXPECT_THAT(Blocks(directory_ / "fog" / "1"), testing::IsEmpty());
+  fs::create_directories(directory_ / "extra" / "fog" / "1" / "cat");
+  const absl::Status twice = ReadyMadeBlocks(directory_.string()).status();
+  EXPECT_THAT(std::string(twice.message()), testing::HasSubstr("is there twice"));
+}
+
+TEST_F(ReadyMade, ClassesThatAreNumbersAreNoSeverities) {
+  // Digits 1 to 5 as classes, their images in them; and a training set of such.
+  for (int i = 1; i <= 5; ++i) fs::create_directories(directory_ / "train" / std::to_string(i));
+  EXPECT_THAT(Blocks(directory_ / "train"), testing::IsEmpty());
+  EXPECT_THAT(Blocks(directory_), testing::IsEmpty());
+  EXPECT_THAT(Blocks(directory_ / "nothing"), testing::IsEmpty());
+}
+
 TEST(DatasetStem, SaysWhichBlockOfWhichSet) {
   EXPECT_EQ(DatasetStem("data/CIFAR-10-C/fog.npy:3"), "CIFAR-10-C.fog.3");
   EXPECT_EQ(DatasetStem("fog.npy:3"), "fog.3");

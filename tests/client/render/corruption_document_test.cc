@@ -88,6 +88,35 @@ TEST(SensitivityMap, HasTheAccuracyOfEveryCellWhereItIs) {
   EXPECT_EQ(document.size(), 2u);
 }
 
+TEST(SequenceSummary, HasTheMeanOverTheSequences) {
+  v1::Report report;
+  report.add_class_names("cat");
+  report.add_class_names("dog");
+  const auto add = [&](const std::string& id) -> v1::SequenceReport& {
+    v1::ConditionReport& condition = *report.add_conditions();
+    condition.set_id(id);
+    return *condition.mutable_sequence();
+  };
+  v1::SequenceReport& rotate = add("sequence/rotate/30");
+  rotate.mutable_flip_rate()->set_value(0.25);
+  for (int i = 0; i < 2; ++i) {
+    rotate.add_classes()->set_index(i);
+    rotate.mutable_classes(i)->mutable_flip_rate()->set_value(0.1 * (i + 1));
+  }
+  report.add_conditions()->set_id("clean");
+  Document document;
+  AddSequenceSummary(report, document);
+  EXPECT_TRUE(document.empty()) << "one sequence has a report of its own";
+  add("sequence/fog").mutable_flip_rate()->set_value(0.5);
+  add("sequence/snow").mutable_flip_rate()->set_undefined_reason("no samples");
+  AddSequenceSummary(report, document);
+  const std::string text = PrintText(document, false);
+  EXPECT_THAT(text, testing::ContainsRegex("sequence/rotate/30 +25.0 +dog"));
+  EXPECT_THAT(text, testing::ContainsRegex("sequence/snow +- +-"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("clean")));
+  EXPECT_THAT(text, HasSubstr("mean flip rate: 37.5 %, unnormalised"));
+}
+
 TEST(Sequence, ShowsFlipRates) {
   v1::ConditionReport condition;
   (*condition.mutable_parameters())["compare"] = "first";

@@ -41,7 +41,8 @@ TEST_F(OutcomeCsvTest, HeaderNamesEveryColumn) {
   EXPECT_EQ(
       OutcomeCsv::Header(),
       "condition,sample,label,prediction,correct,confidence,tie,undecided,attacked,success,norm,"
-      "forwards,backwards,survives_rounding,radius,draws,count_top,count_true\n");
+      "forwards,backwards,survives_rounding,radius,draws,count_top,count_true,certified,margin,"
+      "tightness,score_prediction,score_true\n");
 }
 
 TEST_F(OutcomeCsvTest, CleanOutcomeLeavesOtherColumnsEmpty) {
@@ -50,8 +51,9 @@ TEST_F(OutcomeCsvTest, CleanOutcomeLeavesOtherColumnsEmpty) {
   outcome.set_label(3);
   outcome.set_prediction(3);
   outcome.set_confidence(0.5f);
-  EXPECT_THAT(Row("clean", outcome), ElementsAre("clean", "12", "3", "3", "1", "0.5", "0", "0", "",
-                                                 "", "", "", "", "", "", "", "", ""));
+  EXPECT_THAT(Row("clean", outcome),
+              ElementsAre("clean", "12", "3", "3", "1", "0.5", "0", "0", "", "", "", "", "", "", "",
+                          "", "", "", "", "", "", "", ""));
   outcome.set_tie(true);
   EXPECT_EQ(Row("clean", outcome)[4], "0");
 }
@@ -68,11 +70,12 @@ TEST_F(OutcomeCsvTest, NormBelongsToSuccessOnly) {
   const std::string pgd = "attack/pgd:norm=linf,eps=8/255";
   EXPECT_THAT(Row(pgd, outcome),
               ElementsAre("attack/pgd/linf/8-255", "0", "3", "5", "0", "0", "0", "0", "1", "1",
-                          "0.03", "22", "20", "0", "", "", "", ""));
+                          "0.03", "22", "20", "0", "", "", "", "", "", "", "", "", ""));
   outcome.set_prediction(3);
   outcome.mutable_attack()->set_success(false);
-  EXPECT_THAT(Row(pgd, outcome), ElementsAre("attack/pgd/linf/8-255", "0", "3", "3", "1", "0", "0",
-                                             "0", "1", "0", "", "22", "20", "", "", "", "", ""));
+  EXPECT_THAT(Row(pgd, outcome),
+              ElementsAre("attack/pgd/linf/8-255", "0", "3", "3", "1", "0", "0", "0", "1", "0", "",
+                          "22", "20", "", "", "", "", "", "", "", "", "", ""));
 }
 
 // 1000 of 1000 at alpha .001: radius / sigma = 2.463263 (computed with the original code of Cohen
@@ -89,7 +92,7 @@ TEST_F(OutcomeCsvTest, SmoothingOutcomeIsCertified) {
   EXPECT_EQ(row[4], "1");
   EXPECT_NEAR(std::stod(row[14]), 0.5 * 2.463263, 1e-6);
   EXPECT_THAT(std::vector<std::string>(row.begin() + 15, row.end()),
-              ElementsAre("1100", "1000", "1000"));
+              ElementsAre("1100", "1000", "1000", "", "", "", "", ""));
   EXPECT_THAT(std::vector<std::string>(row.begin() + 5, row.begin() + 14),
               ElementsAre("", "", "", "", "", "", "", "", ""));
 }
@@ -106,6 +109,32 @@ TEST_F(OutcomeCsvTest, AbstentionIsNoPrediction) {
   EXPECT_EQ(row[4], "0");
   EXPECT_EQ(row[14], "0");
   EXPECT_EQ(row[15], "1100");
+}
+
+TEST_F(OutcomeCsvTest, BoundsHaveTheirVerdictMarginAndTightness) {
+  v1::Outcome outcome;
+  outcome.set_label(1);
+  outcome.set_prediction(1);
+  outcome.mutable_bounds()->set_certified(true);
+  outcome.mutable_bounds()->set_margin(0.25);
+  auto row = Row("bounds/ibp", outcome);
+  EXPECT_THAT(std::vector<std::string>(row.begin() + 14, row.end()),
+              ElementsAre("", "", "", "", "1", "0.25", "", "", ""));
+  outcome.mutable_bounds()->set_certified(false);
+  outcome.mutable_bounds()->set_tightness(0.5);
+  row = Row("bounds/ibp", outcome);
+  EXPECT_EQ(row[18], "0");
+  EXPECT_EQ(row[20], "0.5");
+}
+
+TEST_F(OutcomeCsvTest, ConformalOutcomesHaveTheScoresOfPredictionAndLabel) {
+  v1::Outcome outcome;
+  outcome.set_label(1);
+  outcome.set_prediction(2);
+  for (const float score : {1.0F, 0.75F, 0.25F}) outcome.mutable_conformal()->add_scores(score);
+  const auto row = Row("conformal/rscp", outcome);
+  EXPECT_THAT(std::vector<std::string>(row.begin() + 14, row.end()),
+              ElementsAre("", "", "", "", "", "", "", "0.25", "0.75"));
 }
 
 // Column k/n, p_A and radius/sigma as the original code gives them at alpha .001.

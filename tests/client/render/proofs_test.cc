@@ -64,6 +64,8 @@ TEST(ConformalText, HasCoverageAndSizeOfBothKindsOfSets) {
   conformal.set_alpha(0.1);
   conformal.set_delta(0.125);
   conformal.set_score("hps");
+  conformal.set_bound("bernstein");
+  conformal.set_mean_correction(0.0625);
   conformal.set_calibration_samples(1200);
   conformal.set_test_samples(4);
   *conformal.mutable_coverage() = MakeRate(4, 4);
@@ -77,6 +79,7 @@ TEST(ConformalText, HasCoverageAndSizeOfBothKindsOfSets) {
     own.set_mean_set_size(1.5 * i);
   }
   const std::string text = RenderReport(report, Format::kTable, false);
+  EXPECT_THAT(text, HasSubstr("Monte-Carlo correction by bernstein, on average 0.0625"));
   EXPECT_THAT(text, HasSubstr("calibrated on 1,200 samples, measured on 4"));
   EXPECT_THAT(text, HasSubstr("robust      100.0 [10.0, 90.0]       1.75"));
   EXPECT_THAT(text, HasSubstr("not robust   75.0 [10.0, 90.0]       1.25"));

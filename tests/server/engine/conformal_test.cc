@@ -66,13 +66,24 @@ TEST(Conformal, ScoresAreTheMeanOverDrawsAndTheSmallestOnePredicts) {
   for (size_t i = 0; i < 5; ++i) {
     std::vector<float> image(9), noisy(9), logits(4);
     std::vector<double> sums(4);
+    std::vector<std::vector<double>> draws(4);
     samples.ReadImage(i, image.data());
     for (uint32_t draw = 0; draw < 30; ++draw) {
       FillNormal(key, samples.index(i), draw, 0.5F, noisy.data(), 9);
       for (size_t j = 0; j < 9; ++j) noisy[j] += image[j];
       model.Logits(noisy.data(), logits.data());
       const std::vector<double> scores = Scores(ConformalScore::kHps, logits, 0);
-      for (size_t k = 0; k < 4; ++k) sums[k] += scores[k] / 30;
+      for (size_t k = 0; k < 4; ++k) {
+        sums[k] += scores[k] / 30;
+        draws[k].push_back(scores[k]);
+      }
+    }
+    ASSERT_EQ(outcomes[i].conformal().variances_size(), 4);
+    for (size_t k = 0; k < 4; ++k) {
+      double deviations = 0;
+      for (const double score : draws[k]) deviations += std::pow(score - sums[k], 2);
+      EXPECT_NEAR(outcomes[i].conformal().variances(static_cast<int>(k)), deviations / 29, 1e-6);
+      EXPECT_GT(deviations, 1e-4);
     }
     ASSERT_EQ(outcomes[i].conformal().scores_size(), 4);
     int best = 0;
@@ -89,7 +100,7 @@ TEST(Conformal, OutcomesDoNotDependOnBatchesThreadsOrNeighbours) {
   const Shape shape{1, 3, 3};
   LinearClassifier small(shape, 4, 3, 1), large(shape, 4, 64, 8);
   for (const char* expression :
-       {"conformal/rscp:n=20", "conformal/rscp:n=20,score=aps", "conformal/rscp:n=1,score=aps"}) {
+       {"conformal/rscp:n=20", "conformal/rscp:n=20,score=aps", "conformal/rscp:n=2,score=aps"}) {
     const auto all = RunOn(small, VectorSource(small, 12), expression);
     const auto some = RunOn(large, VectorSource(large, 5, 7), expression);
     for (size_t i = 0; i < 5; ++i) {

@@ -91,7 +91,8 @@ TEST(CorruptionPlan, RefusesCombinationsThatMakeNoSense) {
                                  "attack/pgd+fab",
                                  "corruption/occlusion+fog",
                                  "corruption/fog+fog+fog+fog+fog+fog+fog+fog+fog",
-                                 "corruption/fog:severity=0",
+                                 "corruption/fog:severity=0.5",
+                                 "sequence/gaussian_noise:severity=0",
                                  "corruption/fog:severity=5.01",
                                  "corruption/fog:severity=nan",
                                  "corruption/fog:severity=-1",
@@ -117,6 +118,29 @@ TEST(CorruptionPlan, RefusesCombinationsThatMakeNoSense) {
                                  "sequence/fog:compare=last"}) {
     EXPECT_FALSE(ParseConditions({expression}).ok()) << expression;
   }
+}
+
+TEST(CorruptionPlan, LeavesImagesAsTheyAreAtSeverity0) {
+  for (const auto& [height, width] : {std::pair{1, 1}, {1, 9}, {31, 33}, {375, 500}}) {
+    for (const Corruption& corruption : AllCorruptions()) {
+      if (corruption.photographs) continue;
+      const Image before = Pattern(height, width, corruption.grayscale ? 1 : 3);
+      EXPECT_EQ(Applied(absl::StrCat("corruption/", corruption.name, ":severity=0"), before).pixels,
+                before.pixels)
+          << corruption.name;
+    }
+  }
+  const Image before = Pattern(31, 33, 3);
+  EXPECT_EQ(Applied("corruption/fog+gaussian_noise:severity=0", before).pixels, before.pixels);
+  // What cannot be evaluated at severity 1 cannot at 0 either.
+  const v1::Condition frost = Parsed("corruption/frost:severity=0");
+  EXPECT_FALSE(CorruptionPlan::Make(frost, ShapeOf(before), nullptr).ok());
+}
+
+TEST(CorruptionPlan, SaysWhichSeveritiesThereAre) {
+  const auto refused = ParseConditions({"corruption/fog:severity=0.5"});
+  EXPECT_THAT(refused.status().ToString(),
+              testing::HasSubstr("from 1 to 5, or 0 for the image itself"));
 }
 
 TEST(CorruptionPlan, InterpolatesParametersBetweenSeverities) {
@@ -229,6 +253,28 @@ TEST(CorruptionPlan, RefusesWhatMakesNoSenseForTheImages) {
   shape.set_height(kMaxJpegSide);
   EXPECT_TRUE(
       CorruptionPlan::Make(Parsed("corruption/jpeg_compression:severity=1"), shape, nullptr).ok());
+}
+
+TEST(CorruptionPlan, TakesGrayscaleImagesOrSaysWhoDoesNot) {
+  const Image before = Pattern(31, 33, 1);
+  int refused = 0;
+  for (const Corruption& corruption : AllCorruptions()) {
+    const std::string expression = absl::StrCat("corruption/", corruption.name, ":severity=2");
+    SCOPED_TRACE(expression);
+    const auto plan = CorruptionPlan::Make(Parsed(expression), ShapeOf(before), nullptr);
+    EXPECT_EQ(plan.ok(), corruption.grayscale);
+    if (plan.ok()) {
+      EXPECT_NE(Applied(expression, before).pixels, before.pixels);
+    } else {
+      ++refused;
+      EXPECT_EQ(ReasonOf(plan.status()), Reason::kInvalidCondition);
+      EXPECT_THAT(std::string(plan.status().message()),
+                  testing::AllOf(testing::HasSubstr(corruption.name),
+                                 testing::HasSubstr("needs RGB images; these have 1 channel")));
+    }
+  }
+  // Colour is what they are about, or painted with.
+  EXPECT_EQ(refused, 5) << "saturate, snow, frost, frost-procedural and spatter";
 }
 
 TEST(Jpeg, HandlesTheLargestSideThatTheFormatAllows) {

@@ -48,6 +48,30 @@ TEST(RobustnessGaugesTest, AReportIsShownInEveryGauge) {
   EXPECT_THAT(page, Not(HasSubstr("evaluations/"))) << "ids of evaluations are unbounded";
 }
 
+TEST(RobustnessGaugesTest, BoundsAndConformalSetsAreShownWhereTheySaySomething) {
+  Metrics metrics;
+  v1::Report report = MakeReport("e", "m", "d");
+  v1::ConditionReport& bounds = *report.add_conditions();
+  bounds.set_id("bounds/ibp/2-255");
+  bounds.mutable_bounds()->mutable_certified_accuracy()->set_value(0.125);
+  for (const bool defined : {true, false}) {
+    v1::ConditionReport& sets = *report.add_conditions();
+    sets.set_id(defined ? "conformal/rscp/0.25/0.125" : "conformal/rscp/0.5/0.25");
+    sets.mutable_conformal()->set_mean_set_size(2.5);
+    if (defined) sets.mutable_conformal()->mutable_coverage()->set_value(0.9375);
+  }
+  metrics.PublishReport(report, 1000);
+  const std::string page = metrics.Render();
+  EXPECT_THAT(page, HasSubstr("assay_proven_accuracy_ratio{model=\"m\",dataset=\"d\",condition="
+                              "\"bounds/ibp/2-255\"} 0.125\n"));
+  EXPECT_THAT(page, HasSubstr("assay_conformal_coverage_ratio{model=\"m\",dataset=\"d\",condition="
+                              "\"conformal/rscp/0.25/0.125\"} 0.9375\n"));
+  EXPECT_THAT(page, HasSubstr("assay_conformal_set_size{model=\"m\",dataset=\"d\",condition="
+                              "\"conformal/rscp/0.25/0.125\"} 2.5\n"));
+  EXPECT_THAT(page, Not(HasSubstr("assay_conformal_set_size{model=\"m\",dataset=\"d\",condition="
+                                  "\"conformal/rscp/0.5/0.25\"}")));
+}
+
 TEST(RobustnessGaugesTest, TheLatestEvaluationOfAPairIsShownWhateverTheOrder) {
   Metrics metrics;
   v1::Report late = MakeReport("late", "m", "d");

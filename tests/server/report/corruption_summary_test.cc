@@ -111,6 +111,16 @@ TEST(CorruptionSummary, GivesThePublishedMeanErrorOfWideResNetOnCifar) {
   EXPECT_THAT(summary.normaliser(), testing::StartsWith("none"));
 }
 
+TEST(CorruptionSummary, LeavesSeverity0Out) {
+  v1::Report report;
+  *report.add_conditions() = Entry("corruption", "fog", 0, "auto", 10, 100);
+  FillCorruptionSummary(nullptr, Square(32), &report);
+  EXPECT_FALSE(report.has_corruption_summary());
+  *report.add_conditions() = Entry("corruption", "fog", 1, "auto", 20, 100);
+  FillCorruptionSummary(nullptr, Square(32), &report);
+  EXPECT_NEAR(report.corruption_summary().corruptions(0).mean_error(), 0.2, 1e-12);
+}
+
 TEST(CorruptionSummary, AlexNetIsItsOwnUnit) {
   v1::Report report;
   *report.add_conditions() = Entry("clean", "", 0, "", 43.76, 5000);

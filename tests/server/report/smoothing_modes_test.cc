@@ -77,6 +77,39 @@ TEST(SmoothingModes, AnytimeCertifiesByTheBestMomentAndCountsDrawsOfEachSample) 
   EXPECT_NEAR(report.pa_true_class().mean(), (290.0 / 300 + 1000.0 / 1990 + 1) / 3, 1e-12);
 }
 
+// Radius 0.25 at sigma 0.25 needs p_A of .8413, radius 0.5 .9772.
+TEST(SmoothingModes, AnytimeTellsWhatIsCertifiedRefutedAndOpen) {
+  const v1::CertificationReport report = Certified(
+      Input(2, {With(Smoothing("0.25", 100, 10000, "0.001",
+                               {Anytime(0, 500, 500, 500, 500), Anytime(1, 700, 1000, 30, 40),
+                                Anytime(2, 970, 1000, 970, 1000), Anytime(3, 820, 1000, 90, 100),
+                                // Its best moment certified what all of its draws do not.
+                                Anytime(4, 900, 1000, 300, 300)}),
+                     {{"mode", "anytime"}, {"radii", "0.25+0.5"}})}));
+  // The evidence by the midpoint rule: (q/p)^k ((1 - q)/(1 - p))^(n - k) over q < p.
+  const auto refuted = [](double k, double n, double p) {
+    const double end = std::asin(std::sqrt(p));
+    double sum = 0;
+    for (int i = 0; i < 20000; ++i) {
+      const double q = std::pow(std::sin(end * (i + 0.5) / 20000), 2);
+      sum += std::exp(k * std::log(q / p) + (n - k) * std::log((1 - q) / (1 - p))) / 20000;
+    }
+    return sum >= 1000;
+  };
+  EXPECT_TRUE(refuted(700, 1000, 0.8413));
+  EXPECT_FALSE(refuted(820, 1000, 0.8413));
+  EXPECT_FALSE(refuted(970, 1000, 0.9772));
+  EXPECT_TRUE(refuted(820, 1000, 0.9772));
+  ASSERT_EQ(report.decisions_size(), 2);
+  const auto counts = [&](int i) {
+    return std::vector<int64_t>{report.decisions(i).certified(), report.decisions(i).refuted(),
+                                report.decisions(i).open()};
+  };
+  EXPECT_EQ(report.decisions(0).radius(), 0.25);
+  EXPECT_THAT(counts(0), ElementsAre(3, 1, 1));
+  EXPECT_THAT(counts(1), ElementsAre(1, 3, 1));
+}
+
 TEST(SmoothingModes, RefusesAnytimeCountsThatCannotBe) {
   const auto reason = [](const v1::Outcome& outcome) {
     return ReasonOf(BuildReport(Input(2, {With(Smoothing("1", 100, 1000, "0.001", {outcome}),

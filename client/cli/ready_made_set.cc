@@ -1,0 +1,177 @@
+#include "client/cli/ready_made_set.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/commands.h"
+#include "client/cli/output_file.h"
+#include "client/cli/reference_errors.h"
+#include "common/condition.h"
+#include "common/errors.h"
+#include "common/resource_names.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "server/report/corruption_summary.h"
+#include "server/report/ready_made_report.h"
+
+namespace assay::cli {
+namespace {
+
+using client::DatasetReader;
+using client::ReadyMadeBlock;
+using google::protobuf::util::MessageDifferencer;
+using report::ReadyMadePart;
+
+absl::StatusOr<std::unique_ptr<DatasetReader>> Open(const Arguments& arguments,
+                                                    const std::string& path) {
+  client::OpenOptions options;
+  options.paths = {path};
+  options.labels_path = arguments.labels;
+  return client::OpenDataset(options);
+}
+
+absl::StatusOr<std::unique_ptr<DatasetReader>> OpenClean(const Arguments& arguments) {
+  client::OpenOptions options;
+  options.paths = {arguments.clean_data};
+  return client::OpenDataset(options);
+}
+
+class ReadyMadeSet {
+ public:
+  ReadyMadeSet(Session& session, const std::string& model) : session_(session), model_(model) {}
+
+  absl::Status Run(const std::vector<ReadyMadeBlock>& blocks) {
+    const Arguments& arguments = session_.arguments();
+    std::optional<v1::ReferenceErrors> reference;
+    if (!arguments.reference.empty()) {
+      ASSAY_ASSIGN_OR_RETURN(const auto read, ReadReferenceErrors(arguments.reference));
+      ASSAY_ASSIGN_OR_RETURN(reference, report::ResolveReference(read));
+    }
+    total_ = blocks.size() + (arguments.clean_data.empty() ? 0 : 1);
+    if (!arguments.clean_data.empty()) {
+      ASSAY_ASSIGN_OR_RETURN(const auto reader, OpenClean(arguments));
+      ASSAY_RETURN_IF_ERROR(Add({"", 0, arguments.clean_data}, *reader, "clean"));
+    }
+    v1::ImageShape shape;
+    for (const ReadyMadeBlock& block : blocks) {
+      ASSAY_ASSIGN_OR_RETURN(const auto reader, Open(arguments, block.path));
+      shape = reader->shape();
+      ASSAY_RETURN_IF_ERROR(
+          Add(block, *reader, absl::StrCat(block.corruption, "-", block.severity)));
+    }
+    const v1::Report combined =
+        report::CombineReadyMade(client::ReadyMadeName(arguments.data[0]), parts_,
+                                 reference.has_value() ? &*reference : nullptr, shape);
+    if (!arguments.report_path.empty()) {
+      ASSAY_RETURN_IF_ERROR(WriteOutput(arguments.report_path, render::RenderJson(combined)));
+    }
+    return session_.PrintReport(combined);
+  }
+
+ private:
+  absl::Status Add(const ReadyMadeBlock& block, DatasetReader& reader, const std::string& suffix) {
+    const Arguments& arguments = session_.arguments();
+    ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session_.Client());
+    ASSAY_ASSIGN_OR_RETURN(const v1::Dataset dataset,
+                           UploadDataset(session_, block.path, reader, ""));
+    v1::EvaluationSpec spec;
+    spec.set_model(model_);
+    spec.set_dataset(dataset.name());
+    spec.add_conditions("clean");
+    spec.set_seed(arguments.seed);
+    spec.set_task_samples(arguments.task_samples);
+    const std::string id =
+        arguments.id.empty() ? std::string() : absl::StrCat(arguments.id, "-", suffix);
+    ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation, CreateOrFind(*client, spec, id));
+    session_.Say(absl::StrCat(evaluation.name(), ": ", parts_.size() + 1, " of ", total_));
+    ASSAY_ASSIGN_OR_RETURN(const auto end, WatchToEnd(session_, evaluation.name()));
+    if (!end.has_value()) {
+      return Error(Reason::kCancelled,
+                   absl::StrCat("interrupted after ", parts_.size(), " of ", total_,
+                                " evaluations; with --id the same call goes on where it was"));
+    }
+    v1::GetReportRequest request;
+    request.set_name(end->name());
+    request.set_confidence_level(arguments.confidence_level);
+    ASSAY_ASSIGN_OR_RETURN(v1::Report report, client->GetReport(request));
+    parts_.push_back({block.corruption, block.severity, std::move(report)});
+    return absl::OkStatus();
+  }
+
+  // An evaluation of that id which an earlier call made is taken as it is, if it is of the same.
+  static absl::StatusOr<v1::Evaluation> CreateOrFind(client::Client& client,
+                                                     const v1::EvaluationSpec& spec,
+                                                     const std::string& id) {
+    auto created = client.CreateEvaluation(spec, id);
+    if (created.ok() || ReasonOf(created.status()) != Reason::kAlreadyExists) return created;
+    ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation found,
+                           client.GetEvaluation(FullName(kEvaluations, id)));
+    const bool same = found.spec().model() == spec.model() &&
+                      found.spec().dataset() == spec.dataset() &&
+                      found.spec().seed() == spec.seed() && found.conditions_size() == 1 &&
+                      found.conditions(0).family() == kFamilyClean;
+    if (!same) return created;
+    return found;
+  }
+
+  Session& session_;
+  const std::string model_;
+  size_t total_ = 0;
+  std::vector<ReadyMadePart> parts_;
+};
+
+}  // namespace
+
+absl::Status CheckReadyMade(const Arguments& arguments, const std::vector<ReadyMadeBlock>& blocks) {
+  std::vector<FieldViolation> violations;
+  if (arguments.conditions != std::vector<std::string>{"clean"}) {
+    violations.push_back(
+        {"--condition", absl::StrCat("a ready-made set is corrupted already and evaluated under "
+                                     "'clean' alone; for other conditions give one block, ",
+                                     blocks[0].path)});
+  }
+  const auto refuse = [&](bool given, const char* option) {
+    if (given) {
+      violations.push_back(
+          {option, absl::StrCat("goes with one evaluation, and a ready-made set is ", blocks.size(),
+                                " of them")});
+    }
+  };
+  refuse(arguments.stream, "--stream");
+  refuse(arguments.detach, "--detach");
+  refuse(!arguments.outcomes_path.empty(), "--outcomes");
+  refuse(!arguments.adversarials_path.empty(), "--keep-adversarials");
+  if (!violations.empty()) return InvalidFields(std::move(violations));
+  std::unique_ptr<DatasetReader> first;
+  const auto check = [&](absl::StatusOr<std::unique_ptr<DatasetReader>> reader,
+                         const std::string& path) -> absl::Status {
+    if (!reader.ok()) return reader.status();
+    if (first == nullptr) {
+      first = *std::move(reader);
+    } else if (!MessageDifferencer::Equals(first->shape(), (*reader)->shape()) ||
+               first->class_names() != (*reader)->class_names()) {
+      return Error(Reason::kUnreadableInput,
+                   absl::StrCat(path, " has images of another shape, or other classes, than ",
+                                blocks[0].path, "; the blocks of a set are of the same images"))
+          .ToStatus();
+    }
+    return absl::OkStatus();
+  };
+  for (const ReadyMadeBlock& block : blocks) {
+    ASSAY_RETURN_IF_ERROR(check(Open(arguments, block.path), block.path));
+  }
+  if (arguments.clean_data.empty()) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(const auto clean, OpenClean(arguments));
+  if (MessageDifferencer::Equals(first->shape(), clean->shape())) return absl::OkStatus();
+  return Error(
+      Reason::kUnreadableInput,
+      absl::StrCat(arguments.clean_data, " has images of another shape than ", blocks[0].path));
+}
+
+absl::Status EvaluateReadyMade(Session& session, const std::string& model,
+                               const std::vector<ReadyMadeBlock>& blocks) {
+  return ReadyMadeSet(session, model).Run(blocks);
+}
+
+}  // namespace assay::cli
