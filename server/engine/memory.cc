@@ -11,7 +11,8 @@ void KeepFreedMemory() {
   constexpr int kHeapBlock = 32 << 20;
   mallopt(M_MMAP_THRESHOLD, kHeapBlock);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  // The heaps of further threads are small and returned whole; one heap serves the few that compute.
+  // The heaps of further threads are small and returned whole; one heap serves the few that
+  // compute.
   mallopt(M_ARENA_MAX, 1);
 }
 

@@ -107,9 +107,7 @@ class MinimumNormAttack final : public Attack {
                                      const RandomKey& /*random*/) const override {
     return std::make_unique<State>(parameters_, target);
   }
-  double work() const override {
-    return parameters_.work() + parameters_.EndWork();
-  }
+  double work() const override { return parameters_.work() + parameters_.EndWork(); }
 
  private:
   const Parameters parameters_;

@@ -23,9 +23,9 @@ enum class ConformalScore {
 void ConformalScores(ConformalScore score, const float* logits, int num_classes, double u,
                      double* scores);
 
-// Outcomes with the mean scores over n draws of Gaussian noise and their sample variances, summed in
-// the order of the draws; the prediction is the class with the smallest one. Draws of different samples share batches; draw
-// d of a sample depends on (seed, condition, sample, d) only.
+// Outcomes with the mean scores over n draws of Gaussian noise and their sample variances, summed
+// in the order of the draws; the prediction is the class with the smallest one. Draws of different
+// samples share batches; draw d of a sample depends on (seed, condition, sample, d) only.
 absl::StatusOr<std::vector<v1::Outcome>> RunConformal(const TaskContext& task);
 
 }  // namespace assay::engine

@@ -19,7 +19,8 @@
 namespace assay::engine {
 
 // A condition of the family "corruption": one or several corruptions, applied left to right, on the
-// whole image or on one cell of a grid; nothing at severity 0. Immutable, so safe from many threads.
+// whole image or on one cell of a grid; nothing at severity 0. Immutable, so safe from many
+// threads.
 class CorruptionPlan {
  public:
   // `shape` is that of every image; `frost` may be null and must outlive the plan.

@@ -181,20 +181,17 @@ TEST_P(EveryMinimumNormAttack, DoesNotDependOnBatchGroupingOrOrderNorOnTheBudget
 
 INSTANTIATE_TEST_SUITE_P(
     Table, EveryMinimumNormAttack,
-    ::testing::Values(Row{"attack/fmn:norm=linf", Norm::kLinf, 35},
-                      Row{"attack/fmn:norm=l2", Norm::kL2, 35},
-                      Row{"attack/fmn:norm=l1", Norm::kL1, 35},
-                      Row{"attack/fmn:norm=l0", Norm::kL0, 40},
-                      Row{"attack/ddn", Norm::kL2, 35},
-                      Row{"attack/deepfool:norm=l2", Norm::kL2, 40},
-                      Row{"attack/deepfool:norm=linf", Norm::kLinf, 40},
-                      Row{"attack/cw", Norm::kL2, 35},
-                      // What the methods reach by themselves, where that is as much.
-                      Row{"attack/fmn:norm=linf,polish=0", Norm::kLinf, 35},
-                      Row{"attack/fmn:norm=l2,polish=0", Norm::kL2, 35},
-                      Row{"attack/fmn:norm=l1,polish=0,steps=400", Norm::kL1, 35},
-                      Row{"attack/deepfool:norm=l2,polish=0", Norm::kL2, 40},
-                      Row{"attack/deepfool:norm=linf,polish=0", Norm::kLinf, 40}));
+    ::testing::Values(
+        Row{"attack/fmn:norm=linf", Norm::kLinf, 35}, Row{"attack/fmn:norm=l2", Norm::kL2, 35},
+        Row{"attack/fmn:norm=l1", Norm::kL1, 35}, Row{"attack/fmn:norm=l0", Norm::kL0, 40},
+        Row{"attack/ddn", Norm::kL2, 35}, Row{"attack/deepfool:norm=l2", Norm::kL2, 40},
+        Row{"attack/deepfool:norm=linf", Norm::kLinf, 40}, Row{"attack/cw", Norm::kL2, 35},
+        // What the methods reach by themselves, where that is as much.
+        Row{"attack/fmn:norm=linf,polish=0", Norm::kLinf, 35},
+        Row{"attack/fmn:norm=l2,polish=0", Norm::kL2, 35},
+        Row{"attack/fmn:norm=l1,polish=0,steps=400", Norm::kL1, 35},
+        Row{"attack/deepfool:norm=l2,polish=0", Norm::kL2, 40},
+        Row{"attack/deepfool:norm=linf,polish=0", Norm::kLinf, 40}));
 
 TEST(MinimumNormAttacks, WithTwoClassesAndNoBoundMetTheOptimumIsTheClosedForm) {
   // The reference of this file against the one of the other attacks' tests.
@@ -226,7 +223,8 @@ TEST(MinimumNormAttacks, CountTheirPasses) {
     EXPECT_EQ(outcome.attack().forwards(), 1 + 4 + 5 + 1);
     EXPECT_EQ(outcome.attack().backwards(), 4);
   }
-  for (const auto& outcome : RunCondition("attack/cw:steps=20,searches=3,polish=0", model, samples)) {
+  for (const auto& outcome :
+       RunCondition("attack/cw:steps=20,searches=3,polish=0", model, samples)) {
     EXPECT_LE(outcome.attack().backwards(), 3 * 21);
     EXPECT_GE(outcome.attack().backwards(), 3);
   }
@@ -235,7 +233,8 @@ TEST(MinimumNormAttacks, CountTheirPasses) {
 TEST(MinimumNormAttacks, WithoutAnEndTheDistanceIsThatOfTheMethod) {
   LinearClassifier model(kShape, 2, 8);
   VectorSource samples(model, 20);
-  const auto outcomes = RunCondition("attack/deepfool:overshoot=0.1,polish=0,refine=0", model, samples);
+  const auto outcomes =
+      RunCondition("attack/deepfool:overshoot=0.1,polish=0,refine=0", model, samples);
   for (size_t i = 0; i < outcomes.size(); ++i) {
     const double minimal = model.MinimalEps(Norm::kL2, samples.images[i].data(), samples.labels[i]);
     EXPECT_NEAR(outcomes[i].attack().distance() / minimal, 1.1, 1e-3) << i;
