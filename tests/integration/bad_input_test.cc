@@ -158,7 +158,7 @@ TEST_F(BadInputTest, ConditionsAreRefusedWithTheNearestValidOne) {
   const std::pair<const char*, const char*> kCases[] = {
       {"atack/pgd", "attack/pgd"},
       {"attack/pgd:epsilon=8/255", "did you mean 'eps'"},
-      {"corruption/contrast:severity=6", "from 1 to 5"},
+      {"corruption/contrast:severity=6", "from 0 to 5"},
       {"attack/pgd:eps=-8/255", "above 0"},
       {"smoothing/gaussian:alpha=0", "above 0"},
       {"smoothing/gaussian:n=5", "smallest n that can certify is 10"}};
