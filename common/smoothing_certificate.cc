@@ -239,6 +239,7 @@ int64_t SmallestUsefulN(const SmoothingSetting& setting) {
 absl::Status CheckEnoughDraws(const v1::Condition& condition, int64_t samples) {
   if (condition.family() != kFamilySmoothing) return absl::OkStatus();
   ASSAY_ASSIGN_OR_RETURN(SmoothingSetting setting, ParseSmoothingSetting(condition));
+  if (!setting.per_dataset) return absl::OkStatus();
   setting.samples = std::max<int64_t>(1, samples);
   const int64_t smallest = SmallestUsefulN(setting);
   if (setting.n >= smallest) return absl::OkStatus();
@@ -256,6 +257,14 @@ double ClopperPearsonLower(int64_t k, int64_t n, double alpha) {
       static_cast<double>(k), static_cast<double>(n - k + 1), alpha,
       // Plain doubles: 1e-14 is plenty, and long double is slow.
       boost::math::policies::policy<boost::math::policies::promote_double<false>>());
+}
+
+int64_t CountOf(const v1::SmoothingOutcome& outcome, int32_t index) {
+  int64_t count = 0;
+  for (const v1::ClassCount& entry : outcome.estimation()) {
+    if (entry.index() == index) count += entry.count();
+  }
+  return count;
 }
 
 int64_t EstimationDraws(const v1::SmoothingOutcome& outcome, const SmoothingSetting& setting) {
@@ -282,9 +291,7 @@ SmoothingEvidence EvidenceOf(const v1::SmoothingOutcome& outcome, const Smoothin
       evidence.count = outcome.best_count();
       evidence.draws = all = outcome.best_draws();
     } else {
-      for (const v1::ClassCount& count : outcome.estimation()) {
-        if (count.index() == evidence.top_class) evidence.count += count.count();
-      }
+      evidence.count = CountOf(outcome, evidence.top_class);
       evidence.draws = all;
     }
   }
@@ -329,11 +336,7 @@ bool Refutes(const v1::SmoothingOutcome& outcome, const SmoothingSetting& settin
   // Noise as it is drawn may favour the class by the error of the sampler.
   const double needed = ProbabilityFor(setting, radius) - SamplerError(setting);
   if (needed >= 1) return true;
-  int64_t count = 0;
-  for (const v1::ClassCount& entry : outcome.estimation()) {
-    if (entry.index() == top_class) count = entry.count();
-  }
-  return LogEvidenceBelow(count, EstimationDraws(outcome, setting), needed) >=
+  return LogEvidenceBelow(CountOf(outcome, top_class), EstimationDraws(outcome, setting), needed) >=
          -std::log(setting.sample_alpha());
 }
 

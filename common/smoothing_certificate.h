@@ -118,6 +118,8 @@ Certificate Certify(const v1::SmoothingOutcome& outcome, const SmoothingSetting&
 // looked at where the draws stopped.
 bool Refutes(const v1::SmoothingOutcome& outcome, const SmoothingSetting& setting, double radius);
 
+// How many of the estimation draws gave a class.
+int64_t CountOf(const v1::SmoothingOutcome& outcome, int32_t index);
 // The number of estimation draws behind an outcome.
 int64_t EstimationDraws(const v1::SmoothingOutcome& outcome, const SmoothingSetting& setting);
 

@@ -23,17 +23,11 @@ using client::ReadyMadeBlock;
 using google::protobuf::util::MessageDifferencer;
 using report::ReadyMadePart;
 
-absl::StatusOr<std::unique_ptr<DatasetReader>> Open(const Arguments& arguments,
-                                                    const std::string& path) {
+absl::StatusOr<std::unique_ptr<DatasetReader>> Open(const std::string& path,
+                                                    const std::string& labels = "") {
   client::OpenOptions options;
   options.paths = {path};
-  options.labels_path = arguments.labels;
-  return client::OpenDataset(options);
-}
-
-absl::StatusOr<std::unique_ptr<DatasetReader>> OpenClean(const Arguments& arguments) {
-  client::OpenOptions options;
-  options.paths = {arguments.clean_data};
+  options.labels_path = labels;
   return client::OpenDataset(options);
 }
 
@@ -50,12 +44,12 @@ class ReadyMadeSet {
     }
     total_ = blocks.size() + (arguments.clean_data.empty() ? 0 : 1);
     if (!arguments.clean_data.empty()) {
-      ASSAY_ASSIGN_OR_RETURN(const auto reader, OpenClean(arguments));
+      ASSAY_ASSIGN_OR_RETURN(const auto reader, Open(arguments.clean_data));
       ASSAY_RETURN_IF_ERROR(Add({"", 0, arguments.clean_data}, *reader, "clean"));
     }
     v1::ImageShape shape;
     for (const ReadyMadeBlock& block : blocks) {
-      ASSAY_ASSIGN_OR_RETURN(const auto reader, Open(arguments, block.path));
+      ASSAY_ASSIGN_OR_RETURN(const auto reader, Open(block.path, arguments.labels));
       shape = reader->shape();
       ASSAY_RETURN_IF_ERROR(
           Add(block, *reader, absl::StrCat(block.corruption, "-", block.severity)));
@@ -144,25 +138,19 @@ absl::Status CheckReadyMade(const Arguments& arguments, const std::vector<ReadyM
   refuse(!arguments.adversarials_path.empty(), "--keep-adversarials");
   if (!violations.empty()) return InvalidFields(std::move(violations));
   std::unique_ptr<DatasetReader> first;
-  const auto check = [&](absl::StatusOr<std::unique_ptr<DatasetReader>> reader,
-                         const std::string& path) -> absl::Status {
-    if (!reader.ok()) return reader.status();
-    if (first == nullptr) {
-      first = *std::move(reader);
-    } else if (!MessageDifferencer::Equals(first->shape(), (*reader)->shape()) ||
-               first->class_names() != (*reader)->class_names()) {
-      return Error(Reason::kUnreadableInput,
-                   absl::StrCat(path, " has images of another shape, or other classes, than ",
-                                blocks[0].path, "; the blocks of a set are of the same images"))
-          .ToStatus();
-    }
-    return absl::OkStatus();
-  };
   for (const ReadyMadeBlock& block : blocks) {
-    ASSAY_RETURN_IF_ERROR(check(Open(arguments, block.path), block.path));
+    ASSAY_ASSIGN_OR_RETURN(auto reader, Open(block.path, arguments.labels));
+    if (first == nullptr) {
+      first = std::move(reader);
+    } else if (!MessageDifferencer::Equals(first->shape(), reader->shape()) ||
+               first->class_names() != reader->class_names()) {
+      return Error(Reason::kUnreadableInput,
+                   absl::StrCat(block.path, " has images of another shape, or other classes, than ",
+                                blocks[0].path, "; the blocks of a set are of the same images"));
+    }
   }
   if (arguments.clean_data.empty()) return absl::OkStatus();
-  ASSAY_ASSIGN_OR_RETURN(const auto clean, OpenClean(arguments));
+  ASSAY_ASSIGN_OR_RETURN(const auto clean, Open(arguments.clean_data));
   if (MessageDifferencer::Equals(first->shape(), clean->shape())) return absl::OkStatus();
   return Error(
       Reason::kUnreadableInput,

@@ -96,6 +96,17 @@ void CheckOtherModels(Context& context, const std::vector<v1::Condition>& condit
   }
 }
 
+// A violation for each condition for which `check` is not OK.
+template <typename Conditions, typename Check>
+void CheckEach(const Conditions& conditions, const std::string& field, const Check& check,
+               std::vector<FieldViolation>* violations) {
+  for (const v1::Condition& condition : conditions) {
+    const absl::Status status = check(condition);
+    if (status.ok()) continue;
+    violations->push_back({field, absl::StrCat(condition.id(), ": ", status.message())});
+  }
+}
+
 // The conditions that `expressions` become, for this model and images of this shape; or violations.
 std::vector<v1::Condition> CheckConditions(
     Context& context, const google::protobuf::RepeatedPtrField<std::string>& expressions,
@@ -105,14 +116,11 @@ std::vector<v1::Condition> CheckConditions(
   if (conditions.ok()) {
     CheckOtherModels(context, *conditions, model, shape, prefix + "conditions", violations);
     if (model.proto.has_validation()) {
-      for (const v1::Condition& condition : *conditions) {
-        const absl::Status fits =
-            CheckTargetClass(condition, model.proto.validation().num_classes());
-        if (!fits.ok()) {
-          violations->push_back(
-              {prefix + "conditions", absl::StrCat(condition.id(), ": ", fits.message())});
-        }
-      }
+      const int classes = model.proto.validation().num_classes();
+      CheckEach(
+          *conditions, prefix + "conditions",
+          [&](const v1::Condition& condition) { return CheckTargetClass(condition, classes); },
+          violations);
     }
     const bool frost = std::any_of(conditions->begin(), conditions->end(), NeedsFrostPhotographs);
     if (frost && context.pool.options().frost_directory.empty()) {
@@ -128,11 +136,10 @@ std::vector<v1::Condition> CheckConditions(
 template <typename Conditions>
 void CheckDraws(const Conditions& conditions, int64_t samples, const std::string& field,
                 std::vector<FieldViolation>* violations) {
-  for (const v1::Condition& condition : conditions) {
-    const absl::Status enough = CheckEnoughDraws(condition, samples);
-    if (enough.ok()) continue;
-    violations->push_back({field, absl::StrCat(condition.id(), ": ", enough.message())});
-  }
+  CheckEach(
+      conditions, field,
+      [&](const v1::Condition& condition) { return CheckEnoughDraws(condition, samples); },
+      violations);
 }
 
 void CheckId(const std::string& id, std::vector<FieldViolation>* violations) {

@@ -44,13 +44,6 @@ struct Group {
   int64_t size() const { return static_cast<int64_t>(credited_radii.size()); }
 };
 
-int64_t CountOf(const v1::SmoothingOutcome& outcome, int32_t index) {
-  for (const v1::ClassCount& entry : outcome.estimation()) {
-    if (entry.index() == index) return entry.count();
-  }
-  return 0;
-}
-
 // 0 where nothing was drawn.
 double Share(int64_t count, int64_t draws) {
   return draws == 0 ? 0 : static_cast<double>(count) / static_cast<double>(draws);

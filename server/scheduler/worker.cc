@@ -170,11 +170,10 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   v1::OutcomeBatch outcomes;
   std::string adversarials;
   rpc::RunEvent::Done done;
-  std::atomic<SteadyClock::duration::rep> last_event =
-      SteadyClock::now().time_since_epoch().count();
+  std::atomic<int64_t> events = 0;
   std::atomic<bool> stalled = false;
   const auto on_event = [&](const rpc::RunEvent& event) {
-    last_event = SteadyClock::now().time_since_epoch().count();
+    ++events;
     if (event.has_progress()) {
       hub_.SetRunning(task.evaluation, task.id,
                       {event.progress().samples_done(), event.progress().fraction() * task.work,
@@ -191,14 +190,15 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   // Called several times a second. Time in which it was not, because the process was frozen or its
   // machine asleep, is nobody's silence.
   constexpr double kLongestPoll = 1;
-  auto seen = last_event.load();
+  int64_t seen = 0;
   auto last_poll = SteadyClock::now();
   double silent = 0;
   const auto cancelled = [&] {
     const double passed = std::min(SecondsSince(last_poll), kLongestPoll);
     last_poll = SteadyClock::now();
-    silent = seen == last_event ? silent + passed : 0;
-    seen = last_event;
+    const int64_t now_seen = events;
+    silent = now_seen == seen ? silent + passed : 0;
+    seen = now_seen;
     if (silent > options_.stall_seconds) stalled = true;
     return stalled || unwanted();
   };

@@ -10,6 +10,7 @@
 #include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/server/report/outcomes.h"
 
 namespace assay::report {
 namespace {
@@ -53,14 +54,6 @@ v1::ConditionReport Entry(const std::string& family, const std::string& method, 
     (*entry.mutable_parameters())["cell"] = "0";
   }
   return entry;
-}
-
-v1::ImageShape Square(int side) {
-  v1::ImageShape shape;
-  shape.set_channels(3);
-  shape.set_height(side);
-  shape.set_width(side);
-  return shape;
 }
 
 v1::Report ResNet50(const std::string& table = "224") {

@@ -11,6 +11,15 @@
 
 namespace assay::report {
 
+// RGB images of that side.
+inline v1::ImageShape Square(int side) {
+  v1::ImageShape shape;
+  shape.set_channels(3);
+  shape.set_height(side);
+  shape.set_width(side);
+  return shape;
+}
+
 inline v1::Outcome Predicted(int64_t sample, int label, int prediction) {
   v1::Outcome outcome;
   outcome.set_sample(sample);

@@ -10,17 +10,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/report/corruption_summary.h"
+#include "tests/server/report/outcomes.h"
 
 namespace assay::report {
 namespace {
-
-v1::ImageShape Square(int side) {
-  v1::ImageShape shape;
-  shape.set_channels(3);
-  shape.set_height(side);
-  shape.set_width(side);
-  return shape;
-}
 
 // What the server reports of 10,000 images under `clean`, in two classes of 5,000; all mistakes are
 // of the first class.
