@@ -2,24 +2,23 @@
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/csrc/jit/api/function_impl.h>
-#include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/script.h>
-#include <torch/version.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/str_format.h"
 #include "common/errors.h"
 #include "server/engine/bounds/torch_network.h"
 #include "server/engine/numerics.h"
 #include "server/engine/random.h"
 #include "server/engine/threads.h"
+#include "server/engine/torch_module.h"
 
 namespace assay::engine {
 namespace {
@@ -34,65 +33,19 @@ constexpr double kFrozenTolerance = 1e-4;
 // Relative error of a directional derivative in float32 that is still no cause for a warning.
 constexpr double kGradientTolerance = 0.05;
 constexpr int kProbeBatch = 4;
+// Largest difference of logits, relative to their size, that the other images of a batch may cause:
+// kernels for other batch sizes round otherwise, up to 1e-5.
+constexpr double kBatchTolerance = 1e-4;
+// Batch sizes that people trace with, tried where a model does not take kProbeBatch.
+constexpr int kTracedBatches[] = {1, 2, 3, 5, 8, 10, 16, 20, 32, 50, 64, 100, 128, 256};
 // Passes of the same images that must agree; AutoAttack compares as many.
 constexpr int kProbePasses = 5;
-
-// The part of LibTorch's error texts that a user can use: from "RuntimeError: " on, or the first
-// line.
-std::string Shorten(const std::string& text) {
-  std::string best;
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    line = absl::StripAsciiWhitespace(line);
-    if (line.empty()) continue;
-    if (best.empty()) best = std::string(line);
-    for (const char* marker :
-         {"RuntimeError: ", "torch.jit.Error: ", "builtins.RuntimeError: ", "Exception: "}) {
-      const size_t at = line.find(marker);
-      if (at != absl::string_view::npos) best = std::string(line.substr(at + strlen(marker)));
-    }
-  }
-  return best.substr(0, 300);
-}
-
-bool LooksLikeOutOfMemory(const std::string& text) {
-  return absl::StrContains(text, "out of memory") || absl::StrContains(text, "not enough memory") ||
-         absl::StrContains(text, "bad_alloc") || absl::StrContains(text, "can't allocate memory");
-}
 
 bool LooksLikeShapeError(const std::string& text) {
   for (const char* part : {"channels", "shape", "size mismatch", "must match", "expected input",
                            "cannot be multiplied", "Kernel size", "Expected 4D", "size of tensor",
                            "is invalid for input of size", "dimension"}) {
     if (absl::StrContains(text, part)) return true;
-  }
-  return false;
-}
-
-// Runs `body`, which calls LibTorch, and turns what it throws into a status of reason `reason`.
-template <typename Body>
-absl::Status Guarded(Reason reason, absl::string_view what, const Body& body) {
-  try {
-    // The profiling executor specialises on the first calls' shapes; it has given wrong gradients
-    // (pytorch#70223, #51328) and makes early calls differ from later ones. The plain interpreter
-    // does neither.
-    torch::jit::GraphOptimizerEnabledGuard no_optimizer(false);
-    return body();
-  } catch (const std::exception& error) {
-    const std::string text = error.what();
-    if (LooksLikeOutOfMemory(text))
-      return Error(Reason::kOutOfMemory, "the device is out of memory");
-    return Error(reason, absl::StrCat(what, ": ", Shorten(text)));
-  }
-}
-
-// Whether the code asks for gradients by itself.
-bool CallsAutograd(const torch::jit::Block& block) {
-  for (const torch::jit::Node* node : block.nodes()) {
-    const std::string kind = node->kind().toQualString();
-    if (kind == "aten::grad" || kind == "aten::backward") return true;
-    for (const torch::jit::Block* inner : node->blocks()) {
-      if (CallsAutograd(*inner)) return true;
-    }
   }
   return false;
 }
@@ -115,6 +68,7 @@ class Loaded final : public TorchClassifier {
     ASSAY_RETURN_IF_ERROR(LoadModule());
     ASSAY_RETURN_IF_ERROR(Probe());
     ASSAY_RETURN_IF_ERROR(Freeze());
+    ASSAY_RETURN_IF_ERROR(CheckBatchDependence());
     ASSAY_RETURN_IF_ERROR(CheckGradient());
     ASSAY_RETURN_IF_ERROR(ChooseNumerics());
     usage_ = Usage();
@@ -157,7 +111,7 @@ class Loaded final : public TorchClassifier {
       ASSAY_RETURN_IF_ERROR(Guarded(Reason::kInvalidCondition,
                                     "the operators of the model cannot be read for bounds", [&] {
                                       c10::InferenceMode no_gradients;
-                                      auto network = bounds::ReadNetwork(original_, shape_);
+                                      auto network = bounds::ReadNetwork(file_.module, shape_);
                                       if (network.ok()) network_ = *std::move(network);
                                       return network.status();
                                     }));
@@ -166,10 +120,12 @@ class Loaded final : public TorchClassifier {
   }
 
   absl::Status HalveBatch() override {
-    if (batch_size_ == 1) {
+    if (batch_size_ == 1 || fixed_batch_ != 0) {
       return Error(Reason::kOutOfMemory,
-                   absl::StrCat("the model does not fit on ", options_.device,
-                                " even with a batch of one image; use a device with more memory"));
+                   absl::StrCat("the model does not fit on ", options_.device, " even with ",
+                                batch_size_ == 1 ? "a batch of one image"
+                                                 : "the batch size that is built into it",
+                                "; use a device with more memory"));
     }
     batch_size_ /= 2;
     DescribeNumerics();
@@ -178,39 +134,21 @@ class Loaded final : public TorchClassifier {
 
  private:
   absl::Status LoadModule() {
-    ASSAY_RETURN_IF_ERROR(Guarded(Reason::kInvalidModel,
-                                  "not a TorchScript model (save it with torch.jit.save)", [&] {
-                                    module_ = torch::jit::load(options_.model_path, device_);
-                                    return absl::OkStatus();
-                                  }));
-    if (!module_.find_method("forward")) {
-      return Error(Reason::kInvalidModel, "the TorchScript module has no method 'forward'");
-    }
-    if (module_.is_training()) {
+    ASSAY_ASSIGN_OR_RETURN(file_, ReadTorchModule(options_.model_path, device_));
+    module_ = file_.module;
+    if (!file_.training_in.empty()) {
+      Warn(absl::StrCat("its ", file_.training_in,
+                        " trains whatever the mode, as in a trace made in training mode; call "
+                        "model.eval() before torch.jit.trace"));
+    } else if (file_.saved_in_training_mode) {
       Warn("saved in training mode; it is evaluated in eval mode");
     }
-    module_.eval();
-    for (at::Tensor parameter : module_.parameters()) parameter.requires_grad_(false);
-    original_ = module_;
-    return FindAutograd();
-  }
-
-  // Functions of the file that compute gradients: a defence that adapts to each image while it
-  // answers. Attacks differentiate the model as it is, not what it does to its own gradients.
-  absl::Status FindAutograd() {
-    return Guarded(Reason::kInvalidModel, "its code cannot be read", [&] {
-      for (torch::jit::Function* function :
-           module_._ivalue()->compilation_unit()->get_functions()) {
-        if (!function->isGraphFunction()) continue;
-        if (!CallsAutograd(*torch::jit::toGraphFunction(*function).graph()->block())) continue;
-        autograd_in_ = function->name();
-        Warn(absl::StrCat("its function '", autograd_in_,
-                          "' computes gradients by itself; gradient attacks may mislead (see "
-                          "docs/checks.md)"));
-        break;
-      }
-      return absl::OkStatus();
-    });
+    if (!file_.autograd_in.empty()) {
+      Warn(absl::StrCat("its function '", file_.autograd_in,
+                        "' computes gradients by itself; gradient attacks may mislead (see "
+                        "docs/checks.md)"));
+    }
+    return absl::OkStatus();
   }
 
   // Deterministic images: noise around grey, the first one uniform grey.
@@ -226,23 +164,55 @@ class Loaded final : public TorchClassifier {
     return images;
   }
 
-  // First contact: the shape of the output, its type, and whether it is finite and deterministic.
-  absl::Status Probe() {
-    const std::vector<float> images = ProbeImages(kProbeBatch);
-    at::Tensor output;
-    absl::Status status = Guarded(Reason::kModelFailed, "the model raised an error", [&] {
+  // One pass of `rows` images before anything is known of the model.
+  absl::Status FirstPass(int rows, at::Tensor* output) {
+    const std::vector<float> images = ProbeImages(rows);
+    return Guarded(Reason::kModelFailed, "the model raised an error", [&] {
       c10::InferenceMode no_gradients;
-      const c10::IValue value = module_.forward({Input(images.data(), kProbeBatch)});
+      const c10::IValue value = module_.forward({Input(images.data(), rows)});
       if (!value.isTensor()) {
         return absl::Status(Error(Reason::kModelOutputInvalid,
                                   absl::StrCat("the model returns a ", value.tagKind(),
                                                "; it must return one tensor of logits, N x K")));
       }
-      output = value.toTensor();
+      *output = value.toTensor();
       return absl::OkStatus();
     });
+  }
+
+  static bool AreLogits(const at::Tensor& output, int rows) {
+    return output.defined() && output.dim() == 2 && output.size(0) == rows && output.size(1) >= 2;
+  }
+
+  // A model that does not take kProbeBatch images may take another number of them, and only that:
+  // a trace keeps the sizes that it saw.
+  void FindFixedBatch(absl::Status* status, at::Tensor* output) {
+    for (const int rows : kTracedBatches) {
+      at::Tensor logits;
+      const absl::Status tried = FirstPass(rows, &logits);
+      if (ReasonOf(tried) == Reason::kOutOfMemory) return;
+      if (!tried.ok() || !AreLogits(logits, rows)) continue;
+      *status = absl::OkStatus();
+      *output = logits;
+      fixed_batch_ = rows;
+      probe_rows_ = (kProbeBatch + rows - 1) / rows * rows;
+      Warn(absl::StrCat("takes batches of exactly ", rows, rows == 1 ? " image" : " images",
+                        ", as a trace does that has its batch size built in; it is run so. "
+                        "Export it with x.flatten(1) or x.size(0) in place of the number to "
+                        "choose the batch size freely"));
+      return;
+    }
+  }
+
+  // First contact: the shape of the output, its type, and whether it is finite and deterministic.
+  absl::Status Probe() {
+    at::Tensor output;
+    absl::Status status = FirstPass(kProbeBatch, &output);
+    if (status.ok() ? !AreLogits(output, kProbeBatch) : ReasonOf(status) == Reason::kModelFailed) {
+      FindFixedBatch(&status, &output);
+    }
     if (!status.ok()) return ExplainForwardError(status);
-    if (output.dim() != 2 || output.size(0) != kProbeBatch || output.size(1) < 2) {
+    if (fixed_batch_ == 0 && !AreLogits(output, kProbeBatch)) {
       std::string sizes;
       for (int64_t size : output.sizes()) absl::StrAppend(&sizes, sizes.empty() ? "" : " x ", size);
       return Error(
@@ -264,11 +234,12 @@ class Loaded final : public TorchClassifier {
     validation_.mutable_input_shape()->set_height(shape_.height);
     validation_.mutable_input_shape()->set_width(shape_.width);
 
-    std::vector<float> first(RowSize(kProbeBatch)), next(first.size());
-    ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), kProbeBatch, first.data()));
+    const std::vector<float> images = ProbeImages(probe_rows_);
+    std::vector<float> first(RowSize(probe_rows_)), next(first.size());
+    ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), probe_rows_, first.data()));
     bool same = true;
     for (int pass = 1; pass < kProbePasses; ++pass) {
-      ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), kProbeBatch, next.data()));
+      ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), probe_rows_, next.data()));
       same = same && std::memcmp(first.data(), next.data(), first.size() * sizeof(float)) == 0;
     }
     int broken_rows = 0;
@@ -311,9 +282,9 @@ class Loaded final : public TorchClassifier {
   // A forward pass failed: most likely the images do not suit the model.
   absl::Status ExplainForwardError(const absl::Status& status) {
     if (ReasonOf(status) != Reason::kModelFailed) return status;
-    if (!autograd_in_.empty()) {
+    if (!file_.autograd_in.empty()) {
       return Error(Reason::kModelFailed,
-                   absl::StrCat(status.message(), "; its function '", autograd_in_,
+                   absl::StrCat(status.message(), "; its function '", file_.autograd_in,
                                 "' computes gradients, and passes are made without"));
     }
     const std::string shape = absl::StrCat(shape_.channels, "x", shape_.height, "x", shape_.width);
@@ -338,28 +309,28 @@ class Loaded final : public TorchClassifier {
   // Freezing folds constants and batch norms. Used for everything when it agrees with the module as
   // given.
   absl::Status Freeze() {
-    const std::vector<float> images = ProbeImages(kProbeBatch);
-    std::vector<float> original(RowSize(kProbeBatch)), frozen(original.size());
-    ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), kProbeBatch, original.data()));
+    const std::vector<float> images = ProbeImages(probe_rows_);
+    std::vector<float> original(RowSize(probe_rows_)), frozen(original.size());
+    ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), probe_rows_, original.data()));
     const absl::Status status = Guarded(Reason::kModelFailed, "freezing failed", [&] {
       {
         // Freezing inlines submodules only where the optimizer is on.
         torch::jit::GraphOptimizerEnabledGuard optimizer(true);
-        module_ = torch::jit::freeze(original_);
+        module_ = torch::jit::freeze(file_.module);
       }
-      return ForwardRows(images.data(), kProbeBatch, frozen.data());
+      return ForwardRows(images.data(), probe_rows_, frozen.data());
     });
-    double difference = 0, scale = 1;
+    double difference = 0;
     for (size_t i = 0; i < original.size(); ++i) {
       difference = std::max(difference, std::abs(static_cast<double>(original[i]) - frozen[i]));
-      scale = std::max(scale, std::abs(static_cast<double>(original[i])));
     }
+    const double scale = Scale(original);
     validation_.set_frozen_max_difference(status.ok() ? difference : 0);
     validation_.set_frozen_tolerance(kFrozenTolerance * scale);
     const bool agrees = status.ok() && difference <= kFrozenTolerance * scale;
     validation_.set_frozen(agrees);
     if (!agrees) {
-      module_ = original_;
+      module_ = file_.module;
       if (validation_.deterministic()) {
         Warn(status.ok() ? "freezing changes its logits; it is run as given, more slowly"
                          : absl::StrCat("it cannot be frozen and is run as given, more slowly (",
@@ -369,26 +340,79 @@ class Loaded final : public TorchClassifier {
     return absl::OkStatus();
   }
 
+  // The size of logits that differences are relative to: the largest, at least 1.
+  static double Scale(const std::vector<float>& logits) {
+    double scale = 1;
+    for (const float logit : logits) scale = std::max(scale, std::abs(double{logit}));
+    return scale;
+  }
+
+  // Whether the logits of an image move with its company: batch norm in training mode,
+  // normalisation by statistics of the batch. Compares probe rows together with each of them at
+  // another place between black and white images, and alone.
+  absl::Status CheckBatchDependence() {
+    if (!validation_.deterministic()) return absl::OkStatus();
+    const size_t size = shape_.size();
+    const std::vector<float> images = ProbeImages(probe_rows_);
+    std::vector<float> together(RowSize(probe_rows_)), moved(together.size());
+    ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), probe_rows_, together.data()));
+    double difference = 0;
+    const auto compare = [&](const float* a, const float* b) {
+      for (int k = 0; k < num_classes_; ++k) {
+        if (std::isfinite(a[k]) != std::isfinite(b[k])) {
+          difference = std::numeric_limits<double>::infinity();
+        } else if (std::isfinite(a[k])) {
+          difference = std::max(difference, std::abs(double{a[k]} - b[k]));
+        }
+      }
+    };
+    for (int row = 0; row < kProbeBatch; ++row) {
+      const float* image = &images[static_cast<size_t>(row) * size];
+      const float* logits = &together[RowSize(row)];
+      const int place = (row + 1) % probe_rows_;
+      std::vector<float> others(images.size());
+      for (int other = 0; other < probe_rows_; ++other) {
+        std::fill_n(&others[static_cast<size_t>(other) * size], size,
+                    static_cast<float>(other % 2));
+      }
+      std::copy_n(image, size, &others[static_cast<size_t>(place) * size]);
+      ASSAY_RETURN_IF_ERROR(ForwardRows(others.data(), probe_rows_, moved.data()));
+      compare(logits, &moved[RowSize(place)]);
+      if (fixed_batch_ != 0) continue;
+      const absl::Status alone = ForwardRows(image, 1, moved.data());
+      // It need not take single images: it is not run on them.
+      if (alone.ok()) compare(logits, moved.data());
+    }
+    validation_.set_batch_max_difference(difference);
+    validation_.set_batch_dependent(difference > kBatchTolerance * Scale(together));
+    if (validation_.batch_dependent()) {
+      Warn(absl::StrCat(
+          "its logits for an image move by up to ", absl::StrFormat("%.3g", difference),
+          " with the other images of the batch, so outcomes depend on the batch size and on the "
+          "order of the data",
+          file_.training_in.empty() ? "" : "; call model.eval() before exporting it"));
+    }
+    return absl::OkStatus();
+  }
+
   // The directional derivative of a fixed combination of logits along its own gradient, against
   // central differences.
   absl::Status CheckGradient() {
-    const std::vector<float> images = ProbeImages(kProbeBatch);
-    std::vector<float> logits(RowSize(kProbeBatch)), gradient(images.size());
-    const auto weight = [](int row, int k) { return static_cast<float>((k + row) % 3 - 1); };
+    const std::vector<float> images = ProbeImages(probe_rows_);
+    std::vector<float> logits(RowSize(probe_rows_)), gradient(images.size());
+    const auto weight = [](int k) { return static_cast<float>(k % 3 - 1); };
     const auto combination = [&](int row, const float* z) {
       double sum = 0;
       for (int k = 0; k < num_classes_; ++k) {
-        sum += static_cast<double>(weight(row, k)) * z[row * num_classes_ + k];
+        sum += static_cast<double>(weight(k)) * z[row * num_classes_ + k];
       }
       return sum;
     };
     const absl::Status status = ForwardBackwardRows(
-        images.data(), kProbeBatch,
+        images.data(), probe_rows_,
         [&](const float*, float* derivative) {
-          for (int row = 0; row < kProbeBatch; ++row) {
-            for (int k = 0; k < num_classes_; ++k) {
-              derivative[row * num_classes_ + k] = weight(row, k);
-            }
+          for (int row = 0; row < PassRows(probe_rows_); ++row) {
+            for (int k = 0; k < num_classes_; ++k) derivative[row * num_classes_ + k] = weight(k);
           }
         },
         logits.data(), gradient.data());
@@ -417,7 +441,7 @@ class Loaded final : public TorchClassifier {
             moved[at] = static_cast<float>(images[at] + sign * h * g[i] / norm);
           }
           ASSAY_RETURN_IF_ERROR(
-              ForwardRows(moved.data(), kProbeBatch, sign > 0 ? plus.data() : minus.data()));
+              ForwardRows(moved.data(), probe_rows_, sign > 0 ? plus.data() : minus.data()));
         }
         const double numeric =
             (combination(row, plus.data()) - combination(row, minus.data())) / (2 * h);
@@ -467,7 +491,7 @@ class Loaded final : public TorchClassifier {
       for (const char* candidate : {kNchw, kNhwc}) {
         format_ = candidate;
         ApplyFormat();
-        const auto seconds = Measure(cuda ? 128 : 32);
+        const auto seconds = Measure(fixed_batch_ != 0 ? fixed_batch_ : cuda ? 128 : 32);
         // A tie goes to the first: 3 % is noise.
         if (seconds.ok() && *seconds < fastest * (fastest < 1e9 ? 0.97 : 1)) {
           fastest = *seconds;
@@ -477,7 +501,7 @@ class Loaded final : public TorchClassifier {
       format_ = chosen_format_.empty() ? kNchw : chosen_format_;
     }
     ApplyFormat();
-    batch_size_ = options_.batch_size;
+    batch_size_ = fixed_batch_ != 0 ? fixed_batch_ : options_.batch_size;
     if (batch_size_ == 0) {
       const std::vector<int> candidates =
           cuda ? std::vector<int>{128, 256, 512} : std::vector<int>{16, 32, 64, 128};
@@ -512,8 +536,7 @@ class Loaded final : public TorchClassifier {
     numerics.set_device(device_.is_cuda() ? GpuName(device_.index()) : "cpu");
     numerics.set_batch_size(batch_size_);
     numerics.set_threads(options_.threads);
-    numerics.set_libtorch_version(
-        absl::StrCat(TORCH_VERSION_MAJOR, ".", TORCH_VERSION_MINOR, ".", TORCH_VERSION_PATCH));
+    numerics.set_libtorch_version(LibTorchVersion());
     numerics.set_capability(CpuCapability());
     numerics.set_memory_format(format_);
     numerics.set_frozen(validation_.frozen());
@@ -522,11 +545,15 @@ class Loaded final : public TorchClassifier {
   }
 
   at::Tensor Input(const float* images, int rows) const {
-    // LibTorch does not write to it: forward passes only read, and gradients go to a copy.
+    // Nobody writes to it: a model that might gets a copy, and gradients go elsewhere.
     const at::Tensor view = at::from_blob(const_cast<float*>(images),
                                           {rows, shape_.channels, shape_.height, shape_.width});
-    return view.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/false, Format(format_));
+    return view.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/file_.writes_to_input,
+                   Format(format_));
   }
+
+  // Rows of one pass where `rows` are asked for: a model with a fixed batch takes several passes.
+  int PassRows(int rows) const { return fixed_batch_ != 0 ? fixed_batch_ : rows; }
 
   size_t RowSize(int rows) const {
     return static_cast<size_t>(rows) * static_cast<size_t>(num_classes_);
@@ -547,43 +574,61 @@ class Loaded final : public TorchClassifier {
     std::memcpy(out, flat.data_ptr<float>(), static_cast<size_t>(flat.numel()) * sizeof(float));
   }
 
+  // `rows` must be a multiple of the fixed batch, if there is one; likewise below.
   absl::Status ForwardRows(const float* images, int rows, float* logits) {
+    const int step = PassRows(rows);
     return Guarded(Reason::kModelFailed, "the model raised an error", [&] {
       c10::InferenceMode no_gradients;
-      const at::Tensor output = module_.forward({Input(images, rows)}).toTensor();
-      ASSAY_RETURN_IF_ERROR(CheckLogits(output, rows));
-      CopyOut(output, logits);
+      for (int first = 0; first < rows; first += step) {
+        const at::Tensor output =
+            module_.forward({Input(images + static_cast<size_t>(first) * shape_.size(), step)})
+                .toTensor();
+        ASSAY_RETURN_IF_ERROR(CheckLogits(output, step));
+        CopyOut(output, logits + RowSize(first));
+      }
       return absl::OkStatus();
     });
   }
 
+  // `logit_gradient` sees the rows of one pass at a time.
   absl::Status ForwardBackwardRows(const float* images, int rows,
                                    const LogitGradient& logit_gradient, float* logits,
                                    float* gradient) {
-    return Guarded(Reason::kModelFailed, "the model raised an error", [&] {
-      at::AutoGradMode with_gradients(true);
-      at::Tensor input = Input(images, rows).detach().requires_grad_(true);
-      const at::Tensor output = module_.forward({input}).toTensor();
-      ASSAY_RETURN_IF_ERROR(CheckLogits(output, rows));
-      CopyOut(output, logits);
-      at::Tensor derivative = at::zeros({rows, num_classes_}, at::kFloat);
-      logit_gradient(logits, derivative.data_ptr<float>());
-      const size_t size = static_cast<size_t>(rows) * shape_.size();
-      at::Tensor result;
-      if (output.requires_grad()) {
-        result =
-            torch::autograd::grad({output}, {input}, {derivative.to(device_, output.scalar_type())},
-                                  /*retain_graph=*/c10::nullopt, /*create_graph=*/false,
-                                  /*allow_unused=*/true)[0];
-      }
-      // An output that does not depend on the input has gradient zero.
-      if (!result.defined()) {
-        std::memset(gradient, 0, size * sizeof(float));
-      } else {
-        CopyOut(result, gradient);
-      }
-      return absl::OkStatus();
-    });
+    const int step = PassRows(rows);
+    for (int first = 0; first < rows; first += step) {
+      const size_t at = static_cast<size_t>(first) * shape_.size();
+      ASSAY_RETURN_IF_ERROR(Guarded(Reason::kModelFailed, "the model raised an error", [&] {
+        return GradientPass(images + at, step, logit_gradient, logits + RowSize(first),
+                            gradient + at);
+      }));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status GradientPass(const float* images, int rows, const LogitGradient& logit_gradient,
+                            float* logits, float* gradient) {
+    at::AutoGradMode with_gradients(true);
+    const at::Tensor input = Input(images, rows).detach().requires_grad_(true);
+    const at::Tensor output =
+        module_.forward({file_.writes_to_input ? input.clone() : input}).toTensor();
+    ASSAY_RETURN_IF_ERROR(CheckLogits(output, rows));
+    CopyOut(output, logits);
+    at::Tensor derivative = at::zeros({rows, num_classes_}, at::kFloat);
+    logit_gradient(logits, derivative.data_ptr<float>());
+    at::Tensor result;
+    if (output.requires_grad()) {
+      result =
+          torch::autograd::grad({output}, {input}, {derivative.to(device_, output.scalar_type())},
+                                /*retain_graph=*/c10::nullopt, /*create_graph=*/false,
+                                /*allow_unused=*/true)[0];
+    }
+    // An output that does not depend on the input has gradient zero.
+    if (!result.defined()) {
+      std::memset(gradient, 0, static_cast<size_t>(rows) * shape_.size() * sizeof(float));
+    } else {
+      CopyOut(result, gradient);
+    }
+    return absl::OkStatus();
   }
 
   void Warn(const std::string& text) { validation_.add_warnings(text); }
@@ -591,11 +636,15 @@ class Loaded final : public TorchClassifier {
   const LoadOptions options_;
   const Shape shape_;
   const at::Device device_;
-  torch::jit::Module original_, module_;
-  // The function of the file that computes gradients; empty without.
-  std::string autograd_in_;
+  TorchModule file_;
+  // The module in use: that of the file, or frozen.
+  torch::jit::Module module_;
   int num_classes_ = 0;
   int batch_size_ = 0;
+  // The only batch size that the model takes; 0: any.
+  int fixed_batch_ = 0;
+  // Rows of the probes: at least kProbeBatch, and what the model takes.
+  int probe_rows_ = kProbeBatch;
   std::string format_ = kNchw, chosen_format_;
   v1::ModelValidation validation_;
   // Read when first asked for.

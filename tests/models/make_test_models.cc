@@ -33,6 +33,12 @@
 //   adapts_always.pt     likewise in every pass, which fails where there are no gradients
 //   tuple_output.pt      a tuple (linear logits, mean of each image)
 //   double_output.pt     the linear logits as float64
+//   batch_statistics.pt  the linear logits minus their mean over the batch
+//   training_norm.pt     the linear logits of the image normalised by batch norm that always trains
+//   in_place.pt          the linear logits, computed by writing into the image
+//   in_place_when_bright.pt  likewise, but only when a pixel of the batch is above 1
+//   batch_of_1.pt, batch_of_8.pt  linear, for batches of exactly that many images
+//   newer.pt             calls an operator that no LibTorch has
 //   raises.pt            raises "assay test model: always raises"
 //   raises_later.pt      raises "assay test model: first pixel too bright" when the first pixel
 //   (channel 0, row 0, column 0) of
@@ -51,6 +57,7 @@
 //
 // A weights file has a line "classes channels height width" and then, for each class, a line with
 // its bias and its weights in the order channel, row, column.
+#include <caffe2/serialize/inline_container.h>
 #include <torch/script.h>
 
 #include <cmath>
@@ -234,6 +241,23 @@ std::string ReadFile(const std::filesystem::path& path) {
   return bytes;
 }
 
+// `from` as a newer PyTorch might write it: with an operator that nobody has yet.
+void WriteNewer(const std::filesystem::path& from, const std::filesystem::path& to) {
+  caffe2::serialize::PyTorchStreamReader reader(from.string());
+  caffe2::serialize::PyTorchStreamWriter writer(to.string());
+  for (const std::string& record : reader.getAllRecords()) {
+    if (record == "version") continue;  // written by the writer
+    const auto [data, size] = reader.getRecord(record);
+    std::string bytes(static_cast<const char*>(data.get()), size);
+    const std::string known = "torch.addmm(";
+    if (const size_t at = bytes.find(known); at != std::string::npos) {
+      bytes.replace(at, known.size(), "torch.addmm_of_tomorrow(");
+    }
+    writer.writeRecord(record, bytes.data(), bytes.size());
+  }
+  writer.writeEndOfFile();
+}
+
 std::string WeightsText(const LinearWeights& weights) {
   const int64_t classes = weights.weight.size(0);
   std::string text = std::to_string(classes) + " " + std::to_string(weights.channels) + " " +
@@ -297,6 +321,29 @@ constexpr Behaviour kBehaviours[] = {
      "def forward(self, x: Tensor) -> Tensor:\n"
      "    bright = x.flatten(1).mean(1, True) > 0.5\n"
      "    return self.logits(x).masked_fill(bright, float('nan'))\n"},
+    {"batch_statistics",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    y = self.logits(x)\n"
+     "    return y - y.mean([0], True)\n"},
+    {"training_norm",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    return self.logits(torch.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, "
+     "False))\n"},
+    {"in_place",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    y = x.contiguous().sub_(0.5).div_(0.25)\n"
+     "    return self.logits(y * 0.25 + 0.5)\n"},
+    {"in_place_when_bright",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    if bool((x > 1.0).any()):\n"
+     "        x.clamp_(0.0, 1.0)\n"
+     "    return self.logits(x)\n"},
+    {"batch_of_1",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    return self.logits(x.view([1, 3, 8, 8]))\n"},
+    {"batch_of_8",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    return self.logits(x.view([8, 3, 8, 8]))\n"},
     {"wrong_shape",
      "def forward(self, x: Tensor) -> Tensor:\n"
      "    return self.logits(x).reshape([-1, 2, 2])\n"},
@@ -398,6 +445,7 @@ void WriteZoo(const std::filesystem::path& directory) {
                         "    return self.logits(x)\n"),
        "writes_in_forward");
 
+  WriteNewer(directory / "linear.pt", directory / "newer.pt");
   Random random(5);
   std::string noise;
   while (noise.size() < 4096) noise += static_cast<char>(random.Bits() & 0xff);

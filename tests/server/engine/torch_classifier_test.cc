@@ -15,6 +15,7 @@ namespace assay::engine {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr Shape kZooShape{3, 8, 8};
 
@@ -56,6 +57,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Verdict{"raises", Reason::kModelFailed, "always raises"},
                       Verdict{"adapts_always", Reason::kModelFailed,
                               "'forward' computes gradients, and passes are made without"},
+                      Verdict{"newer", Reason::kInvalidModel,
+                              "calls aten::addmm_of_tomorrow, which LibTorch"},
                       Verdict{"hungry", Reason::kOutOfMemory, "memory"}),
     [](const auto& row) { return row.param.model; });
 
@@ -91,6 +94,100 @@ TEST(TorchClassifier, WhatIsOddButWorksIsSaid) {
   EXPECT_THAT(Warnings("adapts"), HasSubstr("'forward' computes gradients by itself"));
   EXPECT_THAT(Warnings("nan_some"), HasSubstr("not finite on some"));
   EXPECT_THAT(Warnings("double_output"), HasSubstr("float32"));
+  EXPECT_EQ(Warnings("in_place"), "");
+  EXPECT_THAT(Warnings("batch_of_8"), HasSubstr("batches of exactly 8 images"));
+  EXPECT_THAT(Warnings("batch_of_1"), HasSubstr("batches of exactly 1 image,"));
+}
+
+TEST(TorchClassifier, DependenceOnTheRestOfTheBatchIsFoundAndItsCauseNamed) {
+  for (const int batch : {2, 4, 16}) {
+    for (const char* independent : {"linear", "tiny_cnn", "tiny_cnn_train_mode", "nan_some"}) {
+      const auto loaded = LoadZoo(independent, kZooShape, batch);
+      ASSERT_TRUE(loaded.ok()) << independent << ": " << loaded.status();
+      EXPECT_FALSE((*loaded)->validation().batch_dependent()) << independent;
+    }
+    for (const char* dependent : {"batch_statistics", "training_norm"}) {
+      const auto loaded = LoadZoo(dependent, kZooShape, batch);
+      ASSERT_TRUE(loaded.ok()) << dependent << ": " << loaded.status();
+      EXPECT_TRUE((*loaded)->validation().batch_dependent()) << dependent;
+      EXPECT_GT((*loaded)->validation().batch_max_difference(), 0.01) << dependent;
+    }
+  }
+  EXPECT_THAT(Warnings("batch_statistics"), HasSubstr("with the other images of the batch"));
+  EXPECT_THAT(Warnings("batch_statistics"), Not(HasSubstr("eval()")));
+  EXPECT_THAT(Warnings("training_norm"),
+              HasSubstr("its aten::batch_norm trains whatever the mode"));
+  EXPECT_THAT(Warnings("training_norm"), HasSubstr("call model.eval() before"));
+  EXPECT_THAT(Warnings("training_norm"), Not(HasSubstr("it is evaluated in eval mode")));
+}
+
+// Logits and gradients of `model` for `images`, whose number is its batch size.
+struct Passes {
+  std::vector<float> forward, logits, gradient;
+};
+
+Passes PassesOf(TorchClassifier& model, const std::vector<float>& images) {
+  const size_t rows = images.size() / kZooShape.size();
+  Passes passes{std::vector<float>(rows * 4), std::vector<float>(rows * 4),
+                std::vector<float>(images.size())};
+  EXPECT_TRUE(model.Forward(images.data(), passes.forward.data()).ok());
+  const absl::Status status = model.ForwardBackward(
+      images.data(),
+      [&](const float*, float* derivative) {
+        for (size_t i = 0; i < rows * 4; ++i) derivative[i] = static_cast<float>(i % 3);
+      },
+      passes.logits.data(), passes.gradient.data());
+  EXPECT_TRUE(status.ok()) << status;
+  return passes;
+}
+
+TEST(TorchClassifier, ModelsThatWriteIntoTheirInputGetACopy) {
+  const auto reference = LoadZoo("linear");
+  ASSERT_TRUE(reference.ok());
+  // Pixels above 1, as noise makes them: one model writes only then.
+  std::vector<float> images(4 * kZooShape.size());
+  for (size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(i % 31) / 25;
+  const std::vector<float> before = images;
+  for (const char* name : {"in_place", "in_place_when_bright"}) {
+    const auto loaded = LoadZoo(name);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_TRUE((*loaded)->validation().differentiable());
+    const Passes passes = PassesOf(**loaded, images);
+    EXPECT_EQ(images, before) << name << " wrote into the images of its caller";
+    EXPECT_EQ(passes.forward, passes.logits) << name;
+    // In eighths of 1 the arithmetic of the model is exact, so it computes what "linear" does.
+    std::vector<float> exact(images.size());
+    for (size_t i = 0; i < exact.size(); ++i) exact[i] = static_cast<float>(i % 7) / 8;
+    const Passes found = PassesOf(**loaded, exact), wanted = PassesOf(**reference, exact);
+    EXPECT_EQ(found.forward, wanted.forward) << name;
+    EXPECT_EQ(found.gradient, wanted.gradient) << name;
+  }
+}
+
+TEST(TorchClassifier, ABatchSizeThatIsTracedInIsUsed) {
+  const auto reference = LoadZoo("linear", kZooShape, 8);
+  ASSERT_TRUE(reference.ok());
+  std::vector<float> images(8 * kZooShape.size());
+  for (size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(i % 23) / 23;
+  const Passes wanted = PassesOf(**reference, images);
+  for (const int asked : {0, 4, 8}) {
+    const auto loaded = LoadZoo("batch_of_8", kZooShape, asked);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    ASSERT_EQ((*loaded)->batch_size(), 8);
+    EXPECT_EQ((*loaded)->validation().numerics().batch_size(), 8);
+    const Passes found = PassesOf(**loaded, images);
+    EXPECT_EQ(found.forward, wanted.forward);
+    EXPECT_EQ(found.gradient, wanted.gradient);
+    EXPECT_EQ(ReasonOf((*loaded)->HalveBatch()), Reason::kOutOfMemory);
+  }
+  const auto single = LoadZoo("batch_of_1");
+  ASSERT_TRUE(single.ok()) << single.status();
+  EXPECT_EQ((*single)->batch_size(), 1);
+  EXPECT_TRUE((*single)->validation().differentiable());
+  EXPECT_LT((*single)->validation().gradient_relative_error(), 0.01);
+  images.resize(kZooShape.size());
+  const Passes found = PassesOf(**single, images);
+  for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(found.forward[k], wanted.forward[k], 1e-5);
 }
 
 TEST(TorchClassifier, FreezingAndEvalModeGiveTheLogitsOfTheSameWeights) {
