@@ -33,9 +33,10 @@ constexpr double kFrozenTolerance = 1e-4;
 // Relative error of a directional derivative in float32 that is still no cause for a warning.
 constexpr double kGradientTolerance = 0.05;
 constexpr int kProbeBatch = 4;
-// Largest difference of logits, relative to their size, that the other images of a batch may cause:
-// kernels for other batch sizes round otherwise, up to 1e-5.
-constexpr double kBatchTolerance = 1e-4;
+// Largest difference of logits, relative to their size, that the other images of a batch may cause,
+// and that a batch of another size may: its kernels round otherwise, in bfloat16 within the model
+// by 1e-2.
+constexpr double kBatchTolerance = 1e-4, kAloneTolerance = 2e-2;
 // Batch sizes that people trace with, tried where a model does not take kProbeBatch.
 constexpr int kTracedBatches[] = {1, 2, 3, 5, 8, 10, 16, 20, 32, 50, 64, 100, 128, 256};
 // Passes of the same images that must agree; AutoAttack compares as many.
@@ -349,7 +350,7 @@ class Loaded final : public TorchClassifier {
 
   // Whether the logits of an image move with its company: batch norm in training mode,
   // normalisation by statistics of the batch. Compares probe rows together with each of them at
-  // another place between black and white images, and alone.
+  // another place between dark and bright images, and alone.
   absl::Status CheckBatchDependence() {
     if (!validation_.deterministic()) return absl::OkStatus();
     const size_t size = shape_.size();
@@ -357,13 +358,14 @@ class Loaded final : public TorchClassifier {
     std::vector<float> together(RowSize(probe_rows_)), moved(together.size());
     ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), probe_rows_, together.data()));
     double difference = 0;
-    const auto compare = [&](const float* a, const float* b) {
+    bool dependent = false;
+    const auto compare = [&](const float* a, const float* b, double tolerance) {
       for (int k = 0; k < num_classes_; ++k) {
-        if (std::isfinite(a[k]) != std::isfinite(b[k])) {
-          difference = std::numeric_limits<double>::infinity();
-        } else if (std::isfinite(a[k])) {
-          difference = std::max(difference, std::abs(double{a[k]} - b[k]));
-        }
+        if (!std::isfinite(a[k]) && !std::isfinite(b[k])) continue;
+        const double moved_by = std::abs(double{a[k]} - b[k]);
+        difference = std::max(difference, moved_by);
+        // True for a NaN, too.
+        dependent = dependent || !(moved_by <= tolerance * Scale(together));
       }
     };
     for (int row = 0; row < kProbeBatch; ++row) {
@@ -373,18 +375,18 @@ class Loaded final : public TorchClassifier {
       std::vector<float> others(images.size());
       for (int other = 0; other < probe_rows_; ++other) {
         std::fill_n(&others[static_cast<size_t>(other) * size], size,
-                    static_cast<float>(other % 2));
+                    other % 2 == 0 ? 0.25F : 0.75F);
       }
       std::copy_n(image, size, &others[static_cast<size_t>(place) * size]);
       ASSAY_RETURN_IF_ERROR(ForwardRows(others.data(), probe_rows_, moved.data()));
-      compare(logits, &moved[RowSize(place)]);
+      compare(logits, &moved[RowSize(place)], kBatchTolerance);
       if (fixed_batch_ != 0) continue;
       const absl::Status alone = ForwardRows(image, 1, moved.data());
       // It need not take single images: it is not run on them.
-      if (alone.ok()) compare(logits, moved.data());
+      if (alone.ok()) compare(logits, moved.data(), kAloneTolerance);
     }
     validation_.set_batch_max_difference(difference);
-    validation_.set_batch_dependent(difference > kBatchTolerance * Scale(together));
+    validation_.set_batch_dependent(dependent);
     if (validation_.batch_dependent()) {
       Warn(absl::StrCat(
           "its logits for an image move by up to ", absl::StrFormat("%.3g", difference),
