@@ -190,19 +190,21 @@ void AddTargeted(const v1::ConditionReport& condition, Document& document) {
                          : EasiestTargets(condition, targeted));
 }
 
-// Checks that did not pass, failures first, and how many did.
-void AddChecks(const v1::AttackReport& attack, Document& document) {
-  if (attack.checks_size() == 0) return;
-  const auto with = [&](v1::Check::Verdict verdict) {
-    std::vector<const v1::Check*> found;
-    for (const v1::Check& check : attack.checks()) {
-      if (check.verdict() == verdict) found.push_back(&check);
-    }
-    return found;
-  };
+using CheckList = google::protobuf::RepeatedPtrField<v1::Check>;
+
+std::vector<const v1::Check*> With(v1::Check::Verdict verdict, const CheckList& checks) {
+  std::vector<const v1::Check*> found;
+  for (const v1::Check& check : checks) {
+    if (check.verdict() == verdict) found.push_back(&check);
+  }
+  return found;
+}
+
+// Checks that did not pass, failures first.
+void AddFindings(const CheckList& checks, Document& document) {
   const auto show = [&](v1::Check::Verdict verdict, const std::string& word, Tone tone) {
     Lines lines{{}, tone};
-    for (const v1::Check* check : with(verdict)) {
+    for (const v1::Check* check : With(verdict, checks)) {
       std::string limit;
       if (check->has_threshold()) {
         limit = absl::StrCat(" (", Significant(check->value()), ", should be ",
@@ -215,11 +217,17 @@ void AddChecks(const v1::AttackReport& attack, Document& document) {
   };
   show(v1::Check::FAILED, "FAILED", Tone::kBad);
   show(v1::Check::WARNING, "warning", Tone::kNotice);
-  std::string summary = absl::StrCat("checks: ", with(v1::Check::PASSED).size(), " passed");
+}
+
+// What the checks of an attack found, and how many of them passed.
+void AddAttackChecks(const CheckList& checks, Document& document) {
+  if (checks.empty()) return;
+  AddFindings(checks, document);
+  std::string summary = absl::StrCat("checks: ", With(v1::Check::PASSED, checks).size(), " passed");
   for (const auto& [verdict, word] : {std::pair{v1::Check::FAILED, " failed"},
                                       {v1::Check::WARNING, " to look at"},
                                       {v1::Check::NOT_APPLICABLE, " not applicable"}}) {
-    const size_t count = with(verdict).size();
+    const size_t count = With(verdict, checks).size();
     if (count > 0) absl::StrAppend(&summary, ", ", count, word);
   }
   document.push_back(Lines{{summary + " (docs/checks.md)"}});
@@ -259,7 +267,7 @@ void AddAttack(const v1::ConditionReport& condition, Document& document) {
         "survive rounding to 8 bits: ", PercentWithInterval(attack.survives_rounding()), " %"));
   }
   document.push_back(lines);
-  AddChecks(attack, document);
+  AddAttackChecks(attack.checks(), document);
   if (attack.zero_gradients() + attack.nonfinite_gradients() + attack.unconfirmed_candidates() >
       0) {
     document.push_back(
@@ -496,6 +504,7 @@ void AddCondition(const v1::ConditionReport& condition, Document& document) {
                                          Counted(condition.ties(), "sample")));
   }
   if (!notices.lines.empty()) document.push_back(notices);
+  AddFindings(condition.checks(), document);
   if (condition.classes_size() > 0) document.push_back(Classes(condition));
   document.push_back(DisparityLines(condition));
   if (condition.has_attack()) AddAttack(condition, document);

@@ -9,6 +9,8 @@
 #include "absl/strings/str_format.h"
 #include "common/condition.h"
 #include "common/rational.h"
+#include "server/report/checks.h"
+#include "server/report/condition_checks.h"
 
 namespace assay::report {
 namespace {
@@ -44,16 +46,6 @@ constexpr double kMaxBreakPointAngle = 0.5;
 constexpr double kMaxIncreasingLoss = 0.2;
 constexpr double kMaxNotTransferred = 0.5;
 
-std::string Percent(double share) { return absl::StrFormat("%.3g %%", 100 * share); }
-
-std::string Of(int64_t count, int64_t all, const std::string& what) {
-  return absl::StrCat(count, " of ", all, " ", what, all == 1 ? "" : "s");
-}
-
-double Share(int64_t count, int64_t all) {
-  return static_cast<double>(count) / static_cast<double>(all);
-}
-
 const std::string* Parameter(const v1::Condition& condition, const std::string& name) {
   const auto found = condition.parameters().find(name);
   return found == condition.parameters().end() ? nullptr : &found->second;
@@ -83,52 +75,6 @@ std::string NoGradients(const v1::Condition& condition, const v1::AttackReport& 
   if (!OtherModels(condition).empty()) return "the gradients are those of other models";
   return attack.backwards() == 0 ? "this attack uses no gradient" : "";
 }
-
-// What a value may be: at most `threshold` (or at least), and when it is not just a warning.
-struct Limit {
-  double threshold = 0;
-  // Beyond: FAILED. Without: a warning is the worst.
-  std::optional<double> fails = std::nullopt;
-  bool at_least = false;
-};
-
-class Checks {
- public:
-  explicit Checks(v1::AttackReport* attack) : attack_(attack) {}
-
-  v1::Check& Add(const char* name, v1::Check::Verdict verdict, const std::string& message) {
-    v1::Check& check = *attack_->add_checks();
-    check.set_name(name);
-    check.set_verdict(verdict);
-    check.set_message(message);
-    return check;
-  }
-
-  void NotApplicable(const char* name, const std::string& why) {
-    Add(name, v1::Check::NOT_APPLICABLE, why);
-  }
-
-  // `seen` says what was seen, `todo` what to do where that is beyond the limit.
-  void Judge(const char* name, double value, const Limit& limit, const std::string& seen,
-             const std::string& todo) {
-    const auto beyond = [&](double bound) {
-      return limit.at_least ? value < bound : value > bound;
-    };
-    v1::Check::Verdict verdict = v1::Check::PASSED;
-    if (beyond(limit.threshold)) {
-      verdict =
-          limit.fails.has_value() && beyond(*limit.fails) ? v1::Check::FAILED : v1::Check::WARNING;
-    }
-    v1::Check& check =
-        Add(name, verdict, verdict == v1::Check::PASSED ? seen : absl::StrCat(seen, "; ", todo));
-    check.set_value(value);
-    check.set_threshold(limit.threshold);
-    check.set_at_least(limit.at_least);
-  }
-
- private:
-  v1::AttackReport* const attack_;
-};
 
 // --- the model
 
@@ -212,33 +158,6 @@ void CheckClassCount(const v1::Condition& condition, int num_classes,
 }
 
 // --- the numbers
-
-void CheckCleanAccuracy(int num_classes, const v1::ConditionReport& report, Checks& checks) {
-  const v1::Rate& clean = report.attack().clean_accuracy();
-  if (!clean.has_value()) {
-    checks.NotApplicable(kBetterThanGuessing, clean.undefined_reason());
-    return;
-  }
-  // The best that can be had without looking at the image.
-  double guessing = 1.0 / num_classes;
-  for (const v1::ClassReport& c : report.classes()) {
-    guessing = std::max(guessing, Share(c.samples(), report.samples()));
-  }
-  if (guessing == 1) {
-    checks.NotApplicable(kBetterThanGuessing, "all samples are of one class");
-    return;
-  }
-  const bool no_better = clean.value() <= guessing;
-  Limit limit;
-  limit.threshold = guessing;
-  limit.at_least = true;
-  // The lower end of an interval around a value that is no better is beyond any limit.
-  if (no_better) limit.fails = guessing;
-  checks.Judge(kBetterThanGuessing, clean.lower(), limit,
-               absl::StrCat("clean accuracy ", Percent(clean.value()), ", guessing gives ",
-                            Percent(guessing)),
-               no_better ? "check labels, classes and the scale of pixels" : "use more samples");
-}
 
 void CheckGradients(const ResolvedCondition& resolved, const std::string& no_gradients,
                     bool minimum_norm, const v1::ConditionReport& report, Checks& checks) {
@@ -507,11 +426,12 @@ const std::vector<std::string>& CheckNames() {
 void FillChecks(const v1::Condition& condition, const ResolvedCondition& resolved,
                 const v1::ModelValidation* model, v1::ConditionReport* report) {
   v1::AttackReport& attack = *report->mutable_attack();
-  Checks checks(&attack);
+  Checks checks(attack.mutable_checks());
   const std::string no_gradients = NoGradients(condition, attack);
   CheckModel(condition, model, no_gradients, checks);
   CheckClassCount(condition, resolved.num_classes, attack, checks);
-  CheckCleanAccuracy(resolved.num_classes, *report, checks);
+  CheckCleanAccuracy(resolved.num_classes, *report, attack.clean_accuracy(),
+                     "check labels, classes and the scale of pixels", checks);
   CheckGradients(resolved, no_gradients, IsMinimumNorm(condition), *report, checks);
   CheckSamples(resolved, *report, checks);
   CheckExamples(condition, attack, checks);
@@ -526,7 +446,7 @@ void FillComparisons(const std::vector<const ConditionOutcomes*>& conditions, v1
     if (entry->has_attack()) attacks.push_back(Compare(*conditions[i], entry));
   }
   for (const Compared& own : attacks) {
-    Checks checks(own.report->mutable_attack());
+    Checks checks(own.report->mutable_attack()->mutable_checks());
     CompareWithBlackBoxes(attacks, own, checks);
     CompareTransfer(attacks, own, checks);
   }

@@ -1,6 +1,7 @@
 // Every check from outcomes made by hand: passing, and failing for its own reason.
 #include "server/report/attack_checks.h"
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "common/condition.h"
 #include "gmock/gmock.h"
+#include "server/report/condition_checks.h"
 #include "tests/server/report/outcomes.h"
 
 namespace assay::report {
@@ -409,7 +411,12 @@ TEST(ChecksPage, ExplainsEveryCheckInTheOrderOfTheReport) {
     line.remove_prefix(5);
     sections.emplace_back(line.substr(0, line.find('`')));
   }
-  EXPECT_EQ(sections, CheckNames());
+  // The two of the same name are one section.
+  std::vector<std::string> names = ConditionCheckNames();
+  for (const std::string& name : CheckNames()) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  EXPECT_EQ(sections, names);
 }
 
 }  // namespace

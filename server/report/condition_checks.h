@@ -1,0 +1,31 @@
+// Whether the numbers of a condition are about the model at all: signs that the data or the export
+// of the model went wrong, for conditions of every family. docs/checks.md explains them; what is
+// about attacks alone is in attack_checks.h.
+#ifndef ASSAY_SERVER_REPORT_CONDITION_CHECKS_H_
+#define ASSAY_SERVER_REPORT_CONDITION_CHECKS_H_
+
+#include <string>
+#include <vector>
+
+#include "assay/v1/models.pb.h"
+#include "assay/v1/reports.pb.h"
+#include "server/report/checks.h"
+
+namespace assay::report {
+
+// In the order of the report.
+const std::vector<std::string>& ConditionCheckNames();
+
+// Needs the class-wise part of `report`, at whose level class-order is tested; `model` is nullptr
+// where no engine has validated the model.
+void FillConditionChecks(const v1::ModelValidation* model, int num_classes, double confidence_level,
+                         v1::ConditionReport* report);
+
+// The check better-than-guessing of `clean`, the accuracy on the images of `report` as they are;
+// `causes` is what to look at where it is no better.
+void CheckCleanAccuracy(int num_classes, const v1::ConditionReport& report, const v1::Rate& clean,
+                        const std::string& causes, Checks& checks);
+
+}  // namespace assay::report
+
+#endif  // ASSAY_SERVER_REPORT_CONDITION_CHECKS_H_
