@@ -1,7 +1,6 @@
 #include "client/data/byte_source.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,15 @@
 #include "common/errors.h"
 
 namespace assay::client {
+namespace {
+
+const char* KindOf(mode_t mode) {
+  if (S_ISFIFO(mode)) return "pipe (FIFO)";
+  if (S_ISSOCK(mode)) return "socket";
+  return "device";
+}
+
+}  // namespace
 
 struct ByteSource::Descriptor {
   explicit Descriptor(int number) : fd(number) {}
@@ -34,26 +42,37 @@ ByteSource::ByteSource(std::shared_ptr<const Descriptor> descriptor, int64_t beg
                        std::string name)
     : descriptor_(std::move(descriptor)), begin_(begin), size_(size), name_(std::move(name)) {}
 
-absl::StatusOr<ByteSource> ByteSource::Open(const std::string& path) {
-  // O_NONBLOCK: opening a FIFO must not hang.
+absl::StatusOr<int> OpenRegularFile(const std::string& path, struct stat* info) {
+  const auto check = [&]() -> absl::Status {
+    if (S_ISREG(info->st_mode)) return absl::OkStatus();
+    if (S_ISDIR(info->st_mode)) {
+      return Unreadable(path, "is a directory where a file is needed; name the file in it");
+    }
+    return Unreadable(path, absl::StrCat("is not a regular file but a ", KindOf(info->st_mode),
+                                         "; save the data to a file first"));
+  };
+  // Before it is opened: opening a device can do things, and a socket cannot be opened at all.
+  if (stat(path.c_str(), info) == 0) ASSAY_RETURN_IF_ERROR(check());
+  // O_NONBLOCK: opening a FIFO that appeared meanwhile must not hang.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     const int error = errno;
     return Unreadable(path, absl::StrCat("cannot be opened (", ErrnoText(error), "); check ",
                                          error == EACCES ? "its permissions" : "the path"));
   }
-  const auto descriptor = std::make_shared<const Descriptor>(fd);
+  const absl::Status status =
+      fstat(fd, info) == 0
+          ? check()
+          : Unreadable(path, absl::StrCat("cannot be examined: ", ErrnoText(errno)));
+  if (status.ok()) return fd;
+  close(fd);
+  return status;
+}
+
+absl::StatusOr<ByteSource> ByteSource::Open(const std::string& path) {
   struct stat info;
-  if (fstat(fd, &info) != 0) {
-    return Unreadable(path, absl::StrCat("cannot be examined: ", ErrnoText(errno)));
-  }
-  if (S_ISDIR(info.st_mode)) {
-    return Unreadable(path, "is a directory where a file is needed; name the file in it");
-  }
-  if (!S_ISREG(info.st_mode)) {
-    return Unreadable(path, "is not a regular file; save the data to a file first");
-  }
-  return ByteSource(descriptor, 0, info.st_size, path);
+  ASSAY_ASSIGN_OR_RETURN(const int fd, OpenRegularFile(path, &info));
+  return ByteSource(std::make_shared<const Descriptor>(fd), 0, info.st_size, path);
 }
 
 ByteSource ByteSource::Adopt(int descriptor, int64_t size, std::string name) {

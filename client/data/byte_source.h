@@ -7,6 +7,8 @@
 #ifndef ASSAY_CLIENT_DATA_BYTE_SOURCE_H_
 #define ASSAY_CLIENT_DATA_BYTE_SOURCE_H_
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,6 +23,10 @@ namespace assay::client {
 absl::Status Unreadable(absl::string_view name, absl::string_view text);
 // The text of an errno value.
 std::string ErrnoText(int error);
+
+// A descriptor of a file for reading, and what fstat says of it. kUnreadableInput, at once and
+// without opening it, for whatever is no regular file: a FIFO would make us wait for its writer.
+absl::StatusOr<int> OpenRegularFile(const std::string& path, struct stat* info);
 
 class ByteSource {
  public:

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/data/byte_source.h"
+#include "client/data/class_names.h"
 #include "common/errors.h"
 
 namespace assay::client {
@@ -102,7 +103,8 @@ absl::StatusOr<CifarKind> CifarKindOfSize(const std::string& path, int64_t size)
   return ten ? CifarKind::kCifar10 : CifarKind::kCifar100;
 }
 
-absl::StatusOr<std::unique_ptr<ReaderBase>> OpenCifar(const std::string& path, CifarKind kind) {
+absl::StatusOr<std::unique_ptr<ReaderBase>> OpenCifar(const std::string& path, CifarKind kind,
+                                                      const OpenOptions& options) {
   ASSAY_ASSIGN_OR_RETURN(ByteSource source, ByteSource::Open(path));
   const int64_t record_bytes = RecordBytes(kind);
   if (source.size() == 0) return Unreadable(path, "is empty");
@@ -115,6 +117,16 @@ absl::StatusOr<std::unique_ptr<ReaderBase>> OpenCifar(const std::string& path, C
   DatasetInfo info;
   ASSAY_ASSIGN_OR_RETURN(info.shape, CheckedShape(path, 3, kSide, kSide, v1::UINT8));
   info.class_names = ClassNames(kind);
+  if (!options.classes_path.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(auto names, ReadClassNames(options.classes_path));
+    if (names.size() != info.class_names.size()) {
+      return Unreadable(
+          options.classes_path,
+          absl::StrCat("has ", names.size(), " class names, but ", Name(kind), " has ",
+                       info.class_names.size(), " classes; leave it out: the names are known"));
+    }
+    info.class_names = std::move(names);
+  }
   info.size = source.size() / record_bytes;
   return std::make_unique<CifarReader>(std::move(info), std::move(source), kind);
 }

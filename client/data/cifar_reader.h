@@ -15,7 +15,8 @@ namespace assay::client {
 enum class CifarKind { kCifar10, kCifar100 };
 
 // Of CIFAR-100 the fine labels are used.
-absl::StatusOr<std::unique_ptr<ReaderBase>> OpenCifar(const std::string& path, CifarKind kind);
+absl::StatusOr<std::unique_ptr<ReaderBase>> OpenCifar(const std::string& path, CifarKind kind,
+                                                      const OpenOptions& options);
 
 // Which of the two a file of `size` bytes is. kUnreadableInput when it can be neither or either.
 absl::StatusOr<CifarKind> CifarKindOfSize(const std::string& path, int64_t size);

@@ -8,27 +8,13 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "client/data/byte_source.h"
+#include "client/data/text_file.h"
 #include "common/errors.h"
-#include "nlohmann/json.hpp"
 
 namespace assay::client {
-namespace {
 
-// Far above the names of any data set, far below what would hurt.
-constexpr int64_t kMaxBytes = 16 << 20;
-
-}  // namespace
-
-absl::StatusOr<std::vector<std::string>> FindClassNames(const std::string& images_path,
-                                                        const std::vector<int32_t>& labels) {
-  const std::string path =
-      (std::filesystem::path(images_path).parent_path() / "classes.txt").string();
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return std::vector<std::string>();
-  ASSAY_ASSIGN_OR_RETURN(const ByteSource source, ByteSource::Open(path));
-  if (source.size() > kMaxBytes) return Unreadable(path, "is too large for a list of class names");
-  ASSAY_ASSIGN_OR_RETURN(const std::string text, source.ReadAt(0, source.size()));
-  if (!IsUtf8(text)) return Unreadable(path, "is not UTF-8 text; save it as UTF-8");
+absl::StatusOr<std::vector<std::string>> ReadClassNames(const std::string& path) {
+  ASSAY_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
   std::vector<std::string> names;
   for (absl::string_view line : absl::StrSplit(absl::StripTrailingAsciiWhitespace(text), '\n')) {
     names.emplace_back(absl::StripAsciiWhitespace(line));
@@ -38,6 +24,22 @@ absl::StatusOr<std::vector<std::string>> FindClassNames(const std::string& image
                                            "label 0"));
     }
   }
+  return names;
+}
+
+absl::StatusOr<std::vector<std::string>> FindClassNames(const std::string& images_path,
+                                                        const std::string& classes_path,
+                                                        const std::vector<int32_t>& labels) {
+  std::string path = classes_path;
+  if (path.empty()) {
+    path = (std::filesystem::path(images_path).parent_path() / kClassesFile).string();
+    std::error_code error;
+    // A link to nothing is there, too: then somebody wanted names.
+    if (!std::filesystem::exists(std::filesystem::symlink_status(path, error))) {
+      return std::vector<std::string>();
+    }
+  }
+  ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> names, ReadClassNames(path));
   for (size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] >= static_cast<int64_t>(names.size())) {
       return Unreadable(
@@ -46,12 +48,6 @@ absl::StatusOr<std::vector<std::string>> FindClassNames(const std::string& image
     }
   }
   return names;
-}
-
-bool IsUtf8(const std::string& text) {
-  using Json = nlohmann::json;
-  const std::string kept = Json(text).dump(-1, ' ', false, Json::error_handler_t::ignore);
-  return Json::parse(kept).get<std::string>() == text;
 }
 
 }  // namespace assay::client

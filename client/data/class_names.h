@@ -1,5 +1,4 @@
-// Names of classes for formats that have none of their own: a text file "classes.txt" beside the
-// images, one name a line, the first for label 0.
+// Names of classes in a text file, one name a line, the first for label 0.
 #ifndef ASSAY_CLIENT_DATA_CLASS_NAMES_H_
 #define ASSAY_CLIENT_DATA_CLASS_NAMES_H_
 
@@ -11,13 +10,18 @@
 
 namespace assay::client {
 
-// The names in classes.txt beside `images_path`; none without such a file. kUnreadableInput when
-// the file is not text of one name a line, or when a label has no name in it.
-absl::StatusOr<std::vector<std::string>> FindClassNames(const std::string& images_path,
-                                                        const std::vector<int32_t>& labels);
+// What such a file is called where nobody says otherwise.
+inline constexpr char kClassesFile[] = "classes.txt";
 
-// Class names travel in protobuf strings.
-bool IsUtf8(const std::string& text);
+// kUnreadableInput when the file is not UTF-8 text of one name a line.
+absl::StatusOr<std::vector<std::string>> ReadClassNames(const std::string& path);
+
+// For formats without names of their own: those of `classes_path`, if it is given, otherwise of
+// classes.txt beside `images_path`; none without such a file. kUnreadableInput also when a label
+// has no name.
+absl::StatusOr<std::vector<std::string>> FindClassNames(const std::string& images_path,
+                                                        const std::string& classes_path,
+                                                        const std::vector<int32_t>& labels);
 
 }  // namespace assay::client
 

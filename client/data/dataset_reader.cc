@@ -26,7 +26,7 @@ namespace assay::client {
 namespace {
 
 using OpenFunction = std::function<absl::StatusOr<std::unique_ptr<ReaderBase>>(
-    const std::string& path, const std::string& labels_path)>;
+    const std::string& path, const OpenOptions& options)>;
 
 struct Format {
   std::string name;
@@ -38,18 +38,17 @@ struct Format {
 const std::vector<Format>& Formats() {
   static const auto* const formats = new std::vector<Format>{
       {"cifar10", false,
-       [](const std::string& path, const std::string&) {
-         return OpenCifar(path, CifarKind::kCifar10);
+       [](const std::string& path, const OpenOptions& options) {
+         return OpenCifar(path, CifarKind::kCifar10, options);
        }},
       {"cifar100", false,
-       [](const std::string& path, const std::string&) {
-         return OpenCifar(path, CifarKind::kCifar100);
+       [](const std::string& path, const OpenOptions& options) {
+         return OpenCifar(path, CifarKind::kCifar100, options);
        }},
       {"idx", true, OpenIdx},
       {"npy", true, OpenNpyOrBlock},
       {"npz", true, OpenNpz},
-      {"folder", false,
-       [](const std::string& path, const std::string&) { return OpenFolder(path); }},
+      {"folder", false, OpenFolder},
   };
   return *formats;
 }
@@ -135,6 +134,12 @@ class JoinedReader final : public ReaderBase {
   }
 
  private:
+  void AddNotes(std::vector<std::string>* notes) const override {
+    for (const auto& part : parts_) {
+      for (std::string& note : part->Notes()) notes->push_back(std::move(note));
+    }
+  }
+
   const std::vector<std::unique_ptr<ReaderBase>> parts_;
 };
 
@@ -165,9 +170,9 @@ absl::StatusOr<std::unique_ptr<DatasetReader>> OpenDataset(const OpenOptions& op
   std::vector<std::unique_ptr<ReaderBase>> parts;
   DatasetInfo info;
   for (const std::string& path : options.paths) {
-    ASSAY_ASSIGN_OR_RETURN(auto part, format->open(path, options.labels_path));
+    ASSAY_ASSIGN_OR_RETURN(auto part, format->open(path, options));
     if (parts.empty()) {
-      info = {part->shape(), part->pixel_type(), part->class_names(), 0};
+      info = {part->shape(), part->pixel_type(), part->class_names(), 0, {}};
     } else if (Describe(*part) != Describe(*parts[0])) {
       return Unreadable(path, absl::StrCat("holds images of ", Describe(*part), ", but ",
                                            options.paths[0], " holds ", Describe(*parts[0]),

@@ -52,7 +52,7 @@ absl::StatusOr<std::string> FindIdxLabels(const std::string& images) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ReaderBase>> OpenIdx(const std::string& path,
-                                                    const std::string& labels_path) {
+                                                    const OpenOptions& options) {
   ASSAY_ASSIGN_OR_RETURN(const ByteSource source, ByteSource::Open(path));
   ASSAY_ASSIGN_OR_RETURN(IdxArray images, OpenIdxArray(source));
   if (images.shape.size() != 3) {
@@ -66,12 +66,12 @@ absl::StatusOr<std::unique_ptr<ReaderBase>> OpenIdx(const std::string& path,
   ASSAY_ASSIGN_OR_RETURN(info.shape,
                          CheckedShape(path, 1, images.shape[1], images.shape[2], v1::UINT8));
   info.size = images.shape[0];
-  std::string labels_file = labels_path;
+  std::string labels_file = options.labels_path;
   if (labels_file.empty()) {
     ASSAY_ASSIGN_OR_RETURN(labels_file, FindIdxLabels(path));
   }
   ASSAY_ASSIGN_OR_RETURN(std::vector<int32_t> labels, LoadLabels(labels_file, info.size));
-  ASSAY_ASSIGN_OR_RETURN(info.class_names, FindClassNames(path, labels));
+  ASSAY_ASSIGN_OR_RETURN(info.class_names, FindClassNames(path, options.classes_path, labels));
   return std::make_unique<IdxReader>(std::move(info), std::move(images), std::move(labels));
 }
 

@@ -14,7 +14,7 @@ namespace assay::client {
 // "X-labels-idx1-ubyte", either of them with or without ".gz". Class names come from
 // classes.txt there (class_names.h).
 absl::StatusOr<std::unique_ptr<ReaderBase>> OpenIdx(const std::string& path,
-                                                    const std::string& labels_path);
+                                                    const OpenOptions& options);
 
 }  // namespace assay::client
 

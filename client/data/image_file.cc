@@ -1,5 +1,7 @@
 #include "client/data/image_file.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <csetjmp>
 #include <cstdio>
@@ -171,9 +173,13 @@ struct OpenImage {
 
 absl::StatusOr<OpenImage> Open(const std::string& path) {
   OpenImage image;
-  image.file.reset(std::fopen(path.c_str(), "rbe"));
+  struct stat info;
+  ASSAY_ASSIGN_OR_RETURN(const int descriptor, OpenRegularFile(path, &info));
+  image.file.reset(fdopen(descriptor, "rb"));
   if (image.file == nullptr) {
-    return Unreadable(path, absl::StrCat("cannot be opened: ", ErrnoText(errno)));
+    const int error = errno;
+    close(descriptor);
+    return Unreadable(path, absl::StrCat("cannot be opened: ", ErrnoText(error)));
   }
   unsigned char magic[kMagicBytes] = {};
   const size_t got = std::fread(magic, 1, kMagicBytes, image.file.get());

@@ -62,6 +62,15 @@ absl::StatusOr<std::vector<int32_t>> LoadIdxLabels(const ByteSource& source, int
 absl::StatusOr<std::vector<int32_t>> LoadNpyLabels(ByteSource source, int64_t images) {
   ASSAY_ASSIGN_OR_RETURN(const NpyArray array, OpenNpyArray(std::move(source)));
   const std::string& name = array.source.name();
+  if (array.kind == 'U' || array.kind == 'S' || array.kind == 'O') {
+    return Unreadable(
+        name, absl::StrCat("holds labels that are ", array.kind == 'O' ? "Python objects" : "text",
+                           " (elements of type '", array.dtype,
+                           "'), but labels are the numbers of the model's logits; save those: "
+                           "names, labels = numpy.unique(array, return_inverse=True) numbers the "
+                           "classes in sorted order; if the model has them in this order, write "
+                           "the names into classes.txt, one a line"));
+  }
   // Keras keeps its labels as (n, 1).
   const bool column = array.shape.size() == 2 && array.shape[1] == 1;
   if (array.shape.size() != 1 && !column) {
@@ -73,8 +82,8 @@ absl::StatusOr<std::vector<int32_t>> LoadNpyLabels(ByteSource source, int64_t im
   if ((array.kind != 'i' && array.kind != 'u') ||
       (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8)) {
     return Unreadable(name, absl::StrCat("holds elements of type '", array.dtype,
-                                         "', but labels are integers; save "
-                                         "array.astype('int64')"));
+                                         "', but labels are integers; if they are whole numbers, "
+                                         "save array.astype('int64')"));
   }
   ASSAY_RETURN_IF_ERROR(CheckCount(name, array.shape[0], images));
   std::vector<int32_t> labels;
@@ -131,7 +140,7 @@ absl::StatusOr<std::string> FindLabelFile(const std::string& images_path,
                                           const std::vector<std::string>& candidates) {
   for (const std::string& candidate : candidates) {
     std::error_code error;
-    if (std::filesystem::is_regular_file(candidate, error)) return candidate;
+    if (std::filesystem::exists(candidate, error)) return candidate;
   }
   return Unreadable(images_path,
                     absl::StrCat("no labels beside it (tried ", absl::StrJoin(candidates, ", "),

@@ -113,8 +113,10 @@ std::optional<Header> ParseHeader(absl::string_view text) {
 
 // Splits "<f4"; false for anything that is not a byte order, a letter and a size.
 bool ParseDtype(NpyArray* array) {
+  constexpr size_t kMostDigits = 9;
   const std::string& text = array->dtype;
-  if (text.size() < 3 || text.size() > 5 || !absl::StrContains("<>|=", text.substr(0, 1)) ||
+  if (text.size() < 3 || text.size() > 2 + kMostDigits ||
+      !absl::StrContains("<>|=", text.substr(0, 1)) ||
       !absl::ascii_isalpha(static_cast<unsigned char>(text[1]))) {
     return false;
   }
@@ -124,6 +126,12 @@ bool ParseDtype(NpyArray* array) {
   for (const char digit : text.substr(2)) {
     if (!absl::ascii_isdigit(static_cast<unsigned char>(digit))) return false;
     array->item_bytes = array->item_bytes * 10 + (digit - '0');
+  }
+  // Text: the number is that of the characters, which have four bytes each.
+  constexpr int kMaxCharacters = 100'000'000;
+  if (array->kind == 'U') {
+    if (array->item_bytes > kMaxCharacters) return false;
+    array->item_bytes *= 4;
   }
   return array->item_bytes > 0;
 }
@@ -178,6 +186,11 @@ absl::StatusOr<NpyArray> OpenNpyArray(ByteSource source) {
   array.dtype = *std::move(header->dtype);
   array.shape = *std::move(header->shape);
   array.data_offset = header_offset + header_size;
+  // A pickle follows, whose size is not known.
+  if (array.dtype == kNpyObjects) {
+    array.kind = 'O';
+    return array;
+  }
   if (!ParseDtype(&array)) {
     return Unreadable(name, absl::StrCat("holds elements of type '", array.dtype,
                                          "', which are not numbers; save integers or floats"));

@@ -17,14 +17,16 @@ namespace assay::client {
 inline constexpr char kNpyMagic[] = "\x93NUMPY";
 // As in numpy.
 inline constexpr size_t kMaxNpyDimensions = 32;
+// The type of arrays of Python objects, which are not read: that could run code.
+inline constexpr char kNpyObjects[] = "|O";
 
-// An array in C order whose bytes are all there.
+// An array in C order whose bytes are all there, unless it is one of Python objects.
 struct NpyArray {
   explicit NpyArray(ByteSource file) : source(std::move(file)) {}
 
   // Of the whole file.
   ByteSource source;
-  // "|u1", "<f4" and so on, and its parts.
+  // "|u1", "<f4" and so on, and its parts: text is of kind 'U' or 'S', objects are of kind 'O'.
   std::string dtype;
   char kind = 0;
   int item_bytes = 0;

@@ -9,6 +9,7 @@
 
 #include "absl/base/casts.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "client/data/byte_source.h"
 #include "client/data/class_names.h"
 #include "client/data/labels.h"
@@ -21,6 +22,9 @@ namespace {
 
 // Bytes of a file converted at a time, unless one image is larger.
 constexpr int64_t kBlockBytes = 1 << 20;
+
+// What rounding leaves outside of [0, 1]: a resize, say, gives 1.0000001.
+constexpr double kTolerance = 1e-6;
 
 struct ImageLayout {
   int64_t channels = 1;
@@ -82,7 +86,17 @@ class NpyReader final : public ReaderBase {
   }
 
  private:
-  absl::Status ConvertImage(int64_t sample, const char* in, char* out) const {
+  void AddNotes(std::vector<std::string>* notes) const override {
+    if (clipped_ == 0) return;
+    notes->push_back(absl::StrCat(images_.source.name(), ": ", clipped_,
+                                  clipped_ == 1
+                                      ? " pixel value was outside of [0, 1] by at most 1e-6, as "
+                                        "rounding leaves it, and was clipped"
+                                      : " pixel values were outside of [0, 1] by at most 1e-6, as "
+                                        "rounding leaves them, and were clipped"));
+  }
+
+  absl::Status ConvertImage(int64_t sample, const char* in, char* out) {
     if (images_.kind == 'u') return Convert<uint8_t>(sample, in, out, LoadByte);
     if (images_.item_bytes == 4) {
       return images_.big_endian
@@ -95,21 +109,33 @@ class NpyReader final : public ReaderBase {
 
   // One image to (c, h, w) of type Out. `load` is an argument by type, so that it is inlined.
   template <typename Out, typename Load>
-  absl::Status Convert(int64_t sample, const char* in, char* out, Load load) const {
+  absl::Status Convert(int64_t sample, const char* in, char* out, Load load) {
     const int64_t channels = shape().channels(), positions = image_elements() / channels;
     const int64_t position_step = channels_last_ ? channels : 1;
     const int64_t channel_step = channels_last_ ? 1 : positions;
+    int64_t clipped = 0;
     for (int64_t c = 0; c < channels; ++c) {
       for (int64_t p = 0; p < positions; ++p) {
         const auto value = load(in + (c * channel_step + p * position_step) * images_.item_bytes);
+        auto pixel = static_cast<Out>(value);
         if constexpr (sizeof(Out) > 1) {
           // Written so that NaN fails.
-          if (!(value >= 0 && value <= 1)) return OutOfRange(sample, static_cast<double>(value));
+          if (!(value >= 0 && value <= 1)) {
+            if (!(value >= -kTolerance && value <= 1 + kTolerance)) {
+              return OutOfRange(sample, static_cast<double>(value));
+            }
+            pixel = value < 0 ? 0 : 1;
+            ++clipped;
+          }
         }
-        const auto pixel = static_cast<Out>(value);
         std::memcpy(out, &pixel, sizeof(Out));
         out += sizeof(Out);
       }
+    }
+    // Samples are read several times, in order each time.
+    if (sample >= counted_) {
+      counted_ = sample + 1;
+      clipped_ += clipped;
     }
     return absl::OkStatus();
   }
@@ -123,15 +149,44 @@ class NpyReader final : public ReaderBase {
     } else if (value != value) {
       remedy = "find out where it comes from";
     }
-    return Unreadable(images_.source.name(),
-                      absl::StrCat("sample ", sample, " has the pixel value ", value,
-                                   ", but float images are in [0, 1]; ", remedy));
+    return Unreadable(
+        images_.source.name(),
+        absl::StrCat("sample ", sample, " has the pixel value ", absl::StrFormat("%.9g", value),
+                     ", but float images are in [0, 1]; ", remedy));
   }
 
   const NpyArray images_;
   const bool channels_last_;
   const std::vector<int32_t> labels_;
+  // Values clipped in the samples before `counted_`.
+  int64_t counted_ = 0;
+  int64_t clipped_ = 0;
 };
+
+// What keeps the pixels of an array of a type that is not read.
+std::string HowToConvert(const NpyArray& array) {
+  switch (array.kind) {
+    case 'f':
+      return "save array.astype('float32')";
+    case 'b':
+      return "save array.astype('uint8') * 255";
+    case 'u':
+      if (array.item_bytes == 2) {
+        return "of 16-bit images (0 to 65535) save (array / 65535).astype('float32'), of values 0 "
+               "to 255 array.astype('uint8')";
+      }
+      [[fallthrough]];
+    case 'i':
+      if (array.item_bytes == 1) {
+        return "of bytes of 0 to 255 that were stored as signed ones save array.view('uint8'), of "
+               "bytes less 128 (array.astype('int16') + 128).astype('uint8')";
+      }
+      return "of values 0 to 255 save array.astype('uint8'); others divide by their largest "
+             "possible value, as float32";
+    default:
+      return "save the values of the pixels in one of these types";
+  }
+}
 
 // What an array of images says of the dataset.
 struct Images {
@@ -147,8 +202,9 @@ absl::StatusOr<Images> OpenImages(ByteSource source) {
   const bool floats = array.kind == 'f' && (array.item_bytes == 4 || array.item_bytes == 8);
   if (!bytes && !floats) {
     return Unreadable(name, absl::StrCat("holds elements of type '", array.dtype,
-                                         "', but images are uint8, float32 or float64; save "
-                                         "array.astype('uint8') or array.astype('float32')"));
+                                         "', but images are uint8 (0 to 255), float32 or float64 "
+                                         "(0 to 1); ",
+                                         HowToConvert(array)));
   }
   const std::optional<ImageLayout> layout = LayoutOf(array.shape);
   if (!layout.has_value()) {
@@ -165,9 +221,11 @@ absl::StatusOr<Images> OpenImages(ByteSource source) {
   return images;
 }
 
-absl::StatusOr<std::unique_ptr<ReaderBase>> MakeReader(const std::string& path, Images images,
+absl::StatusOr<std::unique_ptr<ReaderBase>> MakeReader(const std::string& path,
+                                                       const OpenOptions& options, Images images,
                                                        std::vector<int32_t> labels) {
-  ASSAY_ASSIGN_OR_RETURN(images.info.class_names, FindClassNames(path, labels));
+  ASSAY_ASSIGN_OR_RETURN(images.info.class_names,
+                         FindClassNames(path, options.classes_path, labels));
   return std::make_unique<NpyReader>(std::move(images.info), std::move(images.array),
                                      images.channels_last, std::move(labels));
 }
@@ -175,10 +233,10 @@ absl::StatusOr<std::unique_ptr<ReaderBase>> MakeReader(const std::string& path, 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpy(const std::string& path,
-                                                    const std::string& labels_path) {
+                                                    const OpenOptions& options) {
   ASSAY_ASSIGN_OR_RETURN(ByteSource source, ByteSource::Open(path));
   ASSAY_ASSIGN_OR_RETURN(Images images, OpenImages(std::move(source)));
-  std::string labels_file = labels_path;
+  std::string labels_file = options.labels_path;
   if (labels_file.empty()) {
     const std::filesystem::path file(path), directory = file.parent_path();
     ASSAY_ASSIGN_OR_RETURN(
@@ -188,11 +246,11 @@ absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpy(const std::string& path,
                        (directory / "labels.npy").string(), (directory / "y.npy").string()}));
   }
   ASSAY_ASSIGN_OR_RETURN(std::vector<int32_t> labels, LoadLabels(labels_file, images.info.size));
-  return MakeReader(path, std::move(images), std::move(labels));
+  return MakeReader(path, options, std::move(images), std::move(labels));
 }
 
 absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpz(const std::string& path,
-                                                    const std::string& labels_path) {
+                                                    const OpenOptions& options) {
   const MemberPath parts = SplitMemberPath(path);
   ASSAY_ASSIGN_OR_RETURN(ByteSource file, ByteSource::Open(parts.path));
   ASSAY_ASSIGN_OR_RETURN(const NpzArchive archive, NpzArchive::Open(std::move(file)));
@@ -202,15 +260,16 @@ absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpz(const std::string& path,
   }
   ASSAY_ASSIGN_OR_RETURN(ByteSource member, archive.OpenArray(key));
   ASSAY_ASSIGN_OR_RETURN(Images images, OpenImages(std::move(member)));
-  if (!labels_path.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(std::vector<int32_t> labels, LoadLabels(labels_path, images.info.size));
-    return MakeReader(parts.path, std::move(images), std::move(labels));
+  if (!options.labels_path.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(std::vector<int32_t> labels,
+                           LoadLabels(options.labels_path, images.info.size));
+    return MakeReader(parts.path, options, std::move(images), std::move(labels));
   }
   ASSAY_ASSIGN_OR_RETURN(const std::string labels_key, archive.LabelsKey(key));
   ASSAY_ASSIGN_OR_RETURN(ByteSource labels_member, archive.OpenArray(labels_key));
   ASSAY_ASSIGN_OR_RETURN(std::vector<int32_t> labels,
                          LoadNpyLabels(std::move(labels_member), images.info.size));
-  return MakeReader(parts.path, std::move(images), std::move(labels));
+  return MakeReader(parts.path, options, std::move(images), std::move(labels));
 }
 
 }  // namespace assay::client

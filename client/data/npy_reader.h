@@ -16,12 +16,12 @@ namespace assay::client {
 // Without `labels_path`, labels are looked for in the same directory: NAME_labels.npy, labels.npy,
 // y.npy.
 absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpy(const std::string& path,
-                                                    const std::string& labels_path);
+                                                    const OpenOptions& options);
 
 // "FILE.npz", whose arrays are found by their usual names (npz_archive.h), or "FILE.npz::MEMBER"
 // for other names. Labels come from the same archive unless `labels_path` is given.
 absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpz(const std::string& path,
-                                                    const std::string& labels_path);
+                                                    const OpenOptions& options);
 
 }  // namespace assay::client
 

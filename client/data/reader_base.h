@@ -5,6 +5,7 @@
 #define ASSAY_CLIENT_DATA_READER_BASE_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,8 @@ struct DatasetInfo {
   v1::PixelType pixel_type = v1::UINT8;
   std::vector<std::string> class_names;
   int64_t size = 0;
+  // For Notes().
+  std::vector<std::string> notes;
 };
 
 class ReaderBase : public DatasetReader {
@@ -32,6 +35,8 @@ class ReaderBase : public DatasetReader {
   int64_t size() const final { return info_.size; }
   absl::Status Read(int64_t first, int64_t count, std::vector<int32_t>* labels,
                     std::string* pixels) final;
+  // Also of data that look as if they were made wrongly.
+  std::vector<std::string> Notes() const final;
 
   // Fills `count` labels and images; the range lies inside. Public for readers that are made of
   // readers.
@@ -47,6 +52,19 @@ class ReaderBase : public DatasetReader {
   explicit ReaderBase(DatasetInfo info) : info_(std::move(info)) {}
 
  private:
+  // A reader's own notes on what it read.
+  virtual void AddNotes(std::vector<std::string>* /*notes*/) const {}
+  // Remembers what Notes() needs, of samples read in their order for the first time.
+  void Watch(int64_t first, int64_t count, const int32_t* labels, const char* pixels);
+  void AddLabelNotes(std::vector<std::string>* notes) const;
+
+  // Samples watched, and what they had.
+  int64_t watched_ = 0;
+  bool labels_ascend_ = true;
+  int32_t last_label_ = 0;
+  std::set<int32_t> labels_seen_;
+  float largest_pixel_ = 0;
+
   // Constant after construction.
   const DatasetInfo info_;
 };

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/data/byte_source.h"
+#include "client/data/ignored_names.h"
 #include "client/data/npy_reader.h"
 #include "common/errors.h"
 
@@ -32,13 +33,13 @@ fs::path Folder(const std::string& path) {
   return whole.filename().empty() ? whole.parent_path() : whole;
 }
 
-// What lies in a folder, sorted by name, hidden entries left out; nothing if it cannot be listed.
+// What lies in a folder, sorted by name, without what is ignored; nothing if it cannot be listed.
 std::vector<fs::path> Entries(const fs::path& folder) {
   std::vector<fs::path> entries;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (!absl::StartsWith(entry->path().filename().string(), ".")) entries.push_back(entry->path());
+    if (!IsIgnoredName(entry->path().filename().string())) entries.push_back(entry->path());
   }
   std::sort(entries.begin(), entries.end());
   return entries;
@@ -98,6 +99,10 @@ class BlockReader final : public ReaderBase {
   }
 
  private:
+  void AddNotes(std::vector<std::string>* notes) const override {
+    for (std::string& note : whole_->Notes()) notes->push_back(std::move(note));
+  }
+
   const std::unique_ptr<ReaderBase> whole_;
   const int64_t first_;
 };
@@ -115,9 +120,9 @@ SeverityBlock SplitSeverityBlock(const std::string& path) {
 }
 
 absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpyOrBlock(const std::string& path,
-                                                           const std::string& labels_path) {
+                                                           const OpenOptions& options) {
   const SeverityBlock block = SplitSeverityBlock(path);
-  ASSAY_ASSIGN_OR_RETURN(auto whole, OpenNpy(block.path, labels_path));
+  ASSAY_ASSIGN_OR_RETURN(auto whole, OpenNpy(block.path, options));
   if (block.severity == 0) return whole;
   if (whole->size() % kSeverities != 0) {
     return Unreadable(block.path, absl::StrCat("holds ", whole->size(),
@@ -126,7 +131,7 @@ absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpyOrBlock(const std::string& pa
                                                "severity one after the other"));
   }
   const int64_t size = whole->size() / kSeverities;
-  DatasetInfo info{whole->shape(), whole->pixel_type(), whole->class_names(), size};
+  DatasetInfo info{whole->shape(), whole->pixel_type(), whole->class_names(), size, {}};
   return std::make_unique<BlockReader>(std::move(info), std::move(whole),
                                        (block.severity - 1) * size);
 }

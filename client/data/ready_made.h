@@ -24,7 +24,7 @@ SeverityBlock SplitSeverityBlock(const std::string& path);
 // An NPY file (npy_reader.h), or the part of one that SplitSeverityBlock names: a fifth of its
 // images, and of its labels. kUnreadableInput when the images are no multiple of five.
 absl::StatusOr<std::unique_ptr<ReaderBase>> OpenNpyOrBlock(const std::string& path,
-                                                           const std::string& labels_path);
+                                                           const OpenOptions& options);
 
 // What a dataset made of `path` is called: the file's name without its ending; for a block of a
 // ready-made set the set, the corruption and the severity: "CIFAR-10-C.fog.3".

@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "client/data/ignored_names.h"
 #include "client/data/inflate.h"
 #include "common/errors.h"
 
@@ -159,7 +160,7 @@ absl::Status ZipArchive::ReadDirectory(int64_t offset, int64_t size, uint64_t me
     member.size = static_cast<int64_t>(plain_size);
     member.header_offset = static_cast<int64_t>(header_offset);
     rest.remove_prefix(kDirectoryEntryBytes + name_size + extra_size + comment_size);
-    if (member.name.empty() || member.name.back() == '/') continue;
+    if (member.name.empty() || member.name.back() == '/' || HasIgnoredPart(member.name)) continue;
     if (!names.insert(member.name).second) {
       return Unreadable(name(),
                         absl::StrCat("has two members called ", absl::CHexEscape(member.name),

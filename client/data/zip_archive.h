@@ -22,7 +22,7 @@ class ZipArchive {
   static absl::StatusOr<ZipArchive> Open(ByteSource file);
 
   const std::string& name() const { return file_.name(); }
-  // In the order of the directory; folders are left out.
+  // In the order of the directory. Folders are left out, and what ignored_names.h names.
   std::vector<std::string> MemberNames() const;
   bool Has(const std::string& member) const;
   // The bytes of a member under the name "ARCHIVE::MEMBER". The checksum of a stored member is not

@@ -1,5 +1,11 @@
 #include "client/data/byte_source.h"
 
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -29,6 +35,31 @@ TEST(ByteSource, ReadsOnlyWhatLiesInside) {
     ExpectUnreadable(part->ReadAt(offset, count).status(), {"part", "truncated"});
     ExpectUnreadable(part->Slice(offset, count, "inner").status(), {"inner", "part"});
   }
+}
+
+TEST(ByteSource, OpensRegularFilesOnly) {
+  TempDir dir;
+  const std::string pipe = dir.At("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  ExpectUnreadable(ByteSource::Open(pipe).status(), {pipe, "pipe (FIFO)", "to a file first"});
+  // Of a pipe, /dev/fd/N tells the same.
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  ExpectUnreadable(ByteSource::Open("/dev/fd/" + std::to_string(ends[0])).status(), {"pipe"});
+  close(ends[0]);
+  close(ends[1]);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = dir.At("socket");
+  ASSERT_LT(name.size(), sizeof(address.sun_path));
+  std::copy(name.begin(), name.end(), address.sun_path);
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  ExpectUnreadable(ByteSource::Open(name).status(), {name, "socket"});
+  close(socket);
+  ExpectUnreadable(ByteSource::Open("/dev/null").status(), {"/dev/null", "device"});
+  ExpectUnreadable(ByteSource::Open(dir.path()).status(), {"is a directory"});
+  ExpectUnreadable(ByteSource::Open(dir.At("none")).status(), {"No such file"});
 }
 
 TEST(ByteSource, OutlivesTheFirstCopy) {

@@ -14,7 +14,7 @@ absl::StatusOr<std::vector<std::string>> NamesOf(const std::string& text,
                                                  const std::vector<int32_t>& labels = {0}) {
   TempDir dir;
   dir.Write("classes.txt", text);
-  return FindClassNames(dir.At("images.npy"), labels);
+  return FindClassNames(dir.At("images.npy"), "", labels);
 }
 
 TEST(ClassNames, AreTheLinesOfClassesTxtBesideTheImages) {
@@ -25,7 +25,7 @@ TEST(ClassNames, AreTheLinesOfClassesTxtBesideTheImages) {
 
 TEST(ClassNames, AreNoneWithoutTheFile) {
   TempDir dir;
-  EXPECT_THAT(*FindClassNames(dir.At("images.npy"), {0}), IsEmpty());
+  EXPECT_THAT(*FindClassNames(dir.At("images.npy"), "", {0}), IsEmpty());
 }
 
 TEST(ClassNames, MustNameEveryLabel) {
@@ -38,6 +38,49 @@ TEST(ClassNames, MustBeTextOfOneNameALine) {
   ExpectUnreadable(NamesOf("").status(), {"line 1 is empty"});
   ExpectUnreadable(NamesOf("c\xfft\n").status(), {"UTF-8"});
   ExpectUnreadable(NamesOf(std::string((16 << 20) + 1, 'x')).status(), {"too large"});
+}
+
+TEST(ClassNames, HaveNoByteOrderMark) {
+  EXPECT_THAT(*NamesOf("\xef\xbb\xbf"
+                       "cat\ndog\n"),
+              ElementsAre("cat", "dog"));
+  ExpectUnreadable(NamesOf(std::string("\xff\xfe"
+                                       "c\0a\0t\0",
+                                       8))
+                       .status(),
+                   {"classes.txt", "UTF-16", "save it as UTF-8"});
+  ExpectUnreadable(NamesOf(std::string("\xfe\xff\0c\0a\0t", 8)).status(), {"UTF-16"});
+}
+
+TEST(ClassNames, ComeFromTheFileThatIsNamedWhateverTheFormat) {
+  TempDir dir;
+  dir.Write("classes.txt", "not these\n");
+  const std::string images = Npy("|u1", "(2, 2, 2)", Pattern(8));
+  const std::string labels = Npy("|i1", "(2,)", std::string("\0\1", 2));
+  dir.Write("a_labels.npy", labels);
+  dir.Write("a-labels-idx1-ubyte", Idx({2}, std::string("\0\1", 2)));
+  WritePng(dir.At("folder/dog/1.png"), 2, 2, 1, Pattern(4));
+  WritePng(dir.At("folder/cat/1.png"), 2, 2, 1, Pattern(4));
+  OpenOptions options;
+  options.classes_path = dir.Write("named.txt", "dog\ncat\n");
+  for (const std::string& path :
+       {dir.Write("a.npy", images),
+        dir.Write("a.npz", Zip({{"images.npy", images, false}, {"labels.npy", labels, false}})),
+        dir.Write("a-images-idx3-ubyte", Idx({2, 2, 2}, Pattern(8))), dir.path() + "/folder"}) {
+    options.paths = {path};
+    const auto reader = OpenDataset(options);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    EXPECT_THAT((*reader)->class_names(), ElementsAre("dog", "cat")) << path;
+  }
+  // CIFAR's classes are known; another name for each is fine, fewer are not.
+  options.paths = {dir.Write("batch.bin", std::string("\1", 1) + Pattern(3072))};
+  ExpectUnreadable(OpenDataset(options).status(), {"named.txt", "2 class names", "10 classes"});
+  std::string ten;
+  for (int i = 0; i < 10; ++i) ten += "c" + std::to_string(i) + "\n";
+  options.classes_path = dir.Write("ten.txt", ten);
+  const auto renamed = OpenDataset(options);
+  ASSERT_TRUE(renamed.ok()) << renamed.status();
+  EXPECT_EQ((*renamed)->class_names()[9], "c9");
 }
 
 TEST(ClassNames, AreFoundByTheReadersOfFormatsWithoutNames) {

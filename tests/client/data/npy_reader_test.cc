@@ -14,6 +14,8 @@ namespace assay::client {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
 
 const std::string kTwoLabels = Npy("<i8", "(2,)", Bytes<int64_t>({1, 0}));
 
@@ -122,10 +124,90 @@ TEST(NpyReader, NamesSampleAndValueOfFloatsOutOfRange) {
   };
   ExpectUnreadable(read(200), {"a.npy", "sample 2", "200", "divide them by 255"});
   ExpectUnreadable(read(-2.5f), {"sample 2", "-2.5", "normalise"});
-  ExpectUnreadable(read(1e6f), {"sample 2", "1e+06", "[0, 1]"});
+  ExpectUnreadable(read(1e6f), {"sample 2", "1000000", "[0, 1]"});
   ExpectUnreadable(read(std::numeric_limits<float>::quiet_NaN()), {"sample 2", "nan"});
   ExpectUnreadable(read(std::numeric_limits<float>::infinity()), {"sample 2", "inf"});
   EXPECT_TRUE(read(1.0f).ok());
+}
+
+TEST(NpyReader, ClipsWhatRoundingLeavesOutsideAndSaysSo) {
+  TempDir dir;
+  dir.Write("labels.npy", Npy("|u1", "(2,)", std::string(2, '\0')));
+  const auto check = [&](const std::string& dtype, const std::string& data) {
+    const auto reader = OpenPath(dir.Write("a.npy", Npy(dtype, "(2, 1, 3)", data)));
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    // Twice, as an upload does.
+    for (int pass = 0; pass < 2; ++pass) {
+      Samples samples;
+      ASSERT_TRUE((*reader)->Read(0, 2, &samples.labels, &samples.pixels).ok());
+      EXPECT_THAT(Floats(samples.pixels), ElementsAre(1, 0, 0.5f, 1, 1, 0));
+    }
+    EXPECT_THAT((*reader)->Notes(), ElementsAre(HasSubstr("a.npy: 3 pixel values were outside")));
+  };
+  check("<f4", Bytes<float>({1.0000001f, -1e-7f, 0.5f, 1, 1.0000008f, 0}));
+  check("<f8", Bytes<double>({1 + 1e-15, -1e-6, 0.5, 1, 1 + 1e-6, 0}));
+}
+
+TEST(NpyReader, PrintsEnoughDigitsOfWhatItDoesNotClip) {
+  TempDir dir;
+  dir.Write("labels.npy", Npy("|u1", "(1,)", std::string(1, '\0')));
+  ExpectUnreadable(
+      ReadPath(dir.Write("a.npy", Npy("<f4", "(1, 1, 1)", Bytes<float>({1.000002f})))).status(),
+      {"1.00000203"});
+}
+
+TEST(NpyReader, RemarksOnImagesThatAreAllBlackAndOnLabelsFromOne) {
+  TempDir dir;
+  const auto notes = [&](const std::string& dtype, const std::string& data,
+                         const std::string& labels) {
+    dir.Write("labels.npy", Npy("|u1", "(2,)", labels));
+    const auto reader = OpenPath(dir.Write("a.npy", Npy(dtype, "(2, 1, 1)", data)));
+    Samples samples;
+    EXPECT_TRUE((*reader)->Read(0, 2, &samples.labels, &samples.pixels).ok());
+    return (*reader)->Notes();
+  };
+  const std::string from_zero("\0\1", 2), from_one("\1\2", 2);
+  EXPECT_THAT(notes("|u1", std::string("\0\1", 2), from_zero), ElementsAre(HasSubstr("over 1,")));
+  EXPECT_THAT(notes("|u1", std::string("\0\2", 2), from_zero), ElementsAre());
+  EXPECT_THAT(notes("<f4", Bytes<float>({0, 1 / 255.f}), from_zero),
+              ElementsAre(HasSubstr("twice")));
+  EXPECT_THAT(notes("<f4", Bytes<float>({0, 2 / 255.f}), from_zero), ElementsAre());
+  EXPECT_THAT(notes("|u1", std::string("\0\2", 2), from_one),
+              ElementsAre(HasSubstr("no sample has label 0")));
+}
+
+TEST(NpyReader, SaysThatLabelsAreText) {
+  TempDir dir;
+  const std::string path = dir.Write("a.npy", Npy("|u1", "(2, 2, 2)", Pattern(8)));
+  const auto status = [&](const std::string& bytes) {
+    return OpenPath(path, "auto", dir.Write("l.npy", bytes)).status();
+  };
+  const std::vector<std::string> advice = {"l.npy", "text", "numpy.unique", "return_inverse=True",
+                                           "classes.txt"};
+  ExpectUnreadable(status(Npy("<U10", "(2,)", Pattern(80))), advice);
+  ExpectUnreadable(status(Npy(">U5", "(2,)", Pattern(40))), advice);
+  ExpectUnreadable(status(Npy("|S3", "(2,)", Pattern(6))), advice);
+  ExpectUnreadable(status(Npy("<U1000000", "(2,)", Pattern(6))), {"l.npy", "truncated"});
+  ExpectUnreadable(status(Npy("|O", "(2,)", Pattern(99))), {"Python objects", "numpy.unique"});
+}
+
+TEST(NpyReader, AdvisesWhatKeepsThePixels) {
+  TempDir dir;
+  dir.Write("labels.npy", kTwoLabels);
+  const auto expect = [&](const std::string& dtype, size_t bytes,
+                          const std::vector<std::string>& parts) {
+    const absl::Status status =
+        OpenPath(dir.Write("a.npy", Npy(dtype, "(2, 2, 2)", Pattern(8 * bytes)))).status();
+    ExpectUnreadable(status, parts);
+    return std::string(status.message());
+  };
+  EXPECT_THAT(expect("<f2", 2, {"array.astype('float32')"}), Not(HasSubstr("astype('uint8')")));
+  EXPECT_THAT(expect("<f16", 16, {"array.astype('float32')"}), Not(HasSubstr("astype('uint8')")));
+  expect("|b1", 1, {"array.astype('uint8') * 255"});
+  expect("<u2", 2, {"(array / 65535).astype('float32')"});
+  expect("|i1", 1, {"array.view('uint8')"});
+  expect("<i8", 8, {"of values 0 to 255 save array.astype('uint8')"});
+  expect("<c8", 8, {"'<c8'"});
 }
 
 TEST(NpyReader, FindsLabelsBesideInOrder) {

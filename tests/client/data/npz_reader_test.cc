@@ -15,6 +15,21 @@ const std::string kImages = Npy("|u1", "(2, 2, 2)", Pattern(8));
 const std::string kLabels = Npy("<i8", "(2,)", Bytes<int64_t>({4, 9}));
 const std::string kOtherLabels = Npy("<i8", "(2,)", Bytes<int64_t>({0, 0}));
 
+TEST(NpzReader, PassesOverWhatMacOsAddsToArchives) {
+  TempDir dir;
+  const std::string junk = "not an array";
+  const auto reader = OpenPath(dir.Write("a.npz", Zip({{"__MACOSX/._x.npy", junk, false},
+                                                       {"._x.npy", junk, false},
+                                                       {"other.npy", kImages, false}})));
+  ExpectUnreadable(reader.status(), {"no array of images", "it has other)"});
+  // Two of the same name, as macOS writes them for files of the same name in two folders.
+  const auto twice = OpenPath(dir.Write("b.npz", Zip({{"__MACOSX/._x.npy", junk, false},
+                                                      {"__MACOSX/._x.npy", junk, false},
+                                                      {"x.npy", kImages, false},
+                                                      {"y.npy", kLabels, false}})));
+  EXPECT_TRUE(twice.ok()) << twice.status();
+}
+
 TEST(NpzReader, ReadsAnArchiveThatNumpyWrote) {
   ASSAY_TEST_DATA_OR_SKIP(golden, "golden/corruptions_cifar_16.npz");
   ASSAY_TEST_DATA_OR_SKIP(cifar, "cifar10_test_1000.bin");

@@ -97,6 +97,7 @@ TEST_F(ReadyMade, AFolderOfFilesIsASetOfFiveBlocksEach) {
   Write(20);
   fs::copy(directory_ / "fog.npy", directory_ / "contrast.npy");
   fs::copy(directory_ / "fog.npy", directory_ / ".fog.npy");
+  fs::create_directories(directory_ / "__MACOSX");
   EXPECT_THAT(
       Blocks(directory_),
       testing::ElementsAre("contrast 1 contrast.npy:1", "contrast 2 contrast.npy:2",
@@ -118,6 +119,9 @@ TEST_F(ReadyMade, FoldersOfSeveritiesAreASetInGroupsOrNot) {
   }
   EXPECT_THAT(Blocks(directory_),
               testing::ElementsAre("fog 1 fog/1", "fog 5 fog/5", "zoom_blur 2 blur/zoom_blur/2"));
+  for (const char* dropping : {"__MACOSX/x", "fog/@eaDir", "fog/1/lost+found"}) {
+    fs::create_directories(directory_ / dropping);
+  }
   EXPECT_THAT(Blocks(directory_ / "fog"), testing::ElementsAre("fog 1 1", "fog 5 5"));
   EXPECT_THAT(Blocks(directory_ / "fog" / "1"), testing::IsEmpty());
   fs::create_directories(directory_ / "extra" / "fog" / "1" / "cat");
