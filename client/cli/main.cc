@@ -3,8 +3,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <iostream>
+#include <memory>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -18,6 +22,30 @@
 namespace {
 
 constexpr int kExitBySignal = 128;
+// From a signal to the end of a process that does not react to it.
+constexpr std::chrono::milliseconds kPatience{900};
+constexpr std::chrono::milliseconds kPoll{50};
+
+// The number of a signal that came within `wait`; 0 without one.
+int AwaitSignal(const sigset_t& signals, std::chrono::milliseconds wait) {
+  const timespec limit{0, std::chrono::nanoseconds(wait).count()};
+  return std::max(0, sigtimedwait(&signals, nullptr, &limit));
+}
+
+// For a main thread that an interrupt does not reach, because it sits in a system call (a file on a
+// dead network drive, a pipe that nobody empties) or computes: ends the process with the code of a
+// cancellation, or at once by a second signal. Not while something is brought to an end; a private
+// server that is left behind stops by itself and clears up (PR_SET_PDEATHSIG).
+[[noreturn]] void EndSoon(const sigset_t& signals, const assay::client::Interrupt& interrupt) {
+  std::chrono::milliseconds idle{0};
+  while (idle < kPatience) {
+    if (const int signal = AwaitSignal(signals, kPoll); signal > 0) _exit(kExitBySignal + signal);
+    idle = interrupt.ending() ? std::chrono::milliseconds(0) : idle + kPoll;
+  }
+  constexpr char kText[] = "\nerror: interrupted\n";
+  if (write(STDERR_FILENO, kText, sizeof(kText) - 1) < 0) _exit(assay::cli::kExitCancelled);
+  _exit(assay::cli::kExitCancelled);
+}
 
 // SIGINT and SIGTERM trigger the interrupt; the second one ends the process at once. A thread takes
 // them, so that no handler has to keep to async-signal-safe calls. Must run before any other thread
@@ -32,8 +60,7 @@ void HandleSignals(assay::client::Interrupt& interrupt) {
     int signal = 0;
     sigwait(&signals, &signal);
     interrupt.Trigger();
-    sigwait(&signals, &signal);
-    _exit(kExitBySignal + signal);
+    EndSoon(signals, interrupt);
   }).detach();
 }
 
@@ -50,9 +77,13 @@ int main(int argc, char** argv) {
   // Never destroyed: the signal thread may use it until the process is gone.
   auto& interrupt = *new assay::client::Interrupt;
   HandleSignals(interrupt);
-  assay::cli::Session session(std::get<assay::cli::Arguments>(std::move(parsed)), interrupt);
-  const absl::Status status = session.Explain(assay::cli::RunCommand(session));
-  session.progress().Clear();
+  auto session = std::make_unique<assay::cli::Session>(
+      std::get<assay::cli::Arguments>(std::move(parsed)), interrupt);
+  const absl::Status status = session->Explain(assay::cli::RunCommand(*session));
+  session->progress().Clear();
   if (!status.ok()) std::cerr << assay::cli::ErrorText(status) << std::flush;
+  // The private server has some seconds to stop and to clear up.
+  const assay::client::Interrupt::Ending ending(interrupt);
+  session.reset();
   return assay::cli::ExitCodeOf(status);
 }

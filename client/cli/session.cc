@@ -25,7 +25,11 @@ absl::StatusOr<client::Client*> Session::Client() {
     LocalServerOptions local;
     local.data_dir = arguments_.data_dir;
     local.frost_directory = arguments_.frost_directory;
-    ASSAY_ASSIGN_OR_RETURN(local_, LocalServer::Start(local, interrupt_));
+    {
+      // It notices the interrupt, and stops what it has started then.
+      const client::Interrupt::Ending ending(interrupt_);
+      ASSAY_ASSIGN_OR_RETURN(local_, LocalServer::Start(local, interrupt_));
+    }
     address_ = local_->address();
     // A private server that has died does not come back: waiting for it ends at once.
     options.retry.sleep = [this](double seconds) {

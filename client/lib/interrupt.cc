@@ -31,6 +31,21 @@ bool Interrupt::SleepFor(std::chrono::milliseconds duration) {
                        [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return triggered_; });
 }
 
+bool Interrupt::ending() const {
+  MutexLock lock(mutex_);
+  return endings_ > 0;
+}
+
+Interrupt::Ending::Ending(Interrupt& interrupt) : interrupt_(interrupt) {
+  MutexLock lock(interrupt_.mutex_);
+  ++interrupt_.endings_;
+}
+
+Interrupt::Ending::~Ending() {
+  MutexLock lock(interrupt_.mutex_);
+  --interrupt_.endings_;
+}
+
 Interrupt::Scope::Scope(Interrupt& interrupt, std::function<void()> action)
     : interrupt_(interrupt) {
   MutexLock lock(interrupt_.mutex_);
