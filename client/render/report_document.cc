@@ -534,6 +534,11 @@ Document ReportDocument(const v1::Report& report) {
     document.push_back(
         Lines{{"incomplete: this is what was known when it was asked for"}, Tone::kNotice});
   }
+  Lines notes{{}, Tone::kNotice};
+  for (const std::string& note : report.notes()) {
+    notes.lines.push_back(absl::StrCat("note: ", Printable(note)));
+  }
+  if (!notes.lines.empty()) document.push_back(notes);
   if (report.conditions_size() > 1) document.push_back(Summary(report));
   AddCorruptionSummary(report, document);
   AddSensitivityMaps(report, document);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/manifest.h"
 #include "common/resource_names.h"
 #include "server/api/timestamps.h"
@@ -45,8 +46,8 @@ absl::StatusOr<int> CheckChunk(const v1::DatasetManifest& manifest, absl::string
     if (!(value >= 0.0F && value <= 1.0F)) {
       const int64_t sample =
           first_sample + static_cast<int64_t>(i / (count / static_cast<size_t>(samples)));
-      return bad(absl::StrCat("sample ", sample, " has a pixel value of ", value,
-                              "; float images must lie in [0, 1]"));
+      return bad(absl::StrCat("sample ", sample, " has a pixel value of ",
+                              absl::StrFormat("%.9g", value), "; float images must lie in [0, 1]"));
     }
   }
   return max_label;

@@ -17,6 +17,7 @@
 #include "common/smoothing_certificate.h"
 #include "server/api/dataset_commit.h"
 #include "server/api/timestamps.h"
+#include "server/scheduler/class_count.h"
 #include "server/scheduler/planner.h"
 
 namespace assay::api {
@@ -72,6 +73,16 @@ void CheckFit(const store::ModelRecord& model, const v1::ImageShape& shape, int 
         {field, absl::StrCat("has images of ", shape.channels(), " channels, but the model takes ",
                              known.input_shape().channels())});
   }
+}
+
+// As many named classes as logits, if the model's are known; otherwise the worker finds out.
+void CheckClasses(const store::ModelRecord& model, const v1::DatasetManifest& manifest,
+                  bool allow_missing, const std::string& field,
+                  std::vector<FieldViolation>* violations) {
+  if (!model.proto.has_validation()) return;
+  const absl::Status status =
+      scheduler::CheckClassCount(manifest, model.proto.validation().num_classes(), allow_missing);
+  if (!status.ok()) violations->push_back({field, std::string(status.message())});
 }
 
 // The other models that conditions name must be there and fit.
@@ -207,6 +218,8 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   } else {
     dataset.Swap(&record->proto);
     CheckFit(model, dataset.manifest().shape(), dataset.max_label(), "spec.dataset", &violations);
+    CheckClasses(model, dataset.manifest(), spec.allow_missing_classes(), "spec.dataset",
+                 &violations);
     if (spec.limit() > dataset.samples()) {
       violations.push_back({"spec.limit", absl::StrCat("must be at most the ", dataset.samples(),
                                                        " samples of the dataset")});
@@ -258,6 +271,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
     if (violation.field != "start.chunks") violations.push_back(std::move(violation));
   }
   CheckFit(model, start.shape(), -1, "start.shape", &violations);
+  CheckClasses(model, manifest, start.allow_missing_classes(), "start.class_names", &violations);
   const std::vector<v1::Condition> conditions =
       CheckConditions(context, start.conditions(), model, start.shape(), "start.", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
@@ -269,6 +283,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   *evaluation.mutable_spec()->mutable_conditions() = start.conditions();
   evaluation.mutable_spec()->set_seed(start.seed());
   evaluation.mutable_spec()->set_keep_adversarials(start.keep_adversarials());
+  evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
   ASSAY_ASSIGN_OR_RETURN(auto record, context.store.CreateEvaluation(evaluation, {}, ""));
   ASSAY_RETURN_IF_ERROR(context.store.CreateStreamManifest(evaluation.name(), manifest));
   return record;

@@ -33,6 +33,7 @@ absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
   input.model = proto.spec().model();
   input.dataset = proto.spec().dataset();
   input.seed = proto.spec().seed();
+  input.allow_missing_classes = proto.spec().allow_missing_classes();
   if (options.confidence_level() != 0) input.confidence_level = options.confidence_level();
   input.alpha = options.alpha();
   input.n = options.n();

@@ -14,7 +14,7 @@ v1::Report CombineReadyMade(const std::string& set, const std::vector<ReadyMadeP
   combined.set_evaluation(absl::StrCat(parts.size(), " evaluations"));
   combined.set_dataset(set);
   combined.set_complete(true);
-  std::set<std::string> numerics;
+  std::set<std::string> numerics, notes;
   for (const ReadyMadePart& part : parts) {
     const v1::Report& report = part.report;
     if (combined.conditions().empty()) {
@@ -28,6 +28,9 @@ v1::Report CombineReadyMade(const std::string& set, const std::vector<ReadyMadeP
       if (numerics.insert(fingerprint.SerializeAsString()).second) {
         *combined.add_numerics() = fingerprint;
       }
+    }
+    for (const std::string& note : report.notes()) {
+      if (notes.insert(note).second) combined.add_notes(note);
     }
     for (const v1::ConditionReport& condition : report.conditions()) {
       v1::ConditionReport& entry = *combined.add_conditions();

@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/condition.h"
 #include "common/errors.h"
 #include "server/report/attack_checks.h"
@@ -89,6 +90,30 @@ std::vector<v1::NumericsFingerprint> DistinctNumerics(
   return numerics;
 }
 
+// What was allowed and has happened.
+void AddClassNotes(const ReportInput& input, v1::Report* report) {
+  constexpr size_t kMostNames = 10;
+  const size_t names = input.class_names.size();
+  if (!input.allow_missing_classes || names == 0) return;
+  if (input.validation.has_value() && names != static_cast<size_t>(input.num_classes)) {
+    report->add_notes(absl::StrCat("the dataset names ", names, " classes, but the model has ",
+                                   input.num_classes,
+                                   " logits, which was allowed: class i was taken for logit i"));
+  }
+  if (!report->complete() || report->conditions().empty()) return;
+  std::vector<std::string> empty;
+  for (const v1::ClassReport& one : report->conditions(0).classes()) {
+    const bool named = static_cast<size_t>(one.index()) < names;
+    if (named && one.samples() == 0) empty.push_back(one.name());
+  }
+  if (empty.empty()) return;
+  const size_t more = empty.size() - std::min(empty.size(), kMostNames);
+  empty.resize(empty.size() - more);
+  report->add_notes(absl::StrCat("there are no samples of ", absl::StrJoin(empty, ", "),
+                                 more > 0 ? absl::StrCat(" and ", more, " more classes") : "",
+                                 ", which was allowed"));
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
@@ -165,6 +190,7 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
   FillCorruptionSummary(input.reference_errors.has_value() ? &*input.reference_errors : nullptr,
                         input.shape, &report);
   report.set_complete(complete);
+  AddClassNotes(input, &report);
   return report;
 }
 

@@ -32,6 +32,9 @@ struct ReportInput {
   int num_classes = 0;
   // May be shorter than num_classes; the rest is named "class N".
   std::vector<std::string> class_names;
+  // Whether class_names may be more or fewer than num_classes, and classes without samples; the
+  // report says so then.
+  bool allow_missing_classes = false;
   // Samples that each condition will have in the end.
   int64_t expected_samples = 0;
   std::vector<ConditionOutcomes> conditions;

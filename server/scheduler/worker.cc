@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/manifest.h"
 #include "common/resource_names.h"
+#include "server/scheduler/class_count.h"
 
 namespace assay::scheduler {
 namespace {
@@ -152,6 +153,9 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   // A refused lease says more than that the start was cancelled.
   ASSAY_RETURN_IF_ERROR(lease.status());
   ASSAY_RETURN_IF_ERROR(engine.status());
+  // When the evaluation was created, the model may not have been looked at yet.
+  ASSAY_RETURN_IF_ERROR(
+      CheckClassCount(manifest, engine->validation().num_classes(), spec.allow_missing_classes()));
 
   rpc::RunRequest request;
   *request.mutable_condition() = condition;

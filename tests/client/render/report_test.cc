@@ -36,6 +36,19 @@ TEST(ReportTest, CsvIsTheGoldenText) {
   EXPECT_EQ(RenderReport(SampleReport(), Format::kCsv, false), Golden("report.csv"));
 }
 
+TEST(ReportTest, NotesComeBeforeTheNumbers) {
+  v1::Report report = SampleReport();
+  report.add_notes("there are no samples of horse");
+  for (const Format format : {Format::kTable, Format::kMarkdown}) {
+    const std::string text = RenderReport(report, format, false);
+    const size_t note = text.find("note: there are no samples of horse");
+    ASSERT_NE(note, std::string::npos) << text;
+    EXPECT_LT(note, text.find("accuracy"));
+  }
+  const auto json = nlohmann::json::parse(RenderReport(report, Format::kJson, false));
+  EXPECT_EQ(json["notes"], nlohmann::json({"there are no samples of horse"}));
+}
+
 TEST(ReportTest, TableFitsInAHundredColumns) {
   v1::Report report = SampleReport();
   // The widest that CIFAR-10 has.

@@ -275,6 +275,34 @@ TEST_F(EvaluateStreamTest, LabelsThatTheModelDoesNotHaveAreRefused) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("label 4"));
 }
 
+TEST_F(EvaluateStreamTest, ClassNamesMustBeAsManyAsLogitsUnlessThatIsAllowed) {
+  StartWorker();
+  v1::EvaluateRequest::Start start = StartOf("e");
+  for (int i = 0; i < 12; ++i) start.add_class_names(absl::StrCat("c", i));
+  // Nobody has looked at the model yet.
+  Stream early(*evaluations());
+  early.Start(start);
+  early.Batch(0, 4);
+  early.Finish(1);
+  early.End().IgnoreError();
+  ASSERT_TRUE(Eventually([&] { return Get("e").state() == v1::Evaluation::FAILED; }));
+  EXPECT_EQ(Get("e").failure().reason(), "INVALID_DATASET");
+  // Now its ten logits are known.
+  start.set_evaluation_id("f");
+  Stream late(*evaluations());
+  late.Start(start);
+  EXPECT_THAT(Fields(late.End()), ElementsAre("start.class_names"));
+  start.set_allow_missing_classes(true);
+  Stream allowed(*evaluations());
+  allowed.Start(start);
+  allowed.Batch(0, 4);
+  allowed.Finish(1);
+  ASSERT_THAT(allowed.End(), IsOk());
+  EXPECT_EQ(allowed.event().evaluation().state(), v1::Evaluation::SUCCEEDED);
+  EXPECT_TRUE(allowed.event().evaluation().spec().allow_missing_classes());
+  EXPECT_THAT(allowed.event().report().notes(0), HasSubstr("12 classes"));
+}
+
 TEST_F(EvaluateStreamTest, ABatchThatIsTooLargeForAChunkIsRefusedBeforeItIsStored) {
   v1::EvaluateRequest::Start start = StartOf("e");
   *start.mutable_shape() = MakeShape(1, 1024, 1024);

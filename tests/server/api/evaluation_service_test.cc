@@ -166,6 +166,31 @@ TEST_F(EvaluationServiceTest, WhatIsKnownOfTheModelMustFitTheDataset) {
   EXPECT_THAT(std::string(evaluation.status().message()), HasSubstr("1 channels"));
 }
 
+TEST_F(EvaluationServiceTest, ClassNamesMustBeAsManyAsKnownLogitsUnlessThatIsAllowed) {
+  EXPECT_THAT(CreateModel("m", ModelFile("name=m")), IsOk());
+  AddDataset("d", {20}, 12);
+  v1::ModelValidation validation;
+  *validation.mutable_input_shape() = MakeShape(1, 1, 1);
+  validation.set_num_classes(10);
+  ASSERT_THAT(store_->SetModelValidation("models/m", validation), IsOk());
+  const absl::Status refused = Create(Request("e")).status();
+  EXPECT_THAT(Fields(refused), ElementsAre("spec.dataset"));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("names 12 classes, but the model has 10"));
+  v1::CreateEvaluationRequest request = Request("e");
+  request.mutable_spec()->set_allow_missing_classes(true);
+  ASSERT_THAT(Create(request), IsOk());
+  StartWorker();
+  ASSERT_TRUE(Ends("evaluations/e", v1::Evaluation::SUCCEEDED));
+  const auto report = GetReport("evaluations/e");
+  ASSERT_THAT(report, IsOk());
+  EXPECT_THAT(report->notes(), ElementsAre(HasSubstr("12 classes, but the model has 10 logits")));
+  // Labels that the model does not have are never allowed.
+  validation.set_num_classes(9);
+  ASSERT_THAT(store_->SetModelValidation("models/m", validation), IsOk());
+  request.set_evaluation_id("f");
+  EXPECT_THAT(std::string(Create(request).status().message()), HasSubstr("label 9"));
+}
+
 TEST_F(EvaluationServiceTest, ARepeatedRequestReturnsTheFirstResult) {
   AddModelAndDataset();
   v1::CreateEvaluationRequest request = Request("");

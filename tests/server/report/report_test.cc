@@ -90,6 +90,24 @@ TEST(Report, CarriesWhatIdentifiesIt) {
   EXPECT_EQ(condition.classes(0).name(), "cat");
 }
 
+TEST(Report, SaysWhichClassesAreMissingWhereThatWasAllowed) {
+  ReportInput input = Input(4, {Clean({Predicted(0, 0, 0), Predicted(1, 2, 2)})});
+  input.class_names = {"ant", "bee", "cat"};
+  input.validation.emplace().set_num_classes(4);
+  EXPECT_THAT(BuildReport(input)->notes(), ElementsAre()) << "nothing was allowed";
+  input.allow_missing_classes = true;
+  EXPECT_THAT(BuildReport(input)->notes(),
+              ElementsAre("the dataset names 3 classes, but the model has 4 logits, which was "
+                          "allowed: class i was taken for logit i",
+                          "there are no samples of bee, which was allowed"));
+  input.class_names.push_back("dog");
+  EXPECT_THAT(BuildReport(input)->notes(),
+              ElementsAre("there are no samples of bee, dog, which was allowed"));
+  // More may come.
+  input.expected_samples = 3;
+  EXPECT_THAT(BuildReport(input)->notes(), ElementsAre());
+}
+
 TEST(Report, IsCompleteWhenEveryConditionHasEverySample) {
   ReportInput input =
       Input(2, {Clean({Predicted(0, 0, 0), Predicted(1, 1, 1)}), Attack({Survivor(0, 0, 1, 1)})});

@@ -92,12 +92,15 @@ class EngineFixture : public ::testing::Test {
   }
 
   // Stores a dataset of one-pixel images in chunks of these sizes.
-  v1::Dataset AddDataset(const std::string& id, const std::vector<int>& chunks) {
+  // `class_names`: how many classes have a name.
+  v1::Dataset AddDataset(const std::string& id, const std::vector<int>& chunks,
+                         int class_names = 0) {
     store::DatasetRecord record;
     record.proto.set_name("datasets/" + id);
     v1::DatasetManifest& manifest = *record.proto.mutable_manifest();
     *manifest.mutable_shape() = MakeShape(1, 1, 1);
     manifest.set_pixel_type(v1::UINT8);
+    for (int i = 0; i < class_names; ++i) manifest.add_class_names("c" + std::to_string(i));
     int first = 0;
     for (const int samples : chunks) {
       const auto digest = blobs_->Put(ChunkBytes(samples, first));

@@ -52,11 +52,12 @@ class WorkerTest : public EngineFixture {
   void Submit(const std::string& id, const std::string& behaviour, const std::vector<int>& chunks,
               int32_t task_samples, const std::vector<std::string>& conditions = {"clean"}) {
     AddModel(id, behaviour);
-    AddDataset(id, chunks);
+    AddDataset(id, chunks, class_names_);
     v1::Evaluation evaluation;
     evaluation.set_name("evaluations/" + id);
     evaluation.mutable_spec()->set_model("models/" + id);
     evaluation.mutable_spec()->set_dataset("datasets/" + id);
+    evaluation.mutable_spec()->set_allow_missing_classes(allow_missing_classes_);
     const auto parsed = ParseConditions(conditions);
     ASSERT_THAT(parsed, IsOk());
     for (const auto& condition : *parsed) *evaluation.add_conditions() = condition;
@@ -91,6 +92,9 @@ class WorkerTest : public EngineFixture {
     EXPECT_EQ(seen.size(), static_cast<size_t>(samples * conditions));
   }
 
+  // Of the next submission.
+  int class_names_ = 0;
+  bool allow_missing_classes_ = false;
   WorkerOptions worker_options_;
   Hub hub_;
   std::optional<store::HookedStore> hooked_;
@@ -113,6 +117,30 @@ TEST_F(WorkerTest, EveryTaskIsRunAndCommittedOnce) {
   }));
   EXPECT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").condition.empty(); }))
       << "nothing is running any more";
+}
+
+// The model has ten logits, which nobody knew when the evaluation was created.
+TEST_F(WorkerTest, ClassNamesMustBeAsManyAsLogitsUnlessThatIsAllowed) {
+  StartWorker();
+  for (const int names : {9, 11}) {
+    class_names_ = names;
+    allow_missing_classes_ = false;
+    const std::string id = "refused" + std::to_string(names);
+    Submit(id, "name=" + id, {5}, 5);
+    ASSERT_TRUE(Ends(id, v1::Evaluation::FAILED));
+    EXPECT_EQ(Get(id).failure().reason(), "INVALID_DATASET");
+    EXPECT_THAT(Get(id).failure().message(),
+                HasSubstr("names " + std::to_string(names) + " classes, but the model has 10"));
+    EXPECT_THAT(Get(id).failure().message(), HasSubstr("--allow-missing-classes"));
+    allow_missing_classes_ = true;
+    const std::string allowed = "allowed" + std::to_string(names);
+    Submit(allowed, "name=" + allowed, {5}, 5);
+    EXPECT_TRUE(Ends(allowed, v1::Evaluation::SUCCEEDED));
+  }
+  class_names_ = 10;
+  allow_missing_classes_ = false;
+  Submit("equal", "name=equal", {5}, 5);
+  EXPECT_TRUE(Ends("equal", v1::Evaluation::SUCCEEDED));
 }
 
 TEST_F(WorkerTest, TwoWorkersShareTheTasks) {
