@@ -30,6 +30,11 @@ const std::map<std::string, Format>& Formats() {
   return *formats;
 }
 
+constexpr char kOrderOfClasses[] =
+    "Order of classes: class i is logit i. Class folders have the order of --classes, or of "
+    "classes.txt in their folder;\nwithout these, names that are all numbers have the order of the "
+    "numbers, others are sorted bytewise.\n";
+
 // What the parser fills besides Arguments.
 struct Raw {
   std::vector<std::string> suites;
@@ -150,6 +155,13 @@ class Grammar {
     app.add_option("--format", arguments_.data_format,
                    "Format of the data: auto, cifar10, cifar100, idx, npy, npz, folder")
         ->check(CLI::IsMember({"auto", "cifar10", "cifar100", "idx", "npy", "npz", "folder"}));
+    app.add_option("--classes", arguments_.classes,
+                   "Names of the classes, one a line, in the order of the logits (default: "
+                   "classes.txt beside the images, or in the folder of class folders)")
+        ->type_name("FILE");
+    app.add_flag("--allow-missing-classes", arguments_.allow_missing_classes,
+                 "Accept classes without images, and a number of named classes that is not that "
+                 "of the model's logits");
     app.add_option("--limit", arguments_.limit, "Use the first N samples")
         ->check(CLI::PositiveNumber)
         ->type_name("N");
@@ -233,8 +245,9 @@ class Grammar {
     local->excludes(detach)->excludes(app_.get_option("--server"));
     stream->excludes(detach)->excludes(evaluate->get_option("--task-samples"));
     evaluate->footer(
-        "Example: assay evaluate --local -m resnet.pt -d test_batch.bin -c clean "
-        "attack/pgd:norm=linf,eps=8/255\nServer, format, quiet: see assay --help.");
+        absl::StrCat(kOrderOfClasses,
+                     "Example: assay evaluate --local -m resnet.pt -d test_batch.bin -c clean "
+                     "attack/pgd:norm=linf,eps=8/255\nServer, format, quiet: see assay --help."));
   }
 
   void AddModel() {
@@ -259,6 +272,7 @@ class Grammar {
         ->required();
     upload->add_option("--id", arguments_.id, "Id of the dataset (default: file name and digest)");
     AddDataOptions(*upload);
+    upload->footer(kOrderOfClasses);
     Leaf(*dataset, "list", "List the datasets", Command::kDatasetList);
     NamedLeaf(*dataset, "show", "Show one dataset", Command::kDatasetShow, "datasets");
     NamedLeaf(*dataset, "delete", "Delete a dataset", Command::kDatasetDelete, "datasets");

@@ -59,6 +59,9 @@ struct Arguments {
   std::vector<std::string> data;
   std::string labels;
   std::string data_format = "auto";
+  // File of class names; empty: looked for.
+  std::string classes;
+  bool allow_missing_classes = false;
   int64_t limit = 0;
   std::string id;
   // Suites included, as suite/NAME.

@@ -28,7 +28,12 @@ absl::Status RunCorrupt(Session& session);
 std::string FullName(const std::string& collection, const std::string& name);
 
 // Opens the files of --data.
-absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(const Arguments& arguments);
+absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(Session& session);
+// The same with other paths, labels and format; classes are as the arguments say.
+absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(Session& session,
+                                                                client::OpenOptions options);
+// What the reader has to say of the data that it read.
+void SayNotes(Session& session, const client::DatasetReader& reader);
 absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
                                       const std::string& id);
 // `path`: what the reader reads; the dataset is named after it unless there is an id.

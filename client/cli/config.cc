@@ -2,13 +2,13 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/data/text_file.h"
 #include "common/errors.h"
 
 namespace assay::cli {
@@ -66,13 +66,11 @@ absl::StatusOr<Config> ParseConfig(const std::string& text, const std::string& p
 
 absl::StatusOr<Config> LoadConfig(const std::string& path) {
   const std::string file_path = path.empty() ? DefaultPath() : path;
-  std::ifstream file(file_path);
-  if (!file || file_path.empty()) {
-    if (path.empty()) return Config();
-    return Error(Reason::kUnreadableInput, absl::StrCat("cannot read the config file ", path))
-        .ToStatus();
+  std::error_code error;
+  if (path.empty() && (file_path.empty() || !std::filesystem::exists(file_path, error))) {
+    return Config();
   }
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  ASSAY_ASSIGN_OR_RETURN(const std::string text, client::ReadTextFile(file_path));
   return ParseConfig(text, file_path);
 }
 

@@ -58,7 +58,7 @@ class Corrupt {
     if (!arguments_.frost_directory.empty()) {
       ASSAY_ASSIGN_OR_RETURN(frost_, engine::FrostPhotographs::Load(arguments_.frost_directory));
     }
-    ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(arguments_));
+    ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(session_));
     samples_ = arguments_.limit > 0 ? std::min(arguments_.limit, reader_->size()) : reader_->size();
     std::error_code error;
     fs::create_directories(arguments_.out_dir, error);
@@ -80,6 +80,7 @@ class Corrupt {
     }
     ASSAY_RETURN_IF_ERROR(WriteSheets());
     session_.progress().Clear();
+    SayNotes(session_, *reader_);
     session_.Say(absl::StrCat(
         "wrote ", render::Count(samples_), " images under ", conditions_.size(),
         conditions_.size() == 1 ? " condition" : " conditions", " to ", arguments_.out_dir));

@@ -10,6 +10,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/output_file.h"
 #include "client/cli/ready_made_set.h"
+#include "client/cli/reference_errors.h"
 #include "client/render/numbers.h"
 #include "common/errors.h"
 #include "common/resource_names.h"
@@ -70,6 +71,9 @@ class Evaluate {
   absl::Status CheckLocally() {
     ASSAY_RETURN_IF_ERROR(CheckWritable("--report", arguments_.report_path));
     ASSAY_RETURN_IF_ERROR(CheckWritable("--outcomes", arguments_.outcomes_path));
+    if (!arguments_.reference.empty()) {
+      ASSAY_RETURN_IF_ERROR(ReadReferenceErrors(arguments_.reference).status());
+    }
     if (!arguments_.id.empty() && !IsValidId(arguments_.id)) {
       return InvalidFields(
           {{"--id", absl::StrCat("must be ", kIdRule, "; got '", arguments_.id, "'")}});
@@ -90,15 +94,31 @@ class Evaluate {
       return InvalidFields(
           {{"--stream", "needs files: the samples of a dataset are at the server already"}});
     }
-    if (server_data_) return CheckNoCleanData();
+    if (server_data_) {
+      ASSAY_RETURN_IF_ERROR(CheckNoFileOptions());
+      return CheckNoCleanData();
+    }
     // With --format a folder of any names is what it is said to be.
     if (arguments_.data.size() == 1 && arguments_.data_format == "auto") {
       ASSAY_ASSIGN_OR_RETURN(blocks_, client::ReadyMadeBlocks(arguments_.data[0]));
-      if (!blocks_.empty()) return CheckReadyMade(arguments_, blocks_);
+      if (!blocks_.empty()) return CheckReadyMade(session_, blocks_);
     }
     ASSAY_RETURN_IF_ERROR(CheckNoCleanData());
-    ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(arguments_));
+    ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(session_));
     return absl::OkStatus();
+  }
+
+  // Options on how files are read would be without effect, and the user would not know.
+  absl::Status CheckNoFileOptions() const {
+    std::vector<FieldViolation> violations;
+    const auto refuse = [&](const std::string& value, const char* option) {
+      if (value.empty()) return;
+      violations.push_back({option, absl::StrCat("goes with files; ", arguments_.data[0],
+                                                 " has labels and names of its own")});
+    };
+    refuse(arguments_.labels, "--labels");
+    refuse(arguments_.classes, "--classes");
+    return violations.empty() ? absl::OkStatus() : InvalidFields(std::move(violations));
   }
 
   absl::Status CheckNoCleanData() const {
@@ -122,6 +142,7 @@ class Evaluate {
     for (const std::string& condition : arguments_.conditions) spec.add_conditions(condition);
     spec.set_seed(arguments_.seed);
     spec.set_task_samples(arguments_.task_samples);
+    spec.set_allow_missing_classes(arguments_.allow_missing_classes);
     spec.set_keep_adversarials(!arguments_.adversarials_path.empty());
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation,
                            client_->CreateEvaluation(spec, arguments_.id));
@@ -137,6 +158,7 @@ class Evaluate {
     for (const std::string& condition : arguments_.conditions) start.add_conditions(condition);
     start.set_seed(arguments_.seed);
     start.set_evaluation_id(arguments_.id);
+    start.set_allow_missing_classes(arguments_.allow_missing_classes);
     start.set_keep_adversarials(!arguments_.adversarials_path.empty());
     std::string name;
     bool sent = false;
@@ -155,6 +177,7 @@ class Evaluate {
     };
     const auto end = client_->Evaluate(std::move(start), *reader_, arguments_.limit, listener);
     session_.progress().Clear();
+    SayNotes(session_, *reader_);
     if (end.ok()) {
       ASSAY_RETURN_IF_ERROR(client::EndStatus(end->evaluation()));
       return WriteResults(session_, end->evaluation());
@@ -169,6 +192,7 @@ class Evaluate {
 
   // The session's own client is interrupted for good.
   absl::Status Cancel(const std::string& name) {
+    const client::Interrupt::Ending ending(session_.interrupt());
     client::ClientOptions options;
     options.address = session_.address();
     ASSAY_ASSIGN_OR_RETURN(const auto other, client::Client::Connect(options));

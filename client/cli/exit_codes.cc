@@ -40,6 +40,7 @@ std::string ReasonHint(Reason reason) {
       return "labels count from 0 and must be below the number of logits: check --labels and the "
              "model";
     case Reason::kInvalidDataset:
+      return "`assay dataset upload --help` lists the formats, and how classes are ordered";
     case Reason::kUnreadableInput:
       return "check the path and --format; `assay dataset upload --help` lists the formats";
     case Reason::kDigestMismatch:

@@ -23,12 +23,12 @@ using client::ReadyMadeBlock;
 using google::protobuf::util::MessageDifferencer;
 using report::ReadyMadePart;
 
-absl::StatusOr<std::unique_ptr<DatasetReader>> Open(const std::string& path,
+absl::StatusOr<std::unique_ptr<DatasetReader>> Open(Session& session, const std::string& path,
                                                     const std::string& labels = "") {
   client::OpenOptions options;
   options.paths = {path};
   options.labels_path = labels;
-  return client::OpenDataset(options);
+  return OpenData(session, std::move(options));
 }
 
 class ReadyMadeSet {
@@ -44,12 +44,12 @@ class ReadyMadeSet {
     }
     total_ = blocks.size() + (arguments.clean_data.empty() ? 0 : 1);
     if (!arguments.clean_data.empty()) {
-      ASSAY_ASSIGN_OR_RETURN(const auto reader, Open(arguments.clean_data));
+      ASSAY_ASSIGN_OR_RETURN(const auto reader, Open(session_, arguments.clean_data));
       ASSAY_RETURN_IF_ERROR(Add({"", 0, arguments.clean_data}, *reader, "clean"));
     }
     v1::ImageShape shape;
     for (const ReadyMadeBlock& block : blocks) {
-      ASSAY_ASSIGN_OR_RETURN(const auto reader, Open(block.path, arguments.labels));
+      ASSAY_ASSIGN_OR_RETURN(const auto reader, Open(session_, block.path, arguments.labels));
       shape = reader->shape();
       ASSAY_RETURN_IF_ERROR(
           Add(block, *reader, absl::StrCat(block.corruption, "-", block.severity)));
@@ -75,6 +75,7 @@ class ReadyMadeSet {
     spec.add_conditions("clean");
     spec.set_seed(arguments.seed);
     spec.set_task_samples(arguments.task_samples);
+    spec.set_allow_missing_classes(arguments.allow_missing_classes);
     const std::string id =
         arguments.id.empty() ? std::string() : absl::StrCat(arguments.id, "-", suffix);
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation, CreateOrFind(*client, spec, id));
@@ -117,7 +118,8 @@ class ReadyMadeSet {
 
 }  // namespace
 
-absl::Status CheckReadyMade(const Arguments& arguments, const std::vector<ReadyMadeBlock>& blocks) {
+absl::Status CheckReadyMade(Session& session, const std::vector<ReadyMadeBlock>& blocks) {
+  const Arguments& arguments = session.arguments();
   std::vector<FieldViolation> violations;
   if (arguments.conditions != std::vector<std::string>{"clean"}) {
     violations.push_back(
@@ -139,7 +141,7 @@ absl::Status CheckReadyMade(const Arguments& arguments, const std::vector<ReadyM
   if (!violations.empty()) return InvalidFields(std::move(violations));
   std::unique_ptr<DatasetReader> first;
   for (const ReadyMadeBlock& block : blocks) {
-    ASSAY_ASSIGN_OR_RETURN(auto reader, Open(block.path, arguments.labels));
+    ASSAY_ASSIGN_OR_RETURN(auto reader, Open(session, block.path, arguments.labels));
     if (first == nullptr) {
       first = std::move(reader);
     } else if (!MessageDifferencer::Equals(first->shape(), reader->shape()) ||
@@ -150,7 +152,7 @@ absl::Status CheckReadyMade(const Arguments& arguments, const std::vector<ReadyM
     }
   }
   if (arguments.clean_data.empty()) return absl::OkStatus();
-  ASSAY_ASSIGN_OR_RETURN(const auto clean, Open(arguments.clean_data));
+  ASSAY_ASSIGN_OR_RETURN(const auto clean, Open(session, arguments.clean_data));
   if (MessageDifferencer::Equals(first->shape(), clean->shape())) return absl::OkStatus();
   return Error(
       Reason::kUnreadableInput,

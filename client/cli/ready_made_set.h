@@ -15,8 +15,7 @@ namespace assay::cli {
 // What is wrong with the arguments of such a call, or with a block, before anything is uploaded:
 // kInvalidArgument for options that are about one evaluation, kUnreadableInput for blocks that
 // cannot be opened or are of different images.
-absl::Status CheckReadyMade(const Arguments& arguments,
-                            const std::vector<client::ReadyMadeBlock>& blocks);
+absl::Status CheckReadyMade(Session& session, const std::vector<client::ReadyMadeBlock>& blocks);
 
 // Uploads and evaluates one block after the other, then prints and writes the report. With --id X
 // they are evaluations/X-fog-3, and the same call again goes on where it was interrupted.

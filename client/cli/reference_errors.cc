@@ -1,9 +1,7 @@
 #include "client/cli/reference_errors.h"
 
-#include <fstream>
-#include <iterator>
-
 #include "absl/strings/str_cat.h"
+#include "client/data/text_file.h"
 #include "common/errors.h"
 #include "google/protobuf/util/json_util.h"
 
@@ -15,15 +13,16 @@ absl::StatusOr<v1::ReferenceErrors> ReadReferenceErrors(const std::string& text)
     errors.set_name(text);
     return errors;
   }
-  std::ifstream file(text);
-  const std::string json{std::istreambuf_iterator<char>(file), {}};
-  if (json.empty()) {
-    return Error(Reason::kUnreadableInput,
-                 absl::StrCat("--reference: there is nothing to read in ", text,
-                              "; name a JSON file, alexnet or alexnet-mean"))
+  const absl::StatusOr<std::string> json = client::ReadTextFile(text);
+  if (!json.ok() || json->empty()) {
+    return Error(
+               Reason::kUnreadableInput,
+               absl::StrCat("--reference: ",
+                            json.ok() ? absl::StrCat(text, ": is empty") : json.status().message(),
+                            "; name a JSON file, alexnet or alexnet-mean"))
         .ToStatus();
   }
-  const auto parsed = google::protobuf::util::JsonStringToMessage(json, &errors);
+  const auto parsed = google::protobuf::util::JsonStringToMessage(*json, &errors);
   if (!parsed.ok() || errors.corruptions().empty()) {
     return Error(Reason::kUnreadableInput,
                  absl::StrCat("--reference: ", text, " is not of the form {\"name\": \"...\", ",

@@ -154,12 +154,24 @@ absl::Status PrintDatasets(Session& session, const std::vector<v1::Dataset>& dat
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(const Arguments& arguments) {
+absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(Session& session) {
   client::OpenOptions options;
-  options.paths = arguments.data;
-  options.labels_path = arguments.labels;
-  options.format = arguments.data_format;
+  options.paths = session.arguments().data;
+  options.labels_path = session.arguments().labels;
+  options.format = session.arguments().data_format;
+  return OpenData(session, std::move(options));
+}
+
+absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(Session& session,
+                                                                client::OpenOptions options) {
+  options.classes_path = session.arguments().classes;
+  options.allow_missing_classes = session.arguments().allow_missing_classes;
+  options.check = [&session] { return session.interrupt().Check(); };
   return client::OpenDataset(options);
+}
+
+void SayNotes(Session& session, const client::DatasetReader& reader) {
+  for (const std::string& note : reader.Notes()) session.Say(absl::StrCat("note: ", note));
 }
 
 absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
@@ -179,6 +191,7 @@ absl::StatusOr<v1::Dataset> UploadDataset(Session& session, const std::string& p
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
   ASSAY_ASSIGN_OR_RETURN(auto uploaded,
                          client->UploadDataset(reader, upload, Listener(session, path)));
+  SayNotes(session, reader);
   SayUploaded(session, uploaded.resource.name(), uploaded.stats);
   return std::move(uploaded.resource);
 }
@@ -215,7 +228,7 @@ absl::Status RunDatasetCommand(Session& session) {
   const std::string name = FullName(kDatasets, arguments.name);
   if (arguments.command == Command::kDatasetUpload) {
     // Before the connection: what is wrong with the files is known without a server.
-    ASSAY_ASSIGN_OR_RETURN(const auto reader, OpenData(arguments));
+    ASSAY_ASSIGN_OR_RETURN(const auto reader, OpenData(session));
     return PrintDataset(session, UploadDataset(session, arguments.data[0], *reader, arguments.id));
   }
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());

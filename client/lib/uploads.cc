@@ -52,8 +52,10 @@ absl::Status Unreadable(const std::string& path, absl::string_view what) {
 absl::StatusOr<std::ifstream> OpenFile(const std::string& path, int64_t* size) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
-    return Unreadable(path, std::filesystem::exists(path, error) ? "it is not a regular file"
-                                                                 : "there is no such file");
+    return Unreadable(path, std::filesystem::exists(path, error)
+                                ? "it is not a regular file; save the model to a "
+                                  "file first"
+                                : "there is no such file");
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) return Unreadable(path, std::strerror(errno));

@@ -46,6 +46,20 @@ class ArgumentsTest : public ::testing::Test {
   std::string environment_;
 };
 
+TEST_F(ArgumentsTest, ClassesAreGivenAndTheirOrderIsTold) {
+  const Arguments arguments = Good({"evaluate", "-m", "m.pt", "-d", "a", "-c", "clean", "--classes",
+                                    "names.txt", "--allow-missing-classes"});
+  EXPECT_EQ(arguments.classes, "names.txt");
+  EXPECT_TRUE(arguments.allow_missing_classes);
+  for (const std::vector<const char*>& command :
+       {std::vector<const char*>{"evaluate", "--help"}, {"dataset", "upload", "--help"}}) {
+    auto help = Parse(command);
+    ASSERT_TRUE(std::holds_alternative<Exit>(help));
+    EXPECT_THAT(std::get<Exit>(help).out, HasSubstr("Order of classes: class i is logit i."));
+    EXPECT_THAT(std::get<Exit>(help).out, HasSubstr("classes.txt"));
+  }
+}
+
 TEST_F(ArgumentsTest, SuitesStandForConditions) {
   EXPECT_THAT(Good({"evaluate", "-m", "m.pt", "-d", "a.bin", "--suite", "classwise"}).conditions,
               ElementsAre("suite/classwise"));

@@ -1,16 +1,19 @@
 // Runs the built program, against a server in this process.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/data/npy_format.h"
 #include "common/errors.h"
 #include "common/grpc_status.h"
@@ -253,6 +256,96 @@ TEST_F(BinaryTest, UsageErrorsExitWith2) {
   EXPECT_THAT(state()->models, SizeIs(0));
 }
 
+TEST_F(BinaryTest, WhatIsNoRegularFileIsRefusedAtOnce) {
+  const std::string pipe = directory_ + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& file : {pipe, std::string("/dev/null")}) {
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"evaluate", "-m", file, "-d", data_, "-c", "clean"},
+             {"evaluate", "-m", model_, "-d", file, "-c", "clean"},
+             Evaluate({"--reference", file}),
+             Evaluate({"--classes", file}),
+             Evaluate({"--config", file})}) {
+      const Result result = Run(words);
+      EXPECT_EQ(result.code, 2) << absl::StrJoin(words, " ");
+      EXPECT_THAT(result.err, HasSubstr("regular file")) << absl::StrJoin(words, " ");
+    }
+  }
+  EXPECT_EQ(state()->calls["CreateEvaluation"], 0);
+}
+
+TEST_F(BinaryTest, ReferenceErrorsAreReadBeforeAnythingIsUploaded) {
+  const std::string reference = directory_ + "/errors.json";
+  std::ofstream(reference, std::ios::binary) << "\xef\xbb\xbf{\"name\": \"x\"}";
+  EXPECT_THAT(Run(Evaluate({"--reference", reference})).err, HasSubstr("is not of the form"));
+  EXPECT_EQ(state()->calls["CreateModel"], 0);
+  std::ofstream(reference, std::ios::binary)
+      << "\xef\xbb\xbf{\"corruptions\": [{\"corruption\": \"fog\", \"errors\": [0.1]}]}";
+  EXPECT_EQ(Run(Evaluate({"--reference", reference})).code, 0);
+}
+
+TEST_F(BinaryTest, MissingClassesAreAllowedByTheSpec) {
+  ASSERT_EQ(Run(Evaluate({})).code, 0);
+  EXPECT_FALSE(state()->evaluations["evaluations/chosen"].spec().allow_missing_classes());
+  ASSERT_EQ(Run(Evaluate({"--allow-missing-classes"})).code, 0);
+  EXPECT_TRUE(state()->evaluations["evaluations/chosen"].spec().allow_missing_classes());
+  ASSERT_EQ(Run(Evaluate({"--stream", "--allow-missing-classes"})).code, 0);
+  EXPECT_TRUE(state()->starts.back().allow_missing_classes());
+}
+
+TEST_F(BinaryTest, OptionsOfFilesDoNotGoWithADatasetOfTheServer) {
+  state()->datasets["datasets/d"].set_name("datasets/d");
+  const Result result = Run({"evaluate", "-m", model_, "-d", "datasets/d", "-c", "clean",
+                             "--labels", "l.npy", "--classes", "c.txt"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("--labels: goes with files"));
+  EXPECT_THAT(result.err, HasSubstr("--classes: goes with files"));
+}
+
+TEST_F(BinaryTest, NotesOnTheDataAreSaid) {
+  const std::string images = directory_ + "/x.npy", labels = directory_ + "/y.npy";
+  std::ofstream(images, std::ios::binary)
+      << client::FormatNpyHeader("|u1", {2, 2, 2}, 0) << std::string(8, '\1');
+  std::ofstream(labels, std::ios::binary)
+      << client::FormatNpyHeader("|u1", {2}, 0) << std::string("\0\1", 2);
+  const std::vector<std::string> words = {"evaluate", "-m", model_, "-d", images, "-c", "clean"};
+  EXPECT_THAT(Run(words).err, HasSubstr("note: no pixel value is over 1"));
+  std::vector<std::string> streamed = words;
+  streamed.push_back("--stream");
+  EXPECT_THAT(Run(streamed).err, HasSubstr("note: no pixel value is over 1"));
+  EXPECT_THAT(
+      Run({"corrupt", "-d", images, "-c", "corruption/fog", "--out", directory_ + "/fog"}).err,
+      HasSubstr("note: no pixel value is over 1"));
+}
+
+// Nobody reads what it prints, so the main thread sits in a system call.
+TEST_F(BinaryTest, OneSignalEndsItWhateverItWaitsFor) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    const int size = fcntl(ends[1], F_SETPIPE_SZ, 4096);
+    ASSERT_GT(size, 0);
+    const pid_t child = fork();
+    if (child == 0) {
+      dup2(ends[1], STDOUT_FILENO);
+      dup2(open((directory_ + "/err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+      execl(program_.c_str(), program_.c_str(), "conditions", nullptr);
+      _exit(126);
+    }
+    close(ends[1]);
+    pollfd readable{ends[0], POLLIN, 0};
+    ASSERT_EQ(poll(&readable, 1, 60'000), 1) << "it has begun to print";
+    const auto begin = std::chrono::steady_clock::now();
+    kill(child, signal);
+    int status = 0;
+    waitpid(child, &status, 0);
+    close(ends[0]);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 4) << status;
+    EXPECT_THAT(Read(directory_ + "/err"), HasSubstr("error: interrupted"));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
+  }
+}
+
 TEST_F(BinaryTest, FailedEvaluationExitsWith3) {
   state()->events.back() = FakeEvent("", v1::Evaluation::FAILED, 5);
   auto* failure = state()->events.back().mutable_evaluation()->mutable_failure();
@@ -379,6 +472,16 @@ TEST_F(LocalBinaryTest, CtrlCStopsThePrivateServer) {
   AwaitCall("WatchEvaluation");
   EXPECT_TRUE(ServerLives());
   kill(child, SIGINT);
+  EXPECT_EQ(Finish(child).code, 4);
+  EXPECT_FALSE(ServerLives());
+}
+
+TEST_F(LocalBinaryTest, CtrlCWaitsForAPrivateServerThatNeedsTimeToStop) {
+  NeverEnd();
+  WriteServer("trap 'sleep 3; exit 0' TERM; while :; do sleep 0.1; done");
+  const pid_t child = Start(Evaluate({"--local"}));
+  AwaitCall("WatchEvaluation");
+  kill(child, SIGTERM);
   EXPECT_EQ(Finish(child).code, 4);
   EXPECT_FALSE(ServerLives());
 }

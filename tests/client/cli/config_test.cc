@@ -1,5 +1,9 @@
 #include "client/cli/config.h"
 
+#include <cstdio>
+#include <fstream>
+#include <string>
+
 #include "common/errors.h"
 #include "gmock/gmock.h"
 
@@ -22,6 +26,18 @@ TEST(ConfigTest, MistakesAreNamedWithTheirLine) {
   EXPECT_THAT(std::string(unknown.status().message()), HasSubstr("did you mean server"));
   const auto shapeless = ParseConfig("server", "c.toml");
   EXPECT_THAT(std::string(shapeless.status().message()), HasSubstr("c.toml:1"));
+}
+
+TEST(ConfigTest, AFileIsTextWithOrWithoutAByteOrderMark) {
+  const std::string path = ::testing::TempDir() + "/assay_config_test.toml";
+  std::ofstream(path, std::ios::binary) << "\xef\xbb\xbfserver = \"a:1\"\n";
+  const auto config = LoadConfig(path);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->server, "a:1");
+  std::ofstream(path, std::ios::binary) << std::string("\xff\xfes\0e\0", 6);
+  EXPECT_THAT(std::string(LoadConfig(path).status().message()), HasSubstr("UTF-16"));
+  std::remove(path.c_str());
+  EXPECT_THAT(std::string(LoadConfig("/dev/null").status().message()), HasSubstr("device"));
 }
 
 TEST(ConfigTest, OnlyANamedFileMustExist) {
