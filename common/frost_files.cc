@@ -1,8 +1,10 @@
 #include "common/frost_files.h"
 
 #include <cstddef>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -25,8 +27,12 @@ absl::StatusOr<std::array<std::string, 5>> ReadFrostFiles(const std::string& dir
   std::array<std::string, 5> contents;
   for (size_t i = 0; i < contents.size(); ++i) {
     const std::string path = absl::StrCat(directory, "/", kFrostFiles[i]);
-    std::ifstream file(path, std::ios::binary);
-    contents[i].assign(std::istreambuf_iterator<char>(file), {});
+    // Whoever opens a pipe waits for its writer.
+    std::error_code error;
+    if (std::filesystem::is_regular_file(path, error)) {
+      std::ifstream file(path, std::ios::binary);
+      contents[i].assign(std::istreambuf_iterator<char>(file), {});
+    }
     if (contents[i].empty()) {
       return Error(Reason::kUnreadableInput,
                    absl::StrCat("cannot read ", path, "; the published frost needs the files ",

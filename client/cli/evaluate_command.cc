@@ -11,6 +11,7 @@
 #include "client/cli/output_file.h"
 #include "client/cli/ready_made_set.h"
 #include "client/cli/reference_errors.h"
+#include "client/data/byte_source.h"
 #include "client/render/numbers.h"
 #include "common/errors.h"
 #include "common/resource_names.h"
@@ -89,6 +90,13 @@ class Evaluate {
       return Error(Reason::kUnreadableInput,
                    absl::StrCat("there is no file ", arguments_.model,
                                 ", and it is no name of the form models/ID"));
+    }
+    // Before a private server is started for it.
+    if (!server_model_) {
+      ASSAY_RETURN_IF_ERROR(client::ByteSource::Open(arguments_.model).status());
+    }
+    for (const std::string& other : arguments_.other_models) {
+      ASSAY_RETURN_IF_ERROR(client::ByteSource::Open(IdAndFile(other).second).status());
     }
     if (server_data_ && arguments_.stream) {
       return InvalidFields(

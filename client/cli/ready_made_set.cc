@@ -104,8 +104,9 @@ class ReadyMadeSet {
                            client.GetEvaluation(FullName(kEvaluations, id)));
     const bool same = found.spec().model() == spec.model() &&
                       found.spec().dataset() == spec.dataset() &&
-                      found.spec().seed() == spec.seed() && found.conditions_size() == 1 &&
-                      found.conditions(0).family() == kFamilyClean;
+                      found.spec().seed() == spec.seed() &&
+                      found.spec().allow_missing_classes() == spec.allow_missing_classes() &&
+                      found.conditions_size() == 1 && found.conditions(0).family() == kFamilyClean;
     if (!same) return created;
     return found;
   }

@@ -75,7 +75,8 @@ std::vector<std::string> ReaderBase::Notes() const {
 
 void ReaderBase::AddLabelNotes(std::vector<std::string>* notes) const {
   const int32_t lowest = *labels_seen_.begin(), highest = *labels_seen_.rbegin();
-  if (watched_ == size() && lowest == 1 && highest > 1) {
+  // Names tell which label is which.
+  if (watched_ == size() && lowest == 1 && highest > 1 && class_names().empty()) {
     notes->push_back(
         absl::StrCat("the labels are 1 to ", highest,
                      ", and no sample has label 0; if they count "

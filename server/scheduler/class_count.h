@@ -3,7 +3,7 @@
 #define ASSAY_SERVER_SCHEDULER_CLASS_COUNT_H_
 
 #include "absl/status/status.h"
-#include "assay/v1/types.pb.h"
+#include "assay/v1/datasets.pb.h"
 
 namespace assay::scheduler {
 

@@ -1,4 +1,6 @@
 // `assay corrupt`, run inside this process.
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -165,6 +167,11 @@ TEST_F(Corrupt, RefusesBeforeItWritesAnything) {
   }
   EXPECT_FALSE(
       Run({"-d", Data(), "-c", "corruption/frost", "--frost-directory", directory_.string()}).ok());
+  // A pipe is not waited for.
+  ASSERT_EQ(mkfifo((directory_ / "frost1.png").c_str(), 0600), 0);
+  const absl::Status pipe =
+      Run({"-d", Data(), "-c", "corruption/frost", "--frost-directory", directory_.string()});
+  EXPECT_THAT(std::string(pipe.message()), HasSubstr("cannot read"));
   EXPECT_FALSE(Run({"-d", (directory_ / "nothing.bin").string(), "-c", "corruption/fog"}).ok());
 }
 
