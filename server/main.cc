@@ -49,6 +49,7 @@ struct Flags {
   std::string engine_binary;
   std::string port_file;
   std::string frost_directory;
+  std::string numerics_directory;
   bool insecure = false;
 };
 
@@ -166,6 +167,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals) {
   pool_options.max_engines_per_device = flags.max_engines;
   pool_options.batch_size = flags.batch_size;
   pool_options.frost_directory = flags.frost_directory;
+  pool_options.numerics_directory = flags.numerics_directory;
   scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
   scheduler::Hub hub;
   api::Executor executor(kExecutorThreads, kExecutorQueue);
@@ -261,6 +263,8 @@ int Main(int argc, char** argv) {
   app.add_option("--engine-binary", flags.engine_binary, "assay-engine; default: beside assayd");
   app.add_option("--frost-directory", flags.frost_directory,
                  "Directory of the photographs that corruption/frost needs");
+  app.add_option("--numerics-directory", flags.numerics_directory,
+                 "Remember the batch size and memory format chosen for each model here, too");
   app.add_option("--port-file", flags.port_file, "Write the gRPC port here once it serves");
   app.add_flag("--insecure", flags.insecure, "Allow a public address without TLS");
   CLI11_PARSE(app, argc, argv);

@@ -238,6 +238,17 @@ class Grammar {
         ->needs(local)
         ->type_name("DIR");
     evaluate
+        ->add_option("--batch-size", arguments_.batch_size,
+                     "Images in every model pass of the private server; 0: measured once for each "
+                     "model, and remembered")
+        ->needs(local)
+        ->check(CLI::Range(0, 65536));
+    evaluate
+        ->add_option("--threads", arguments_.threads,
+                     "CPU threads of the private server; 0: one a core")
+        ->needs(local)
+        ->check(CLI::Range(0, 1024));
+    evaluate
         ->add_option("--frost-directory", arguments_.frost_directory,
                      "Photographs for corruption/frost, given to the private server")
         ->needs(local)

@@ -51,6 +51,9 @@ struct Arguments {
   // A private server for this call.
   bool local = false;
   std::string data_dir;
+  // 0: what the server chooses.
+  int batch_size = 0;
+  int threads = 0;
   // Of the published frost photographs, for a private server or `assay corrupt`.
   std::string frost_directory;
 

@@ -25,6 +25,8 @@ absl::StatusOr<client::Client*> Session::Client() {
     LocalServerOptions local;
     local.data_dir = arguments_.data_dir;
     local.frost_directory = arguments_.frost_directory;
+    local.batch_size = arguments_.batch_size;
+    local.threads = arguments_.threads;
     {
       // It notices the interrupt, and stops what it has started then.
       const client::Interrupt::Ending ending(interrupt_);

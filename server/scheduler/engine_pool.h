@@ -17,6 +17,7 @@
 #include "common/mutex.h"
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_process.h"
+#include "server/scheduler/numerics_memory.h"
 #include "server/store/blob_store.h"
 #include "server/store/job_store.h"
 
@@ -35,6 +36,8 @@ struct EnginePoolOptions {
   int batch_size = 0;
   // Of the published frost photographs; empty: none.
   std::string frost_directory;
+  // Where choices of numerics are remembered beyond the store (numerics_memory.h); empty: nowhere.
+  std::string numerics_directory;
 };
 
 // Thread-safe.
@@ -105,6 +108,7 @@ class EnginePool {
 
   const EnginePoolOptions options_;
   store::JobStore& store_;
+  const NumericsMemory numerics_memory_;
   store::BlobStore& blobs_;
   monitoring::Metrics& metrics_;
   mutable Mutex mutex_;

@@ -4,12 +4,18 @@
 #include <sys/wait.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/scheduler/numerics_memory.h"
 #include "tests/server/scheduler/fake_engine_models.h"
 
 namespace assay::scheduler {
@@ -229,6 +235,47 @@ TEST_F(EnginePoolTest, NumericsAreMeasuredOnceAndKeptByTheStore) {
   auto elsewhere = Acquire(model, "cuda:0");
   ASSERT_THAT(elsewhere, IsOk());
   EXPECT_EQ(elsewhere->validation().numerics().batch_size(), elsewhere->process().pid());
+}
+
+TEST_F(EnginePoolTest, NumericsAreRememberedBeyondTheDataDirectory) {
+  options_.numerics_directory = directory_.File("cache/numerics");
+  int stores = 0;
+  const auto chosen = [&] {
+    pool_.reset();
+    store_ = *store::OpenSqliteJobStore(directory_.File(absl::StrCat(++stores, ".db")), clock_);
+    auto lease = Acquire(AddModel("m", ""));
+    EXPECT_THAT(lease, IsOk());
+    return lease.ok() ? lease->validation().numerics().batch_size() : 0;
+  };
+  const int batch = chosen();
+  ASSERT_GT(batch, 0);
+  EXPECT_EQ(chosen(), batch);
+
+  // What cannot be read is chosen again, and remembered then.
+  for (const auto& entry : std::filesystem::directory_iterator(options_.numerics_directory)) {
+    std::ofstream(entry.path(), std::ios::trunc) << "damaged";
+  }
+  const int again = chosen();
+  EXPECT_NE(again, batch);
+  EXPECT_EQ(chosen(), again);
+
+  // Without a place to remember in, it works all the same.
+  options_.numerics_directory = "/dev/null/nowhere";
+  EXPECT_GT(chosen(), 0);
+}
+
+TEST(NumericsMemory, TheFirstChoiceCountsForAll) {
+  store::TempDirectory directory;
+  const std::string path = directory.File("memory");
+  const NumericsMemory memory(path), other(path);
+  v1::NumericsFingerprint first, second;
+  first.set_batch_size(16);
+  second.set_batch_size(64);
+  EXPECT_EQ(memory.Remember("key", first).batch_size(), 16);
+  EXPECT_EQ(other.Remember("key", second).batch_size(), 16);
+  EXPECT_EQ(other.Remember("another key", second).batch_size(), 64);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path), {}), 2)
+      << "nothing else is left there";
 }
 
 TEST_F(EnginePoolTest, AFixedBatchSizeIsHandedToTheEngine) {
