@@ -67,6 +67,8 @@ absl::StatusOr<Response> Client::Call(Stub& stub, Method method, const Request& 
     InterruptibleContext context(*options_.interrupt);
     context.get()->set_deadline(std::chrono::system_clock::now() +
                                 std::chrono::milliseconds(int64_t(timeout_seconds * 1000)));
+    // A call that is made once must not be lost because the connection is just being made again.
+    context.get()->set_wait_for_ready(repeat == Repeat::kNever);
     Response response;
     const absl::Status status = context.Status((stub.*method)(context.get(), request, &response));
     if (status.ok()) return response;

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@
 #include "assay/v1/models.pb.h"
 #include "client/data/dataset_reader.h"
 #include "client/lib/interrupt.h"
+#include "client/lib/proxy.h"
 #include "client/lib/retry.h"
 #include "common/clock.h"
 
@@ -90,7 +92,9 @@ struct StreamListener : WatchListener {
 
 class Client {
  public:
-  // Makes the first contact, and fails at once when nothing answers at the address.
+  // Makes the first contact, for which a server has 10 s, whatever goes wrong meanwhile.
+  // kUnavailable when none answers, after 2 s already when connections are refused or the name does
+  // not exist.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(ClientOptions options);
   ~Client();
 
@@ -160,6 +164,10 @@ class Client {
   explicit Client(ClientOptions options);
 
   absl::Status FirstContact();
+  // Why the channel could not connect last; empty if that is unknown.
+  std::string ConnectionFailure();
+  // That no server has answered for `seconds`.
+  absl::Status NoAnswer(const std::string& cause, int64_t seconds) const;
   // Whether a call may be made again when it is unknown what became of it.
   enum class Repeat { kWhenUnavailable, kNever };
   template <typename Response, typename Stub, typename Method, typename Request>
@@ -184,6 +192,7 @@ class Client {
   Interrupt never_;
   // Constant after construction, and complete: no null in it.
   ClientOptions options_;
+  const std::optional<Proxy> proxy_;
   std::unique_ptr<Stubs> stubs_;
 };
 

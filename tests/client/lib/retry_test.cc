@@ -75,28 +75,6 @@ TEST_F(RetryTest, DetailsSurviveTheNetwork) {
   EXPECT_EQ(violations[1].field, "shape");
 }
 
-TEST(ConnectTest, NobodyAtTheAddressIsSaidAtOnce) {
-  std::string address;
-  {
-    FakeServer gone;
-    address = gone.address();
-  }
-  ClientOptions options;
-  options.address = address;
-  const auto client = Client::Connect(options);
-  EXPECT_EQ(ReasonOf(client.status()), Reason::kUnavailable);
-  EXPECT_THAT(std::string(client.status().message()), HasSubstr(address));
-}
-
-TEST(ConnectTest, AddressWithoutPortIsRefused) {
-  for (const char* address : {"", "localhost", ":8001", "localhost:", "localhost:0", "a:99999"}) {
-    ClientOptions options;
-    options.address = address;
-    EXPECT_EQ(Client::Connect(options).status().code(), absl::StatusCode::kInvalidArgument)
-        << address;
-  }
-}
-
 TEST(InterruptTest, ActionOfAScopeRunsOnceAndOnlyWithinIt) {
   Interrupt interrupt;
   int runs = 0;
