@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -20,8 +21,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/address.h"
 #include "common/frost_files.h"
 #include "common/log.h"
+#include "common/owned_directory.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
 #include "server/monitoring/http_server.h"
@@ -51,6 +54,8 @@ struct Flags {
   std::string frost_directory;
   std::string numerics_directory;
   bool insecure = false;
+  // Of `assay --local`, which owns it.
+  std::string owned_directory;
 };
 
 // Unreferenced blobs younger than this may belong to an upload that is still going on.
@@ -61,11 +66,6 @@ constexpr size_t kExecutorQueue = 1000;
 std::string ProgramDirectory() {
   std::error_code error;
   return fs::read_symlink("/proc/self/exe", error).parent_path().string();
-}
-
-bool IsLoopback(const std::string& address) {
-  return absl::StartsWith(address, "127.") || absl::StartsWith(address, "localhost:") ||
-         absl::StartsWith(address, "[::1]:");
 }
 
 // "auto": what the engine finds, the GPUs if there are any.
@@ -101,6 +101,15 @@ absl::Status LockDirectory(const std::string& directory) {
   return absl::OkStatus();
 }
 
+// Removes the directory of an `assay --local` that is gone. That it is just going, another thread
+// of it still holding the lock, does not take long.
+void RemoveIfOrphaned(const std::string& directory, pid_t parent) {
+  if (directory.empty() || getppid() == parent) return;
+  for (int i = 0; i < 100 && !RemoveIfAbandoned(directory, {kOwnerLock}); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
 absl::Status WritePortFile(const std::string& path, int port) {
   const std::string temporary = path + ".tmp";
   {
@@ -114,13 +123,19 @@ absl::Status WritePortFile(const std::string& path, int port) {
   return absl::OkStatus();
 }
 
-absl::Status Serve(Flags flags, const sigset_t& signals) {
+absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent) {
   const SystemClock clock;
+  ASSAY_ASSIGN_OR_RETURN(const Address listen,
+                         ParseAddress(flags.listen, "--listen", AddressUse::kListen));
+  if (flags.metrics_port != 0 && flags.metrics_port == listen.port) {
+    return InvalidFields(
+        {{"--metrics-port", absl::StrCat("must not be the port of --listen, ", listen.port)}});
+  }
   if (flags.engine_binary.empty()) flags.engine_binary = ProgramDirectory() + "/assay-engine";
   if (!flags.frost_directory.empty()) {
     ASSAY_RETURN_IF_ERROR(ReadFrostFiles(flags.frost_directory).status());
   }
-  if (!IsLoopback(flags.listen) && !flags.insecure) {
+  if (!IsLoopback(listen.host) && !flags.insecure) {
     return Error(Reason::kInvalidArgument,
                  absl::StrCat("--listen ", flags.listen,
                               " is reachable from other machines and this build has no TLS; add "
@@ -174,10 +189,9 @@ absl::Status Serve(Flags flags, const sigset_t& signals) {
   api::Context context{*store, *blobs, pool, hub, metrics, clock, executor};
   context.max_queued_evaluations = flags.max_evaluations;
 
-  ASSAY_ASSIGN_OR_RETURN(const auto server, api::GrpcServer::Start(flags.listen, context));
-  const std::string host = flags.listen.substr(0, flags.listen.rfind(':'));
+  ASSAY_ASSIGN_OR_RETURN(const auto server, api::GrpcServer::Start(listen, context));
   ASSAY_ASSIGN_OR_RETURN(const auto http,
-                         monitoring::HttpServer::Start(host, flags.metrics_port, metrics,
+                         monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics,
                                                        [&] { return !context.draining; }));
   api::ReportPublisher publisher(*store, metrics);
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
@@ -193,18 +207,20 @@ absl::Status Serve(Flags flags, const sigset_t& signals) {
   if (!flags.port_file.empty()) {
     ASSAY_RETURN_IF_ERROR(WritePortFile(flags.port_file, server->port()));
   }
-  LogInfo(absl::StrCat("serving gRPC on ", host, ":", server->port(), " and metrics on ", host, ":",
-                       http->port(), "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
+  LogInfo(absl::StrCat("serving gRPC on ", Address{listen.host, server->port()}.ToString(),
+                       " and metrics on ", Address{listen.host, http->port()}.ToString(),
+                       "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
                        pool_options.threads, " threads; data in ", flags.data_dir));
 
   int signal = 0;
   sigwait(&signals, &signal);
   LogInfo(absl::StrCat("stopping (", strsignal(signal), "); a second signal stops at once"));
-  std::thread([signals, timeout = flags.exit_timeout] {
+  std::thread([signals, timeout = flags.exit_timeout, directory = flags.owned_directory, parent] {
     timespec limit{};
     limit.tv_sec = static_cast<time_t>(timeout);
     const bool again = sigtimedwait(&signals, nullptr, &limit) > 0;
     LogWarning(again ? "stopped by a second signal" : "--exit-timeout is over");
+    RemoveIfOrphaned(directory, parent);
     _exit(1);
   }).detach();
   context.draining = true;
@@ -218,6 +234,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals) {
 }
 
 int Main(int argc, char** argv) {
+  const pid_t parent = getppid();
   Flags flags;
   CLI::App app(
       "assayd: evaluates how robust image classifiers are, class by class.\n"
@@ -226,9 +243,11 @@ int Main(int argc, char** argv) {
   app.add_option("--role", flags.role, "What this process does")
       ->check(CLI::IsMember({"all"}))
       ->capture_default_str();
-  app.add_option("--listen", flags.listen, "Address of the gRPC server, host:port")
+  app.add_option("--listen", flags.listen,
+                 "Address of the gRPC server, HOST:PORT; IPv6 as [::1]:8001, port 0: any free one")
       ->capture_default_str();
-  app.add_option("--metrics-port", flags.metrics_port, "Port of /metrics, /healthz and /readyz")
+  app.add_option("--metrics-port", flags.metrics_port,
+                 "Port of /metrics, /healthz and /readyz, on the host of --listen; 0: any free one")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
   app.add_option("--data-dir", flags.data_dir, "Where everything is stored")->capture_default_str();
@@ -266,6 +285,8 @@ int Main(int argc, char** argv) {
   app.add_option("--numerics-directory", flags.numerics_directory,
                  "Remember the batch size and memory format chosen for each model here, too");
   app.add_option("--port-file", flags.port_file, "Write the gRPC port here once it serves");
+  // Not for people: removed at the end when the process that started this one is gone.
+  app.add_option("--owned-directory", flags.owned_directory)->group("");
   app.add_flag("--insecure", flags.insecure, "Allow a public address without TLS");
   CLI11_PARSE(app, argc, argv);
 
@@ -279,7 +300,8 @@ int Main(int argc, char** argv) {
   // Writing beyond a file size limit must be an error like a full disk, not the end.
   std::signal(SIGXFSZ, SIG_IGN);
 
-  const absl::Status status = Serve(flags, signals);
+  const absl::Status status = Serve(flags, signals, parent);
+  RemoveIfOrphaned(flags.owned_directory, parent);
   if (status.ok()) return 0;
   LogError(status.message());
   return 1;

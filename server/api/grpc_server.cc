@@ -14,6 +14,7 @@
 #include "server/api/evaluation_service.h"
 #include "server/api/model_service.h"
 #include "server/api/rpc_metrics.h"
+#include "server/listen.h"
 
 namespace assay::api {
 namespace {
@@ -39,11 +40,13 @@ class Server final : public GrpcServer {
     if (server_ != nullptr) Shutdown(0);
   }
 
-  absl::Status Start(const std::string& address, monitoring::Metrics& metrics) {
+  absl::Status Start(const Address& address, monitoring::Metrics& metrics) {
+    // gRPC does not say why it cannot listen, and is content with one of two addresses of a name.
+    ASSAY_RETURN_IF_ERROR(Listen(address, "--listen").status());
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort(address.ToString(), grpc::InsecureServerCredentials(), &port_);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                                kMinPingIntervalMillis);
@@ -59,9 +62,8 @@ class Server final : public GrpcServer {
     }
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0) {
-      return Error(Reason::kUnavailable,
-                   absl::StrCat("cannot listen on ", address,
-                                "; is another server using the port? Choose one with --listen"));
+      return Error(Reason::kUnavailable, absl::StrCat("cannot listen on ", address.ToString(),
+                                                      "; choose another address with --listen"));
     }
     SetHealth(true);
     return absl::OkStatus();
@@ -93,7 +95,7 @@ class Server final : public GrpcServer {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const std::string& address,
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Address& address,
                                                               Context& context) {
   auto server = std::make_unique<Server>(context);
   ASSAY_RETURN_IF_ERROR(server->Start(address, context.metrics));

@@ -3,18 +3,18 @@
 #define ASSAY_SERVER_API_GRPC_SERVER_H_
 
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
+#include "common/address.h"
 #include "server/api/context.h"
 
 namespace assay::api {
 
 class GrpcServer {
  public:
-  // Listens on host:port (port 0: any free one). kUnavailable when the address cannot be bound.
+  // Listens on the address (port 0: any free one). kUnavailable when the address cannot be bound.
   // `context` must outlive the server.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const std::string& address,
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Address& address,
                                                            Context& context);
   virtual ~GrpcServer() = default;
   virtual int port() const = 0;

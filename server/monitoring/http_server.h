@@ -1,22 +1,25 @@
 // HTTP for Prometheus and for probes: /metrics, /healthz (the process lives), /readyz (it takes
 // work).
+//
+// One thread serves everything, so a client that is slow, silent or hostile holds nobody up. Every
+// connection is for one request. It is our own because the HTTP libraries at hand speak no IPv6.
 #ifndef ASSAY_SERVER_MONITORING_HTTP_SERVER_H_
 #define ASSAY_SERVER_MONITORING_HTTP_SERVER_H_
 
 #include <functional>
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
+#include "common/address.h"
 #include "server/monitoring/metrics.h"
 
 namespace assay::monitoring {
 
 class HttpServer {
  public:
-  // Listens on host:port (port 0: any free one). `ready` is asked for /readyz; both must outlive
+  // Listens on the address (port 0: any free one). `ready` is asked for /readyz; both must outlive
   // the server. kUnavailable when the address cannot be bound.
-  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& host, int port,
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const Address& address,
                                                            const Metrics& metrics,
                                                            std::function<bool()> ready);
   virtual ~HttpServer() = default;

@@ -67,7 +67,7 @@ ApiFixture::ApiFixture()
       context_{hooked_,  *blobs_,  pool_.emplace(options_, hooked_, *blobs_, metrics_),
                hub_,     metrics_, clock_,
                executor_} {
-  auto server = GrpcServer::Start("127.0.0.1:0", context_);
+  auto server = GrpcServer::Start({"127.0.0.1", 0}, context_);
   if (!server.ok()) std::abort();
   server_ = *std::move(server);
   channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", server_->port()),

@@ -148,12 +148,12 @@ TEST_F(GrpcServerTest, CallsAreCountedUnderTheNamesOfGoGrpcPrometheus) {
 }
 
 TEST_F(GrpcServerTest, AnAddressThatIsTakenIsAClearError) {
-  const std::string address = absl::StrCat("127.0.0.1:", server().port());
+  const Address address{"127.0.0.1", server().port()};
   const auto second = GrpcServer::Start(address, context());
   EXPECT_THAT(second, HasReason(Reason::kUnavailable));
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr(address));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(address.ToString()));
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("--listen"));
-  EXPECT_THAT(GrpcServer::Start("no such host:1", context()), HasReason(Reason::kUnavailable));
+  EXPECT_THAT(GrpcServer::Start({"no such host", 1}, context()), HasReason(Reason::kUnavailable));
 }
 
 TEST_F(GrpcServerTest, ShutdownEndsOpenWatches) {

@@ -1,7 +1,6 @@
 #include "server/monitoring/http_server.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,23 +24,23 @@ using ::testing::StartsWith;
 class HttpServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto server = HttpServer::Start("127.0.0.1", 0, metrics_, [this] { return ready_.load(); });
+    auto server = HttpServer::Start({"127.0.0.1", 0}, metrics_, [this] { return ready_.load(); });
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
 
-  // Sends bytes and returns all that comes back until the server closes.
-  std::string Ask(const std::string& request) const {
+  int Connect() const {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<uint16_t>(server_->port()));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-      close(fd);
-      return "cannot connect";
-    }
-    EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+    if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) return fd;
+    ADD_FAILURE() << "cannot connect";
+    return fd;
+  }
+  // All that comes until the server closes.
+  static std::string ReadAll(int fd) {
     std::string answer;
     char buffer[4096];
     for (ssize_t size = 0; (size = read(fd, buffer, sizeof(buffer))) > 0;) {
@@ -49,6 +48,11 @@ class HttpServerTest : public ::testing::Test {
     }
     close(fd);
     return answer;
+  }
+  std::string Ask(const std::string& request) const {
+    const int fd = Connect();
+    EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+    return ReadAll(fd);
   }
   std::string Get(const std::string& path) const {
     return Ask(absl::StrCat("GET ", path, " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"));
@@ -114,21 +118,42 @@ TEST_F(HttpServerTest, ManyScrapesAtOnceAreAnswered) {
 
 TEST_F(HttpServerTest, AnAddressThatIsTakenIsAClearError) {
   const auto second =
-      HttpServer::Start("127.0.0.1", server_->port(), metrics_, [] { return true; });
+      HttpServer::Start({"127.0.0.1", server_->port()}, metrics_, [] { return true; });
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(ReasonOf(second.status()), Reason::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()),
-              HasSubstr(absl::StrCat("127.0.0.1:", server_->port())));
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr("metrics"));
+              HasSubstr(absl::StrCat("127.0.0.1:", server_->port(), " for metrics")));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("--metrics-port"));
 }
 
-TEST_F(HttpServerTest, AHostNameIsUnderstoodAsByTheGrpcServer) {
-  addrinfo* found = nullptr;
-  if (getaddrinfo("localhost", nullptr, nullptr, &found) != 0) {
-    GTEST_SKIP() << "this machine does not know localhost (/etc/hosts)";
+TEST_F(HttpServerTest, HeadIsTheAnswerWithoutItsBody) {
+  const std::string answer = Ask("HEAD /healthz HTTP/1.1\r\nHost: test\r\n\r\n");
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(answer, HasSubstr("Content-Length: 3\r\n"));
+  EXPECT_THAT(answer, Not(HasSubstr("ok")));
+}
+
+TEST_F(HttpServerTest, ARequestMayArriveInPiecesAndSilentClientsHoldNobodyUp) {
+  std::vector<int> silent;
+  for (int i = 0; i < 50; ++i) silent.push_back(Connect());
+  const int slow = Connect();
+  for (const char c : std::string("GET /healthz HTTP/1.1\r\n\r")) {
+    EXPECT_EQ(write(slow, &c, 1), 1);
+    EXPECT_THAT(Get("/healthz"), StartsWith("HTTP/1.1 200 OK\r\n"));
   }
-  freeaddrinfo(found);
-  EXPECT_TRUE(HttpServer::Start("localhost", 0, metrics_, [] { return true; }).ok());
+  EXPECT_EQ(write(slow, "\n", 1), 1);
+  EXPECT_THAT(ReadAll(slow), StartsWith("HTTP/1.1 200 OK\r\n"));
+  for (const int fd : silent) close(fd);
+}
+
+TEST_F(HttpServerTest, ALargeAnswerArrivesWhole) {
+  for (int i = 0; i < 5000; ++i) {
+    metrics_.CountEngineRestart(absl::StrCat("reason ", i, std::string(200, 'x')));
+  }
+  const std::string answer = Get("/metrics");
+  const size_t body = answer.find("\r\n\r\n") + 4;
+  EXPECT_GT(answer.size(), 1'000'000u);
+  EXPECT_THAT(answer, HasSubstr(absl::StrCat("Content-Length: ", answer.size() - body, "\r\n")));
 }
 
 }  // namespace
