@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/errors.h"
+#include "common/owned_directory.h"
 
 namespace assay::cli {
 namespace fs = std::filesystem;
@@ -54,25 +55,28 @@ absl::Status LocalServer::Prepare() {
     return CannotStart(absl::StrCat(options_.binary, ": ", std::strerror(errno)));
   }
   const fs::path temporary = fs::temp_directory_path(error);
-  std::string pattern = (error ? fs::path("/tmp") : temporary) / "assay-local-XXXXXX";
-  if (mkdtemp(pattern.data()) == nullptr) {
-    return CannotStart(absl::StrCat(pattern, ": ", std::strerror(errno)));
-  }
-  directory_ = pattern;
-  if (options_.data_dir.empty()) options_.data_dir = directory_ + "/data";
+  const std::string prefix = (error ? fs::path("/tmp") : temporary) / "assay-local-";
+  // Earlier calls that were killed together with their servers. A server that is still ending holds
+  // the lock of its data, and removes the directory itself.
+  RemoveAbandoned(prefix, {kOwnerLock, "data/lock"});
+  auto directory = OwnedDirectory::Create(prefix);
+  if (!directory.ok()) return CannotStart(directory.status().message());
+  directory_ = *std::move(directory);
+  if (options_.data_dir.empty()) options_.data_dir = directory_->path() + "/data";
   fs::create_directories(options_.data_dir, error);
   if (error) return CannotStart(absl::StrCat(options_.data_dir, ": ", error.message()));
   return absl::OkStatus();
 }
 
 absl::Status LocalServer::Spawn() {
-  const std::string port_file = directory_ + "/port";
-  const std::string log = directory_ + "/log";
+  const std::string port_file = directory_->path() + "/port";
+  const std::string log = directory_->path() + "/log";
   const int log_fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  std::vector<std::string> words = {options_.binary,   "--listen",    "127.0.0.1:0",
-                                    "--metrics-port",  "0",           "--data-dir",
-                                    options_.data_dir, "--port-file", port_file};
+  std::vector<std::string> words = {
+      options_.binary,   "--listen",        "127.0.0.1:0", "--metrics-port", "0",
+      "--data-dir",      options_.data_dir, "--port-file", port_file,        "--owned-directory",
+      directory_->path()};
   if (!options_.frost_directory.empty()) {
     words.insert(words.end(), {"--frost-directory", options_.frost_directory});
   }
@@ -112,7 +116,8 @@ absl::Status LocalServer::AwaitPort(client::Interrupt& interrupt) {
   while (true) {
     std::string text;
     int port = 0;
-    if (std::ifstream(directory_ + "/port") >> text && absl::SimpleAtoi(text, &port) && port > 0) {
+    if (std::ifstream(directory_->path() + "/port") >> text && absl::SimpleAtoi(text, &port) &&
+        port > 0) {
       address_ = absl::StrCat("127.0.0.1:", port);
       return absl::OkStatus();
     }
@@ -131,7 +136,7 @@ bool LocalServer::Running() {
 }
 
 std::string LocalServer::LogTail() const {
-  std::ifstream log(directory_ + "/log");
+  std::ifstream log(directory_->path() + "/log");
   std::deque<std::string> lines;
   for (std::string line; std::getline(log, line);) {
     lines.push_back(std::move(line));
@@ -155,10 +160,7 @@ void LocalServer::Stop() {
   pid_ = -1;
 }
 
-LocalServer::~LocalServer() {
-  Stop();
-  std::error_code ignored;
-  if (!directory_.empty()) fs::remove_all(directory_, ignored);
-}
+// The directory goes afterwards.
+LocalServer::~LocalServer() { Stop(); }
 
 }  // namespace assay::cli

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/lib/interrupt.h"
+#include "common/owned_directory.h"
 
 namespace assay::cli {
 
@@ -30,7 +31,9 @@ class LocalServer {
   // Starts it and waits until it serves. kUnavailable with the end of its log when it does not.
   static absl::StatusOr<std::unique_ptr<LocalServer>> Start(const LocalServerOptions& options,
                                                             client::Interrupt& interrupt);
-  // SIGTERM, and SIGKILL when that does not help in time. It also dies with this process.
+  // SIGTERM, and SIGKILL when that does not help in time. However this process ends, the server
+  // ends with it and removes the temporary directory; the next Start removes what is left when both
+  // were killed.
   ~LocalServer();
 
   // host:port
@@ -48,7 +51,7 @@ class LocalServer {
 
   LocalServerOptions options_;
   // Holds the log, the port file and, unless one was given, the data.
-  std::string directory_;
+  std::unique_ptr<OwnedDirectory> directory_;
   std::string address_;
   pid_t pid_ = -1;  // -1: not running
 };

@@ -47,14 +47,32 @@ int AwaitSignal(const sigset_t& signals, std::chrono::milliseconds wait) {
   _exit(assay::cli::kExitCancelled);
 }
 
-// SIGINT and SIGTERM trigger the interrupt; the second one ends the process at once. A thread takes
-// them, so that no handler has to keep to async-signal-safe calls. Must run before any other thread
-// starts, for all to inherit the mask.
+// Who read stdout or stderr is gone (`| head`): an end like any other, so that a private server is
+// stopped and its data removed. The writer itself is told by EPIPE.
+volatile sig_atomic_t reader_gone = 0;
+void OnBrokenPipe(int /*signal*/) {
+  reader_gone = 1;
+  signal(SIGPIPE, SIG_IGN);
+  kill(getpid(), SIGTERM);
+}
+
+bool Ignored(int signal) {
+  struct sigaction action {};
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+// SIGINT, SIGTERM and the like trigger the interrupt; the second one ends the process at once. What
+// was ignored from the start (nohup) stays so. A thread takes them, so that no handler has to keep
+// to async-signal-safe calls. Must run before any other thread starts, for all to inherit the mask.
 void HandleSignals(assay::client::Interrupt& interrupt) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  for (const int more : {SIGHUP, SIGQUIT}) {
+    if (!Ignored(more)) sigaddset(&signals, more);
+  }
+  if (!Ignored(SIGPIPE)) signal(SIGPIPE, OnBrokenPipe);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::thread([signals, &interrupt] {
     int signal = 0;
@@ -81,9 +99,11 @@ int main(int argc, char** argv) {
       std::get<assay::cli::Arguments>(std::move(parsed)), interrupt);
   const absl::Status status = session->Explain(assay::cli::RunCommand(*session));
   session->progress().Clear();
-  if (!status.ok()) std::cerr << assay::cli::ErrorText(status) << std::flush;
+  if (!status.ok() && reader_gone == 0) {
+    std::cerr << assay::cli::ErrorText(status) << std::flush;
+  }
   // The private server has some seconds to stop and to clear up.
   const assay::client::Interrupt::Ending ending(interrupt);
   session.reset();
-  return assay::cli::ExitCodeOf(status);
+  return reader_gone != 0 ? kExitBySignal + SIGPIPE : assay::cli::ExitCodeOf(status);
 }

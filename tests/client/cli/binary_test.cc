@@ -63,7 +63,8 @@ class BinaryTest : public ::testing::Test {
     fs::remove_all(directory_);
   }
 
-  pid_t Start(std::vector<std::string> words) {
+  // `out`: where stdout goes; -1: to a file that Finish reads.
+  pid_t Start(std::vector<std::string> words, int out_fd = -1) {
     words.insert(words.begin(), program_);
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -72,7 +73,7 @@ class BinaryTest : public ::testing::Test {
     const pid_t child = fork();
     if (child == 0) {
       const int flags = O_WRONLY | O_CREAT | O_TRUNC;
-      dup2(open(out.c_str(), flags, 0600), STDOUT_FILENO);
+      dup2(out_fd >= 0 ? out_fd : open(out.c_str(), flags, 0600), STDOUT_FILENO);
       dup2(open(err.c_str(), flags, 0600), STDERR_FILENO);
       execv(argv[0], argv.data());
       _exit(126);
@@ -90,6 +91,13 @@ class BinaryTest : public ::testing::Test {
     std::vector<std::string> words = {"evaluate", "-m", model_, "-d", data_, "-c", "clean"};
     words.insert(words.end(), more.begin(), more.end());
     return words;
+  }
+  // A pipe that nobody reads.
+  static int GonePipe() {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[0]);
+    return ends[1];
   }
   // Waits until the program has made that call.
   void AwaitCall(const std::string& method) {
@@ -385,6 +393,21 @@ TEST_F(BinaryTest, UnreachableServerExitsWith7) {
   EXPECT_THAT(result.err, HasSubstr("\nhint: "));
 }
 
+TEST_F(BinaryTest, AHundredCommandsAtOnceAllSucceed) {
+  state()->evaluations["evaluations/e"].set_name("evaluations/e");
+  std::vector<pid_t> children;
+  for (int i = 0; i < 100; ++i) children.push_back(Start({"evaluation", "show", "e"}));
+  int succeeded = 0;
+  for (const pid_t child : children) succeeded += Finish(child).code == 0 ? 1 : 0;
+  EXPECT_EQ(succeeded, 100) << Read(directory_ + "/err");
+}
+
+TEST_F(BinaryTest, AReaderThatIsGoneEndsItQuietly) {
+  const Result result = Finish(Start({"conditions"}, GonePipe()));
+  EXPECT_EQ(result.code, 128 + SIGPIPE);
+  EXPECT_EQ(result.err, "");
+}
+
 TEST_F(BinaryTest, FullOutputExitsWith3) {
   if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";
   EXPECT_EQ(std::system(absl::StrCat(program_, " completion bash >/dev/full 2>&1").c_str()),
@@ -456,7 +479,59 @@ class LocalBinaryTest : public BinaryTest {
     std::ifstream(directory_ + "/pid") >> pid;
     return pid > 0 && kill(pid, 0) == 0;
   }
+  // Temporary directories of private servers.
+  int Leftovers() const {
+    int count = 0;
+    for (const auto& entry : fs::directory_iterator(directory_)) {
+      count += entry.path().filename().string().rfind("assay-local-", 0) == 0 ? 1 : 0;
+    }
+    return count;
+  }
 };
+
+TEST_F(LocalBinaryTest, ThePrivateServerIsReachedWhateverProxyTheEnvironmentNames) {
+  const std::vector<const char*> names = {"grpc_proxy", "https_proxy", "http_proxy"};
+  for (const char* name : names) setenv(name, "http://127.0.0.1:1", 1);
+  const Result result = Run(Evaluate({"--local"}));
+  for (const char* name : names) unsetenv(name);
+  EXPECT_EQ(result.code, 0) << result.err;
+}
+
+// Runs until the signal comes, and must leave neither the server nor its data.
+class EndOfLocalTest : public LocalBinaryTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(EndOfLocalTest, LeavesNothing) {
+  NeverEnd();
+  const pid_t child = Start(Evaluate({"--local"}));
+  AwaitCall("WatchEvaluation");
+  EXPECT_EQ(Leftovers(), 1);
+  kill(child, GetParam());
+  Finish(child);
+  EXPECT_FALSE(ServerLives());
+  EXPECT_EQ(Leftovers(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, EndOfLocalTest,
+                         ::testing::Values(SIGHUP, SIGINT, SIGQUIT, SIGTERM));
+
+TEST_F(LocalBinaryTest, AReaderThatIsGoneLeavesNothing) {
+  const Result result = Finish(Start(Evaluate({"--local"}), GonePipe()));
+  EXPECT_EQ(result.code, 128 + SIGPIPE);
+  EXPECT_FALSE(ServerLives());
+  EXPECT_EQ(Leftovers(), 0);
+}
+
+TEST_F(LocalBinaryTest, WhatIsLeftByACallThatWasKilledIsRemovedByTheNext) {
+  NeverEnd();
+  const pid_t child = Start(Evaluate({"--local"}));
+  AwaitCall("WatchEvaluation");
+  kill(child, SIGKILL);
+  EXPECT_EQ(Finish(child).code, -SIGKILL);
+  EXPECT_EQ(Leftovers(), 1) << "this server does not clean up";
+  state()->events = {FakeEvent("", v1::Evaluation::SUCCEEDED, 10)};
+  EXPECT_EQ(Run(Evaluate({"--local"})).code, 0);
+  EXPECT_EQ(Leftovers(), 0);
+}
 
 TEST_F(LocalBinaryTest, PrivateServerLastsAsLongAsTheCall) {
   const Result result = Run(Evaluate({"--local"}));

@@ -88,6 +88,20 @@ TEST_F(LocalServerTest, GivenDataDirectoryIsKept) {
   EXPECT_EQ(Leftovers(), 0);
 }
 
+TEST_F(LocalServerTest, WhatCallsThatWereKilledLeftIsRemovedAtTheStart) {
+  WriteServer(kServe);
+  // No owner holds the lock; one of before there were locks of owners holds that of its data.
+  for (const char* lock : {"assay-local-killed/lock", "assay-local-before/data/lock"}) {
+    fs::create_directories(fs::path(directory_ + "/" + lock).parent_path());
+    std::ofstream(directory_ + "/" + lock) << "";
+  }
+  const auto other = LocalServer::Start(options_, interrupt_);
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_EQ(Leftovers(), 1);
+  ASSERT_TRUE(LocalServer::Start(options_, interrupt_).ok());
+  EXPECT_EQ(Leftovers(), 1) << "that of the server which runs is not touched";
+}
+
 TEST_F(LocalServerTest, ServerThatDoesNotStartShowsItsLog) {
   WriteServer("echo 'no such option: --listen' >&2; exit 1");
   const auto server = LocalServer::Start(options_, interrupt_);
