@@ -64,8 +64,9 @@ std::string ReasonHint(Reason reason) {
     case Reason::kLeaseLost:
       return "another worker has taken the task over; nothing is lost";
     case Reason::kStorageFull:
-      return "delete models, datasets or evaluations that are not needed, or give the server more "
-             "disk";
+      return "delete models, datasets or evaluations that are not needed (their room is free "
+             "within "
+             "seconds), or give the server more disk";
     case Reason::kStorageFailed:
       return "the server's log says which file or database failed";
     case Reason::kQuotaExceeded:
@@ -74,7 +75,8 @@ std::string ReasonHint(Reason reason) {
     case Reason::kTooLarge:
       return "the limits are flags of the server (`assayd --help`)";
     case Reason::kEngineLost:
-      return "the model's process died: `assay model show NAME` and the server's log say why";
+      return "the model's process died: `assay model show NAME` and the server's log say why; "
+             "`assay evaluation retry NAME` does what is left";
     case Reason::kOutOfMemory:
       return "use smaller images or a smaller model, or a device with more memory";
     case Reason::kShuttingDown:

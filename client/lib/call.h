@@ -88,6 +88,8 @@ struct Client::ChunkSet {
     int64_t bytes = 0;
   };
   std::vector<Chunk> chunks;
+  // What the creation that names the chunks will carry as its request_id.
+  std::string upload_id;
   std::function<absl::Status(size_t index, std::string* bytes)> read;
 };
 

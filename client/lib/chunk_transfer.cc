@@ -19,10 +19,11 @@ constexpr int kMaxFutileRounds = 3;
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> Client::FindMissing(
-    const std::vector<std::string>& digests) {
+    const std::vector<std::string>& digests, const std::string& upload_id) {
   std::vector<std::string> missing;
   for (size_t first = 0; first < digests.size(); first += kDigestsPerQuestion) {
     v1::FindMissingChunksRequest request;
+    request.set_upload_id(upload_id);
     for (size_t i = first; i < std::min(digests.size(), first + kDigestsPerQuestion); ++i) {
       request.add_digests(digests[i]);
     }
@@ -54,6 +55,7 @@ absl::Status Client::SendChunks(const ChunkSet& chunks, const std::vector<size_t
     }
     message.mutable_header()->set_digest(chunk.digest);
     message.mutable_header()->set_size_bytes(chunk.bytes);
+    message.mutable_header()->set_upload_id(chunks.upload_id);
     open = writer->Write(message);
     for (size_t offset = 0; offset < bytes.size() && open; offset += kMessageBytes) {
       message.set_data(bytes.data() + offset, std::min(kMessageBytes, bytes.size() - offset));
@@ -84,7 +86,8 @@ absl::StatusOr<TransferStats> Client::Transfer(const ChunkSet& chunks,
   size_t fewest_missing = digests.size() + 1;
   int futile_rounds = 0;
   while (true) {
-    ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> missing, FindMissing(digests));
+    ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> missing,
+                           FindMissing(digests, chunks.upload_id));
     std::vector<size_t> wanted;
     int64_t missing_bytes = 0;
     for (const std::string& digest : missing) {

@@ -176,7 +176,8 @@ class Client {
   template <typename Item, typename Request, typename Response, typename Stub, typename Method>
   absl::StatusOr<std::vector<Item>> ListAll(
       Stub& stub, Method method, google::protobuf::RepeatedPtrField<Item>* (Response::*items)());
-  absl::StatusOr<std::vector<std::string>> FindMissing(const std::vector<std::string>& digests);
+  absl::StatusOr<std::vector<std::string>> FindMissing(const std::vector<std::string>& digests,
+                                                       const std::string& upload_id);
   // Brings every chunk to the server that is not there yet.
   absl::StatusOr<TransferStats> Transfer(const ChunkSet& chunks, const TransferListener& listener);
   absl::Status SendChunks(const ChunkSet& chunks, const std::vector<size_t>& wanted,

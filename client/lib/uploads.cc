@@ -132,9 +132,10 @@ absl::StatusOr<Uploaded<v1::Model>> Client::UploadModel(const std::string& path,
     stats.bytes = size;
     return Uploaded<v1::Model>{*found, stats};
   }
+  chunks.upload_id = NewRequestId();
   ASSAY_ASSIGN_OR_RETURN(const TransferStats stats, Transfer(chunks, listener));
   for (const auto& chunk : chunks.chunks) request.add_chunks(chunk.digest);
-  request.set_request_id(NewRequestId());
+  request.set_request_id(chunks.upload_id);
   ASSAY_ASSIGN_OR_RETURN(v1::Model model,
                          Call<v1::Model>(*stubs_->models, &v1::ModelService::Stub::CreateModel,
                                          request, kSlowSeconds));
@@ -185,8 +186,9 @@ absl::StatusOr<Uploaded<v1::Dataset>> Client::UploadDataset(DatasetReader& reade
     stats.bytes = total_bytes;
     return Uploaded<v1::Dataset>{*found, stats};
   }
+  chunks.upload_id = NewRequestId();
   ASSAY_ASSIGN_OR_RETURN(const TransferStats stats, Transfer(chunks, listener));
-  request.set_request_id(NewRequestId());
+  request.set_request_id(chunks.upload_id);
   ASSAY_ASSIGN_OR_RETURN(
       v1::Dataset dataset,
       Call<v1::Dataset>(*stubs_->datasets, &v1::DatasetService::Stub::CreateDataset, request,

@@ -17,8 +17,9 @@ constexpr int kMaxDigests = 10'000;
 // nothing piles up.
 class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksRequest> {
  public:
-  UploadReactor(Context& context, v1::UploadChunksResponse* response)
-      : context_(context), response_(response) {
+  UploadReactor(Context& context, const grpc::CallbackServerContext& call,
+                v1::UploadChunksResponse* response)
+      : context_(context), call_(call), response_(response) {
     StartRead(&request_);
   }
 
@@ -69,7 +70,8 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksReque
     }
     digest_ = header.digest();
     size_ = header.size_bytes();
-    if (context_.blobs.Has(digest_)) {
+    const std::string holder = UploadHolder(header.upload_id(), call_);
+    if (context_.blobs.Has(digest_, holder)) {
       // Another client was faster: let these bytes pass and end well.
       skip_bytes_ = size_;
       response_->set_deduplicated_chunks(response_->deduplicated_chunks() + 1);
@@ -77,7 +79,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksReque
       context_.metrics.CountUpload(0, size_);
       return absl::OkStatus();
     }
-    ASSAY_ASSIGN_OR_RETURN(writer_, context_.blobs.Create(digest_, size_));
+    ASSAY_ASSIGN_OR_RETURN(writer_, context_.blobs.Create(digest_, size_, holder));
     return absl::OkStatus();
   }
 
@@ -115,6 +117,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksReque
   }
 
   Context& context_;
+  const grpc::CallbackServerContext& call_;
   v1::UploadChunksResponse* const response_;
   v1::UploadChunksRequest request_;
   std::unique_ptr<store::BlobStore::Writer> writer_;
@@ -128,10 +131,11 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksReque
 grpc::ServerUnaryReactor* ChunkServiceImpl::FindMissingChunks(
     grpc::CallbackServerContext* call, const v1::FindMissingChunksRequest* request,
     v1::FindMissingChunksResponse* response) {
-  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+  return AnswerUnary(context_, call, [this, call, request, response]() -> absl::Status {
     if (request->digests_size() > kMaxDigests) {
       return InvalidFields({{"digests", absl::StrCat("at most ", kMaxDigests, " a call")}});
     }
+    const std::string holder = UploadHolder(request->upload_id(), *call);
     std::set<std::string> seen;
     for (int i = 0; i < request->digests_size(); ++i) {
       const std::string& digest = request->digests(i);
@@ -139,15 +143,17 @@ grpc::ServerUnaryReactor* ChunkServiceImpl::FindMissingChunks(
         return InvalidFields(
             {{absl::StrCat("digests[", i, "]"), "must be 64 lower-case hexadecimal digits"}});
       }
-      if (seen.insert(digest).second && !context_.blobs.Has(digest)) response->add_missing(digest);
+      if (seen.insert(digest).second && !context_.blobs.Has(digest, holder)) {
+        response->add_missing(digest);
+      }
     }
     return absl::OkStatus();
   });
 }
 
 grpc::ServerReadReactor<v1::UploadChunksRequest>* ChunkServiceImpl::UploadChunks(
-    grpc::CallbackServerContext* /*call*/, v1::UploadChunksResponse* response) {
-  return new UploadReactor(context_, response);
+    grpc::CallbackServerContext* call, v1::UploadChunksResponse* response) {
+  return new UploadReactor(context_, *call, response);
 }
 
 }  // namespace assay::api

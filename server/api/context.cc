@@ -11,6 +11,11 @@ absl::Status NameTaken(absl::string_view collection, const std::string& name) {
       .Resource(collection, name);
 }
 
+std::string UploadHolder(const std::string& upload_id, const grpc::CallbackServerContext& call) {
+  return upload_id.empty() ? absl::StrCat("connection ", call.peer())
+                           : absl::StrCat("upload ", upload_id);
+}
+
 void LogIfInternal(const absl::Status& status) {
   if (status.code() == absl::StatusCode::kInternal) LogError(status.message());
 }

@@ -16,6 +16,7 @@
 #include "server/scheduler/engine_pool.h"
 #include "server/scheduler/hub.h"
 #include "server/store/blob_store.h"
+#include "server/store/blob_sweeper.h"
 #include "server/store/job_store.h"
 
 namespace assay::api {
@@ -30,6 +31,8 @@ struct Context {
   Executor& executor;
   // Stored evaluations that are not finished; more are refused.
   std::atomic<int64_t> max_queued_evaluations = 1000;
+  // Hears of deletions; nullptr: nobody sweeps.
+  store::BlobSweeper* sweeper = nullptr;
   // Set when the server stops: new work is refused.
   std::atomic<bool> draining = false;
 
@@ -37,7 +40,14 @@ struct Context {
     if (!draining) return absl::OkStatus();
     return Error(Reason::kShuttingDown, "the server is stopping").RetryAfterSeconds(5);
   }
+  // To be called when blobs may have lost their last user.
+  void FreeSpaceSoon() const {
+    if (sweeper != nullptr) sweeper->SweepSoon();
+  }
 };
+
+// Who holds the blobs of an upload: the upload itself where it says who it is, else its connection.
+std::string UploadHolder(const std::string& upload_id, const grpc::CallbackServerContext& call);
 
 // The refusal of a name that other content has, for validate_only; the store says it otherwise.
 absl::Status NameTaken(absl::string_view collection, const std::string& name);

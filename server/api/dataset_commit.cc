@@ -54,12 +54,14 @@ absl::StatusOr<int> CheckChunk(const v1::DatasetManifest& manifest, absl::string
 }
 
 absl::StatusOr<store::DatasetRecord> PrepareDataset(Context& context, const std::string& id,
-                                                    const v1::DatasetManifest& manifest) {
+                                                    const v1::DatasetManifest& manifest,
+                                                    const std::string& holder) {
   std::vector<FieldViolation> violations = CheckManifest(manifest, "manifest");
   if (!id.empty() && !IsValidId(id)) {
     violations.push_back({"dataset_id", absl::StrCat("must be ", kIdRule)});
   }
   if (!violations.empty()) return InvalidFields(std::move(violations), Reason::kInvalidDataset);
+  for (const auto& chunk : manifest.chunks()) context.blobs.Has(chunk.digest(), holder);
   store::DatasetRecord record;
   int64_t first = 0, bytes = 0;
   int max_label = 0;

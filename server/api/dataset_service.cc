@@ -1,5 +1,8 @@
 #include "server/api/dataset_service.h"
 
+#include <string>
+#include <vector>
+
 #include "common/resource_names.h"
 #include "server/api/dataset_commit.h"
 
@@ -8,10 +11,11 @@ namespace assay::api {
 grpc::ServerUnaryReactor* DatasetServiceImpl::CreateDataset(grpc::CallbackServerContext* call,
                                                             const v1::CreateDatasetRequest* request,
                                                             v1::Dataset* response) {
-  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+  return AnswerUnary(context_, call, [this, call, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
-    ASSAY_ASSIGN_OR_RETURN(auto record,
-                           PrepareDataset(context_, request->dataset_id(), request->manifest()));
+    const std::string holder = UploadHolder(request->request_id(), *call);
+    ASSAY_ASSIGN_OR_RETURN(
+        auto record, PrepareDataset(context_, request->dataset_id(), request->manifest(), holder));
     if (request->validate_only()) {
       const auto existing = context_.store.GetDataset(record.proto.name());
       if (existing.ok() && existing->proto.digest() != record.proto.digest()) {
@@ -19,6 +23,9 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::CreateDataset(grpc::CallbackServer
       }
     } else {
       ASSAY_ASSIGN_OR_RETURN(record, context_.store.CreateDataset(record, request->request_id()));
+      std::vector<std::string> chunks;
+      for (const auto& chunk : request->manifest().chunks()) chunks.push_back(chunk.digest());
+      context_.blobs.Settle(chunks, holder);
     }
     response->Swap(&record.proto);
     return absl::OkStatus();
@@ -53,7 +60,9 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(grpc::CallbackServer
                                                             google::protobuf::Empty* /*response*/) {
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kDatasets, request->name(), "name").status());
-    return context_.store.DeleteDataset(request->name());
+    ASSAY_RETURN_IF_ERROR(context_.store.DeleteDataset(request->name()));
+    context_.FreeSpaceSoon();
+    return absl::OkStatus();
   });
 }
 

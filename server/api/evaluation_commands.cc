@@ -328,13 +328,15 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
     return InvalidFields(std::move(violations), Reason::kInvalidCondition);
   }
   v1::DatasetManifest::Chunk chunk;
-  ASSAY_ASSIGN_OR_RETURN(*chunk.mutable_digest(), context.blobs.Put(bytes));
+  ASSAY_ASSIGN_OR_RETURN(*chunk.mutable_digest(), context.blobs.Put(bytes, name));
   chunk.set_samples(samples);
   const auto& conditions = evaluation.proto.conditions();
-  ASSAY_RETURN_IF_ERROR(context.store.AppendStreamChunk(
+  const absl::Status appended = context.store.AppendStreamChunk(
       name, batch.index(), chunk,
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, first, samples, 0,
-                           scheduler::Moment::kPartArrived)));
+                           scheduler::Moment::kPartArrived));
+  context.blobs.Settle({chunk.digest()}, name);
+  ASSAY_RETURN_IF_ERROR(appended);
   context.hub.NotifyWork();
   context.hub.NotifyChanged(name);
   return absl::OkStatus();
@@ -350,8 +352,11 @@ absl::Status FinishStream(Context& context, const std::string& evaluation, int64
   ASSAY_ASSIGN_OR_RETURN(
       const auto dataset,
       PrepareDataset(context, absl::StrCat("stream-", ManifestDigest(manifest).substr(0, 12)),
-                     manifest));
+                     manifest, evaluation));
   ASSAY_ASSIGN_OR_RETURN(const auto stored, context.store.CreateDataset(dataset, ""));
+  std::vector<std::string> chunks;
+  for (const auto& chunk : manifest.chunks()) chunks.push_back(chunk.digest());
+  context.blobs.Settle(chunks, evaluation);
   ASSAY_ASSIGN_OR_RETURN(const auto record, context.store.GetEvaluation(evaluation));
   const auto& conditions = record.proto.conditions();
   ASSAY_RETURN_IF_ERROR(context.store.FinishStream(

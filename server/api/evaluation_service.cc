@@ -83,6 +83,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::DeleteEvaluation(
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
     ASSAY_RETURN_IF_ERROR(context_.store.DeleteEvaluation(request->name()));
+    context_.FreeSpaceSoon();
     context_.metrics.WithdrawReport(request->name());
     context_.hub.NotifyChanged(request->name());
     return absl::OkStatus();

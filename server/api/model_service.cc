@@ -36,15 +36,16 @@ std::vector<FieldViolation> CheckCreate(const v1::CreateModelRequest& request) {
 
 }  // namespace
 
-absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request, v1::Model* response) {
+absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request,
+                                      const std::string& holder, v1::Model* response) {
   ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
   if (auto violations = CheckCreate(request); !violations.empty()) {
     return InvalidFields(std::move(violations));
   }
-  if (!context_.blobs.Has(request.digest())) {
+  std::vector<std::string> blobs = {request.chunks().begin(), request.chunks().end()};
+  if (!context_.blobs.Has(request.digest(), holder)) {
     // A single chunk is the file itself, so only longer files need joining.
-    ASSAY_RETURN_IF_ERROR(
-        context_.blobs.Join({request.chunks().begin(), request.chunks().end()}, request.digest()));
+    ASSAY_RETURN_IF_ERROR(context_.blobs.Join(blobs, request.digest(), holder));
   }
   ASSAY_RETURN_IF_ERROR(CheckTorchScriptFile(context_.blobs.Path(request.digest())));
   ASSAY_ASSIGN_OR_RETURN(const int64_t size, context_.blobs.Size(request.digest()));
@@ -64,6 +65,10 @@ absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request, v1:
   }
   ASSAY_ASSIGN_OR_RETURN(const auto stored,
                          context_.store.CreateModel(record, request.request_id()));
+  blobs.push_back(request.digest());
+  context_.blobs.Settle(blobs, holder);
+  // The parts of a longer file have no use any more.
+  if (request.chunks_size() > 1) context_.FreeSpaceSoon();
   *response = stored.proto;
   context_.pool.DescribeState(response);
   return absl::OkStatus();
@@ -94,8 +99,9 @@ absl::Status ModelServiceImpl::Load(const v1::LoadModelRequest& request, v1::Mod
 grpc::ServerUnaryReactor* ModelServiceImpl::CreateModel(grpc::CallbackServerContext* call,
                                                         const v1::CreateModelRequest* request,
                                                         v1::Model* response) {
-  return AnswerUnary(context_, call,
-                     [this, request, response] { return Create(*request, response); });
+  return AnswerUnary(context_, call, [this, call, request, response] {
+    return Create(*request, UploadHolder(request->request_id(), *call), response);
+  });
 }
 
 grpc::ServerUnaryReactor* ModelServiceImpl::GetModel(grpc::CallbackServerContext* call,
@@ -127,6 +133,7 @@ grpc::ServerUnaryReactor* ModelServiceImpl::DeleteModel(grpc::CallbackServerCont
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kModels, request->name(), "name").status());
     ASSAY_RETURN_IF_ERROR(context_.store.DeleteModel(request->name()));
     context_.pool.Forget(request->name());
+    context_.FreeSpaceSoon();
     return absl::OkStatus();
   });
 }

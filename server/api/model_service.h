@@ -2,6 +2,8 @@
 #ifndef ASSAY_SERVER_API_MODEL_SERVICE_H_
 #define ASSAY_SERVER_API_MODEL_SERVICE_H_
 
+#include <string>
+
 #include "assay/v1/models.grpc.pb.h"
 #include "server/api/context.h"
 
@@ -30,7 +32,9 @@ class ModelServiceImpl final : public v1::ModelService::CallbackService {
                                         v1::Model* response) override;
 
  private:
-  absl::Status Create(const v1::CreateModelRequest& request, v1::Model* response);
+  // `holder` holds the chunks.
+  absl::Status Create(const v1::CreateModelRequest& request, const std::string& holder,
+                      v1::Model* response);
   absl::Status Load(const v1::LoadModelRequest& request, v1::Model* response);
   // The stored model with its current state.
   absl::Status Describe(const std::string& name, v1::Model* response);

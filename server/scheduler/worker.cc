@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +20,8 @@ namespace rpc = ::assay::engine_rpc::v1;
 using SteadyClock = std::chrono::steady_clock;
 constexpr auto kPollInterval = std::chrono::milliseconds(1000);
 constexpr auto kStoreRetryInterval = std::chrono::milliseconds(2000);
+// Of the waits between the attempts of a task.
+constexpr double kWaitGrowth = 4;
 
 double SecondsSince(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
@@ -231,13 +234,18 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
 
 absl::Status Worker::Commit(const store::ClaimedTask& claim, const std::string& adversarials,
                             v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics) {
+  const std::string holder = absl::StrCat(options_.owner, " ", claim.task.id, " ", claim.fence);
   const auto store = [&]() -> absl::Status {
-    // A blob that a refused commit leaves behind is swept up like an abandoned upload.
     if (outcomes->has_adversarials()) {
       ASSAY_ASSIGN_OR_RETURN(*outcomes->mutable_adversarials()->mutable_digest(),
-                             blobs_.Put(adversarials));
+                             blobs_.Put(adversarials, holder));
     }
-    return store_.CommitTask(claim, *outcomes, numerics);
+    const absl::Status committed = store_.CommitTask(claim, *outcomes, numerics);
+    // Of a refused commit too: the blob is swept up, or brought again.
+    if (outcomes->has_adversarials()) {
+      blobs_.Settle({outcomes->adversarials().digest()}, holder);
+    }
+    return committed;
   };
   while (true) {
     const absl::Status status = store();
@@ -257,25 +265,31 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
   const std::string& evaluation = claim.task.evaluation;
   if (stopping_) {
     // Nobody's fault; whoever claims it next starts it again.
-    store_.ReleaseTask(claim, /*count_attempt=*/false).IgnoreError();
+    store_.ReleaseTask(claim, /*count_attempt=*/false, /*wait_micros=*/0).IgnoreError();
     return;
   }
   if (reason == Reason::kCancelled || reason == Reason::kLeaseLost) return;
   const bool retry = reason == Reason::kEngineLost || reason == Reason::kStorageFailed ||
                      reason == Reason::kStorageFull;
   if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
+  const bool again = retry && claim.attempt < options_.max_attempts;
+  const double wait = options_.retry_wait_seconds * std::pow(kWaitGrowth, claim.attempt - 1);
   LogWarning(absl::StrCat(evaluation, ", samples ", claim.task.first_sample, " to ",
                           claim.task.first_sample + claim.task.samples - 1, ", attempt ",
-                          claim.attempt, ": ", status.message()));
-  if (retry && claim.attempt < options_.max_attempts) {
-    store_.ReleaseTask(claim, /*count_attempt=*/true).IgnoreError();
+                          claim.attempt, " of ", options_.max_attempts, ": ", status.message(),
+                          again ? absl::StrCat("; again in ", wait, " s") : ""));
+  if (again) {
+    store_.ReleaseTask(claim, /*count_attempt=*/true, static_cast<int64_t>(wait * 1e6))
+        .IgnoreError();
     return;
   }
   v1::Failure failure;
   failure.set_reason(std::string(ReasonName(reason)));
-  failure.set_message(
-      retry ? absl::StrCat(PublicText(status), "; given up after ", claim.attempt, " attempts")
-            : PublicText(status));
+  failure.set_message(retry ? absl::StrCat(PublicText(status), "; given up after ", claim.attempt,
+                                           " attempts at samples ", claim.task.first_sample, " to ",
+                                           claim.task.first_sample + claim.task.samples - 1,
+                                           ", the other tasks are kept and a retry continues")
+                            : PublicText(status));
   const absl::Status failed = store_.FailEvaluation(evaluation, failure);
   if (!failed.ok()) LogWarning(absl::StrCat("cannot fail ", evaluation, ": ", failed.message()));
 }

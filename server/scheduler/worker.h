@@ -26,6 +26,9 @@ struct WorkerOptions {
   double lease_seconds = 30;
   // Attempts of a task whose engine died, before the evaluation fails.
   int max_attempts = 3;
+  // Seconds before the second attempt; before each one after it, four times as many as before the
+  // last: what killed the engine may be over by then.
+  double retry_wait_seconds = 5;
   // Seconds without any progress after which a model counts as hanging.
   double stall_seconds = 600;
   // Seconds that a cancelled engine has to stop before it is killed.

@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/digest.h"
@@ -23,8 +24,8 @@ namespace assay::store {
 namespace {
 
 constexpr int64_t kStaleWriteSeconds = 3600;
-// A blob whose presence was told less than this ago is not touched again.
-constexpr int64_t kTouchSeconds = 60;
+// The time of modification of a blob that everybody has settled.
+constexpr int64_t kSettled = 0;
 constexpr size_t kCopyBytes = 1 << 20;
 constexpr int kFileMode = 0640;
 constexpr int kDirectoryMode = 0750;
@@ -111,19 +112,18 @@ absl::Status ReadPieces(FileOps& ops, const std::string& path, const std::string
   }
 }
 
-int64_t AgeSeconds(const struct stat& status) {
-  return static_cast<int64_t>(std::time(nullptr)) - static_cast<int64_t>(status.st_mtime);
-}
-
 // Unique among the processes of all hosts that share the directory: process ids repeat from
 // container to container.
-std::string TemporaryName() {
+std::string TemporaryPrefix() {
   static const uint64_t process = [] {
     std::random_device device;
     return (uint64_t{device()} << 32) | device();
   }();
+  return absl::StrFormat("%016x.%d.", process, ::getpid());
+}
+std::string TemporaryName() {
   static std::atomic<uint64_t> counter{0};
-  return absl::StrFormat("%016x.%d.%d", process, ::getpid(), counter++);
+  return absl::StrCat(TemporaryPrefix(), counter++);
 }
 
 std::string TemporaryDirectory(const std::string& root) { return absl::StrCat(root, "/tmp"); }
@@ -144,13 +144,16 @@ absl::StatusOr<std::vector<std::string>> ListShards(const std::string& root) {
   return names;
 }
 
+// Of other processes: those of this one go with their writers.
 absl::Status RemoveStaleWrites(const std::string& directory) {
   ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(directory));
   for (const std::string& name : names) {
+    if (absl::StartsWith(name, TemporaryPrefix())) continue;
     const std::string path = absl::StrCat(directory, "/", name);
     struct stat status;
-    if (::stat(path.c_str(), &status) == 0 && AgeSeconds(status) > kStaleWriteSeconds &&
-        ::unlink(path.c_str()) != 0 && errno != ENOENT) {
+    if (::stat(path.c_str(), &status) == 0 &&
+        std::time(nullptr) - status.st_mtime > kStaleWriteSeconds && ::unlink(path.c_str()) != 0 &&
+        errno != ENOENT) {
       return FileError("remove", path, errno);
     }
   }
@@ -180,8 +183,8 @@ struct BlobStore::Writer::State {
   absl::Status failure;  // of an earlier call; the content is not to be trusted any more
 };
 
-BlobStore::Writer::Writer(BlobStore* store, std::string digest, int64_t size)
-    : store_(store), digest_(std::move(digest)), size_(size) {}
+BlobStore::Writer::Writer(BlobStore* store, std::string digest, int64_t size, std::string holder)
+    : store_(store), digest_(std::move(digest)), size_(size), holder_(std::move(holder)) {}
 
 BlobStore::Writer::~Writer() = default;
 
@@ -237,13 +240,24 @@ absl::Status BlobStore::Writer::Commit() {
   const std::string shard = ShardOf(digest_);
   ASSAY_RETURN_IF_ERROR(store_->MakeShard(shard));
   const std::string path = store_->Path(digest_);
-  struct stat before;
-  const bool existed = ::stat(path.c_str(), &before) == 0;
-  // A blob that is there already is replaced by the same bytes: that makes it young again, which
-  // keeps Sweep away, and it must be synced anyway, since another process may have renamed it a
-  // moment ago.
-  if (ops.Rename(state->path, path) != 0) return FileError("rename", state->path, errno);
-  state->renamed = true;
+  bool existed = false;
+  {
+    MutexLock lock(store_->hold_mutex_);
+    struct stat before;
+    existed = ::stat(path.c_str(), &before) == 0;
+    // The new file hides the time of one that is there. What is new was held by nobody.
+    if (existed) {
+      store_->Hold(digest_, holder_);
+    } else {
+      store_->holds_[digest_].clear();
+      store_->holds_[digest_][holder_] = 0;
+    }
+    // A blob that is there already is replaced by the same bytes, and must be synced anyway, since
+    // another process may have renamed it a moment ago.
+    if (ops.Rename(state->path, path) != 0) return FileError("rename", state->path, errno);
+    state->renamed = true;
+    store_->Hold(digest_, holder_);
+  }
   const absl::Status synced = SyncDirectory(ops, ShardDirectory(store_->root_, shard));
   if (!synced.ok() && !existed) {
     // Not acknowledged, so it must not look as if it were; unless somebody else has put the blob
@@ -254,13 +268,16 @@ absl::Status BlobStore::Writer::Commit() {
   return synced;
 }
 
-BlobStore::BlobStore(std::string root, FileOps* ops)
+BlobStore::BlobStore(std::string root, FileOps* ops, const Clock* clock)
     : root_(std::move(root)),
       ops_(ops != nullptr ? ops : new FileOps),
-      own_ops_(ops != nullptr ? nullptr : ops_) {}
+      own_ops_(ops != nullptr ? nullptr : ops_),
+      clock_(clock != nullptr ? clock : new SystemClock),
+      own_clock_(clock != nullptr ? nullptr : clock_) {}
 
-absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(const std::string& root, FileOps* ops) {
-  std::unique_ptr<BlobStore> store(new BlobStore(root, ops));
+absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(const std::string& root, FileOps* ops,
+                                                           const Clock* clock) {
+  std::unique_ptr<BlobStore> store(new BlobStore(root, ops, clock));
   ASSAY_RETURN_IF_ERROR(MakeDirectories(*store->ops_, root));
   const std::string tmp = TemporaryDirectory(root);
   if (::mkdir(tmp.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
@@ -291,7 +308,8 @@ absl::Status BlobStore::MakeShard(const std::string& shard) {
 }
 
 absl::StatusOr<std::unique_ptr<BlobStore::Writer>> BlobStore::Create(const std::string& digest,
-                                                                     int64_t size) {
+                                                                     int64_t size,
+                                                                     const std::string& holder) {
   std::vector<FieldViolation> violations;
   if (!IsDigest(digest)) {
     violations.push_back({"digest", "must be 64 lower-case hexadecimal digits"});
@@ -300,7 +318,7 @@ absl::StatusOr<std::unique_ptr<BlobStore::Writer>> BlobStore::Create(const std::
     violations.push_back({"size_bytes", absl::StrCat("must not be negative; got ", size)});
   }
   if (!violations.empty()) return InvalidFields(std::move(violations));
-  std::unique_ptr<Writer> writer(new Writer(this, digest, size));
+  std::unique_ptr<Writer> writer(new Writer(this, digest, size, holder));
   std::string path = absl::StrCat(TemporaryDirectory(root_), "/", TemporaryName());
   const int fd = ops_->Open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
   if (fd < 0) return FileError("create", path, errno);
@@ -308,22 +326,23 @@ absl::StatusOr<std::unique_ptr<BlobStore::Writer>> BlobStore::Create(const std::
   return writer;
 }
 
-absl::StatusOr<std::string> BlobStore::Put(absl::string_view bytes) {
+absl::StatusOr<std::string> BlobStore::Put(absl::string_view bytes, const std::string& holder) {
   std::string digest = Sha256Hex(bytes);
   ASSAY_ASSIGN_OR_RETURN(const std::unique_ptr<Writer> writer,
-                         Create(digest, static_cast<int64_t>(bytes.size())));
+                         Create(digest, static_cast<int64_t>(bytes.size()), holder));
   ASSAY_RETURN_IF_ERROR(writer->Append(bytes));
   ASSAY_RETURN_IF_ERROR(writer->Commit());
   return digest;
 }
 
-absl::Status BlobStore::Join(const std::vector<std::string>& parts, const std::string& digest) {
+absl::Status BlobStore::Join(const std::vector<std::string>& parts, const std::string& digest,
+                             const std::string& holder) {
   int64_t size = 0;
   for (const std::string& part : parts) {
     ASSAY_ASSIGN_OR_RETURN(const int64_t part_size, Size(part));
     size += part_size;
   }
-  ASSAY_ASSIGN_OR_RETURN(const std::unique_ptr<Writer> writer, Create(digest, size));
+  ASSAY_ASSIGN_OR_RETURN(const std::unique_ptr<Writer> writer, Create(digest, size, holder));
   for (const std::string& part : parts) {
     ASSAY_RETURN_IF_ERROR(ReadPieces(
         *ops_, Path(part), part, [&](absl::string_view piece) { return writer->Append(piece); }));
@@ -331,16 +350,54 @@ absl::Status BlobStore::Join(const std::vector<std::string>& parts, const std::s
   return writer->Commit();
 }
 
-bool BlobStore::Has(const std::string& digest) const {
+bool BlobStore::Has(const std::string& digest, const std::string& holder) {
   if (!IsDigest(digest)) return false;
-  const std::string path = Path(digest);
+  MutexLock lock(hold_mutex_);
   struct stat status;
-  if (::stat(path.c_str(), &status) != 0) return false;
-  if (AgeSeconds(status) > kTouchSeconds) {
-    // Failure is no harm here: at worst the blob is swept and must be uploaded again.
-    ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
-  }
+  if (::stat(Path(digest).c_str(), &status) != 0) return false;
+  Hold(digest, holder);
   return true;
+}
+
+int64_t BlobStore::NowSeconds() const { return clock_->NowMicros() / 1'000'000; }
+
+void BlobStore::SetTime(const std::string& digest, int64_t seconds) const {
+  const timespec time = {static_cast<time_t>(seconds), 0};
+  const timespec times[2] = {time, time};
+  // Failure is no harm: the blob goes later, or must be uploaded again.
+  ::utimensat(AT_FDCWD, Path(digest).c_str(), times, 0);
+}
+
+void BlobStore::Hold(const std::string& digest, const std::string& holder) {
+  const int64_t now = NowSeconds();
+  auto& holders = holds_[digest];
+  struct stat status;
+  if (holders.empty() && ::stat(Path(digest).c_str(), &status) == 0 &&
+      AgeSeconds(status.st_mtime) < kHoldSeconds) {
+    // Held by somebody whom an earlier process knew, or another one knows.
+    holders[""] = status.st_mtime + kHoldSeconds;
+  }
+  int64_t& until = holders[holder];
+  until = std::max(until, now + kHoldSeconds);
+  SetTime(digest, now);
+  if (sweeping_) touched_.insert(digest);
+}
+
+void BlobStore::Settle(const std::vector<std::string>& digests, const std::string& holder) {
+  MutexLock lock(hold_mutex_);
+  const int64_t now = NowSeconds();
+  for (const std::string& digest : digests) {
+    const auto held = holds_.find(digest);
+    if (held == holds_.end() || held->second.erase(holder) == 0) continue;
+    auto& holders = held->second;
+    for (auto it = holders.begin(); it != holders.end();) {
+      it = it->second <= now ? holders.erase(it) : std::next(it);
+    }
+    if (sweeping_) touched_.insert(digest);
+    if (!holders.empty()) continue;
+    holds_.erase(held);
+    SetTime(digest, kSettled);
+  }
 }
 
 absl::StatusOr<int64_t> BlobStore::Size(const std::string& digest) const {
@@ -369,26 +426,61 @@ std::string BlobStore::Path(const std::string& digest) const {
   return absl::StrCat(ShardDirectory(root_, ShardOf(digest)), "/", digest);
 }
 
-absl::StatusOr<int64_t> BlobStore::Sweep(
-    const std::function<bool(const std::string& digest)>& in_use, int64_t min_age_seconds) {
-  int64_t freed = 0;
-  absl::Status failure;
+absl::StatusOr<std::vector<std::string>> BlobStore::SweepCandidates(int64_t min_age_seconds) const {
+  std::vector<std::string> candidates;
   ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> shards, ListShards(root_));
   for (const std::string& shard : shards) {
-    const std::string directory = ShardDirectory(root_, shard);
-    ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> names, ListDirectory(directory));
-    for (const std::string& name : names) {
-      if (!IsDigest(name) || in_use(name)) continue;
-      const std::string path = Path(name);
+    ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> names,
+                           ListDirectory(ShardDirectory(root_, shard)));
+    for (std::string& name : names) {
       struct stat status;
-      if (::stat(path.c_str(), &status) != 0 || AgeSeconds(status) < min_age_seconds) continue;
-      if (::unlink(path.c_str()) == 0) {
-        freed += status.st_size;
-      } else if (errno != ENOENT) {
-        failure = FileError("remove", path, errno);
+      if (IsDigest(name) && ::stat(Path(name).c_str(), &status) == 0 &&
+          AgeSeconds(status.st_mtime) >= min_age_seconds) {
+        candidates.push_back(std::move(name));
       }
     }
   }
+  return candidates;
+}
+
+absl::StatusOr<int64_t> BlobStore::Sweep(
+    const std::function<bool(const std::string& digest)>& in_use, int64_t min_age_seconds) {
+  MutexLock one_at_a_time(sweep_mutex_);
+  ASSAY_RETURN_IF_ERROR(RemoveStaleWrites(TemporaryDirectory(root_)));
+  {
+    MutexLock lock(hold_mutex_);
+    sweeping_ = true;
+    touched_.clear();
+    // What has run out need not be remembered: the times of the files tell the rest.
+    const int64_t now = NowSeconds();
+    for (auto it = holds_.begin(); it != holds_.end();) {
+      const bool over = std::all_of(it->second.begin(), it->second.end(),
+                                    [&](const auto& hold) { return hold.second <= now; });
+      it = over ? holds_.erase(it) : std::next(it);
+    }
+  }
+  const auto candidates = SweepCandidates(min_age_seconds);
+  int64_t freed = 0;
+  absl::Status failure = candidates.status();
+  for (const std::string& digest : candidates.value_or(std::vector<std::string>())) {
+    if (in_use(digest)) continue;
+    MutexLock lock(hold_mutex_);
+    if (touched_.count(digest) > 0) continue;
+    const std::string path = Path(digest);
+    struct stat status;
+    // Another process may have held it meanwhile.
+    if (::stat(path.c_str(), &status) != 0 || AgeSeconds(status.st_mtime) < min_age_seconds) {
+      continue;
+    }
+    if (::unlink(path.c_str()) == 0) {
+      freed += status.st_size;
+      holds_.erase(digest);
+    } else if (errno != ENOENT) {
+      failure = FileError("remove", path, errno);
+    }
+  }
+  MutexLock lock(hold_mutex_);
+  sweeping_ = false;
   if (!failure.ok()) return failure;
   return freed;
 }

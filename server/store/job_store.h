@@ -114,6 +114,8 @@ class JobStore {
   virtual absl::Status DeleteDataset(const std::string& name) = 0;
   // Every digest that a model, dataset, stream manifest or kept adversarial example names.
   virtual absl::StatusOr<std::vector<std::string>> BlobsInUse() = 0;
+  // Gives some of the room of deleted records back to the file system. Whether there is more.
+  virtual absl::StatusOr<bool> ReleaseSpace() = 0;
 
   // --- evaluations
   // ---------------------------------------------------------------------------------------------------------
@@ -130,7 +132,8 @@ class JobStore {
   virtual absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(const Page& page) = 0;
   // QUEUED, RUNNING or RECEIVING -> CANCELLED. kWrongState when it has ended.
   virtual absl::StatusOr<EvaluationRecord> CancelEvaluation(const std::string& name) = 0;
-  // FAILED or CANCELLED -> QUEUED, its unfinished tasks open again. kWrongState otherwise.
+  // FAILED or CANCELLED -> QUEUED, its unfinished tasks open again, at once and with all their
+  // attempts before them. kWrongState otherwise.
   virtual absl::StatusOr<EvaluationRecord> RetryEvaluation(const std::string& name) = 0;
   // Any unfinished state -> FAILED.
   virtual absl::Status FailEvaluation(const std::string& name, const v1::Failure& failure) = 0;
@@ -178,9 +181,11 @@ class JobStore {
   // evaluation has ended.
   virtual absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
                                   const v1::NumericsFingerprint& numerics) = 0;
-  // Gives the task back, open at once. `count_attempt` false takes this attempt off the count (a
-  // shutdown is nobody's fault). OK without effect when the claim is no longer the current one.
-  virtual absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt) = 0;
+  // Gives the task back, to be claimed again in `wait_micros` at the earliest. `count_attempt`
+  // false takes this attempt off the count (a shutdown is nobody's fault). OK without effect when
+  // the claim is no longer the current one.
+  virtual absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
+                                   int64_t wait_micros) = 0;
   // Gives every leased task back, as by ReleaseTask without counting. For a process that has just
   // started and knows that it is the only one to use the store: whoever held the leases is dead.
   virtual absl::Status ReleaseAllLeases() = 0;

@@ -245,8 +245,9 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::RetryEvaluation(const std::stri
         db_.Run("UPDATE evaluations SET state = ?, failure = NULL, start_micros = NULL, "
                 "end_micros = NULL, revision = revision + 1 WHERE id = ?",
                 static_cast<int>(Evaluation::QUEUED), row.id));
-    ASSAY_RETURN_IF_ERROR(
-        db_.Run("UPDATE tasks SET attempts = 0 WHERE evaluation = ? AND state < 2", row.id));
+    ASSAY_RETURN_IF_ERROR(db_.Run(
+        "UPDATE tasks SET attempts = 0, lease_micros = 0 WHERE evaluation = ? AND state < 2",
+        row.id));
   }
   ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(name));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());

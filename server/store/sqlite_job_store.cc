@@ -18,6 +18,8 @@ using google::protobuf::util::TimeUtil;
 
 constexpr int kDefaultPageSize = 100;
 constexpr int kMaxPageSize = 1000;
+// Pages of SQLite that are given back at once, while everybody waits.
+constexpr int64_t kPagesPerStep = 500;
 
 // An absent request id must not be equal to another absent one.
 std::optional<std::string> OrNull(const std::string& text) {
@@ -307,6 +309,25 @@ absl::StatusOr<std::vector<std::string>> SqliteJobStore::BlobsInUse() {
   while (rows.Next()) digests.push_back(rows.Text(0));
   ASSAY_RETURN_IF_ERROR(rows.status());
   return digests;
+}
+
+absl::StatusOr<int64_t> SqliteJobStore::CountFreePages() {
+  Statement row = db_.Query("PRAGMA freelist_count");
+  if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
+  return row.Int(0);
+}
+
+absl::StatusOr<bool> SqliteJobStore::ReleaseSpace() {
+  MutexLock lock(mutex_);
+  ASSAY_ASSIGN_OR_RETURN(const int64_t before, CountFreePages());
+  ASSAY_RETURN_IF_ERROR(
+      db_.RunScript(absl::StrCat("PRAGMA incremental_vacuum(", kPagesPerStep, ")").c_str()));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t after, CountFreePages());
+  // A file of an older version keeps its free pages, for new records.
+  if (after > 0 && after < before) return true;
+  // The file becomes shorter when the write-ahead log has been copied into it, and the log then.
+  ASSAY_RETURN_IF_ERROR(db_.RunScript("PRAGMA wal_checkpoint(TRUNCATE)"));
+  return false;
 }
 
 }  // namespace assay::store

@@ -52,6 +52,7 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<Listing<DatasetRecord>> ListDatasets(const Page& page) override;
   absl::Status DeleteDataset(const std::string& name) override;
   absl::StatusOr<std::vector<std::string>> BlobsInUse() override;
+  absl::StatusOr<bool> ReleaseSpace() override;
 
   absl::StatusOr<EvaluationRecord> CreateEvaluation(const v1::Evaluation& evaluation,
                                                     const std::vector<Task>& tasks,
@@ -84,7 +85,8 @@ class SqliteJobStore final : public JobStore {
   absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) override;
   absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
                           const v1::NumericsFingerprint& numerics) override;
-  absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt) override;
+  absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
+                           int64_t wait_micros) override;
   absl::Status ReleaseAllLeases() override;
 
  private:
@@ -110,6 +112,8 @@ class SqliteJobStore final : public JobStore {
                                                          const std::string& digest,
                                                          const std::string& request_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Pages of the file that hold nothing.
+  absl::StatusOr<int64_t> CountFreePages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::optional<std::string>> FindRequest(const std::string& table,
                                                          const std::string& request_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -172,16 +172,18 @@ absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::Outc
   return transaction.Commit();
 }
 
-absl::Status SqliteJobStore::ReleaseTask(const ClaimedTask& claim, bool count_attempt) {
+absl::Status SqliteJobStore::ReleaseTask(const ClaimedTask& claim, bool count_attempt,
+                                         int64_t wait_micros) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const ClaimState found, FindClaim(claim));
   if (!found.current) return absl::OkStatus();
   ASSAY_RETURN_IF_ERROR(
-      db_.Run("UPDATE tasks SET state = 0, lease_micros = 0, owner = NULL, attempts = attempts - ? "
+      db_.Run("UPDATE tasks SET state = 0, lease_micros = ?, owner = NULL, attempts = attempts - ? "
               "WHERE id = ?",
-              count_attempt ? 0 : 1, claim.task.id));
+              wait_micros > 0 ? clock_.NowMicros() + wait_micros : 0, count_attempt ? 0 : 1,
+              claim.task.id));
   ASSAY_RETURN_IF_ERROR(BumpRevision(found.evaluation));
   return transaction.Commit();
 }

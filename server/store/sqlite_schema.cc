@@ -98,7 +98,8 @@ CREATE TABLE tasks (
   work REAL NOT NULL,
   create_micros INTEGER NOT NULL,
   state INTEGER NOT NULL DEFAULT 0,
-  -- The task can be claimed from this time on: 0 when open, the end of the lease when leased.
+  -- The task can be claimed from this time on: the end of the lease when leased; when open, 0 or
+  -- the end of the wait after an attempt that failed.
   lease_micros INTEGER NOT NULL DEFAULT 0,
   fence INTEGER NOT NULL DEFAULT 0,
   attempts INTEGER NOT NULL DEFAULT 0,
@@ -180,6 +181,8 @@ absl::Status UseWriteAheadLog(Database& database, const std::string& path) {
 absl::StatusOr<std::unique_ptr<Database>> OpenAssayDatabase(const std::string& path) {
   ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
   ASSAY_RETURN_IF_ERROR(CheckFile(*database, path));
+  // Has effect on a file that is empty yet.
+  ASSAY_RETURN_IF_ERROR(database->RunScript("PRAGMA auto_vacuum = INCREMENTAL"));
   ASSAY_RETURN_IF_ERROR(UseWriteAheadLog(*database, path));
   ASSAY_RETURN_IF_ERROR(
       database->RunScript("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"));

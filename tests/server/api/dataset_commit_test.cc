@@ -99,7 +99,7 @@ class PrepareDatasetTest : public ApiFixture {
 
 TEST_F(PrepareDatasetTest, TheRecordSumsUpTheChunks) {
   const v1::DatasetManifest manifest = Stored({4, 3});
-  const auto record = PrepareDataset(context(), "d", manifest);
+  const auto record = PrepareDataset(context(), "d", manifest, "upload");
   ASSERT_THAT(record, IsOk());
   EXPECT_EQ(record->proto.name(), "datasets/d");
   EXPECT_EQ(record->proto.samples(), 7);
@@ -111,7 +111,7 @@ TEST_F(PrepareDatasetTest, TheRecordSumsUpTheChunks) {
 
 TEST_F(PrepareDatasetTest, WithoutAnIdTheDigestNamesTheDataset) {
   const v1::DatasetManifest manifest = Stored({4});
-  const auto record = PrepareDataset(context(), "", manifest);
+  const auto record = PrepareDataset(context(), "", manifest, "upload");
   ASSERT_THAT(record, IsOk());
   EXPECT_EQ(record->proto.name(), "datasets/" + ManifestDigest(manifest).substr(0, 12));
 }
@@ -120,7 +120,7 @@ TEST_F(PrepareDatasetTest, AChunkThatIsNotThereIsNamed) {
   v1::DatasetManifest manifest = Stored({4});
   manifest.add_chunks()->set_digest(Sha256Hex("never uploaded"));
   manifest.mutable_chunks(1)->set_samples(1);
-  const auto record = PrepareDataset(context(), "d", manifest);
+  const auto record = PrepareDataset(context(), "d", manifest, "upload");
   EXPECT_THAT(record, HasReason(Reason::kChunkMissing));
   EXPECT_THAT(std::string(record.status().message()), HasSubstr(Sha256Hex("never uploaded")));
 }
@@ -128,7 +128,7 @@ TEST_F(PrepareDatasetTest, AChunkThatIsNotThereIsNamed) {
 TEST_F(PrepareDatasetTest, AChunkOfAnotherSizeIsNamedByItsPlace) {
   v1::DatasetManifest manifest = Stored({4, 3});
   manifest.mutable_chunks(1)->set_samples(4);
-  const auto record = PrepareDataset(context(), "d", manifest);
+  const auto record = PrepareDataset(context(), "d", manifest, "upload");
   EXPECT_THAT(record, HasReason(Reason::kInvalidDataset));
   EXPECT_THAT(std::string(record.status().message()), HasSubstr("manifest.chunks[1]"));
 }
@@ -137,7 +137,7 @@ TEST_F(PrepareDatasetTest, EveryProblemOfTheManifestIsToldAtOnce) {
   v1::DatasetManifest manifest = Stored({4});
   manifest.set_pixel_type(v1::PIXEL_TYPE_UNSPECIFIED);
   manifest.mutable_chunks(0)->set_digest("nonsense");
-  const auto record = PrepareDataset(context(), "Not An Id", manifest);
+  const auto record = PrepareDataset(context(), "Not An Id", manifest, "upload");
   EXPECT_THAT(Fields(record.status()),
               ::testing::UnorderedElementsAre("manifest.pixel_type", "manifest.chunks[0].digest",
                                               "dataset_id"));

@@ -3,7 +3,7 @@
 //   fake-engine: load=ok run=ok name=a
 // load= and run= take
 //   ok          answers at once (the prediction of a sample is its label)
-//   abort       the process dies of a signal;  exit:N  it exits with status N
+//   abort       the process dies of a signal;  kill  of SIGKILL;  exit:N  it exits with status N
 //   hang        never answers, and ignores cancellation
 //   error       MODEL_FAILED;  nan  MODEL_NOT_FINITE
 // and run= also
@@ -11,7 +11,8 @@
 //   wait:FILE        progress, then waits for FILE or for cancellation
 //   drip:FILE        as wait, with progress all the time
 //   short            one outcome too few;  busy  gets stuck so deep that nothing answers any more
-// What it was given (environment, descriptors, requests) goes to standard error.
+// What it was given (environment, descriptors, requests) goes to standard error, and print=WORD to
+// standard output at every load.
 #include <dirent.h>
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
@@ -72,6 +73,7 @@ std::map<std::string, std::string> ParseBehaviour(const std::string& bytes) {
 // What all calls can do: die, hang or fail.
 absl::Status Behave(const std::string& how) {
   if (how == "abort") std::abort();
+  if (how == "kill") raise(SIGKILL);
   if (absl::StartsWith(how, "exit:")) std::_Exit(std::atoi(how.c_str() + 5));
   while (how == "hang") std::this_thread::sleep_for(kTick);
   if (how == "error") return Error(Reason::kModelFailed, "the model raised an error: boom");
@@ -87,6 +89,8 @@ class FakeEngine final : public rpc::EngineService::Service {
                  request->batch_size(), request->memory_format().c_str());
     if (!Exists(request->model_path())) std::abort();
     behaviour_ = ParseBehaviour(ReadFile(request->model_path()));
+    std::printf("%s\n", behaviour_["print"].c_str());
+    std::fflush(stdout);
     const absl::Status status = Behave(behaviour_["load"]);
     if (!status.ok()) return ToGrpcStatus(status);
     v1::ModelValidation& validation = *response->mutable_validation();

@@ -97,6 +97,10 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("BlobsInUse"));
     return store_.BlobsInUse();
   }
+  absl::StatusOr<bool> ReleaseSpace() override {
+    ASSAY_RETURN_IF_ERROR(Before("ReleaseSpace"));
+    return store_.ReleaseSpace();
+  }
   absl::StatusOr<EvaluationRecord> CreateEvaluation(const v1::Evaluation& evaluation,
                                                     const std::vector<Task>& tasks,
                                                     const std::string& request_id) override {
@@ -183,9 +187,10 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("CommitTask"));
     return store_.CommitTask(claim, outcomes, numerics);
   }
-  absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt) override {
+  absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
+                           int64_t wait_micros) override {
     ASSAY_RETURN_IF_ERROR(Before("ReleaseTask"));
-    return store_.ReleaseTask(claim, count_attempt);
+    return store_.ReleaseTask(claim, count_attempt, wait_micros);
   }
   absl::Status ReleaseAllLeases() override {
     ASSAY_RETURN_IF_ERROR(Before("ReleaseAllLeases"));

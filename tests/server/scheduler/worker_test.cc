@@ -30,6 +30,7 @@ class WorkerTest : public EngineFixture {
     worker_options_.device = "cpu";
     worker_options_.lease_seconds = 0.1;  // of a clock that stands still; renewed every 33 ms
     worker_options_.cancel_grace_seconds = 0.3;
+    worker_options_.retry_wait_seconds = 0;  // the clock stands still
   }
 
   ~WorkerTest() override {
@@ -170,6 +171,52 @@ TEST_F(WorkerTest, ATaskWhoseEngineDiesIsTriedAgain) {
   ExpectComplete("e", 20);
   EXPECT_THAT(metrics_.Render(),
               HasSubstr("assay_engine_restarts_total{reason=\"died_at_work\"} 1"));
+}
+
+TEST_F(WorkerTest, ATaskWhoseEngineDiedWaitsLongerEachTimeWhileOthersRun) {
+  worker_options_.retry_wait_seconds = 5;
+  StartWorker();
+  Submit("bad", "run=kill", {10}, 10);
+  const auto died = [&](int times) {
+    return metrics_.Render().find(
+               absl::StrCat("assay_engine_restarts_total{reason=\"died_at_work\"} ", times)) !=
+           std::string::npos;
+  };
+  // Of a task that waits nothing runs, and its evaluation goes on.
+  const auto waits = [&](int times) {
+    return Eventually([&] {
+      return died(times) && *store_->CountTasks() == std::map<std::string, int64_t>{
+                                                         {"OPEN", 1}, {"LEASED", 0}, {"DONE", 0}};
+    });
+  };
+  ASSERT_TRUE(waits(1));
+  EXPECT_EQ(store_->OldestOpenTaskMicros()->has_value(), false);
+  clock_.AdvanceSeconds(4.9);
+  EXPECT_EQ(store_->OldestOpenTaskMicros()->has_value(), false);
+  Submit("good", "", {20}, 10);
+  ASSERT_TRUE(Ends("good", v1::Evaluation::SUCCEEDED));
+  EXPECT_EQ(Get("bad").state(), v1::Evaluation::RUNNING);
+
+  clock_.AdvanceSeconds(0.1);
+  hub_.NotifyWork();
+  ASSERT_TRUE(Eventually([&] { return died(2); }));
+  ASSERT_TRUE(Eventually([&] { return store_->CountTasks()->at("LEASED") == 0; }));
+  clock_.AdvanceSeconds(19.9);
+  EXPECT_EQ(store_->OldestOpenTaskMicros()->has_value(), false);
+  clock_.AdvanceSeconds(0.1);
+  hub_.NotifyWork();
+  ASSERT_TRUE(Ends("bad", v1::Evaluation::FAILED));
+  EXPECT_TRUE(died(3));
+  EXPECT_THAT(Get("bad").failure().message(), HasSubstr("signal 9 (SIGKILL) from outside"));
+  EXPECT_THAT(Get("bad").failure().message(), HasSubstr("memory runs out"));
+  EXPECT_THAT(Get("bad").failure().message(), HasSubstr("after 3 attempts at samples 0 to 9"));
+
+  // A retry begins at once, with as many attempts as the first time.
+  ASSERT_THAT(store_->RetryEvaluation("evaluations/bad"), IsOk());
+  hub_.NotifyWork();
+  ASSERT_TRUE(Eventually([&] { return died(4); }));
+  ASSERT_TRUE(Eventually([&] { return store_->CountTasks()->at("LEASED") == 0; }));
+  EXPECT_EQ(Get("bad").state(), v1::Evaluation::RUNNING);
 }
 
 TEST_F(WorkerTest, AnEngineThatDiesAgainAndAgainFailsTheEvaluationAndNoOther) {

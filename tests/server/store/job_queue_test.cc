@@ -103,7 +103,7 @@ TEST_F(JobQueueTest, LateWorkerIsRefusedAndTheTakerCounts) {
   EXPECT_THAT(store_->RenewLease(late, kLease), HasReason(Reason::kLeaseLost));
   EXPECT_THAT(store_->CommitTask(late, MakeOutcomes(late.task), MakeNumerics("late")),
               HasReason(Reason::kLeaseLost));
-  EXPECT_THAT(store_->ReleaseTask(late, true), IsOk());
+  EXPECT_THAT(store_->ReleaseTask(late, true, 0), IsOk());
   EXPECT_TRUE(QueueIsEmpty());
   ASSERT_THAT(store_->CommitTask(taker, MakeOutcomes(taker.task), MakeNumerics("taker")), IsOk());
   EXPECT_THAT(store_->CommitTask(late, MakeOutcomes(late.task), MakeNumerics("late")),
@@ -136,15 +136,15 @@ TEST_F(JobQueueTest, SecondCommitOfOneClaimIsRefusedAndCountsNothing) {
 TEST_F(JobQueueTest, ReleasedTaskIsOpenAtOnceAndRemembersItsAttempts) {
   Create("e", MakeTasks(1));
   ClaimedTask claim = Claim();
-  ASSERT_THAT(store_->ReleaseTask(claim, true), IsOk());
+  ASSERT_THAT(store_->ReleaseTask(claim, true, 0), IsOk());
   EXPECT_THAT(store_->RenewLease(claim, kLease), HasReason(Reason::kLeaseLost));
   EXPECT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics()),
               HasReason(Reason::kLeaseLost));
   claim = Claim();
   EXPECT_EQ(claim.attempt, 2);
-  ASSERT_THAT(store_->ReleaseTask(claim, false), IsOk());
+  ASSERT_THAT(store_->ReleaseTask(claim, false, 0), IsOk());
   // Giving back twice gives back once.
-  ASSERT_THAT(store_->ReleaseTask(claim, false), IsOk());
+  ASSERT_THAT(store_->ReleaseTask(claim, false, 0), IsOk());
   const ClaimedTask last = Claim();
   EXPECT_EQ(last.attempt, 2);
   EXPECT_GT(last.fence, claim.fence);
@@ -169,7 +169,7 @@ TEST_F(JobQueueTest, UnknownClaimIsRefused) {
   claim.fence = 1;
   EXPECT_THAT(store_->RenewLease(claim, kLease), HasReason(Reason::kCancelled));
   EXPECT_THAT(store_->CommitTask(claim, {}, {}), HasReason(Reason::kCancelled));
-  EXPECT_THAT(store_->ReleaseTask(claim, true), IsOk());
+  EXPECT_THAT(store_->ReleaseTask(claim, true, 0), IsOk());
 }
 
 TEST_F(JobQueueTest, OldestOpenTaskIsTheOldestThatCanBeClaimed) {
@@ -184,7 +184,7 @@ TEST_F(JobQueueTest, OldestOpenTaskIsTheOldestThatCanBeClaimed) {
   EXPECT_EQ(*store_->OldestOpenTaskMicros(), start + 1'000'000);
   const ClaimedTask claim = Claim();
   EXPECT_EQ(*store_->OldestOpenTaskMicros(), start + 2'000'000);
-  ASSERT_THAT(store_->ReleaseTask(claim, true), IsOk());
+  ASSERT_THAT(store_->ReleaseTask(claim, true, 0), IsOk());
   EXPECT_EQ(*store_->OldestOpenTaskMicros(), start + 1'000'000);
 }
 
@@ -247,7 +247,7 @@ TEST_F(JobQueueTest, ThreadsOfTwoStoresDoEveryTaskExactlyOnce) {
         }
         // Now and then a worker gives up; somebody does the task later.
         if (round % 7 == t) {
-          if (!store.ReleaseTask(**claim, true).ok()) ++failures;
+          if (!store.ReleaseTask(**claim, true, 0).ok()) ++failures;
           continue;
         }
         if (!store.RenewLease(**claim, kLease).ok()) ++failures;

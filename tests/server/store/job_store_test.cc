@@ -347,7 +347,7 @@ TEST_F(JobStoreTest, RevisionGrowsWithEveryVisibleChange) {
   note();
   claim = Claim();
   note();
-  ASSERT_THAT(store_->ReleaseTask(claim, true), IsOk());
+  ASSERT_THAT(store_->ReleaseTask(claim, true, 0), IsOk());
   note();
   ASSERT_THAT(store_->CancelEvaluation("evaluations/e"), IsOk());
   note();
@@ -375,7 +375,7 @@ TEST_F(JobStoreTest, CancelStopsTheWorkAndKeepsTheOutcomes) {
   EXPECT_THAT(store_->RenewLease(running, kLease), HasReason(Reason::kCancelled));
   EXPECT_THAT(store_->CommitTask(running, MakeOutcomes(running.task), MakeNumerics()),
               HasReason(Reason::kCancelled));
-  EXPECT_THAT(store_->ReleaseTask(running, true), IsOk());
+  EXPECT_THAT(store_->ReleaseTask(running, true, 0), IsOk());
   EXPECT_TRUE(QueueIsEmpty());
   EXPECT_EQ(store_->GetOutcomes("evaluations/e")->size(), 1u);
   EXPECT_THAT(store_->CancelEvaluation("evaluations/e"), HasReason(Reason::kWrongState));

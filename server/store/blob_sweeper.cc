@@ -1,0 +1,85 @@
+#include "server/store/blob_sweeper.h"
+
+#include <chrono>
+#include <set>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/log.h"
+
+namespace assay::store {
+namespace {
+
+constexpr int64_t kIntervalMicros = 3600LL * 1'000'000;
+constexpr int64_t kRetryMicros = 60LL * 1'000'000;
+// The clock is not the one that waits, so it is looked at again and again.
+constexpr auto kPollInterval = std::chrono::milliseconds(1000);
+// Sweeps of a row of deletions are this far apart.
+constexpr auto kMergeInterval = std::chrono::milliseconds(3000);
+
+}  // namespace
+
+BlobSweeper::BlobSweeper(JobStore& store, BlobStore& blobs, const Clock& clock)
+    : store_(store), blobs_(blobs), clock_(clock), thread_([this] { Loop(); }) {}
+
+BlobSweeper::~BlobSweeper() {
+  {
+    MutexLock lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void BlobSweeper::SweepSoon() {
+  {
+    MutexLock lock(mutex_);
+    asked_ = true;
+  }
+  changed_.notify_all();
+}
+
+void BlobSweeper::Loop() {
+  int64_t next = 0;
+  while (true) {
+    {
+      MutexLock lock(mutex_);
+      lock.WaitFor(changed_, kPollInterval, [this] { return stop_ || asked_; });
+      if (stop_) return;
+      if (!asked_ && clock_.NowMicros() < next) continue;
+      asked_ = false;
+    }
+    const absl::Status swept = Sweep();
+    if (!swept.ok()) LogWarning(absl::StrCat("cannot free space: ", swept.message()));
+    next = clock_.NowMicros() + (swept.ok() ? kIntervalMicros : kRetryMicros);
+    MutexLock lock(mutex_);
+    lock.WaitFor(changed_, kMergeInterval, [this] { return stop_; });
+  }
+}
+
+absl::Status BlobSweeper::Sweep() {
+  // Looked up when the first blob is in question, as BlobStore::Sweep wants it.
+  bool looked = false;
+  absl::Status failure;
+  std::set<std::string> used;
+  const auto in_use = [&](const std::string& digest) {
+    if (!looked) {
+      looked = true;
+      auto digests = store_.BlobsInUse();
+      failure = digests.status();
+      if (digests.ok()) used.insert(digests->begin(), digests->end());
+    }
+    return !failure.ok() || used.count(digest) > 0;
+  };
+  ASSAY_ASSIGN_OR_RETURN(const int64_t freed, blobs_.Sweep(in_use));
+  if (freed > 0) LogInfo(absl::StrCat("freed ", freed, " bytes of blobs that nothing names"));
+  ASSAY_RETURN_IF_ERROR(failure);
+  while (true) {
+    ASSAY_ASSIGN_OR_RETURN(const bool more, store_.ReleaseSpace());
+    MutexLock lock(mutex_);
+    if (!more || stop_) return absl::OkStatus();
+  }
+}
+
+}  // namespace assay::store
