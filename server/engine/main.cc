@@ -48,7 +48,9 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (argc == 3 && std::strcmp(argv[1], "--fd") == 0) {
-    // A model may print without end into a log of limited size; that must fail quietly.
+    // What a model prints goes into the log line by line, so that a crash loses nothing of it.
+    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+    // A model may write into a file of limited size; that must fail quietly.
     std::signal(SIGXFSZ, SIG_IGN);
     std::signal(SIGPIPE, SIG_IGN);
     assay::engine::KeepFreedMemory();

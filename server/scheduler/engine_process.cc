@@ -28,7 +28,7 @@ namespace rpc = ::assay::engine_rpc::v1;
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr int kEngineFd = 3;
-constexpr rlim_t kMaxLogBytes = 64 << 20;
+constexpr rlim_t kMaxFileBytes = 64 << 20;
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
 
 std::chrono::milliseconds Milliseconds(double seconds) {
@@ -75,18 +75,16 @@ absl::Status SystemError(const char* what) {
 // Runs in the child between fork and exec: async-signal-safe calls only.
 [[noreturn]] void ExecEngine(const char* binary, char* const* argv, char* const* envp, int socket,
                              int standard_input, int log) {
-  const int null = open("/dev/null", O_WRONLY);
   // The socket first: it may sit on a descriptor that the others are about to take.
   const int high = fcntl(socket, F_DUPFD, 64);
   const int high_input = fcntl(standard_input, F_DUPFD, 64);
-  const int high_log = fcntl(log >= 0 ? log : null, F_DUPFD, 64);
-  const int high_null = fcntl(null, F_DUPFD, 64);
+  const int high_log = fcntl(log, F_DUPFD, 64);
   dup2(high_input, STDIN_FILENO);
-  dup2(high_null, STDOUT_FILENO);
+  dup2(high_log, STDOUT_FILENO);
   dup2(high_log, STDERR_FILENO);
   dup2(high, kEngineFd);
   syscall(SYS_close_range, kEngineFd + 1, ~0U, 0);
-  const rlimit file_size{kMaxLogBytes, kMaxLogBytes};
+  const rlimit file_size{kMaxFileBytes, kMaxFileBytes};
   setrlimit(RLIMIT_FSIZE, &file_size);
   const rlimit core{0, 0};
   setrlimit(RLIMIT_CORE, &core);
@@ -102,8 +100,15 @@ absl::Status SystemError(const char* what) {
 
 std::string DescribeExit(int status) {
   if (WIFSIGNALED(status)) {
-    return absl::StrCat("it was killed by signal ", WTERMSIG(status), " (",
-                        strsignal(WTERMSIG(status)), ")");
+    const int number = WTERMSIG(status);
+    const char* const name = sigabbrev_np(number);
+    // Nothing in a process sends it SIGKILL by accident.
+    return absl::StrCat("it was killed by signal ", number, " (", name == nullptr ? "" : "SIG",
+                        name == nullptr ? strsignal(number) : name, ")",
+                        number == SIGKILL
+                            ? " from outside, as the system does when memory runs out (the "
+                              "kernel log tells) or an operator"
+                            : "");
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return "its program could not be started";
   return absl::StrCat("it exited with status ", WIFEXITED(status) ? WEXITSTATUS(status) : status);
@@ -124,9 +129,14 @@ absl::StatusOr<std::unique_ptr<EngineProcess>> EngineProcess::Start(const Engine
     close(sockets[1]);
     return SystemError("pipe");
   }
-  const int log = options.log_path.empty() ? -1
-                                           : open(options.log_path.c_str(),
-                                                  O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  // Read and write end.
+  int output[2] = {-1, -1};
+  if (options.log_path.empty()) {
+    output[1] = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  } else if (pipe2(output, O_CLOEXEC) != 0) {
+    for (const int fd : {sockets[0], sockets[1], lifeline[0], lifeline[1]}) close(fd);
+    return SystemError("pipe");
+  }
 
   // Everything that allocates is done before the fork. The engine gets no environment but what it
   // needs.
@@ -144,11 +154,13 @@ absl::StatusOr<std::unique_ptr<EngineProcess>> EngineProcess::Start(const Engine
 
   const pid_t pid = fork();
   if (pid == 0) {
-    ExecEngine(options.binary.c_str(), argv, envp.data(), sockets[1], lifeline[0], log);
+    ExecEngine(options.binary.c_str(), argv, envp.data(), sockets[1], lifeline[0], output[1]);
   }
   close(sockets[1]);
   close(lifeline[0]);
-  if (log >= 0) close(log);
+  close(output[1]);
+  std::unique_ptr<EngineLog> log;
+  if (output[0] >= 0) log = std::make_unique<EngineLog>(output[0], options.log_path);
   if (pid < 0) {
     close(sockets[0]);
     close(lifeline[1]);
@@ -157,12 +169,15 @@ absl::StatusOr<std::unique_ptr<EngineProcess>> EngineProcess::Start(const Engine
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   auto channel = grpc::CreateCustomInsecureChannelFromFd("assay-engine", sockets[0], arguments);
-  return std::unique_ptr<EngineProcess>(new EngineProcess(pid, lifeline[1], std::move(channel)));
+  return std::unique_ptr<EngineProcess>(
+      new EngineProcess(pid, lifeline[1], std::move(log), std::move(channel)));
 }
 
-EngineProcess::EngineProcess(int pid, int lifeline, std::shared_ptr<grpc::Channel> channel)
+EngineProcess::EngineProcess(int pid, int lifeline, std::unique_ptr<EngineLog> log,
+                             std::shared_ptr<grpc::Channel> channel)
     : pid_(pid),
       lifeline_(lifeline),
+      log_(std::move(log)),
       channel_(std::move(channel)),
       stub_(rpc::EngineService::NewStub(channel_)) {}
 

@@ -12,12 +12,14 @@
 #include "absl/status/statusor.h"
 #include "assay/engine/v1/engine.grpc.pb.h"
 #include "common/mutex.h"
+#include "server/scheduler/engine_log.h"
 
 namespace assay::scheduler {
 
 struct EngineOptions {
-  std::string binary;    // path of assay-engine
-  std::string log_path;  // where the engine's standard error goes
+  std::string binary;  // path of assay-engine
+  // Where what the engine and its model print goes, bounded (engine_log.h); empty: nowhere.
+  std::string log_path;
   int threads = 1;
 };
 
@@ -49,7 +51,8 @@ class EngineProcess {
   int pid() const { return pid_; }
 
  private:
-  EngineProcess(int pid, int lifeline, std::shared_ptr<grpc::Channel> channel);
+  EngineProcess(int pid, int lifeline, std::unique_ptr<EngineLog> log,
+                std::shared_ptr<grpc::Channel> channel);
   // The status of a call that failed, with the process's end told if that is the reason.
   absl::Status Explain(const grpc::Status& status);
   // Waits for the engine to say that it is idle; kills it when it has not after `seconds`.
@@ -59,6 +62,7 @@ class EngineProcess {
 
   const int pid_;
   const int lifeline_;  // write end of the engine's standard input
+  const std::unique_ptr<EngineLog> log_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<engine_rpc::v1::EngineService::Stub> stub_;
   mutable Mutex mutex_;

@@ -1,6 +1,7 @@
 // Bad input: each a clear error that says what was wrong, nothing lost, the server alive.
 #include <grpcpp/grpcpp.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "assay/v1/chunks.grpc.pb.h"
@@ -135,6 +136,24 @@ TEST_F(BadInputTest, AModelThatCrashesItsEngineHurtsOnlyItself) {
   const v1::Failure failure = FailureOf("crash", data);
   EXPECT_EQ(failure.reason(), "ENGINE_LOST");
   EXPECT_THAT(failure.message(), HasSubstr("signal 11"));
+}
+
+TEST_F(BadInputTest, WhatAModelPrintsIsInItsEnginesLogAndBounded) {
+  // 20 kB a pass, some 1,000 passes.
+  GeneratedData data(500, 3, 8, 4);
+  const v1::Evaluation end =
+      Run(Spec(Upload("prints"), Upload(data), {"clean", "attack/pgd:steps=20"}));
+  ASSERT_EQ(end.state(), v1::Evaluation::SUCCEEDED) << end.failure().message();
+  const std::string path = directory_.path() + "/data/engines/engine-0.log";
+  EXPECT_TRUE(Eventually([&] {
+    std::ifstream log(path);
+    std::string line;
+    while (std::getline(log, line)) {
+      if (line == std::string(99, '#')) return true;
+    }
+    return false;
+  }));
+  EXPECT_LT(std::filesystem::file_size(path), 9u << 20);
 }
 
 TEST_F(BadInputTest, NanForSomeImagesMakesThoseUndecided) {

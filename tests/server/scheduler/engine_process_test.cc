@@ -240,6 +240,7 @@ TEST_F(EngineProcessTest, TheEnginesEnvironmentHoldsNoSecrets) {
   unsetenv("LD_PRELOAD_NOT");
   ASSERT_THAT(Load(*engine, ""), IsOk());
   std::vector<std::string> names;
+  ASSERT_TRUE(Eventually([&] { return !Logged("load").empty(); })) << "said after the environment";
   for (const std::string& variable : Logged("env")) {
     EXPECT_THAT(variable, ::testing::Not(HasSubstr("secret")));
     names.push_back(variable.substr(0, variable.find('=')));
@@ -261,7 +262,16 @@ TEST_F(EngineProcessTest, TheEngineInheritsTheFourDescriptorsThatItNeedsAndNoOth
   const auto engine = Start();
   for (const int fd : leaks) close(fd);
   ASSERT_THAT(Load(*engine, ""), IsOk());
+  ASSERT_TRUE(Eventually([&] { return !Logged("load").empty(); })) << "said after the descriptors";
   EXPECT_THAT(Logged("fd"), UnorderedElementsAre("0", "1", "2", "3"));
+}
+
+TEST_F(EngineProcessTest, WhatAModelPrintsIsInTheLogToItsLastWord) {
+  auto engine = Start();
+  EXPECT_THAT(Load(*engine, "load=abort print=last-word"), HasReason(Reason::kEngineLost));
+  engine.reset();
+  EXPECT_THAT(FileText(log_path()), HasSubstr("load cpu"));
+  EXPECT_THAT(FileText(log_path()), HasSubstr("\nlast-word\n"));
 }
 
 TEST_F(EngineProcessTest, TheLogIsTheOwnersOnlyAndLimited) {
