@@ -12,7 +12,6 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -40,6 +39,7 @@ struct Flags {
   std::string role = "all";
   std::string listen = "127.0.0.1:8001";
   int metrics_port = 8002;
+  int metrics_classes = monitoring::Metrics::kMaxClasses;
   std::string data_dir = "assay-data";
   std::string devices = "auto";
   int threads = 0;
@@ -58,8 +58,6 @@ struct Flags {
   std::string owned_directory;
 };
 
-// Unreferenced blobs younger than this may belong to an upload that is still going on.
-constexpr int64_t kSweepAgeSeconds = 24 * 3600;
 constexpr int kExecutorThreads = 8;
 constexpr size_t kExecutorQueue = 1000;
 
@@ -150,20 +148,16 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent) {
     }
   }
   ASSAY_RETURN_IF_ERROR(LockDirectory(flags.data_dir));
+  // What an earlier server left there is nobody's port, or another's by now.
+  if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
   ASSAY_ASSIGN_OR_RETURN(const auto blobs, store::BlobStore::Open(flags.data_dir + "/blobs"));
   ASSAY_ASSIGN_OR_RETURN(const auto store,
                          store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock));
   // The lock says that whoever held leases on this file is gone.
   ASSAY_RETURN_IF_ERROR(store->ReleaseAllLeases());
-  ASSAY_ASSIGN_OR_RETURN(const auto in_use, store->BlobsInUse());
-  const std::set<std::string> kept(in_use.begin(), in_use.end());
-  ASSAY_RETURN_IF_ERROR(
-      blobs
-          ->Sweep([&](const std::string& digest) { return kept.count(digest) > 0; },
-                  kSweepAgeSeconds)
-          .status());
+  store::BlobSweeper sweeper(*store, *blobs, clock);
 
-  monitoring::Metrics metrics;
+  monitoring::Metrics metrics(flags.metrics_classes);
   metrics.SetQueueSource([&] {
     monitoring::QueueSnapshot snapshot;
     snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
@@ -188,6 +182,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent) {
   api::Executor executor(kExecutorThreads, kExecutorQueue);
   api::Context context{*store, *blobs, pool, hub, metrics, clock, executor};
   context.max_queued_evaluations = flags.max_evaluations;
+  context.sweeper = &sweeper;
 
   ASSAY_ASSIGN_OR_RETURN(const auto server, api::GrpcServer::Start(listen, context));
   ASSAY_ASSIGN_OR_RETURN(const auto http,
@@ -229,6 +224,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent) {
   workers.clear();
   server->Shutdown(2);
   metrics.SetQueueSource(nullptr);
+  if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
   LogInfo("stopped");
   return absl::OkStatus();
 }
@@ -249,6 +245,10 @@ int Main(int argc, char** argv) {
   app.add_option("--metrics-port", flags.metrics_port,
                  "Port of /metrics, /healthz and /readyz, on the host of --listen; 0: any free one")
       ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  app.add_option("--metrics-classes", flags.metrics_classes,
+                 "Classes with gauges for each condition; of more the worst and best 10; 0: none")
+      ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
   app.add_option("--data-dir", flags.data_dir, "Where everything is stored")->capture_default_str();
   app.add_option("--devices", flags.devices,

@@ -89,8 +89,9 @@ double CpuSeconds() {
 }  // namespace
 
 struct Metrics::State {
-  State()
-      : gauges(std::make_shared<RobustnessGauges>(kMaxReports)),
+  explicit State(int max_classes)
+      : gauges(
+            std::make_shared<RobustnessGauges>(GaugeLimits{kMaxReports, max_classes, kMaxSeries})),
         start_seconds(static_cast<double>(std::time(nullptr))),
         task_seconds(prometheus::BuildHistogram()
                          .Name("assay_task_seconds")
@@ -209,7 +210,7 @@ struct Metrics::State {
   prometheus::Family<Histogram>& rpc_seconds;
 };
 
-Metrics::Metrics() : state_(std::make_unique<State>()) {}
+Metrics::Metrics(int max_classes) : state_(std::make_unique<State>(max_classes)) {}
 Metrics::~Metrics() = default;
 
 std::string Metrics::Render() const {

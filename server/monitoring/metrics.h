@@ -23,7 +23,11 @@ struct QueueSnapshot {
 // Thread-safe.
 class Metrics {
  public:
-  Metrics();
+  static constexpr int kMaxClasses = 100;
+
+  // The gauges of classes: of at most `max_classes` for each condition, of more classes the worst
+  // and the best ten; 0: none.
+  explicit Metrics(int max_classes = kMaxClasses);
   ~Metrics();
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
@@ -53,7 +57,8 @@ class Metrics {
                   bool received);
 
   // --- robustness: the latest finished evaluation of each (model, dataset) ---
-  // At most `kMaxReports` pairs are shown, the oldest leaves first.
+  // At most `kMaxReports` pairs and `kMaxSeries` series are shown, the oldest leaves first.
+  static constexpr size_t kMaxSeries = 20'000;
   static constexpr size_t kMaxReports = 100;
   void PublishReport(const v1::Report& report, int64_t end_time_micros);
   // Removes what an evaluation published.

@@ -1,7 +1,15 @@
+#include "server/monitoring/robustness_gauges.h"
+
+#include <prometheus/metric_family.h>
+
+#include <cstdlib>
 #include <set>
 #include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/monitoring/metrics.h"
@@ -140,6 +148,161 @@ TEST(RobustnessGaugesTest, EqualClassNamesAndRadiiDoNotSpoilThePage) {
     EXPECT_TRUE(seen.insert(line.substr(0, line.rfind(' '))).second) << line;
   }
   EXPECT_THAT(page, HasSubstr("class=\"cat (1)\"} 1"));
+}
+
+// A report with one condition of so many classes: class i has accuracy i / count, CFPS i / 1000.
+v1::Report ReportOfClasses(const std::string& id, int count) {
+  v1::Report report = MakeReport(id, id, "d");
+  report.mutable_conditions()->DeleteSubrange(1, 2);
+  v1::ConditionReport& clean = *report.mutable_conditions(0);
+  clean.clear_classes();
+  for (int i = 0; i < count; ++i) {
+    v1::ClassReport& c = *clean.add_classes();
+    c.set_index(i);
+    c.set_name(absl::StrCat("c", i));
+    c.mutable_accuracy()->set_value(i / static_cast<double>(count));
+    c.mutable_cfps()->set_value(i / 1000.0);
+    for (int j = 0; j < count; ++j) clean.add_confusion_matrix()->add_counts(1);
+  }
+  return report;
+}
+
+// The classes that a gauge shows of a model.
+std::vector<int> ShownClasses(const Metrics& metrics, const std::string& gauge,
+                              const std::string& model) {
+  const std::string start =
+      absl::StrCat(gauge, "{model=\"", model, "\",dataset=\"d\",condition=\"clean\",class=\"c");
+  std::vector<int> classes;
+  const std::string page = metrics.Render();
+  for (size_t at = page.find(start); at != std::string::npos; at = page.find(start, at + 1)) {
+    classes.push_back(std::atoi(page.c_str() + at + start.size()));
+  }
+  return classes;
+}
+
+size_t CountSeries(const Metrics& metrics, const std::string& start) {
+  size_t count = 0;
+  for (absl::string_view line : absl::StrSplit(metrics.Render(), '\n')) {
+    count += absl::StartsWith(line, start);
+  }
+  return count;
+}
+
+constexpr char kClassAccuracy[] = "assay_class_accuracy_ratio";
+constexpr char kClassScore[] = "assay_class_false_positive_score_ratio";
+
+TEST(RobustnessGaugesTest, OfManyClassesTheWorstAndTheBestTenAreShown) {
+  Metrics metrics;
+  metrics.PublishReport(ReportOfClasses("hundred", 100), 1);
+  metrics.PublishReport(ReportOfClasses("more", 101), 2);
+  metrics.PublishReport(ReportOfClasses("imagenet", 1000), 3);
+  EXPECT_EQ(ShownClasses(metrics, kClassAccuracy, "hundred").size(), 100u);
+  EXPECT_EQ(ShownClasses(metrics, kClassScore, "hundred").size(), 100u);
+  std::vector<int> ends;
+  for (int i = 0; i < 10; ++i) ends.push_back(i);
+  for (int i = 990; i < 1000; ++i) ends.push_back(i);
+  EXPECT_EQ(ShownClasses(metrics, kClassAccuracy, "imagenet"), ends);
+  EXPECT_EQ(ShownClasses(metrics, kClassScore, "imagenet"), ends);
+  EXPECT_EQ(ShownClasses(metrics, kClassAccuracy, "more").size(), 20u);
+}
+
+TEST(RobustnessGaugesTest, AClassGaugeHasEndsOfItsOwnAndSkipsWhatIsUndefined) {
+  Metrics metrics;
+  v1::Report report = ReportOfClasses("m", 200);
+  for (int i = 0; i < 5; ++i) {
+    report.mutable_conditions(0)->mutable_classes(i)->mutable_accuracy()->clear_value();
+  }
+  report.mutable_conditions(0)->mutable_classes(100)->mutable_cfps()->set_value(1);
+  metrics.PublishReport(report, 1);
+  const std::vector<int> accuracies = ShownClasses(metrics, kClassAccuracy, "m");
+  ASSERT_EQ(accuracies.size(), 20u);
+  EXPECT_EQ(accuracies[0], 5);
+  EXPECT_THAT(ShownClasses(metrics, kClassScore, "m"), ::testing::Contains(100));
+  EXPECT_THAT(accuracies, Not(::testing::Contains(100)));
+}
+
+TEST(RobustnessGaugesTest, TheNumberOfClassesCanBeChosen) {
+  Metrics none(0), few(5), all(1000);
+  for (Metrics* metrics : {&none, &few, &all}) {
+    metrics->PublishReport(ReportOfClasses("m", 1000), 1);
+    EXPECT_EQ(CountSeries(*metrics, CleanAccuracy("m", "d")), 1u);
+  }
+  EXPECT_EQ(CountSeries(none, "assay_class"), 0u);
+  EXPECT_EQ(ShownClasses(few, kClassAccuracy, "m"), (std::vector<int>{0, 1, 2, 998, 999}));
+  EXPECT_EQ(ShownClasses(all, kClassAccuracy, "m").size(), 1000u);
+}
+
+TEST(RobustnessGaugesTest, ThePageIsBoundedWhateverIsEvaluated) {
+  Metrics metrics;
+  // Of 200 conditions and 100 classes: 40,000 class gauges, which have no room at all.
+  v1::Report wide = ReportOfClasses("wide", 100);
+  for (int i = 1; i < 200; ++i) {
+    *wide.add_conditions() = wide.conditions(0);
+    wide.mutable_conditions(i)->set_id(absl::StrCat("condition-", i));
+  }
+  metrics.PublishReport(wide, 1000);
+  EXPECT_EQ(CountSeries(metrics, "assay_accuracy_ratio{model=\"wide\""), 200u);
+  EXPECT_EQ(CountSeries(metrics, "assay_class"), 0u);
+  EXPECT_THAT(metrics.Render(), HasSubstr("assay_gauges_left_out{gauges=\"class\"} 1\n"));
+  EXPECT_THAT(metrics.Render(), HasSubstr("assay_gauges_left_out{gauges=\"all\"} 0\n"));
+  // 99 pairs more, newer and older: 200 class gauges each.
+  for (int i = 0; i < 99; ++i) {
+    metrics.PublishReport(ReportOfClasses(absl::StrCat("m", i), 100), 950 + i);
+  }
+  EXPECT_LE(CountSeries(metrics, "assay_"), Metrics::kMaxSeries + 500);
+  EXPECT_EQ(ShownClasses(metrics, kClassAccuracy, "m98").size(), 100u) << "the newest has room";
+  EXPECT_EQ(ShownClasses(metrics, kClassAccuracy, "m0").size(), 0u) << "the oldest has none";
+  EXPECT_EQ(CountSeries(metrics, "assay_accuracy_ratio{model=\"m0\""), 1u);
+}
+
+TEST(RobustnessGaugesTest, APairWithoutRoomIsCounted) {
+  RobustnessGauges gauges({100, 100, 300});
+  v1::Report huge = ReportOfClasses("huge", 1);
+  for (int i = 1; i < 400; ++i) {
+    *huge.add_conditions() = huge.conditions(0);
+    huge.mutable_conditions(i)->set_id(absl::StrCat("condition-", i));
+  }
+  gauges.Publish(huge, 2);
+  gauges.Publish(ReportOfClasses("small", 100), 1);
+  size_t series = 0;
+  double left_out = -1;
+  for (const auto& family : gauges.Collect()) {
+    if (family.name == "assay_gauges_left_out") {
+      left_out = family.metric[0].gauge.value;
+    } else {
+      series += family.metric.size();
+    }
+  }
+  EXPECT_EQ(left_out, 1);
+  EXPECT_EQ(series, 202u) << "of the small one";
+}
+
+TEST(RobustnessGaugesTest, LongNamesAreCutBetweenCharactersAndStayDifferent) {
+  Metrics metrics;
+  v1::Report report = MakeReport("e", "m", "d");
+  std::string name(119, 'x');
+  name += "\u00e9";  // two bytes, of which one would fit
+  report.mutable_conditions(0)->mutable_classes(0)->set_name(name + "cat");
+  report.mutable_conditions(0)->mutable_classes(1)->set_name(name + "dog");
+  metrics.PublishReport(report, 1);
+  const std::string cut = "class=\"" + std::string(119, 'x') + "...";
+  EXPECT_THAT(metrics.Render(), HasSubstr(cut + "\"} 0.5"));
+  EXPECT_THAT(metrics.Render(), HasSubstr(cut + " (1)\"} 1"));
+}
+
+TEST(RobustnessGaugesTest, ANameThatLooksLikeASecondOneSpoilsNothing) {
+  Metrics metrics;
+  v1::Report report = ReportOfClasses("m", 3);
+  const char* const names[] = {"cat", "cat", "cat (1)"};
+  for (int i = 0; i < 3; ++i) report.mutable_conditions(0)->mutable_classes(i)->set_name(names[i]);
+  metrics.PublishReport(report, 1);
+  std::set<std::string> seen;
+  for (absl::string_view text : absl::StrSplit(metrics.Render(), '\n')) {
+    const std::string line(text);
+    if (!absl::StartsWith(line, kClassAccuracy)) continue;
+    EXPECT_TRUE(seen.insert(line.substr(0, line.rfind(' '))).second) << line;
+  }
+  EXPECT_EQ(seen.size(), 3u);
 }
 
 TEST(RobustnessGaugesTest, NamesThatAreStrangeAreEscaped) {
