@@ -27,6 +27,17 @@ double Fraction(const v1::Progress& progress) {
   return progress.work() > 0 ? progress.work_done() / progress.work() : 0;
 }
 
+// In per cent. What has been begun is not shown as nothing, and what is not done not as all.
+std::string DoneText(const v1::Progress& progress) {
+  constexpr double kSmallest = 0.001;
+  const double fraction = Fraction(progress);
+  if (fraction > 0 && fraction < kSmallest) return absl::StrCat("<", render::Percent(kSmallest));
+  if (fraction < 1 && fraction > 1 - kSmallest) {
+    return absl::StrCat(">", render::Percent(1 - kSmallest));
+  }
+  return render::Percent(fraction);
+}
+
 render::Cell StateCell(const Evaluation& evaluation) {
   const auto tone = evaluation.state() == Evaluation::SUCCEEDED ? render::Tone::kGood
                     : evaluation.state() == Evaluation::FAILED  ? render::Tone::kBad
@@ -59,7 +70,7 @@ render::Table Details(const Evaluation& evaluation) {
   for (const auto& condition : evaluation.conditions()) {
     rows.push_back({"condition", condition.id()});
   }
-  rows.push_back({"progress", absl::StrCat(render::Percent(Fraction(evaluation.progress())), " %, ",
+  rows.push_back({"progress", absl::StrCat(DoneText(evaluation.progress()), " %, ",
                                            SamplesText(evaluation.progress()))});
   rows.push_back({"created", TimeUtil::ToString(evaluation.create_time())});
   if (evaluation.has_start_time()) {
@@ -78,14 +89,13 @@ absl::Status PrintEvaluation(Session& session, const absl::StatusOr<Evaluation>&
 
 absl::Status PrintEvaluations(Session& session, const std::vector<Evaluation>& evaluations) {
   render::Table table;
-  table.columns = {{"name", false},    {"state", false}, {"done %"}, {"model", false},
-                   {"dataset", false}, {"conditions"},   {"created"}};
+  table.columns = {{"name", false},  {"state", false},   {"done %"},     {"outcomes"},
+                   {"model", false}, {"dataset", false}, {"conditions"}, {"created"}};
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const Evaluation& evaluation : evaluations) {
-    table.rows.push_back({evaluation.name(), StateCell(evaluation),
-                          render::Percent(Fraction(evaluation.progress())),
-                          evaluation.spec().model(), evaluation.spec().dataset(),
-                          render::Count(evaluation.conditions_size()),
+    table.rows.push_back({evaluation.name(), StateCell(evaluation), DoneText(evaluation.progress()),
+                          SamplesText(evaluation.progress()), evaluation.spec().model(),
+                          evaluation.spec().dataset(), render::Count(evaluation.conditions_size()),
                           TimeUtil::ToString(evaluation.create_time())});
     json.push_back(ToJson(evaluation));
   }

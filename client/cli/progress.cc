@@ -14,8 +14,12 @@ namespace {
 constexpr int64_t kRedrawMicros = 100'000;
 constexpr int64_t kLineMicros = 5'000'000;
 constexpr int kBarWidth = 20;
-// Estimates from less than this are noise.
+// Rates from less than this are noise.
 constexpr double kMinSeconds = 0.5;
+// And so are remaining times from less than this: conditions differ in what a pass costs, so a
+// tenth of a per cent done tells little about the rest.
+constexpr double kMinSecondsForRest = 3;
+constexpr double kMinShareForRest = 0.01;
 
 std::string Bar(double fraction) {
   const int full = static_cast<int>(std::floor(fraction * kBarWidth));
@@ -53,7 +57,7 @@ std::string Progress::Line(const ProgressPoint& point, double seconds) const {
       absl::StrAppend(&line, "  ", render::Significant(rate, 3), " ", point.rate_unit);
     }
     const double gained = fraction - first_fraction_;
-    if (gained > 0 && fraction < 1) {
+    if (seconds >= kMinSecondsForRest && gained >= kMinShareForRest && fraction < 1) {
       absl::StrAppend(&line, "  ", render::Duration((1 - fraction) / gained * seconds), " left");
     }
   }
@@ -63,7 +67,9 @@ std::string Progress::Line(const ProgressPoint& point, double seconds) const {
 void Progress::Update(const ProgressPoint& point) {
   if (quiet_) return;
   const int64_t now = clock_.NowMicros();
-  if (!measuring_) {
+  // Until something has been done, what passes is waiting, loading and the first step, which say
+  // nothing of the rest; and what is lost (a task that begins again) has to be done again.
+  if (!measuring_ || first_fraction_ <= 0 || point.fraction < first_fraction_) {
     measuring_ = true;
     begin_micros_ = now;
     first_fraction_ = point.fraction;

@@ -32,7 +32,8 @@ class Progress {
   // Leaves the terminal clean.
   ~Progress();
 
-  // Begins to measure: rates and remaining times count from here.
+  // Begins to measure: rates and remaining times count from the first point after this at which
+  // something is done. Remaining times are told once enough has been done to tell them by.
   void Begin();
   // Draws if the last time is long enough ago.
   void Update(const ProgressPoint& point);

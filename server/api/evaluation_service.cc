@@ -43,8 +43,8 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::ListEvaluations(
     grpc::CallbackServerContext* call, const v1::ListEvaluationsRequest* request,
     v1::ListEvaluationsResponse* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
-    ASSAY_ASSIGN_OR_RETURN(auto listing, context_.store.ListEvaluations(
-                                             {request->page_size(), request->page_token()}));
+    ASSAY_ASSIGN_OR_RETURN(
+        auto listing, CurrentEvaluations(context_, {request->page_size(), request->page_token()}));
     for (auto& record : listing.records) response->add_evaluations()->Swap(&record.proto);
     response->set_next_page_token(listing.next_token);
     return absl::OkStatus();

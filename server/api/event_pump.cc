@@ -26,6 +26,15 @@ absl::StatusOr<int64_t> ParseToken(absl::string_view token) {
                          "with the current state"}});
 }
 
+void AddRunning(const scheduler::RunningProgress& running, v1::Evaluation* evaluation) {
+  if (HasEnded(*evaluation)) return;
+  v1::Progress& progress = *evaluation->mutable_progress();
+  progress.set_samples_done(
+      std::min(progress.samples(), progress.samples_done() + running.samples_done));
+  progress.set_work_done(std::min(progress.work(), progress.work_done() + running.work_done));
+  if (!running.condition.empty()) progress.set_current_condition(running.condition);
+}
+
 }  // namespace
 
 bool HasEnded(const v1::Evaluation& evaluation) {
@@ -34,19 +43,25 @@ bool HasEnded(const v1::Evaluation& evaluation) {
          evaluation.state() == v1::Evaluation::CANCELLED;
 }
 
+// Running progress is asked for before what is stored: a task that is committed in between is then
+// counted twice for a moment, and capped in AddRunning, rather than not at all.
 absl::StatusOr<store::EvaluationRecord> CurrentEvaluation(Context& context,
                                                           const std::string& name) {
-  // Running progress first: a task that is committed in between is then counted twice for a moment,
-  // and capped below, rather than not at all.
   const scheduler::RunningProgress running = context.hub.GetRunning(name);
   ASSAY_ASSIGN_OR_RETURN(auto record, context.store.GetEvaluation(name));
-  if (HasEnded(record.proto)) return record;
-  v1::Progress& progress = *record.proto.mutable_progress();
-  progress.set_samples_done(
-      std::min(progress.samples(), progress.samples_done() + running.samples_done));
-  progress.set_work_done(std::min(progress.work(), progress.work_done() + running.work_done));
-  if (!running.condition.empty()) progress.set_current_condition(running.condition);
+  AddRunning(running, &record.proto);
   return record;
+}
+
+absl::StatusOr<store::Listing<store::EvaluationRecord>> CurrentEvaluations(
+    Context& context, const store::Page& page) {
+  const auto running = context.hub.GetAllRunning();
+  ASSAY_ASSIGN_OR_RETURN(auto listing, context.store.ListEvaluations(page));
+  for (store::EvaluationRecord& record : listing.records) {
+    const auto it = running.find(record.proto.name());
+    if (it != running.end()) AddRunning(it->second, &record.proto);
+  }
+  return listing;
 }
 
 EventPump::EventPump(Context& context, std::string evaluation, bool interim_reports,

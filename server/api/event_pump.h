@@ -22,6 +22,10 @@ bool HasEnded(const v1::Evaluation& evaluation);
 absl::StatusOr<store::EvaluationRecord> CurrentEvaluation(Context& context,
                                                           const std::string& name);
 
+// A page of the same.
+absl::StatusOr<store::Listing<store::EvaluationRecord>> CurrentEvaluations(Context& context,
+                                                                           const store::Page& page);
+
 class EventPump : public std::enable_shared_from_this<EventPump> {
  public:
   // An event, and whether it is the last one; or an error, which ends the pump.

@@ -10,6 +10,16 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr auto kMergeInterval = std::chrono::milliseconds(100);
 constexpr auto kPollInterval = std::chrono::milliseconds(1000);
 
+RunningProgress Sum(const std::map<int64_t, RunningProgress>& tasks) {
+  RunningProgress total;
+  for (const auto& [task, progress] : tasks) {
+    total.samples_done += progress.samples_done;
+    total.work_done += progress.work_done;
+    total.condition = progress.condition;
+  }
+  return total;
+}
+
 }  // namespace
 
 Hub::Hub() : pump_([this] { PumpLoop(); }) {}
@@ -69,15 +79,15 @@ void Hub::ClearRunning(const std::string& evaluation, int64_t task) {
 
 RunningProgress Hub::GetRunning(const std::string& evaluation) const {
   MutexLock lock(mutex_);
-  RunningProgress total;
   const auto it = running_.find(evaluation);
-  if (it == running_.end()) return total;
-  for (const auto& [task, progress] : it->second) {
-    total.samples_done += progress.samples_done;
-    total.work_done += progress.work_done;
-    total.condition = progress.condition;
-  }
-  return total;
+  return it == running_.end() ? RunningProgress() : Sum(it->second);
+}
+
+std::map<std::string, RunningProgress> Hub::GetAllRunning() const {
+  MutexLock lock(mutex_);
+  std::map<std::string, RunningProgress> all;
+  for (const auto& [evaluation, tasks] : running_) all[evaluation] = Sum(tasks);
+  return all;
 }
 
 void Hub::NotifyChanged(const std::string& evaluation) {

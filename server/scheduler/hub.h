@@ -44,6 +44,8 @@ class Hub {
   void SetRunning(const std::string& evaluation, int64_t task, const RunningProgress& progress);
   void ClearRunning(const std::string& evaluation, int64_t task);
   RunningProgress GetRunning(const std::string& evaluation) const;
+  // The same for every evaluation that has running tasks.
+  std::map<std::string, RunningProgress> GetAllRunning() const;
 
   // --- watchers ---
   // The evaluation may look different now.

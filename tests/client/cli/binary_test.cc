@@ -423,6 +423,28 @@ TEST_F(BinaryTest, ListsAreAvailableInEveryFormat) {
   EXPECT_THAT(Run({"model", "list", "-o", "markdown"}).out, HasSubstr("| models/m | READY |"));
 }
 
+TEST_F(BinaryTest, WhatIsBegunIsNotListedAsNothingAndWhatIsNotDoneNotAsAll) {
+  const auto list = [&](double work_done) {
+    v1::Evaluation evaluation;
+    evaluation.set_name("evaluations/e");
+    evaluation.set_state(v1::Evaluation::RUNNING);
+    evaluation.mutable_progress()->set_work(10'000'000);
+    evaluation.mutable_progress()->set_work_done(work_done);
+    evaluation.mutable_progress()->set_samples(2000);
+    evaluation.mutable_progress()->set_samples_done(1000);
+    state()->evaluations["evaluations/e"] = evaluation;
+    return Run({"evaluation", "list"}).out;
+  };
+  // All clean samples of an evaluation whose rest are ten thousand passes for each image.
+  EXPECT_THAT(list(1000), HasSubstr("<0.1"));
+  EXPECT_THAT(list(1000), HasSubstr("1,000 of 2,000 samples"));
+  EXPECT_THAT(Run({"evaluation", "show", "e"}).out, HasSubstr("<0.1 %, 1,000 of 2,000 samples"));
+  EXPECT_THAT(list(0), HasSubstr(" 0.0"));
+  EXPECT_THAT(list(4'567'000), HasSubstr(" 45.7"));
+  EXPECT_THAT(list(9'999'999), HasSubstr(">99.9"));
+  EXPECT_THAT(list(10'000'000), HasSubstr(" 100.0"));
+}
+
 TEST_F(BinaryTest, ConditionsShowEveryParameter) {
   const Result resolved = Run({"conditions", "attack/pgd:norm=linf,eps=8/255", "-o", "csv"});
   EXPECT_EQ(resolved.code, 0) << resolved.err;

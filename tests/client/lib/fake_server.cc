@@ -210,6 +210,14 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     const grpc::Status fault = Begin(state, "GetEvaluation");
     return fault.ok() ? Find(state.evaluations, request->name(), evaluation) : fault;
   }
+  grpc::Status ListEvaluations(grpc::ServerContext*, const v1::ListEvaluationsRequest*,
+                               v1::ListEvaluationsResponse* response) override {
+    MutexLock lock(state.mutex);
+    const grpc::Status fault = Begin(state, "ListEvaluations");
+    if (!fault.ok()) return fault;
+    for (const auto& entry : state.evaluations) *response->add_evaluations() = entry.second;
+    return grpc::Status::OK;
+  }
   grpc::Status CancelEvaluation(grpc::ServerContext*, const v1::CancelEvaluationRequest* request,
                                 v1::Evaluation* evaluation) override {
     MutexLock lock(state.mutex);

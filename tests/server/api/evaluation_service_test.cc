@@ -323,6 +323,11 @@ TEST_F(EvaluationServiceTest, RunningTasksCountInTheProgress) {
            evaluation->progress().work_done() == 10 &&
            evaluation->progress().current_condition() == "clean";
   }));
+  v1::ListEvaluationsResponse list;
+  ASSERT_THAT(Call(&Stub::ListEvaluations, v1::ListEvaluationsRequest(), &list), IsOk());
+  ASSERT_EQ(list.evaluations_size(), 1);
+  EXPECT_EQ(list.evaluations(0).progress().samples_done(), 1);
+  EXPECT_EQ(list.evaluations(0).progress().work_done(), 10);
 }
 
 TEST_F(EvaluationServiceTest, AFailureTellsItsReason) {

@@ -78,6 +78,9 @@ TEST(HubTest, RunningProgressOfTheTasksOfAnEvaluationIsAddedUp) {
   EXPECT_EQ(hub.GetRunning("evaluations/e").samples_done, 17);
   EXPECT_DOUBLE_EQ(hub.GetRunning("evaluations/e").work_done, 127.5);
   EXPECT_EQ(hub.GetRunning("evaluations/e").condition, "clean");
+  EXPECT_EQ(hub.GetAllRunning().size(), 2u);
+  EXPECT_DOUBLE_EQ(hub.GetAllRunning()["evaluations/e"].work_done, 127.5);
+  EXPECT_EQ(hub.GetAllRunning()["evaluations/other"].samples_done, 1000);
   hub.ClearRunning("evaluations/e", 1);
   EXPECT_EQ(hub.GetRunning("evaluations/e").samples_done, 5);
   hub.ClearRunning("evaluations/e", 2);
