@@ -155,7 +155,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent) {
                          store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock));
   // The lock says that whoever held leases on this file is gone.
   ASSAY_RETURN_IF_ERROR(store->ReleaseAllLeases());
-  store::BlobSweeper sweeper(*store, *blobs, clock);
+  store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve");
 
   monitoring::Metrics metrics(flags.metrics_classes);
   metrics.SetQueueSource([&] {

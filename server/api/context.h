@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -43,6 +44,10 @@ struct Context {
   // To be called when blobs may have lost their last user.
   void FreeSpaceSoon() const {
     if (sweeper != nullptr) sweeper->SweepSoon();
+  }
+  // For what frees space or ends work, so that it can be done on a full disk.
+  absl::Status WithReserve(const std::function<absl::Status()>& change) const {
+    return sweeper != nullptr ? sweeper->WithReserve(change) : change();
   }
 };
 

@@ -60,7 +60,8 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(grpc::CallbackServer
                                                             google::protobuf::Empty* /*response*/) {
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kDatasets, request->name(), "name").status());
-    ASSAY_RETURN_IF_ERROR(context_.store.DeleteDataset(request->name()));
+    ASSAY_RETURN_IF_ERROR(
+        context_.WithReserve([&] { return context_.store.DeleteDataset(request->name()); }));
     context_.FreeSpaceSoon();
     return absl::OkStatus();
   });

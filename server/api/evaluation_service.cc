@@ -56,7 +56,11 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::CancelEvaluation(
     v1::Evaluation* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
-    ASSAY_ASSIGN_OR_RETURN(auto record, context_.store.CancelEvaluation(request->name()));
+    store::EvaluationRecord record;
+    ASSAY_RETURN_IF_ERROR(context_.WithReserve([&]() -> absl::Status {
+      ASSAY_ASSIGN_OR_RETURN(record, context_.store.CancelEvaluation(request->name()));
+      return absl::OkStatus();
+    }));
     context_.hub.NotifyChanged(request->name());
     response->Swap(&record.proto);
     return absl::OkStatus();
@@ -82,7 +86,8 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::DeleteEvaluation(
     google::protobuf::Empty* /*response*/) {
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
-    ASSAY_RETURN_IF_ERROR(context_.store.DeleteEvaluation(request->name()));
+    ASSAY_RETURN_IF_ERROR(
+        context_.WithReserve([&] { return context_.store.DeleteEvaluation(request->name()); }));
     context_.FreeSpaceSoon();
     context_.metrics.WithdrawReport(request->name());
     context_.hub.NotifyChanged(request->name());

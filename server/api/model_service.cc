@@ -131,7 +131,8 @@ grpc::ServerUnaryReactor* ModelServiceImpl::DeleteModel(grpc::CallbackServerCont
                                                         google::protobuf::Empty* /*response*/) {
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kModels, request->name(), "name").status());
-    ASSAY_RETURN_IF_ERROR(context_.store.DeleteModel(request->name()));
+    ASSAY_RETURN_IF_ERROR(
+        context_.WithReserve([&] { return context_.store.DeleteModel(request->name()); }));
     context_.pool.Forget(request->name());
     context_.FreeSpaceSoon();
     return absl::OkStatus();

@@ -1,6 +1,7 @@
 #include "server/store/blob_sweeper.h"
 
 #include <chrono>
+#include <cstdint>
 #include <set>
 #include <string>
 
@@ -20,8 +21,11 @@ constexpr auto kMergeInterval = std::chrono::milliseconds(3000);
 
 }  // namespace
 
-BlobSweeper::BlobSweeper(JobStore& store, BlobStore& blobs, const Clock& clock)
-    : store_(store), blobs_(blobs), clock_(clock), thread_([this] { Loop(); }) {}
+BlobSweeper::BlobSweeper(JobStore& store, BlobStore& blobs, const Clock& clock,
+                         const std::string& reserve_path)
+    : store_(store), blobs_(blobs), clock_(clock), reserve_(reserve_path), thread_([this] {
+        Loop();
+      }) {}
 
 BlobSweeper::~BlobSweeper() {
   {
@@ -38,6 +42,14 @@ void BlobSweeper::SweepSoon() {
     asked_ = true;
   }
   changed_.notify_all();
+}
+
+absl::Status BlobSweeper::WithReserve(const std::function<absl::Status()>& change) {
+  const absl::Status changed = change();
+  if (ReasonOf(changed) != Reason::kStorageFull || !reserve_.Use()) return changed;
+  // Takes the reserve back when there is room.
+  SweepSoon();
+  return change();
 }
 
 void BlobSweeper::Loop() {
@@ -78,8 +90,11 @@ absl::Status BlobSweeper::Sweep() {
   while (true) {
     ASSAY_ASSIGN_OR_RETURN(const bool more, store_.ReleaseSpace());
     MutexLock lock(mutex_);
-    if (!more || stop_) return absl::OkStatus();
+    if (stop_) return absl::OkStatus();
+    if (!more) break;
   }
+  reserve_.Restore();
+  return absl::OkStatus();
 }
 
 }  // namespace assay::store

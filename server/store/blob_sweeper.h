@@ -4,7 +4,8 @@
 #define ASSAY_SERVER_STORE_BLOB_SWEEPER_H_
 
 #include <condition_variable>
-#include <cstdint>
+#include <functional>
+#include <string>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -12,17 +13,22 @@
 #include "common/mutex.h"
 #include "server/store/blob_store.h"
 #include "server/store/job_store.h"
+#include "server/store/space_reserve.h"
 
 namespace assay::store {
 
 // Thread-safe.
 class BlobSweeper {
  public:
-  // All must outlive it. Sweeps on a thread of its own.
-  BlobSweeper(JobStore& store, BlobStore& blobs, const Clock& clock);
+  // All must outlive it. Sweeps on a thread of its own. `reserve_path` is where space is held back.
+  BlobSweeper(JobStore& store, BlobStore& blobs, const Clock& clock,
+              const std::string& reserve_path);
   ~BlobSweeper();
   // Something may have lost its last user. Sweeps within seconds; many calls make few sweeps.
   void SweepSoon();
+  // Does `change`, which frees space or ends work, if need be with the space that is held back for
+  // that: a full disk must not keep itself full.
+  absl::Status WithReserve(const std::function<absl::Status()>& change);
 
  private:
   void Loop();
@@ -31,6 +37,7 @@ class BlobSweeper {
   JobStore& store_;
   BlobStore& blobs_;
   const Clock& clock_;
+  SpaceReserve reserve_;
   Mutex mutex_;
   std::condition_variable changed_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

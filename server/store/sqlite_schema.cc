@@ -186,6 +186,9 @@ absl::StatusOr<std::unique_ptr<Database>> OpenAssayDatabase(const std::string& p
   ASSAY_RETURN_IF_ERROR(UseWriteAheadLog(*database, path));
   ASSAY_RETURN_IF_ERROR(
       database->RunScript("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"));
+  // Overwriting what is deleted, which some builds of SQLite do, would take as much space in the
+  // log.
+  ASSAY_RETURN_IF_ERROR(database->RunScript("PRAGMA secure_delete = OFF"));
   ASSAY_RETURN_IF_ERROR(BringUpToDate(*database, path));
   return database;
 }

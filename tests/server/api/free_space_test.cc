@@ -15,7 +15,9 @@ using ::testing::IsEmpty;
 
 class FreeSpaceTest : public ApiFixture {
  protected:
-  FreeSpaceTest() : sweeper_(hooked(), *blobs_, clock_) { context().sweeper = &sweeper_; }
+  FreeSpaceTest() : sweeper_(hooked(), *blobs_, clock_, reserve()) {
+    context().sweeper = &sweeper_;
+  }
   ~FreeSpaceTest() override { context().sweeper = nullptr; }
 
   void Upload(const std::string& content, const std::string& upload_id) {
@@ -81,6 +83,7 @@ class FreeSpaceTest : public ApiFixture {
   void DeleteDataset(const std::string& id) {
     Delete(&v1::DatasetService::Stub::DeleteDataset, "datasets/" + id);
   }
+  std::string reserve() const { return directory_.File("reserve"); }
   bool IsThere(const std::string& content) const {
     return std::filesystem::exists(blobs_->Path(Sha256Hex(content)));
   }
@@ -159,6 +162,33 @@ TEST_F(FreeSpaceTest, AnUploadIsAskedOftenAndEndsOnce) {
   ASSERT_THAT(CreateDataset("d", chunk, "upload"), IsOk()) << "a repeated call";
   DeleteDataset("d");
   EXPECT_TRUE(Eventually([&] { return !IsThere(chunk); }));
+}
+
+TEST_F(FreeSpaceTest, OnAFullDiskEvaluationsCanBeCancelledAndEverythingBeDeleted) {
+  Submit("e");
+  for (const char* change :
+       {"CancelEvaluation", "DeleteEvaluation", "DeleteDataset", "DeleteModel"}) {
+    SCOPED_TRACE(change);
+    ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(reserve()); }));
+    const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
+      if (method != change || !std::filesystem::exists(reserve())) return absl::OkStatus();
+      return Error(Reason::kStorageFull, "no space");
+    });
+    if (change == std::string("CancelEvaluation")) {
+      v1::CancelEvaluationRequest request;
+      request.set_name("evaluations/e");
+      v1::Evaluation evaluation;
+      EXPECT_THAT(Call(&v1::EvaluationService::Stub::CancelEvaluation, request, &evaluation),
+                  IsOk());
+      EXPECT_EQ(evaluation.state(), v1::Evaluation::CANCELLED);
+    } else if (change == std::string("DeleteEvaluation")) {
+      Delete(&v1::EvaluationService::Stub::DeleteEvaluation, "evaluations/e");
+    } else if (change == std::string("DeleteDataset")) {
+      DeleteDataset("e");
+    } else {
+      DeleteModel("e");
+    }
+  }
 }
 
 TEST_F(FreeSpaceTest, ADeletedEvaluationLetsItsStreamGo) {

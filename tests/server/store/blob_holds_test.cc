@@ -68,6 +68,8 @@ class BlobHoldsTest : public JobStoreTest {
     return fs::exists(blobs_->Path(Sha256Hex(content)));
   }
 
+  std::string reserve() const { return directory_.File("reserve"); }
+
   std::unique_ptr<BlobStore> blobs_;
 };
 
@@ -190,7 +192,7 @@ TEST_F(BlobHoldsTest, TheSweeperSweepsAtItsStartWhenAskedAndEveryHour) {
   CreateModel("before", "a", "one");
   CreateModel("asked", "bb", "one");
   DeleteModel("before");
-  BlobSweeper sweeper(*store_, *blobs_, clock_);
+  BlobSweeper sweeper(*store_, *blobs_, clock_, reserve());
   EXPECT_TRUE(Eventually([&] { return !IsThere("a"); }));
   DeleteModel("asked");
   sweeper.SweepSoon();
@@ -212,7 +214,7 @@ TEST_F(BlobHoldsTest, AStoreThatFailsForAWhileLosesNothing) {
     ++failures;
     return Error(Reason::kStorageFailed, "for a moment");
   });
-  const BlobSweeper sweeper(hooked, *blobs_, clock_);
+  const BlobSweeper sweeper(hooked, *blobs_, clock_, reserve());
   ASSERT_TRUE(Eventually([&] { return failures == 1; }));
   EXPECT_TRUE(IsThere("bb"));
   // The clock may move before the sweeper has looked at it.
@@ -221,6 +223,38 @@ TEST_F(BlobHoldsTest, AStoreThatFailsForAWhileLosesNothing) {
     return !IsThere("bb");
   }));
   EXPECT_TRUE(IsThere("a"));
+}
+
+TEST_F(BlobHoldsTest, AFullDiskDoesNotKeepItselfFull) {
+  BlobSweeper sweeper(*store_, *blobs_, clock_, reserve());
+  const auto held_back = [&] {
+    return fs::exists(reserve()) && fs::file_size(reserve()) == SpaceReserve::kBytes;
+  };
+  ASSERT_TRUE(Eventually(held_back));
+  int calls = 0;
+  const auto full = [&]() -> absl::Status {
+    ++calls;
+    return fs::exists(reserve()) ? Error(Reason::kStorageFull, "no space").ToStatus()
+                                 : absl::OkStatus();
+  };
+  EXPECT_THAT(sweeper.WithReserve(full), IsOk());
+  EXPECT_EQ(calls, 2);
+  EXPECT_TRUE(Eventually(held_back)) << "for the next time";
+  const auto refused = [&] { return absl::Status(Error(Reason::kInUse, "in use")); };
+  EXPECT_THAT(sweeper.WithReserve(refused), HasReason(Reason::kInUse));
+  EXPECT_TRUE(held_back());
+}
+
+TEST_F(BlobHoldsTest, WithoutAReserveThatIsLeftAFullDiskIsToldAsSuch) {
+  SpaceReserve reserve_only(reserve());
+  EXPECT_FALSE(reserve_only.Use());
+  reserve_only.Restore();
+  EXPECT_TRUE(reserve_only.Use());
+  EXPECT_FALSE(reserve_only.Use());
+  // More than the disk has is not taken.
+  SpaceReserve too_much(reserve(), int64_t{1} << 60);
+  too_much.Restore();
+  EXPECT_FALSE(too_much.Use());
 }
 
 TEST_F(BlobHoldsTest, TheRoomOfDeletedRecordsIsGivenBack) {
