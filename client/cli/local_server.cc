@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <filesystem>
@@ -31,6 +32,14 @@ constexpr size_t kLogTailLines = 20;
 
 absl::Status CannotStart(absl::string_view why) {
   return Error(Reason::kUnavailable, absl::StrCat("cannot start a local server: ", why));
+}
+
+// Where the XDG Base Directory Specification puts what may be lost; empty without a home.
+std::string UserCache() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && *cache == '/') return cache;
+  const char* home = std::getenv("HOME");
+  return home != nullptr && *home == '/' ? absl::StrCat(home, "/.cache") : "";
 }
 
 }  // namespace
@@ -79,6 +88,16 @@ absl::Status LocalServer::Spawn() {
       directory_->path()};
   if (!options_.frost_directory.empty()) {
     words.insert(words.end(), {"--frost-directory", options_.frost_directory});
+  }
+  if (options_.batch_size > 0) {
+    words.insert(words.end(), {"--batch-size", absl::StrCat(options_.batch_size)});
+  }
+  if (options_.threads > 0) {
+    words.insert(words.end(), {"--threads", absl::StrCat(options_.threads)});
+  }
+  // What is measured at a model's first load counts for all later calls of this user.
+  if (const std::string cache = UserCache(); !cache.empty()) {
+    words.insert(words.end(), {"--numerics-directory", cache + "/assay/numerics"});
   }
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

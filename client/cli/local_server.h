@@ -22,6 +22,9 @@ struct LocalServerOptions {
   std::string data_dir;
   // Of the published frost photographs; empty: none.
   std::string frost_directory;
+  // 0: what the server chooses.
+  int batch_size = 0;
+  int threads = 0;
   double start_seconds = 60;
   double stop_seconds = 10;
 };

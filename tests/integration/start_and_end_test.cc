@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "assay/v1/types.pb.h"
 #include "client/data/npy_format.h"
 #include "common/address.h"
 #include "gmock/gmock.h"
@@ -42,6 +43,7 @@ class Process {
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       setenv("TMPDIR", temporary.c_str(), 1);
+      setenv("XDG_CACHE_HOME", (fs::path(output_).parent_path() / "cache").c_str(), 1);
       const int fd = open(output_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
       dup2(fd, STDOUT_FILENO);
       dup2(fd, STDERR_FILENO);
@@ -127,22 +129,17 @@ class StartAndEndTest : public ::testing::Test {
     return server.Output();
   }
 
-  // An evaluation that takes long, on a private server, and runs.
-  Process Local(const std::vector<std::string>& more = {}) const {
+  // An evaluation on a private server; unless asked for otherwise one that takes long.
+  Process Local(const std::vector<std::string>& more = {},
+                const std::string& condition = "attack/pgd:eps=0.0001,steps=100000") const {
     const std::string data = directory_.path() + "/data.npy";
     std::ofstream(data, std::ios::binary)
         << client::FormatNpyHeader("|u1", {32, 8, 8, 3}, 0) << std::string(32 * 192, 'a');
     std::ofstream(directory_.path() + "/data_labels.npy", std::ios::binary)
         << client::FormatNpyHeader("|u1", {32}, 0) << std::string(32, '\1');
-    std::vector<std::string> words = {"assay",
-                                      "evaluate",
-                                      "--local",
-                                      "-m",
-                                      ASSAY_BINARY_DIR "/tests/zoo/slow.pt",
-                                      "-d",
-                                      data,
-                                      "-c",
-                                      "attack/pgd:eps=0.0001,steps=100000"};
+    std::vector<std::string> words = {
+        "assay", "evaluate", "--local", "-m",     ASSAY_BINARY_DIR "/tests/zoo/slow.pt",
+        "-d",    data,       "-c",      condition};
     words.insert(words.end(), more.begin(), more.end());
     return Process(words, directory_.path() + "/assay.log", temporary_.path());
   }
@@ -228,6 +225,26 @@ TEST_F(StartAndEndTest, DataThatWasAskedForStays) {
   assay.Wait();
   EXPECT_TRUE(Eventually([&] { return Clean(); }));
   EXPECT_TRUE(fs::exists(kept + "/assay.db"));
+}
+
+// The report ends with the numerics that were used.
+TEST_F(StartAndEndTest, NumericsAreRememberedForTheUserOrGiven) {
+  const auto report = [&](const std::vector<std::string>& more) {
+    Process assay = Local(more, "clean");
+    EXPECT_EQ(assay.Wait(), 0) << assay.Output();
+    return assay.Output();
+  };
+  report({"--threads", "1"});
+  const std::string memory = directory_.path() + "/cache/assay/numerics";
+  ASSERT_EQ(std::distance(fs::directory_iterator(memory), {}), 1);
+  // What no measurement chooses, so that it can only come from there.
+  v1::NumericsFingerprint remembered;
+  remembered.set_batch_size(24);
+  remembered.set_memory_format("nhwc");
+  std::ofstream(fs::directory_iterator(memory)->path(), std::ios::binary)
+      << remembered.SerializeAsString();
+  EXPECT_THAT(report({"--threads", "1"}), HasSubstr("batch 24, 1 threads"));
+  EXPECT_THAT(report({"--threads", "1", "--batch-size", "7"}), HasSubstr("batch 7, 1 threads"));
 }
 
 }  // namespace
