@@ -4,7 +4,9 @@
 #include <iterator>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "google/protobuf/descriptor.h"
 
 namespace assay::api {
 namespace {
@@ -39,6 +41,13 @@ std::string CodeName(grpc::StatusCode code) {
   return index < std::size(kNames) ? kNames[index] : "Unknown";
 }
 
+// Whether this server may have such a method; health's are there without descriptors.
+bool IsKnown(const std::string& service, const std::string& method) {
+  if (service == "grpc.health.v1.Health") return method == "Check" || method == "Watch";
+  return google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
+             absl::StrCat(service, ".", method)) != nullptr;
+}
+
 class RpcMetrics final : public Interceptor {
  public:
   RpcMetrics(monitoring::Metrics& metrics, const ServerRpcInfo& info)
@@ -48,6 +57,8 @@ class RpcMetrics final : public Interceptor {
     const size_t slash = path.rfind('/');
     service_ = std::string(path.substr(1, slash - 1));
     method_ = std::string(path.substr(slash + 1));
+    // Callers choose what they ask for, and series are for ever.
+    if (!IsKnown(service_, method_)) service_ = method_ = "unknown";
     metrics_.RpcStarted(type_, service_, method_);
   }
 
