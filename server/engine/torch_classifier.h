@@ -1,5 +1,5 @@
-// A TorchScript model on one device as a Classifier, and its validation at load. The only files of
-// the engine proper that include LibTorch are torch_classifier.cc and bounds/torch_network.cc.
+// A TorchScript model on one device as a Classifier, and its validation at load. Of the
+// engine proper only torch_classifier.cc, torch_module.* and bounds/torch_*.cc include LibTorch.
 #ifndef ASSAY_SERVER_ENGINE_TORCH_CLASSIFIER_H_
 #define ASSAY_SERVER_ENGINE_TORCH_CLASSIFIER_H_
 
