@@ -1,8 +1,8 @@
 // HTTP for Prometheus and for probes: /metrics, /healthz (the process lives), /readyz (it takes
 // work).
 //
-// One thread serves everything, so a client that is slow, silent or hostile holds nobody up. Every
-// connection is for one request. It is our own because the HTTP libraries at hand speak no IPv6.
+// Every connection is for one request; a client that is slow, silent or hostile holds nobody up.
+// The HTTP is GNU libmicrohttpd's, on sockets of our own (server/listen.h), so on IPv6 too.
 #ifndef ASSAY_SERVER_MONITORING_HTTP_SERVER_H_
 #define ASSAY_SERVER_MONITORING_HTTP_SERVER_H_
 
