@@ -30,7 +30,7 @@ void CheckBatch(const v1::ModelValidation* model, Checks& checks) {
   } else if (model->batch_dependent()) {
     checks.Add(kBatchDependent, v1::Check::FAILED,
                absl::StrFormat("logits of an image move by up to %.3g with the other images of its "
-                               "batch; export the model in eval mode",
+                               "batch; was it exported in training mode?",
                                model->batch_max_difference()));
   } else {
     checks.Add(kBatchDependent, v1::Check::PASSED,
