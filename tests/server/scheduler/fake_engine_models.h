@@ -2,6 +2,7 @@
 #ifndef ASSAY_TESTS_SERVER_SCHEDULER_FAKE_ENGINE_MODELS_H_
 #define ASSAY_TESTS_SERVER_SCHEDULER_FAKE_ENGINE_MODELS_H_
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -111,6 +112,7 @@ class EngineFixture : public ::testing::Test {
     }
     record.proto.set_digest(Sha256Hex(manifest.SerializeAsString()));
     record.proto.set_samples(first);
+    record.proto.set_max_label(std::min(first, 10) - 1);
     auto stored = store_->CreateDataset(record, "");
     EXPECT_THAT(stored, store::IsOk());
     return stored->proto;
