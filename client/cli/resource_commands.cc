@@ -70,7 +70,7 @@ render::Table ModelDetails(const v1::Model& model) {
                                      render::Significant(validation.gradient_relative_error()))
                       : YesNo(validation.differentiable())});
   rows.push_back({"deterministic", YesNo(validation.deterministic())});
-  rows.push_back({"batch dependent", YesNo(validation.batch_dependent())});
+  rows.push_back({"batch dependent", YesNo(validation.numerics().batch_difference() > 0)});
   rows.push_back({"softmax inside", YesNo(validation.softmax_output())});
   rows.push_back({"numerics", absl::StrCat(validation.numerics().device(), " ",
                                            validation.numerics().capability(), ", batch ",

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
-#include <limits>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -385,9 +385,8 @@ class Loaded final : public TorchClassifier {
       // It need not take single images: it is not run on them.
       if (alone.ok()) compare(logits, moved.data(), kAloneTolerance);
     }
-    validation_.set_batch_max_difference(difference);
-    validation_.set_batch_dependent(dependent);
-    if (validation_.batch_dependent()) {
+    batch_difference_ = dependent ? difference : 0;
+    if (dependent) {
       Warn(absl::StrCat(
           "its logits for an image move by up to ", absl::StrFormat("%.3g", difference),
           " with the other images of the batch, so outcomes depend on the batch size and on the "
@@ -544,6 +543,7 @@ class Loaded final : public TorchClassifier {
     numerics.set_frozen(validation_.frozen());
     numerics.set_tf32(false);
     numerics.set_digest(NumericsDigest(numerics));
+    if (batch_difference_.has_value()) numerics.set_batch_difference(*batch_difference_);
   }
 
   at::Tensor Input(const float* images, int rows) const {
@@ -649,6 +649,8 @@ class Loaded final : public TorchClassifier {
   int probe_rows_ = kProbeBatch;
   std::string format_ = kNchw, chosen_format_;
   v1::ModelValidation validation_;
+  // As in the numerics.
+  std::optional<double> batch_difference_;
   // Read when first asked for.
   std::shared_ptr<const bounds::Network> network_;
   Usage usage_;

@@ -22,19 +22,25 @@ constexpr char kClassOrder[] = "class-order";
 // fault.
 constexpr double kMaxRenamingGain = 0.1;
 
-void CheckBatch(const v1::ModelValidation* model, Checks& checks) {
-  if (model == nullptr) {
-    checks.NotApplicable(kBatchDependent, "no engine has validated the model yet");
-  } else if (!model->deterministic()) {
-    checks.NotApplicable(kBatchDependent, "passes of the same images differ anyway");
-  } else if (model->batch_dependent()) {
+void CheckBatch(const std::vector<v1::NumericsFingerprint>& numerics, Checks& checks) {
+  double difference = 0;
+  bool looked = !numerics.empty();
+  for (const v1::NumericsFingerprint& fingerprint : numerics) {
+    looked = looked && fingerprint.has_batch_difference();
+    difference = std::max(difference, fingerprint.batch_difference());
+  }
+  if (difference > 0) {
     checks.Add(kBatchDependent, v1::Check::FAILED,
                absl::StrFormat("logits of an image move by up to %.3g with the other images of its "
                                "batch; was it exported in training mode?",
-                               model->batch_max_difference()));
-  } else {
+                               difference));
+  } else if (looked) {
     checks.Add(kBatchDependent, v1::Check::PASSED,
                "logits of an image do not depend on the other images of its batch");
+  } else {
+    checks.NotApplicable(kBatchDependent, numerics.empty()
+                                              ? "there are no outcomes yet"
+                                              : "passes of the same images differ anyway");
   }
 }
 
@@ -157,7 +163,7 @@ const std::vector<std::string>& ConditionCheckNames() {
 void FillConditionChecks(const v1::ModelValidation* model, int num_classes, double confidence_level,
                          v1::ConditionReport* report) {
   Checks checks(report->mutable_checks());
-  CheckBatch(model, checks);
+  CheckBatch(numerics, checks);
   if (report->family() != kFamilyClean) return;
   CheckCleanAccuracy(num_classes, *report, report->accuracy(),
                      "usual causes: another order of classes, labels that start at 1, a "

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "assay/v1/models.pb.h"
 #include "assay/v1/reports.pb.h"
+#include "assay/v1/types.pb.h"
 #include "server/report/checks.h"
 
 namespace assay::report {
@@ -16,10 +16,10 @@ namespace assay::report {
 // In the order of the report.
 const std::vector<std::string>& ConditionCheckNames();
 
-// Needs the class-wise part of `report`, at whose level class-order is tested; `model` is nullptr
-// where no engine has validated the model.
-void FillConditionChecks(const v1::ModelValidation* model, int num_classes, double confidence_level,
-                         v1::ConditionReport* report);
+// Needs the class-wise part of `report`; `numerics` are those of all outcomes. class-order is
+// tested at the confidence level.
+void FillConditionChecks(const std::vector<v1::NumericsFingerprint>& numerics, int num_classes,
+                         double confidence_level, v1::ConditionReport* report);
 
 // The check better-than-guessing of `clean`, the accuracy on the images of `report` as they are;
 // `causes` is what to look at where it is no better.

@@ -152,11 +152,11 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
     FillClasswise(resolved, class_names, fisher, rates, &entry);
     entry.set_missing(input.expected_samples - entry.samples());
     complete = complete && entry.missing() == 0;
-    const v1::ModelValidation* model = input.validation.has_value() ? &*input.validation : nullptr;
-    FillConditionChecks(model, input.num_classes, input.confidence_level, &entry);
+    FillConditionChecks(input.numerics, input.num_classes, input.confidence_level, &entry);
     if (resolved.is_attack) {
       FillAttack(resolved, rates, &entry);
-      FillChecks(condition.condition, resolved, model, &entry);
+      FillChecks(condition.condition, resolved,
+                 input.validation.has_value() ? &*input.validation : nullptr, &entry);
     }
     if (condition.condition.family() == kFamilySequence) {
       ASSAY_RETURN_IF_ERROR(FillSequence(condition.condition, resolved, &entry));

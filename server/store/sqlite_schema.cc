@@ -1,6 +1,12 @@
 #include "server/store/sqlite_schema.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdint>
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -164,6 +170,27 @@ absl::Status CheckFile(Database& database, const std::string& path) {
   return CheckVersion(database, path).status();
 }
 
+// Held while a file is opened and made: the switch to a write-ahead log does not wait for others
+// who are doing the same. On the directory, because closing another descriptor of the file itself
+// would give up SQLite's locks. A file system without such locks is none that several open at once.
+class DirectoryLock {
+ public:
+  explicit DirectoryLock(const std::string& file) {
+    const std::string parent = std::filesystem::path(file).parent_path().string();
+    fd_ = open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd_ >= 0 && flock(fd_, LOCK_EX) != 0 && errno == EINTR) {
+    }
+  }
+  ~DirectoryLock() {
+    if (fd_ >= 0) close(fd_);
+  }
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+ private:
+  int fd_ = -1;
+};
+
 absl::Status UseWriteAheadLog(Database& database, const std::string& path) {
   Statement mode = database.Query("PRAGMA journal_mode = WAL");
   if (!mode.Next()) {
@@ -179,6 +206,7 @@ absl::Status UseWriteAheadLog(Database& database, const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> OpenAssayDatabase(const std::string& path) {
+  const DirectoryLock one_at_a_time(path);
   ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
   ASSAY_RETURN_IF_ERROR(CheckFile(*database, path));
   // Has effect on a file that is empty yet.

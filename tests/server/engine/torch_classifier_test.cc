@@ -104,13 +104,13 @@ TEST(TorchClassifier, DependenceOnTheRestOfTheBatchIsFoundAndItsCauseNamed) {
     for (const char* independent : {"linear", "tiny_cnn", "tiny_cnn_train_mode", "nan_some"}) {
       const auto loaded = LoadZoo(independent, kZooShape, batch);
       ASSERT_TRUE(loaded.ok()) << independent << ": " << loaded.status();
-      EXPECT_FALSE((*loaded)->validation().batch_dependent()) << independent;
+      ASSERT_TRUE((*loaded)->validation().numerics().has_batch_difference()) << independent;
+      EXPECT_EQ((*loaded)->validation().numerics().batch_difference(), 0) << independent;
     }
     for (const char* dependent : {"batch_statistics", "training_norm"}) {
       const auto loaded = LoadZoo(dependent, kZooShape, batch);
       ASSERT_TRUE(loaded.ok()) << dependent << ": " << loaded.status();
-      EXPECT_TRUE((*loaded)->validation().batch_dependent()) << dependent;
-      EXPECT_GT((*loaded)->validation().batch_max_difference(), 0.01) << dependent;
+      EXPECT_GT((*loaded)->validation().numerics().batch_difference(), 0.01) << dependent;
     }
   }
   EXPECT_THAT(Warnings("batch_statistics"), HasSubstr("with the other images of the batch"));

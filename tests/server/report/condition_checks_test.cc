@@ -104,19 +104,19 @@ TEST(CleanAccuracy, OfAGuessNamesTheUsualCauses) {
 
 TEST(BatchDependence, FailsEveryCondition) {
   auto input = Input(4, {Clean(Outcomes(4, 10, [](int label) { return label; }))});
-  EXPECT_EQ(Find(OnlyCondition(input), "batch-dependent").verdict(), Check::NOT_APPLICABLE)
-      << "nobody has looked";
-  v1::ModelValidation model;
-  model.set_deterministic(true);
-  input.validation = model;
-  EXPECT_EQ(Find(OnlyCondition(input), "batch-dependent").verdict(), Check::PASSED);
-  model.set_batch_dependent(true);
-  model.set_batch_max_difference(0.25);
+  const auto verdict = [&] { return Find(OnlyCondition(input), "batch-dependent").verdict(); };
+  EXPECT_EQ(verdict(), Check::NOT_APPLICABLE) << "nothing has run";
+  input.numerics.resize(1);
+  EXPECT_EQ(verdict(), Check::NOT_APPLICABLE) << "a random model";
+  input.numerics[0].set_batch_difference(0);
+  EXPECT_EQ(verdict(), Check::PASSED);
+  v1::NumericsFingerprint dependent;
+  dependent.set_batch_difference(0.25);
   for (const char* expression : {"clean", "attack/pgd", "corruption/fog:severity=1"}) {
     auto conditions = ParseConditions({expression});
     ASSERT_TRUE(conditions.ok());
     input = Input(4, {{conditions->at(0), {}}});
-    input.validation = model;
+    input.numerics = {dependent};
     const Check check = Find(OnlyCondition(input), "batch-dependent");
     EXPECT_EQ(check.verdict(), Check::FAILED) << expression;
     EXPECT_THAT(check.message(), HasSubstr("0.25"));
