@@ -19,6 +19,8 @@ class Params {
   double Number(const std::string& name);
   int64_t Integer(const std::string& name);
   std::string Text(const std::string& name);
+  // For parameters that conditions stored by older versions lack.
+  bool Has(const std::string& name) const { return condition_.parameters().contains(name); }
   const absl::Status& status() const { return status_; }
 
  private:

@@ -17,6 +17,9 @@ Method MinimumNorm(const std::string& name, const std::string& summary,
                    std::function<double(Params&)> work) {
   std::vector<Parameter> parameters = NormAndBudgets(std::move(norms));
   for (Parameter& p : own) parameters.push_back(std::move(p));
+  parameters.push_back(Integer("restarts", 8, 0, 1000,
+                               "random starts of the search for any adversarial example, where the "
+                               "method finds none from the image"));
   parameters.push_back(Integer("polish", 4, 0, 1000,
                                "steps, after the method, to the nearest point of the linearised "
                                "boundary (not for l0)"));

@@ -37,10 +37,12 @@ class CarliniWagnerState final : public MinimumNormState {
     double work() const { return 3 * static_cast<double>(steps * searches); }
   };
 
-  CarliniWagnerState(const Parameters& parameters, const AttackTarget& target)
-      : MinimumNormState(parameters, target),
+  CarliniWagnerState(const Parameters& parameters, const AttackTarget& target,
+                     const RandomKey& random)
+      : MinimumNormState(parameters, target, random),
         parameters_(parameters),
         weight_(parameters.weight),
+        start_(target.image, target.image + target.size),
         w_(target.size),
         mean_(target.size),
         square_(target.size) {
@@ -53,6 +55,10 @@ class CarliniWagnerState final : public MinimumNormState {
     succeeded_ = succeeded_ || margin <= 0;
     const double distance = SquaredSum(point().data(), target().image, n);
     const double loss = distance + weight_ * std::max(margin, 0.0);
+    // No weight moves a point that has no gradient.
+    if (searches_ == 0 && iteration_ == 0 && margin > 0 && SquaredSum(gradient, n) == 0) {
+      return false;
+    }
     if (iteration_ >= parameters_.steps || Stalled(loss)) return NextSearch();
 
     ++iteration_;
@@ -73,6 +79,15 @@ class CarliniWagnerState final : public MinimumNormState {
     }
     Express();
     return true;
+  }
+
+  void StartAgain() override {
+    for (size_t i = 0; i < target().size; ++i) start_[i] = target().image[i] + delta_[i];
+    weight_ = parameters_.weight;
+    lowest_ = 0;
+    highest_ = INFINITY;
+    searches_ = 0;
+    Restart();
   }
 
   // Ten times in a search: has the loss fallen since the last time?
@@ -102,7 +117,8 @@ class CarliniWagnerState final : public MinimumNormState {
 
   void Restart() {
     for (size_t i = 0; i < target().size; ++i) {
-      w_[i] = std::atanh((2 * target().image[i] - 1) * kInside);
+      const float x = std::min(std::max(start_[i], 0.0F), 1.0F);
+      w_[i] = std::atanh((2 * x - 1) * kInside);
     }
     Express();
     std::fill(mean_.begin(), mean_.end(), 0.0F);
@@ -117,7 +133,7 @@ class CarliniWagnerState final : public MinimumNormState {
   int64_t searches_ = 0, iteration_ = 0;
   double last_loss_ = INFINITY;
   bool succeeded_ = false;  // in this search
-  std::vector<float> w_, mean_, square_;
+  std::vector<float> start_, w_, mean_, square_;
 };
 
 }  // namespace

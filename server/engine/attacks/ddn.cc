@@ -30,8 +30,8 @@ class DdnState final : public MinimumNormState {
     double work() const { return 3 * static_cast<double>(steps); }
   };
 
-  DdnState(const Parameters& parameters, const AttackTarget& target)
-      : MinimumNormState(parameters, target), steps_(parameters.steps) {}
+  DdnState(const Parameters& parameters, const AttackTarget& target, const RandomKey& random)
+      : MinimumNormState(parameters, target, random), steps_(parameters.steps) {}
 
  private:
   void MethodGradient(const float* logits, float* derivative) const override {
@@ -51,9 +51,16 @@ class DdnState final : public MinimumNormState {
       delta_[i] = (point()[i] - target().image[i]) + along * gradient[i];
     }
     const double length = std::sqrt(SquaredSum(delta_.data(), n));
-    const auto scale = static_cast<float>(length > 0 ? length_ / length : 0);
+    // At the image, without a gradient, it would stand still for good.
+    if (length == 0) return false;
+    const auto scale = static_cast<float>(length_ / length);
     for (float& d : delta_) d *= scale;
     return true;
+  }
+
+  void StartAgain() override {
+    iteration_ = 0;
+    length_ = best_distance();
   }
 
   const int64_t steps_;

@@ -43,20 +43,22 @@ class FmnState final : public MinimumNormState {
     double work() const { return 3 * static_cast<double>(steps); }
   };
 
-  FmnState(const Parameters& parameters, const AttackTarget& target)
-      : MinimumNormState(parameters, target), steps_(parameters.steps) {}
+  FmnState(const Parameters& parameters, const AttackTarget& target, const RandomKey& random)
+      : MinimumNormState(parameters, target, random), steps_(parameters.steps) {}
 
  private:
   bool Move(const float* /*logits*/, double margin, const float* gradient) override {
     // The last point is only looked at.
     if (iteration_ >= steps_) return false;
+    const size_t n = target().size;
+    const double length = DualNorm(Norm::kL2, gradient, n);
+    // It would stand still for good.
+    if (length == 0 && margin > 0) return false;
     const double gamma = CosineStep(kFirstGamma, kLastGamma, iteration_, steps_);
     const double step = CosineStep(kFirstStep, kLastStep, iteration_, steps_);
     ++iteration_;
     Resize(margin, gamma, gradient);
 
-    const size_t n = target().size;
-    const double length = DualNorm(Norm::kL2, gradient, n);
     const auto scale = static_cast<float>(length > 0 ? step / length : 0);
     for (size_t i = 0; i < n; ++i) {
       delta_[i] = (point()[i] - target().image[i]) - scale * gradient[i];
@@ -69,6 +71,11 @@ class FmnState final : public MinimumNormState {
     }
     Project();
     return true;
+  }
+
+  void StartAgain() override {
+    iteration_ = 0;
+    radius_ = best_distance();
   }
 
   // Chooses the radius for the next point.

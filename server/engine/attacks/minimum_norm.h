@@ -1,7 +1,13 @@
-// What attacks that look for the nearest adversarial example share: they start at the image (so
-// that nothing is drawn, and results do not depend on the budgets in the condition's id), remember
-// the nearest misclassified point, polish it, and end with a search between it and the image. A
-// method moves the point, and no more.
+// What attacks that look for the nearest adversarial example share: they start at the image,
+// remember the nearest misclassified point, polish it, and end with a search between it and the
+// image. A method moves the point, and no more.
+//
+// Where the method finds nothing from the image, as where the gradient is zero, it gets another
+// start, as its authors allow (Pintor et al., NeurIPS 2021, start FMN "from an adversarial point"):
+// walks along the cross-entropy, whose steps grow until they span [0, 1], look for any
+// misclassified point, the first from the image and `restarts` more from random points, near ones
+// first. Bisection brings the first that is found to the boundary, and from there the method starts
+// again. Random numbers are drawn for nothing else.
 //
 // Polishing goes, `polish` times, to the point of the linearised boundary that is nearest to the
 // image, within [0, 1], and linearises again there: Newton's iteration for the nearest point of the
@@ -29,18 +35,21 @@ namespace assay::engine {
 
 struct MinimumNormParameters {
   Norm norm = Norm::kL2;
+  int64_t restarts = 0;
   int64_t polish = 0;
   int64_t refine = 0;
   // Passes of one sample after the method's.
   double EndWork() const { return 3 * static_cast<double>(polish) + static_cast<double>(refine); }
 };
 
-// Reads norm, polish and refine.
+// Reads norm, restarts, polish and refine.
 void ReadMinimumNorm(Params& params, MinimumNormParameters& parameters);
 
 class MinimumNormState : public AttackState {
  public:
-  MinimumNormState(const MinimumNormParameters& parameters, const AttackTarget& target);
+  // `random` must outlive the state.
+  MinimumNormState(const MinimumNormParameters& parameters, const AttackTarget& target,
+                   const RandomKey& random);
 
   Need need() const final;
   const std::vector<float>& point() const final { return point_; }
@@ -53,6 +62,8 @@ class MinimumNormState : public AttackState {
   // The method's turn: logits and gradient at point(), `margin` positive while it is classified
   // correctly. Sets delta_; false when the method has ended.
   virtual bool Move(const float* logits, double margin, const float* gradient) = 0;
+  // Starts again, from delta_.
+  virtual void StartAgain() = 0;
   // The derivative of the method's scalar; `derivative` comes as zeros.
   virtual void MethodGradient(const float* logits, float* derivative) const;
 
@@ -65,13 +76,22 @@ class MinimumNormState : public AttackState {
   std::vector<float> delta_;
 
  private:
-  enum class Phase { kMethod, kPolish, kRank, kSearch, kDone };
+  enum class Phase { kMethod, kWalk, kApproach, kPolish, kRank, kSearch, kDone };
 
   // The point of delta_.
   void Place();
   // Keeps the point if it is misclassified and the nearest so far.
   void Remember(double margin);
-  // What follows the method, from the nearest point.
+  // What follows the method: another start if nothing was found, or the end.
+  void AfterMethod();
+  // The walk's next step; false when it leads nowhere.
+  bool Walk(const float* gradient);
+  // From the image, then from random points; the end if there were enough.
+  void BeginWalk();
+  // Towards the image from the point, which is misclassified, up to the boundary.
+  void BeginApproach();
+  void ContinueApproach();
+  // From the nearest point.
   void BeginEnd();
   // To the linearised boundary at the point; false when there is none to go to.
   bool Polish(double margin, const float* gradient);
@@ -82,12 +102,18 @@ class MinimumNormState : public AttackState {
 
   const MinimumNormParameters& parameters_;
   const AttackTarget target_;
+  const RandomKey& random_;
   Phase phase_ = Phase::kMethod;
   std::vector<float> point_;
   std::vector<float> best_;  // its perturbation
   double best_distance_ = std::numeric_limits<double>::infinity();
+  // Walks begun, and steps of the last.
+  int64_t walks_ = 0;
+  int walked_ = 0;
+  std::vector<float> far_;  // the perturbation that a walk ended with
   int64_t polished_ = 0;
-  // The search: best_ keeps all of the perturbation (high_), the image nothing of it (low_).
+  // Approach and search: best_ keeps all of the perturbation (high_), the image nothing of it
+  // (low_).
   int64_t probes_ = 0;
   double low_ = 0, high_ = 1;
   std::vector<uint32_t> order_;  // L0: changed values, those that matter most first
@@ -104,8 +130,8 @@ class MinimumNormAttack final : public Attack {
   double eps() const override { return std::numeric_limits<double>::infinity(); }
   bool minimum_norm() const override { return true; }
   std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& /*random*/) const override {
-    return std::make_unique<State>(parameters_, target);
+                                     const RandomKey& random) const override {
+    return std::make_unique<State>(parameters_, target, random);
   }
   double work() const override { return parameters_.work() + parameters_.EndWork(); }
 

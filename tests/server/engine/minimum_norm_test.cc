@@ -241,12 +241,14 @@ TEST(MinimumNormAttacks, WithoutAnEndTheDistanceIsThatOfTheMethod) {
   }
 }
 
-TEST(MinimumNormAttacks, AModelWithoutAGradientLeavesEverySampleRobust) {
+TEST(MinimumNormAttacks, WithoutRestartsAModelWithoutAGradientLeavesEverySampleRobust) {
   LinearClassifier model(kShape, 5, 8);
   model.gradient_scale = 0;
   VectorSource samples(model, 10);
-  for (const char* method : {"attack/fmn:steps=5", "attack/fmn:norm=l1,steps=5",
-                             "attack/ddn:steps=5", "attack/deepfool", "attack/cw:steps=5"}) {
+  for (const char* method :
+       {"attack/fmn:steps=5,restarts=0", "attack/fmn:norm=l1,steps=5,restarts=0",
+        "attack/ddn:steps=5,restarts=0", "attack/deepfool:restarts=0",
+        "attack/cw:steps=5,restarts=0"}) {
     const auto outcomes = RunCondition(method, model, samples);
     for (size_t i = 0; i < outcomes.size(); ++i) {
       EXPECT_FALSE(outcomes[i].attack().success()) << method;
@@ -254,6 +256,131 @@ TEST(MinimumNormAttacks, AModelWithoutAGradientLeavesEverySampleRobust) {
       EXPECT_EQ(outcomes[i].attack().zero_gradients(), outcomes[i].attack().backwards()) << method;
     }
   }
+}
+
+// --- models whose gradient vanishes around the images
+
+// Two classes: the second outside a sphere around the grey image, of radius kBoundary. Within kFlat
+// of its centre the logits are constant. So for an image there the gradient is zero, and the
+// nearest adversarial example lies straight outwards, kBoundary minus its own distance away.
+class Plateau : public Classifier {
+ public:
+  static constexpr int kBatch = 8;
+  static constexpr double kFlat = 1, kBoundary = 1.5;
+
+  Shape shape() const override { return kShape; }
+  int num_classes() const override { return 2; }
+  int batch_size() const override { return kBatch; }
+  int threads() const override { return 2; }
+  Usage usage() const override { return {}; }
+
+  static double FromCentre(const float* x) {
+    const std::vector<float> grey(kShape.size(), 0.5F);
+    return Distance(Norm::kL2, x, grey.data(), kShape.size());
+  }
+
+  absl::Status Forward(const float* images, float* logits) override {
+    for (size_t slot = 0; slot < kBatch; ++slot) {
+      const double beyond = FromCentre(images + slot * kShape.size()) - kFlat;
+      logits[2 * slot] = static_cast<float>(kBoundary - kFlat);
+      logits[2 * slot + 1] = static_cast<float>(std::max(beyond, 0.0));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
+                               float* logits, float* gradient) override {
+    EXPECT_TRUE(Forward(images, logits).ok());
+    std::vector<float> derivative(2 * kBatch);
+    logit_gradient(logits, derivative.data());
+    for (size_t slot = 0; slot < kBatch; ++slot) {
+      const float* x = images + slot * kShape.size();
+      const double distance = FromCentre(x);
+      const double pull = distance > kFlat ? derivative[2 * slot + 1] / distance : 0;
+      for (size_t i = 0; i < kShape.size(); ++i) {
+        gradient[slot * kShape.size() + i] = static_cast<float>(pull * (x[i] - 0.5));
+      }
+    }
+    return absl::OkStatus();
+  }
+};
+
+// All of class 0, on the plateau.
+VectorSource OnPlateau(size_t count) {
+  VectorSource samples(LinearClassifier(kShape, 2, 8), count);
+  std::fill(samples.labels.begin(), samples.labels.end(), 0);
+  for (const auto& image : samples.images) {
+    EXPECT_LT(Plateau::FromCentre(image.data()), Plateau::kFlat);
+  }
+  return samples;
+}
+
+struct PlateauRow {
+  const char* expression;
+  double tolerance;  // of the distance, as a share
+  friend std::ostream& operator<<(std::ostream& out, const PlateauRow& row) {
+    return out << row.expression;
+  }
+};
+
+class VanishingGradient : public ::testing::TestWithParam<PlateauRow> {};
+
+TEST_P(VanishingGradient, DoesNotHideTheNearestAdversarialExample) {
+  Plateau model;
+  const VectorSource samples = OnPlateau(20);
+  const auto outcomes = RunCondition(GetParam().expression, model, samples);
+  ASSERT_EQ(outcomes.size(), samples.size());
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const v1::AttackOutcome& attack = outcomes[i].attack();
+    const double optimum = Plateau::kBoundary - Plateau::FromCentre(samples.images[i].data());
+    ASSERT_TRUE(attack.success()) << i;
+    EXPECT_GE(attack.distance(), optimum * (1 - 1e-5)) << i;
+    EXPECT_LE(attack.distance(), optimum * (1 + GetParam().tolerance)) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(L2, VanishingGradient,
+                         ::testing::Values(PlateauRow{"attack/fmn:norm=l2", 1e-3},
+                                           PlateauRow{"attack/ddn", 1e-3},
+                                           PlateauRow{"attack/deepfool:norm=l2", 0.1},
+                                           PlateauRow{"attack/cw", 0.1}));
+
+TEST(MinimumNormAttacks, FindAnExampleInEveryNormWhereTheGradientVanishes) {
+  Plateau model;
+  const VectorSource samples = OnPlateau(20);
+  for (const char* expression : {"attack/fmn:norm=linf", "attack/fmn:norm=l1", "attack/fmn:norm=l0",
+                                 "attack/deepfool:norm=linf"}) {
+    for (const auto& outcome : RunCondition(expression, model, samples)) {
+      EXPECT_TRUE(outcome.attack().success()) << expression << " " << outcome.sample();
+    }
+  }
+}
+
+TEST(MinimumNormAttacks, WithoutRestartsNothingIsFoundWhereTheGradientVanishes) {
+  Plateau model;
+  const VectorSource samples = OnPlateau(10);
+  for (const auto& outcome : RunCondition("attack/fmn:norm=l2,restarts=0", model, samples)) {
+    EXPECT_FALSE(outcome.attack().success());
+    // It leaves a point that it cannot move.
+    EXPECT_EQ(outcome.attack().backwards(), 1);
+  }
+}
+
+TEST(MinimumNormAttacks, RandomStartsDependOnTheSampleOnly) {
+  Plateau model;
+  const VectorSource all = OnPlateau(12);
+  const auto together = RunCondition("attack/fmn:norm=linf,eps=0.1", model, all);
+  for (size_t i = 0; i < together.size(); ++i) {
+    VectorSource one = all;
+    one.images = {all.images[i]};
+    one.labels = {0};
+    one.indices = {all.indices[i]};
+    const auto alone = RunCondition("attack/fmn:norm=linf,eps=0.2", model, one);
+    ASSERT_EQ(alone.size(), 1u);
+    EXPECT_EQ(alone[0].SerializeAsString(), together[i].SerializeAsString());
+  }
+  const auto other_seed = RunCondition("attack/fmn:norm=linf", model, all, /*seed=*/2);
+  EXPECT_NE(other_seed[0].attack().distance(), together[0].attack().distance());
 }
 
 // --- a network that is not linear, small enough to try every image
