@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/condition.h"
+#include "common/probe_order.h"
 #include "common/rational.h"
 #include "server/report/checks.h"
 #include "server/report/condition_checks.h"
@@ -277,32 +278,74 @@ void CheckSquare(const v1::ConditionReport& report, const std::string& no_gradie
 
 // --- indicators of attack failure
 
+// What became of the survivors that were tried without a budget.
+struct Unconstrained {
+  int64_t tried = 0;
+  int64_t from_image = 0;      // fell by gradients from the image
+  int64_t from_elsewhere = 0;  // fell from another start only
+  int64_t fell() const { return from_image + from_elsewhere; }
+};
+
+// The first kMaxProbes of them: more were tried if the samples were in several tasks.
+Unconstrained CountUnconstrained(const ResolvedCondition& resolved) {
+  std::vector<const v1::Outcome*> outcomes;
+  for (const ResolvedSample& sample : resolved.samples) {
+    if (sample.correct &&
+        sample.outcome->attack().unconstrained() != v1::AttackOutcome::NOT_TRIED) {
+      outcomes.push_back(sample.outcome);
+    }
+  }
+  std::sort(outcomes.begin(), outcomes.end(), [](const v1::Outcome* a, const v1::Outcome* b) {
+    return ProbeOrder(a->sample()) < ProbeOrder(b->sample());
+  });
+  outcomes.resize(std::min<size_t>(outcomes.size(), kMaxProbes));
+  Unconstrained counts;
+  counts.tried = static_cast<int64_t>(outcomes.size());
+  for (const v1::Outcome* outcome : outcomes) {
+    const auto what = outcome->attack().unconstrained();
+    counts.from_image += what == v1::AttackOutcome::FOOLED ? 1 : 0;
+    counts.from_elsewhere += what == v1::AttackOutcome::FOOLED_FROM_ELSEWHERE ? 1 : 0;
+  }
+  return counts;
+}
+
+void CheckUnconstrained(const ResolvedCondition& resolved, bool minimum_norm, Checks& checks) {
+  const Unconstrained counts = CountUnconstrained(resolved);
+  const std::string fell = Of(counts.fell(), counts.tried, "survivor");
+  if (counts.tried == 0) {
+    checks.NotApplicable(kUnconstrainedAttack, "none of the samples that are tried stayed robust");
+  } else if (minimum_norm && counts.fell() > 0) {
+    // A survivor of such an attack is said to have no adversarial example at all.
+    checks.Judge(kUnconstrainedAttack, Share(counts.fell(), counts.tried), {0, 0},
+                 fell + " at any budget fell to APGD from several starts",
+                 "it missed them: use another");
+  } else {
+    checks.Judge(
+        kUnconstrainedAttack, Share(counts.tried - counts.from_image, counts.tried),
+        {0, 1.0 / resolved.num_classes},
+        absl::StrCat(fell, " fell without a budget, ", counts.from_image, " from the image"),
+        "its gradients do not lead anywhere");
+  }
+}
+
 void CheckIndicators(const ResolvedCondition& resolved, const std::string& no_gradients,
-                     bool for_random_models, Checks& checks) {
+                     bool for_random_models, bool minimum_norm, Checks& checks) {
   if (!no_gradients.empty()) {
     for (const char* name : {kUnconstrainedAttack, kBreakPointAngle, kIncreasingLoss}) {
       checks.NotApplicable(name, no_gradients);
     }
     return;
   }
-  int64_t tried = 0, held = 0, measured = 0;
+  CheckUnconstrained(resolved, minimum_norm, checks);
+  int64_t measured = 0;
   double angles = 0, increases = 0;
   for (const ResolvedSample& sample : resolved.samples) {
     if (!sample.correct) continue;
     const v1::AttackOutcome& attack = sample.outcome->attack();
-    tried += attack.unconstrained() == v1::AttackOutcome::NOT_TRIED ? 0 : 1;
-    held += attack.unconstrained() == v1::AttackOutcome::HELD ? 1 : 0;
     if (!attack.has_break_point_angle() || !attack.has_increasing_loss()) continue;
     ++measured;
     angles += attack.break_point_angle();
     increases += attack.increasing_loss();
-  }
-  if (tried == 0) {
-    checks.NotApplicable(kUnconstrainedAttack, "none of the samples that are tried stayed robust");
-  } else {
-    checks.Judge(kUnconstrainedAttack, Share(held, tried), {0, 1.0 / resolved.num_classes},
-                 Of(held, tried, "survivor") + " held against PGD without a budget",
-                 "its gradients do not lead anywhere");
   }
   if (for_random_models || measured == 0) {
     for (const char* name : {kBreakPointAngle, kIncreasingLoss}) {
@@ -411,6 +454,40 @@ void CompareTransfer(const std::vector<Compared>& all, const Compared& own, Chec
       "says little of this model");
 }
 
+// Whether another attack of the evaluation found what a minimum-norm attack says does not exist at
+// any budget. Every success shows a point of another class in [0, 1].
+void CompareSurvivors(const std::vector<Compared>& all, const Compared& own) {
+  if (!IsMinimumNorm(own.outcomes->condition)) return;
+  absl::flat_hash_set<int64_t> survivors;
+  for (const v1::Outcome& outcome : own.outcomes->outcomes) {
+    const v1::AttackOutcome& attack = outcome.attack();
+    if (attack.attacked() && !attack.success() && !outcome.undecided()) {
+      survivors.insert(outcome.sample());
+    }
+  }
+  int64_t most = 0;
+  const Compared* best = nullptr;
+  for (const Compared& other : all) {
+    const auto fell =
+        std::count_if(other.outcomes->outcomes.begin(), other.outcomes->outcomes.end(),
+                      [&](const v1::Outcome& outcome) {
+                        return outcome.attack().success() && survivors.contains(outcome.sample());
+                      });
+    if (fell <= most) continue;
+    most = fell;
+    best = &other;
+  }
+  if (best == nullptr) return;
+  for (v1::Check& check : *own.report->mutable_attack()->mutable_checks()) {
+    if (check.name() != kUnconstrainedAttack || check.verdict() == v1::Check::FAILED) continue;
+    check.set_verdict(v1::Check::FAILED);
+    check.set_value(Share(most, static_cast<int64_t>(survivors.size())));
+    check.set_threshold(0);
+    check.set_message(absl::StrCat(Of(most, static_cast<int64_t>(survivors.size()), "survivor"),
+                                   " fell to ", best->report->id(), "; use another attack"));
+  }
+}
+
 }  // namespace
 
 const std::vector<std::string>& CheckNames() {
@@ -436,7 +513,8 @@ void FillChecks(const v1::Condition& condition, const ResolvedCondition& resolve
   CheckSamples(resolved, *report, checks);
   CheckExamples(condition, attack, checks);
   CheckSquare(*report, no_gradients, checks);
-  CheckIndicators(resolved, no_gradients, ForRandomModels(condition), checks);
+  CheckIndicators(resolved, no_gradients, ForRandomModels(condition), IsMinimumNorm(condition),
+                  checks);
 }
 
 void FillComparisons(const std::vector<const ConditionOutcomes*>& conditions, v1::Report* report) {
@@ -449,6 +527,7 @@ void FillComparisons(const std::vector<const ConditionOutcomes*>& conditions, v1
     Checks checks(own.report->mutable_attack()->mutable_checks());
     CompareWithBlackBoxes(attacks, own, checks);
     CompareTransfer(attacks, own, checks);
+    CompareSurvivors(attacks, own);
   }
 }
 

@@ -87,19 +87,25 @@ class Sequence final : public Attack {
 
 }  // namespace
 
+absl::StatusOr<std::unique_ptr<Attack>> MakeSequence(const std::vector<v1::Condition>& parts,
+                                                     const Shape& shape) {
+  std::vector<Part> made;
+  for (const v1::Condition& part : parts) {
+    ASSAY_ASSIGN_OR_RETURN(auto attack, MakeAttack(part, shape));
+    made.push_back({part.method(), std::move(attack)});
+  }
+  return std::unique_ptr<Attack>(std::make_unique<Sequence>(std::move(made)));
+}
+
 absl::StatusOr<std::unique_ptr<Attack>> MakeAutoAttack(Params& params, const Shape& shape) {
   v1::Condition condition;
   for (const char* name : {"norm", "eps", "version", "parts"}) {
     (*condition.mutable_parameters())[name] = params.Text(name);
   }
   ASSAY_RETURN_IF_ERROR(params.status());
-  std::vector<Part> parts;
-  for (const v1::Condition& stage : AutoAttackStages(condition)) {
-    ASSAY_ASSIGN_OR_RETURN(auto attack, MakeAttack(stage, shape));
-    parts.push_back({stage.method(), std::move(attack)});
-  }
-  if (parts.empty()) return Error(Reason::kInvalidCondition, "autoattack without parts");
-  return std::unique_ptr<Attack>(std::make_unique<Sequence>(std::move(parts)));
+  const std::vector<v1::Condition> stages = AutoAttackStages(condition);
+  if (stages.empty()) return Error(Reason::kInvalidCondition, "autoattack without parts");
+  return MakeSequence(stages, shape);
 }
 
 }  // namespace assay::engine

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/condition.h"
 #include "common/errors.h"
+#include "common/probe_order.h"
 #include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/indicators.h"
 #include "server/engine/attacks/losses.h"
@@ -50,7 +51,8 @@ struct Active {
   // one.
   std::vector<float> losses;
   bool first_run = true;
-  // The attack is over and `state` is an UnconstrainedProbe, whose passes are in no count.
+  // The attack is over and `state` tries without a budget (MakeUnconstrained), in passes that are
+  // in no count.
   bool probing = false;
 
   const std::vector<float>& next_point() const {
@@ -75,6 +77,7 @@ class Driver {
         attack_(attack),
         surrogate_(surrogate),
         key_(task.random_key()),
+        probe_key_(task.seed, absl::StrCat(RandomnessId(task.condition), "/unconstrained")),
         classes_(static_cast<size_t>(task.classifier.num_classes())),
         batch_size_(static_cast<size_t>(task.classifier.batch_size())),
         image_size_(task.classifier.shape().size()),
@@ -86,9 +89,20 @@ class Driver {
 
   absl::StatusOr<std::vector<v1::Outcome>> Run() {
     ASSAY_RETURN_IF_ERROR(CleanPass());
+    ASSAY_RETURN_IF_ERROR(Work());
+    if (!survivors_.empty()) {
+      ASSAY_RETURN_IF_ERROR(AdmitProbes());
+      ASSAY_RETURN_IF_ERROR(Work());
+    }
+    return std::move(outcomes_);
+  }
+
+ private:
+  // Until nothing is left to do.
+  absl::Status Work() {
     while (true) {
       Admit();
-      if (for_gradient_.empty() && for_forward_.empty()) break;
+      if (for_gradient_.empty() && for_forward_.empty()) return absl::OkStatus();
       if (task_.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
       // A forward pass may send samples back for gradients, so it goes first when the gradient
       // batch has room for them.
@@ -102,10 +116,8 @@ class Driver {
       }
       Report();
     }
-    return std::move(outcomes_);
   }
 
- private:
   absl::Status CleanPass() {
     return ForwardAll(
         task_, 1, [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); },
@@ -171,17 +183,19 @@ class Driver {
     }
   }
 
-  // The method is done. What it leaves robust is measured, and some of it tried without a budget.
+  // The method is done. What it leaves robust is measured, and some of it tried without a budget
+  // when the others are finished.
   void GiveUp(std::unique_ptr<Active> active) {
     v1::AttackOutcome& attack = *outcomes_[active->sample].mutable_attack();
     // Losses and gradients of a surrogate say nothing about this model, and only gradient attacks
     // can fail for want of gradients.
-    const bool measured = !attack.success() && surrogate_ == nullptr && attack.backwards() > 0;
-    if (!measured || active->probing) {
-      if (active->probing) attack.set_unconstrained(v1::AttackOutcome::HELD);
-      ++finished_;
+    if (active->probing) {
+      attack.set_unconstrained(v1::AttackOutcome::HELD);
       return;
     }
+    ++finished_;
+    if (attack.success() || surrogate_ != nullptr || attack.backwards() == 0) return;
+    survivors_.push_back(active->sample);
     // The loss of a minimum-norm method goes up and down across the boundary by design.
     if (!attack_.minimum_norm()) {
       const auto angle = BreakPointAngle(active->losses);
@@ -189,26 +203,40 @@ class Driver {
       if (angle.has_value()) attack.set_break_point_angle(*angle);
       if (increasing.has_value()) attack.set_increasing_loss(*increasing);
     }
-    if (task_.samples.index(active->sample) % kProbeEvery != 0) {
-      ++finished_;
-      return;
-    }
-    active->probing = true;
-    active->state = std::make_unique<UnconstrainedProbe>(
-        AttackTarget{active->image.data(), image_size_, Label(*active), active->clean_logits.data(),
-                     static_cast<int>(classes_), task_.samples.index(active->sample)});
-    Queue(std::move(active));
   }
 
-  // After a pass of an UnconstrainedProbe.
+  // Survivors, the first in the order of probes, without a budget.
+  absl::Status AdmitProbes() {
+    ASSAY_ASSIGN_OR_RETURN(unconstrained_, MakeUnconstrained(task_.classifier.shape()));
+    const auto order = [&](size_t i) { return ProbeOrder(task_.samples.index(i)); };
+    std::sort(survivors_.begin(), survivors_.end(),
+              [&](size_t a, size_t b) { return order(a) < order(b); });
+    survivors_.resize(std::min<size_t>(survivors_.size(), kMaxProbes));
+    for (const size_t sample : survivors_) {
+      auto active = std::make_unique<Active>();
+      active->sample = sample;
+      active->probing = true;
+      active->image.resize(image_size_);
+      task_.samples.ReadImage(sample, active->image.data());
+      // None of its parts looks at the clean logits.
+      active->state =
+          unconstrained_->Start({active->image.data(), image_size_, task_.samples.label(sample),
+                                 nullptr, static_cast<int>(classes_), task_.samples.index(sample)},
+                                probe_key_);
+      Queue(std::move(active));
+    }
+    return absl::OkStatus();
+  }
+
+  // After a pass of a sample that is tried without a budget.
   void StepProbe(std::unique_ptr<Active> active, const Prediction& prediction, const float* logits,
                  const float* gradient) {
     // What the model answers there cannot be told: the sample stays untried.
-    if (prediction.undecided) {
-      ++finished_;
-    } else if (!prediction.Is(Label(*active))) {
-      outcomes_[active->sample].mutable_attack()->set_unconstrained(v1::AttackOutcome::FOOLED);
-      ++finished_;
+    if (prediction.undecided) return;
+    if (!prediction.Is(Label(*active))) {
+      const bool from_image = absl::string_view(active->state->stage()) == kFromImage;
+      outcomes_[active->sample].mutable_attack()->set_unconstrained(
+          from_image ? v1::AttackOutcome::FOOLED : v1::AttackOutcome::FOOLED_FROM_ELSEWHERE);
     } else {
       active->state->Step(logits, gradient);
       Queue(std::move(active));
@@ -485,13 +513,16 @@ class Driver {
   const TaskContext& task_;
   const Attack& attack_;
   Classifier* const surrogate_;
-  const RandomKey key_;
+  const RandomKey key_, probe_key_;
   const size_t classes_, batch_size_, image_size_;
   std::vector<CleanResult> clean_;
   std::vector<v1::Outcome> outcomes_;
   std::deque<size_t> pending_;
   std::deque<std::unique_ptr<Active>> for_gradient_, for_forward_;
   std::vector<float> images_, gradients_, logits_;
+  // Samples that stay robust and are measured.
+  std::vector<size_t> survivors_;
+  std::unique_ptr<Attack> unconstrained_;
   size_t finished_ = 0;
   double work_ = 0;
 };

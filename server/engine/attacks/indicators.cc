@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "server/engine/attacks/losses.h"
+#include "absl/strings/str_cat.h"
+#include "common/condition.h"
+#include "common/errors.h"
+#include "server/engine/attacks/registry.h"
 
 namespace assay::engine {
 namespace {
-
-constexpr int kProbeSteps = 20;
-constexpr double kProbeStep = 0.125;
 
 // The losses scaled to [0, 1]; empty where that says nothing.
 std::vector<double> Scaled(const std::vector<float>& losses) {
@@ -58,32 +58,13 @@ std::optional<double> IncreasingLoss(const std::vector<float>& losses) {
   return area / static_cast<double>(y.size() - 1);
 }
 
-UnconstrainedProbe::UnconstrainedProbe(const AttackTarget& target)
-    : num_classes_(target.num_classes),
-      label_(target.label),
-      budget_(Norm::kLinf, 1, target.image, target.size),
-      point_(target.image, target.image + target.size) {}
-
-Need UnconstrainedProbe::need() const {
-  if (over_) return Need::kDone;
-  // Nothing follows the last point, so its gradient is not needed.
-  return iteration_ < kProbeSteps ? Need::kGradient : Need::kForward;
-}
-
-void UnconstrainedProbe::LogitGradient(const float* logits, float* derivative) const {
-  CrossEntropy(logits, num_classes_, label_, derivative);
-}
-
-void UnconstrainedProbe::Step(const float* /*logits*/, const float* gradient) {
-  if (gradient == nullptr) {
-    over_ = true;
-    return;
-  }
-  const std::vector<float> before = point_;
-  budget_.Ascend(gradient, kProbeStep, &point_);
-  ++iteration_;
-  // Without a direction it would stand still for good.
-  over_ = point_ == before;
+absl::StatusOr<std::unique_ptr<Attack>> MakeUnconstrained(const Shape& shape) {
+  ASSAY_ASSIGN_OR_RETURN(
+      const std::vector<v1::Condition> parts,
+      ParseConditions({absl::StrCat("attack/", kFromImage, ":eps=1,start=none,step=1/8,steps=20"),
+                       "attack/apgd-ce:eps=1,steps=50,restarts=2",
+                       "attack/apgd-dlr:eps=1,steps=50,restarts=2"}));
+  return MakeSequence(parts, shape);
 }
 
 }  // namespace assay::engine

@@ -5,12 +5,12 @@
 #ifndef ASSAY_SERVER_ENGINE_ATTACKS_INDICATORS_H_
 #define ASSAY_SERVER_ENGINE_ATTACKS_INDICATORS_H_
 
-#include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "server/engine/attacks/attack.h"
-#include "server/engine/attacks/budget.h"
 
 namespace assay::engine {
 
@@ -30,26 +30,12 @@ std::optional<double> BreakPointAngle(const std::vector<float>& losses);
 // loss that jumps at random gives about 1/4.
 std::optional<double> IncreasingLoss(const std::vector<float>& losses);
 
-// Only samples at these positions of the dataset are tried without a budget.
-inline constexpr int64_t kProbeEvery = 20;
-
-// PGD on the cross-entropy in the whole of [0, 1] (linf, eps 1), from the image itself. 20 steps of
-// 1/8 take every pixel across its range twice.
-class UnconstrainedProbe final : public AttackState {
- public:
-  explicit UnconstrainedProbe(const AttackTarget& target);
-  Need need() const override;
-  const std::vector<float>& point() const override { return point_; }
-  void LogitGradient(const float* logits, float* derivative) const override;
-  void Step(const float* logits, const float* gradient) override;
-
- private:
-  const int num_classes_, label_;
-  const Budget budget_;
-  std::vector<float> point_;
-  int iteration_ = 0;
-  bool over_ = false;
-};
+// The attack without a budget, in the whole of [0, 1] (linf, eps 1): PGD on the cross-entropy from
+// the image itself, whose 20 steps of 1/8 take every pixel across its range twice; then APGD on the
+// cross-entropy and on the ratio of logits, each from two random starts. At most 220 gradients. The
+// stage of a state whose gradients are still those from the image is kFromImage.
+absl::StatusOr<std::unique_ptr<Attack>> MakeUnconstrained(const Shape& shape);
+inline constexpr char kFromImage[] = "pgd";
 
 }  // namespace assay::engine
 

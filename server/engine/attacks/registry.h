@@ -18,6 +18,11 @@ namespace assay::engine {
 absl::StatusOr<std::unique_ptr<Attack>> MakeAttack(const v1::Condition& condition,
                                                    const Shape& shape);
 
+// The attacks of the conditions, of one norm and budget, one after the other on what is still
+// robust. A state's stage() names the method at work. At least one.
+absl::StatusOr<std::unique_ptr<Attack>> MakeSequence(const std::vector<v1::Condition>& parts,
+                                                     const Shape& shape);
+
 // Some methods are more than an attack on one sample after the other, and run the task themselves.
 // nullptr for all others.
 using TaskMethod = absl::StatusOr<std::vector<v1::Outcome>> (*)(const TaskContext& task);

@@ -1,11 +1,14 @@
 // Indicators of attack failure: the curves of arXiv 2106.09947, and what the driver makes of them.
 #include "server/engine/attacks/indicators.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "common/condition.h"
 #include "common/params.h"
+#include "common/probe_order.h"
 #include "gmock/gmock.h"
 #include "server/engine/attacks/driver.h"
 #include "server/engine/attacks/registry.h"
@@ -84,30 +87,69 @@ class DriverTest : public ::testing::Test {
   LinearClassifier model_{kShape, 5, 8};
 };
 
-TEST_F(DriverTest, TriesEveryTwentiethSurvivorWithoutABudgetAndCountsNoneOfIt) {
+TEST_F(DriverTest, TriesTheFirst32SurvivorsWithoutABudgetAndCountsNoneOfIt) {
   const auto attacks = Run(kTinyPgd);
+  std::vector<int64_t> order(attacks.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [](int64_t a, int64_t b) { return ProbeOrder(a) < ProbeOrder(b); });
   for (size_t i = 0; i < attacks.size(); ++i) {
-    ASSERT_FALSE(attacks[i].success());
-    EXPECT_EQ(attacks[i].unconstrained(),
-              i % 20 == 0 ? v1::AttackOutcome::FOOLED : v1::AttackOutcome::NOT_TRIED);
-    EXPECT_EQ(attacks[i].forwards(), 1 + 12 + 1);
-    EXPECT_EQ(attacks[i].backwards(), 12);
+    const v1::AttackOutcome& attack = attacks[static_cast<size_t>(order[i])];
+    ASSERT_FALSE(attack.success());
+    EXPECT_EQ(attack.unconstrained(),
+              i < 32 ? v1::AttackOutcome::FOOLED : v1::AttackOutcome::NOT_TRIED);
+    EXPECT_EQ(attack.forwards(), 1 + 12 + 1);
+    EXPECT_EQ(attack.backwards(), 12);
   }
 }
 
-TEST_F(DriverTest, WithoutAGradientSurvivorsHold) {
+// However samples are cut into tasks, the first 32 of all are among those tried.
+TEST_F(DriverTest, TriesTheSameSurvivorsInSmallerTasks) {
+  const auto whole = Run(kTinyPgd);
+  const auto first = Run(kTinyPgd, 20);
+  for (size_t i = 0; i < first.size(); ++i) {
+    EXPECT_EQ(first[i].unconstrained(), v1::AttackOutcome::FOOLED);
+    if (whole[i].unconstrained() == v1::AttackOutcome::NOT_TRIED) continue;
+    EXPECT_EQ(whole[i].unconstrained(), first[i].unconstrained());
+  }
+}
+
+// The image has no gradient to follow, but random starts are of other classes.
+TEST_F(DriverTest, WithoutAGradientSurvivorsHoldAtTheImage) {
   model_.gradient_scale = 0;
-  const auto attacks = Run(kTinyPgd);
-  EXPECT_EQ(attacks[0].unconstrained(), v1::AttackOutcome::HELD);
-  EXPECT_EQ(attacks[40].unconstrained(), v1::AttackOutcome::HELD);
+  const auto attacks = Run(kTinyPgd, 32);
+  for (const v1::AttackOutcome& attack : attacks) {
+    EXPECT_EQ(attack.unconstrained(), v1::AttackOutcome::FOOLED_FROM_ELSEWHERE);
+  }
   EXPECT_EQ(attacks[0].zero_gradients(), 12);
   EXPECT_FALSE(attacks[0].has_break_point_angle());
 }
 
+// One class whatever the image: nothing can be found, and all of the search is made.
+TEST_F(DriverTest, AModelThatNeverChangesItsMindHolds) {
+  model_.on_forward = model_.on_gradient_logits = [](int, float* logits) { logits[0] = 1000; };
+  model_.gradient_scale = 0;
+  const Classifier::Usage before = model_.usage();
+  const auto attacks = Run(kTinyPgd, 32);
+  int tried = 0;
+  for (const v1::AttackOutcome& attack : attacks) {
+    EXPECT_EQ(attack.unconstrained(),
+              attack.attacked() ? v1::AttackOutcome::HELD : v1::AttackOutcome::NOT_TRIED);
+    tried += attack.attacked() ? 1 : 0;
+  }
+  ASSERT_GT(tried, 0);
+  ASSERT_LE(tried, model_.batch_size());
+  // PGD, and 220 gradients at most.
+  EXPECT_LE(model_.usage().backward_batches - before.backward_batches, 12 + 220);
+}
+
 // A gradient that points the wrong way makes the loss fall ever lower; all 20 steps are taken.
-TEST_F(DriverTest, AGradientThatMisleadsLetsSurvivorsHold) {
+TEST_F(DriverTest, AGradientThatMisleadsLetsSurvivorsHoldAtTheImage) {
   model_.gradient_scale = -1;
-  EXPECT_EQ(Run(kTinyPgd)[20].unconstrained(), v1::AttackOutcome::HELD);
+  for (const v1::AttackOutcome& attack : Run(kTinyPgd, 32)) {
+    EXPECT_NE(attack.unconstrained(), v1::AttackOutcome::FOOLED);
+    EXPECT_NE(attack.unconstrained(), v1::AttackOutcome::NOT_TRIED);
+  }
 }
 
 // BIM goes a fifth of the budget a step: the margin of a linear model with two classes falls in a
@@ -175,7 +217,7 @@ TEST_F(DriverTest, AProbeThatMeetsWhatIsNotFiniteCountsAsNotTried) {
     if (high > 8) logits[0] = NAN;
   };
   model_.gradient_scale = -1;
-  const auto attacks = Run(kTinyPgd);
+  const auto attacks = Run(kTinyPgd, 32);
   EXPECT_EQ(attacks[0].unconstrained(), v1::AttackOutcome::NOT_TRIED);
   EXPECT_TRUE(attacks[0].attacked());
 }

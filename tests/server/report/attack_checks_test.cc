@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/condition.h"
+#include "common/probe_order.h"
 #include "gmock/gmock.h"
 #include "server/report/condition_checks.h"
 #include "tests/server/report/outcomes.h"
@@ -278,6 +279,31 @@ INSTANTIATE_TEST_SUITE_P(
             }},
         Row{"unconstrained-attack", kFailed,
             [](Case& c) { c.attack(1).set_unconstrained(v1::AttackOutcome::HELD); }},
+        // Random starts find what the gradient at the image does not.
+        Row{"unconstrained-attack", kFailed,
+            [](Case& c) {
+              c.attack(1).set_unconstrained(v1::AttackOutcome::FOOLED_FROM_ELSEWHERE);
+            }},
+        // To a minimum-norm attack a survivor has no adversarial example at all.
+        Row{"unconstrained-attack", kFailed,
+            [](Case& c) {
+              c.conditions[0].condition = Under("attack/ddn", {}).condition;
+              c.conditions.pop_back();
+            }},
+        Row{"unconstrained-attack", kNotApplicable,
+            [](Case& c) {
+              c.conditions[0].condition = Under("attack/ddn", {}).condition;
+              c.conditions.pop_back();
+              c.ForSurvivors([](v1::AttackOutcome& a) { a.clear_unconstrained(); });
+            }},
+        // Whatever its norm, another attack of the evaluation shows that there is one.
+        Row{"unconstrained-attack", kFailed,
+            [](Case& c) {
+              c.conditions[0].condition = Under("attack/ddn", {}).condition;
+              c.ForSurvivors([](v1::AttackOutcome& a) { a.clear_unconstrained(); });
+              c.OthersFool(1);
+            }},
+        Row{"unconstrained-attack", kPassed, [](Case& c) { c.OthersFool(1); }},
         Row{"unconstrained-attack", kNotApplicable,
             [](Case& c) {
               c.ForSurvivors([](v1::AttackOutcome& a) { a.clear_unconstrained(); });
@@ -336,6 +362,48 @@ TEST(AttackChecks, ZeroGradientsNameTheWorstClass) {
   const Check check = Find(changed.Report(), "zero-gradients");
   EXPECT_DOUBLE_EQ(check.value(), 0.75);
   EXPECT_THAT(check.message(), ::testing::HasSubstr("75 % of the gradients of class 2"));
+}
+
+TEST(AttackChecks, SurvivorsThatFallWithoutABudgetAreCounted) {
+  Case c;
+  c.attack(3).set_unconstrained(v1::AttackOutcome::FOOLED_FROM_ELSEWHERE);
+  c.attack(5).set_unconstrained(v1::AttackOutcome::HELD);
+  const Check pgd = Find(c.Report(), "unconstrained-attack");
+  EXPECT_DOUBLE_EQ(pgd.value(), 0.5);
+  EXPECT_THAT(pgd.message(), ::testing::HasSubstr("3 of 4 survivors fell without a budget, 2 from "
+                                                  "the image"));
+  c.conditions[0].condition = Under("attack/ddn", {}).condition;
+  const Check ddn = Find(c.Report(), "unconstrained-attack");
+  EXPECT_DOUBLE_EQ(ddn.value(), 0.75);
+  EXPECT_THAT(ddn.message(), ::testing::HasSubstr("3 of 4 survivors at any budget fell to APGD"));
+  c.ForSurvivors([](v1::AttackOutcome& a) { a.clear_unconstrained(); });
+  c.OthersFool(1);
+  const Check other = Find(c.Report(), "unconstrained-attack");
+  EXPECT_DOUBLE_EQ(other.value(), 1.0 / 20);
+  EXPECT_EQ(other.verdict(), Check::FAILED);
+  EXPECT_THAT(other.message(),
+              ::testing::HasSubstr("1 of 20 survivors fell to attack/square/linf/8-255"));
+}
+
+// Small tasks try more; the report does not depend on them.
+TEST(AttackChecks, OfSurvivorsThatWereTriedTheFirst32Count) {
+  std::vector<v1::Outcome> outcomes;
+  std::vector<int64_t> order;
+  for (int i = 0; i < 100; ++i) {
+    outcomes.push_back(Survivor(i, i % kClasses, 22, 20));
+    order.push_back(i);
+  }
+  std::sort(order.begin(), order.end(),
+            [](int64_t a, int64_t b) { return ProbeOrder(a) < ProbeOrder(b); });
+  for (size_t i = 0; i < order.size(); ++i) {
+    outcomes[static_cast<size_t>(order[i])].mutable_attack()->set_unconstrained(
+        i < kMaxProbes ? v1::AttackOutcome::FOOLED : v1::AttackOutcome::HELD);
+  }
+  Case c;
+  c.conditions = {Under("attack/pgd:eps=8/255", std::move(outcomes))};
+  const Check check = Find(c.Report(), "unconstrained-attack");
+  EXPECT_EQ(check.verdict(), Check::PASSED);
+  EXPECT_THAT(check.message(), ::testing::HasSubstr("32 of 32 survivors"));
 }
 
 TEST(AttackChecks, ABlackBoxThatFindsMoreIsNamed) {
