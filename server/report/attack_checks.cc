@@ -454,40 +454,6 @@ void CompareTransfer(const std::vector<Compared>& all, const Compared& own, Chec
       "says little of this model");
 }
 
-// Whether another attack of the evaluation found what a minimum-norm attack says does not exist at
-// any budget. Every success shows a point of another class in [0, 1].
-void CompareSurvivors(const std::vector<Compared>& all, const Compared& own) {
-  if (!IsMinimumNorm(own.outcomes->condition)) return;
-  absl::flat_hash_set<int64_t> survivors;
-  for (const v1::Outcome& outcome : own.outcomes->outcomes) {
-    const v1::AttackOutcome& attack = outcome.attack();
-    if (attack.attacked() && !attack.success() && !outcome.undecided()) {
-      survivors.insert(outcome.sample());
-    }
-  }
-  int64_t most = 0;
-  const Compared* best = nullptr;
-  for (const Compared& other : all) {
-    const auto fell =
-        std::count_if(other.outcomes->outcomes.begin(), other.outcomes->outcomes.end(),
-                      [&](const v1::Outcome& outcome) {
-                        return outcome.attack().success() && survivors.contains(outcome.sample());
-                      });
-    if (fell <= most) continue;
-    most = fell;
-    best = &other;
-  }
-  if (best == nullptr) return;
-  for (v1::Check& check : *own.report->mutable_attack()->mutable_checks()) {
-    if (check.name() != kUnconstrainedAttack || check.verdict() == v1::Check::FAILED) continue;
-    check.set_verdict(v1::Check::FAILED);
-    check.set_value(Share(most, static_cast<int64_t>(survivors.size())));
-    check.set_threshold(0);
-    check.set_message(absl::StrCat(Of(most, static_cast<int64_t>(survivors.size()), "survivor"),
-                                   " fell to ", best->report->id(), "; use another attack"));
-  }
-}
-
 }  // namespace
 
 const std::vector<std::string>& CheckNames() {
@@ -527,7 +493,6 @@ void FillComparisons(const std::vector<const ConditionOutcomes*>& conditions, v1
     Checks checks(own.report->mutable_attack()->mutable_checks());
     CompareWithBlackBoxes(attacks, own, checks);
     CompareTransfer(attacks, own, checks);
-    CompareSurvivors(attacks, own);
   }
 }
 

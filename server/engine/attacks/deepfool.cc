@@ -8,7 +8,7 @@
 // linear: the shortest step inside [0, 1] can be ten times as long there. But steps that are cut
 // may never cross, and the boundary that is nearest without bounds need not be so with them. So a
 // second path goes by the shortest steps inside [0, 1], those of FAB, where the published one finds
-// nothing, or where at the image another boundary is the nearest one inside.
+// nothing, or steps onto another boundary than the one nearest to the image inside [0, 1].
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -64,12 +64,16 @@ class DeepFoolState final : public MinimumNormState {
     ++candidate_;
     if (candidate_ < candidates_.size()) return true;
 
-    if (!inside_ && iteration_ == 0) another_inside_ = nearest_inside_ != nearest_;
+    if (!inside_ && nearest_ != nearest_inside_) another_inside_ = true;
     candidate_ = 0;
     shortest_length_ = INFINITY;
     ++iteration_;
     bool moved = false;
-    const auto reach = static_cast<float>(1 + parameters_.overshoot);
+    // On the second path no farther than needed, or its end would seem farther than that of the
+    // first by what it overshoots more.
+    constexpr double kLittle = 1e-3;
+    const auto reach = static_cast<float>(
+        1 + (inside_ ? std::min(parameters_.overshoot, kLittle) : parameters_.overshoot));
     for (size_t i = 0; i < target().size; ++i) {
       total_[i] += best_step_[i];
       delta_[i] = reach * total_[i];

@@ -296,14 +296,6 @@ INSTANTIATE_TEST_SUITE_P(
               c.conditions.pop_back();
               c.ForSurvivors([](v1::AttackOutcome& a) { a.clear_unconstrained(); });
             }},
-        // Whatever its norm, another attack of the evaluation shows that there is one.
-        Row{"unconstrained-attack", kFailed,
-            [](Case& c) {
-              c.conditions[0].condition = Under("attack/ddn", {}).condition;
-              c.ForSurvivors([](v1::AttackOutcome& a) { a.clear_unconstrained(); });
-              c.OthersFool(1);
-            }},
-        Row{"unconstrained-attack", kPassed, [](Case& c) { c.OthersFool(1); }},
         Row{"unconstrained-attack", kNotApplicable,
             [](Case& c) {
               c.ForSurvivors([](v1::AttackOutcome& a) { a.clear_unconstrained(); });
@@ -376,13 +368,6 @@ TEST(AttackChecks, SurvivorsThatFallWithoutABudgetAreCounted) {
   const Check ddn = Find(c.Report(), "unconstrained-attack");
   EXPECT_DOUBLE_EQ(ddn.value(), 0.75);
   EXPECT_THAT(ddn.message(), ::testing::HasSubstr("3 of 4 survivors at any budget fell to APGD"));
-  c.ForSurvivors([](v1::AttackOutcome& a) { a.clear_unconstrained(); });
-  c.OthersFool(1);
-  const Check other = Find(c.Report(), "unconstrained-attack");
-  EXPECT_DOUBLE_EQ(other.value(), 1.0 / 20);
-  EXPECT_EQ(other.verdict(), Check::FAILED);
-  EXPECT_THAT(other.message(),
-              ::testing::HasSubstr("1 of 20 survivors fell to attack/square/linf/8-255"));
 }
 
 // Small tasks try more; the report does not depend on them.
