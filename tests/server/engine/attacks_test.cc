@@ -13,7 +13,6 @@
 #include "server/engine/attacks/apgd_schedule.h"
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/hyperplane.h"
-#include "server/engine/attacks/indicators.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/attacks/registry.h"
 #include "server/engine/corruptions/corruption.h"
@@ -453,15 +452,27 @@ TEST(AttackDriver, StopsWithinAStepWhenCancelled) {
   EXPECT_LE(model.usage().forward_batches, 30);
 }
 
-// 16 survivors at a batch of 8 are two full batches: nothing is wasted on padding. None of their
-// numbers is one that is tried without a budget afterwards.
+// 16 survivors at a batch of 8 are two full batches: nothing is wasted on padding. What is tried
+// without a budget comes after the last is finished.
 TEST(AttackDriver, KeepsTheBatchFull) {
   LinearClassifier model(kShape, 5, 8);
   VectorSource samples(model, 16, 1);
-  ASSERT_GT(kProbeEvery, 16);
-  RunCondition("attack/pgd:eps=0.00001,steps=10", model, samples);
-  EXPECT_EQ(model.usage().backward_batches, 2 * 10);
-  EXPECT_EQ(model.usage().forward_batches, 2 + 2 * 10 + 2);
+  class UsageAtTheEnd : public QuietObserver {
+   public:
+    explicit UsageAtTheEnd(const Classifier& of) : of_(of) {}
+    void OnProgress(int64_t done, double fraction) override {
+      if (done == 16 && last_samples < 16) usage = of_.usage();
+      QuietObserver::OnProgress(done, fraction);
+    }
+    Classifier::Usage usage;
+
+   private:
+    const Classifier& of_;
+  } observer(model);
+  const v1::Condition condition = ParseOne("attack/pgd:eps=0.00001,steps=10");
+  ASSERT_TRUE(RunTask({condition, 1, samples, model, observer}).ok());
+  EXPECT_EQ(observer.usage.backward_batches, 2 * 10);
+  EXPECT_EQ(observer.usage.forward_batches, 2 + 2 * 10 + 2);
 }
 
 TEST(AttackDriver, LabelsOutsideTheModelAreRefused) {
