@@ -160,8 +160,8 @@ const std::vector<std::string>& ConditionCheckNames() {
   return *names;
 }
 
-void FillConditionChecks(const v1::ModelValidation* model, int num_classes, double confidence_level,
-                         v1::ConditionReport* report) {
+void FillConditionChecks(const std::vector<v1::NumericsFingerprint>& numerics, int num_classes,
+                         double confidence_level, v1::ConditionReport* report) {
   Checks checks(report->mutable_checks());
   CheckBatch(numerics, checks);
   if (report->family() != kFamilyClean) return;
