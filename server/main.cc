@@ -99,10 +99,11 @@ absl::Status LockDirectory(const std::string& directory) {
   return absl::OkStatus();
 }
 
-// Removes the directory of an `assay --local` that is gone. That it is just going, another thread
-// of it still holding the lock, does not take long.
-void RemoveIfOrphaned(const std::string& directory, pid_t parent) {
-  if (directory.empty() || getppid() == parent) return;
+// Removes the directory of an `assay --local` that is gone. `signal` ended this process: SIGTERM
+// comes with the death of a parent (one that lives stops us by SIGINT), which may not be over yet:
+// its last threads can still hold the lock.
+void RemoveIfOrphaned(const std::string& directory, pid_t parent, int signal) {
+  if (directory.empty() || (getppid() == parent && signal != SIGTERM)) return;
   for (int i = 0; i < 100 && !RemoveIfAbandoned(directory, {kOwnerLock}); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
@@ -121,7 +122,8 @@ absl::Status WritePortFile(const std::string& path, int port) {
   return absl::OkStatus();
 }
 
-absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent) {
+// `signal` is what ends it; 0 when it does not start.
+absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& signal) {
   const SystemClock clock;
   ASSAY_ASSIGN_OR_RETURN(const Address listen,
                          ParseAddress(flags.listen, "--listen", AddressUse::kListen));
@@ -207,15 +209,20 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent) {
                        "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
                        pool_options.threads, " threads; data in ", flags.data_dir));
 
-  int signal = 0;
   sigwait(&signals, &signal);
   LogInfo(absl::StrCat("stopping (", strsignal(signal), "); a second signal stops at once"));
-  std::thread([signals, timeout = flags.exit_timeout, directory = flags.owned_directory, parent] {
+  std::thread([signals, timeout = flags.exit_timeout, directory = flags.owned_directory, parent,
+               signal] {
     timespec limit{};
     limit.tv_sec = static_cast<time_t>(timeout);
-    const bool again = sigtimedwait(&signals, nullptr, &limit) > 0;
+    siginfo_t info{};
+    bool again = false;
+    do {
+      again = sigtimedwait(&signals, &info, &limit) > 0;
+      // A parent that is killed tells once more with each of its threads that dies.
+    } while (again && !directory.empty() && info.si_pid == parent);
     LogWarning(again ? "stopped by a second signal" : "--exit-timeout is over");
-    RemoveIfOrphaned(directory, parent);
+    RemoveIfOrphaned(directory, parent, signal);
     _exit(1);
   }).detach();
   context.draining = true;
@@ -300,8 +307,9 @@ int Main(int argc, char** argv) {
   // Writing beyond a file size limit must be an error like a full disk, not the end.
   std::signal(SIGXFSZ, SIG_IGN);
 
-  const absl::Status status = Serve(flags, signals, parent);
-  RemoveIfOrphaned(flags.owned_directory, parent);
+  int signal = 0;
+  const absl::Status status = Serve(flags, signals, parent, signal);
+  RemoveIfOrphaned(flags.owned_directory, parent, signal);
   if (status.ok()) return 0;
   LogError(status.message());
   return 1;

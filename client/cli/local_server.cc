@@ -166,7 +166,8 @@ std::string LocalServer::LogTail() const {
 
 void LocalServer::Stop() {
   if (!Running()) return;
-  kill(pid_, SIGTERM);
+  // Not SIGTERM, by which the kernel tells it that we are gone.
+  kill(pid_, SIGINT);
   const auto deadline = std::chrono::steady_clock::now() +
                         std::chrono::milliseconds(int64_t(options_.stop_seconds * 1000));
   while (Running() && std::chrono::steady_clock::now() < deadline) {

@@ -34,7 +34,7 @@ class LocalServer {
   // Starts it and waits until it serves. kUnavailable with the end of its log when it does not.
   static absl::StatusOr<std::unique_ptr<LocalServer>> Start(const LocalServerOptions& options,
                                                             client::Interrupt& interrupt);
-  // SIGTERM, and SIGKILL when that does not help in time. However this process ends, the server
+  // SIGINT, and SIGKILL when that does not help in time. However this process ends, the server
   // ends with it and removes the temporary directory; the next Start removes what is left when both
   // were killed.
   ~LocalServer();

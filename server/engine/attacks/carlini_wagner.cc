@@ -47,13 +47,16 @@ class CarliniWagnerState final : public MinimumNormState {
         mean_(target.size),
         square_(target.size) {
     Restart();
+    for (size_t i = 0; i < target.size; ++i) {
+      origin_.push_back(std::min(std::max(target.image[i] + delta_[i], 0.0F), 1.0F));
+    }
   }
 
  private:
   bool Move(const float* /*logits*/, double margin, const float* gradient) override {
     const size_t n = target().size;
     succeeded_ = succeeded_ || margin <= 0;
-    const double distance = SquaredSum(point().data(), target().image, n);
+    const double distance = SquaredSum(point().data(), origin_.data(), n);
     const double loss = distance + weight_ * std::max(margin, 0.0);
     // No weight moves a point that has no gradient.
     if (searches_ == 0 && iteration_ == 0 && margin > 0 && SquaredSum(gradient, n) == 0) {
@@ -72,7 +75,7 @@ class CarliniWagnerState final : public MinimumNormState {
     for (size_t i = 0; i < n; ++i) {
       const float x = point()[i];
       // dx/dw = (1 - tanh(w)^2) / 2.
-      const float g = (2 * (x - target().image[i]) + pull * gradient[i]) * 2 * x * (1 - x);
+      const float g = (2 * (x - origin_[i]) + pull * gradient[i]) * 2 * x * (1 - x);
       mean_[i] = kKeep1 * mean_[i] + (1 - kKeep1) * g;
       square_[i] = kKeep2 * square_[i] + (1 - kKeep2) * g * g;
       w_[i] -= rate * mean_[i] * correct1 / (std::sqrt(square_[i] * correct2) + kAdamGuard);
@@ -134,6 +137,10 @@ class CarliniWagnerState final : public MinimumNormState {
   double last_loss_ = INFINITY;
   bool succeeded_ = false;  // in this search
   std::vector<float> start_, w_, mean_, square_;
+  // The image as w expresses it, which distances are taken from, as in the authors' code: to the
+  // image itself they would be 1e-7 in every value already, more than a small weight pulls, and
+  // Adam would step by them.
+  std::vector<float> origin_;
 };
 
 }  // namespace
