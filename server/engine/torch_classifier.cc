@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include "absl/strings/match.h"
@@ -357,15 +358,17 @@ class Loaded final : public TorchClassifier {
     const std::vector<float> images = ProbeImages(probe_rows_);
     std::vector<float> together(RowSize(probe_rows_)), moved(together.size());
     ASSAY_RETURN_IF_ERROR(ForwardRows(images.data(), probe_rows_, together.data()));
+    const double scale = Scale(together);
     double difference = 0;
     bool dependent = false;
     const auto compare = [&](const float* a, const float* b, double tolerance) {
       for (int k = 0; k < num_classes_; ++k) {
         if (!std::isfinite(a[k]) && !std::isfinite(b[k])) continue;
-        const double moved_by = std::abs(double{a[k]} - b[k]);
+        const double moved_by = std::isfinite(a[k]) && std::isfinite(b[k])
+                                    ? std::abs(double{a[k]} - b[k])
+                                    : std::numeric_limits<double>::infinity();
         difference = std::max(difference, moved_by);
-        // True for a NaN, too.
-        dependent = dependent || !(moved_by <= tolerance * Scale(together));
+        dependent = dependent || moved_by > tolerance * scale;
       }
     };
     for (int row = 0; row < kProbeBatch; ++row) {
