@@ -9,7 +9,8 @@
 
 #include "absl/strings/str_format.h"
 #include "bench/subject.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
+#include "server/engine/run_task.h"
 
 namespace assay::bench {
 namespace {

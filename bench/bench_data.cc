@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "client/data/dataset_reader.h"
-#include "common/errors.h"
+#include "client/data/open_dataset.h"
+#include "core/base/errors.h"
 
 namespace assay::bench {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/engine/task.h"
+#include "server/engine/base/task.h"
 
 namespace assay::bench {
 

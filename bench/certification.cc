@@ -10,8 +10,10 @@
 
 #include "absl/strings/str_format.h"
 #include "bench/subject.h"
-#include "common/errors.h"
-#include "common/smoothing_certificate.h"
+#include "core/base/errors.h"
+#include "core/conditions/smoothing_setting.h"
+#include "core/statistics/smoothing_certificate.h"
+#include "server/engine/run_task.h"
 
 namespace assay::bench {
 namespace {

@@ -9,17 +9,17 @@
 #include <vector>
 
 #include "bench/bench_data.h"
+#include "core/base/parallel.h"
+#include "core/corruptions/plan.h"
 #include "opencv2/imgproc.hpp"
-#include "server/engine/corruptions/plan.h"
-#include "server/engine/parallel.h"
 
 namespace assay::bench {
 namespace {
 
-using engine::Corruption;
-using engine::FrostPhotographs;
-using engine::Image;
-using engine::SeverityTable;
+using corruptions::Corruption;
+using corruptions::FrostPhotographs;
+using corruptions::Image;
+using corruptions::SeverityTable;
 using Clock = std::chrono::steady_clock;
 
 struct Table {
@@ -41,7 +41,7 @@ std::vector<Image> Images(const MemorySamples& samples, int side, size_t count) 
   for (size_t i = 0; i < std::min(count, samples.size()); ++i) {
     std::vector<float> planes(3072);
     samples.ReadImage(i, planes.data());
-    Image small = engine::ImageFromPlanes(planes.data(), shape);
+    Image small = corruptions::ImageFromPlanes(planes.data(), shape);
     if (side == 32) {
       images.push_back(std::move(small));
       continue;
@@ -55,13 +55,13 @@ std::vector<Image> Images(const MemorySamples& samples, int side, size_t count) 
 }
 
 // Seconds for all images under one corruption and severity; nothing is read or written.
-double Seconds(const Corruption& corruption, const engine::CorruptionContext& context,
+double Seconds(const Corruption& corruption, const corruptions::CorruptionContext& context,
                const std::vector<Image>& images, int threads) {
-  const engine::RandomKey key(0, corruption.name);
+  const RandomKey key(0, corruption.name);
   std::vector<Image> changed = images;
   const auto start = Clock::now();
-  engine::ParallelFor(threads, images.size(), 64 * images[0].pixels.size(), [&](size_t i) {
-    engine::RandomStream random(key, static_cast<int64_t>(i), 0);
+  ParallelFor(threads, images.size(), 64 * images[0].pixels.size(), [&](size_t i) {
+    RandomStream random(key, static_cast<int64_t>(i), 0);
     corruption.apply(context, random, changed[i]);
   });
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -86,7 +86,7 @@ int Run(const std::string& data, const std::string& frost_directory, int threads
               threads);
   double set_seconds = 0;
   int set_corruptions = 0;
-  for (const Corruption& corruption : engine::AllCorruptions()) {
+  for (const Corruption& corruption : corruptions::AllCorruptions()) {
     if (corruption.photographs && frost == nullptr) continue;
     std::printf("| %s |", corruption.name);
     for (const Table& table : kTables) {

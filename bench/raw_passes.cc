@@ -8,7 +8,7 @@
 #include <chrono>
 #include <exception>
 
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::bench {
 namespace {

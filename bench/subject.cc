@@ -4,8 +4,8 @@
 #include <iostream>
 
 #include "absl/strings/str_format.h"
-#include "common/condition.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
+#include "core/conditions/condition.h"
 #include "server/engine/memory.h"
 
 namespace assay::bench {

@@ -13,7 +13,7 @@
 #include "assay/v1/types.pb.h"
 #include "bench/bench_data.h"
 #include "bench/raw_passes.h"
-#include "server/engine/torch_classifier.h"
+#include "server/engine/torch/torch_classifier.h"
 
 namespace assay::bench {
 

@@ -7,7 +7,7 @@
 #include "client/cli/commands.h"
 #include "client/data/npy_writer.h"
 #include "client/render/numbers.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::cli {
 namespace {

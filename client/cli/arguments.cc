@@ -13,8 +13,8 @@
 #include "client/cli/config.h"
 #include "client/cli/exit_codes.h"
 #include "client/lib/client.h"
-#include "common/condition.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
+#include "core/conditions/condition.h"
 
 namespace assay::cli {
 namespace {

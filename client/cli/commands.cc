@@ -4,10 +4,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/condition.h"
-#include "common/errors.h"
-#include "common/json.h"
-#include "common/resource_names.h"
+#include "core/base/errors.h"
+#include "core/base/json.h"
+#include "core/base/resource_names.h"
+#include "core/conditions/condition.h"
 
 namespace assay::cli {
 namespace {

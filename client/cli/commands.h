@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/cli/session.h"
-#include "client/data/dataset_reader.h"
+#include "client/data/open_dataset.h"
 
 namespace assay::cli {
 

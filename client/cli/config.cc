@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/data/text_file.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::cli {
 namespace {

@@ -15,16 +15,16 @@
 #include "client/cli/png_file.h"
 #include "client/data/npy_writer.h"
 #include "client/render/numbers.h"
-#include "common/condition.h"
-#include "common/errors.h"
-#include "server/engine/corruptions/plan.h"
+#include "core/base/errors.h"
+#include "core/conditions/condition.h"
+#include "core/corruptions/plan.h"
 
 namespace assay::cli {
 namespace {
 
 namespace fs = std::filesystem;
 using client::NpyWriter;
-using engine::Image;
+using corruptions::Image;
 
 constexpr int64_t kBlock = 256;       // samples in memory at a time
 constexpr size_t kSheetColumns = 10;  // images on a contact sheet
@@ -56,7 +56,8 @@ class Corrupt {
       return Error(Reason::kInvalidCondition, "there is no corruption among the conditions");
     }
     if (!arguments_.frost_directory.empty()) {
-      ASSAY_ASSIGN_OR_RETURN(frost_, engine::FrostPhotographs::Load(arguments_.frost_directory));
+      ASSAY_ASSIGN_OR_RETURN(frost_,
+                             corruptions::FrostPhotographs::Load(arguments_.frost_directory));
     }
     ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(session_));
     samples_ = arguments_.limit > 0 ? std::min(arguments_.limit, reader_->size()) : reader_->size();
@@ -67,10 +68,10 @@ class Corrupt {
                    absl::StrCat("cannot create ", arguments_.out_dir, ": ", error.message()));
     }
     // Everything that can be refused is, before the first file.
-    std::vector<engine::CorruptionPlan> plans;
+    std::vector<corruptions::CorruptionPlan> plans;
     for (const v1::Condition& condition : conditions_) {
       ASSAY_ASSIGN_OR_RETURN(
-          auto plan, engine::CorruptionPlan::Make(condition, reader_->shape(), frost_.get()));
+          auto plan, corruptions::CorruptionPlan::Make(condition, reader_->shape(), frost_.get()));
       plans.push_back(std::move(plan));
     }
     ASSAY_RETURN_IF_ERROR(WriteLabels());
@@ -118,7 +119,7 @@ class Corrupt {
           planes[k] = static_cast<float>(static_cast<uint8_t>(bytes[i * elements + k])) / 255.0F;
         }
       }
-      images.push_back(engine::ImageFromPlanes(planes.data(), shape));
+      images.push_back(corruptions::ImageFromPlanes(planes.data(), shape));
     }
     return images;
   }
@@ -138,10 +139,10 @@ class Corrupt {
     return writer->Finish();
   }
 
-  absl::Status WriteCondition(const v1::Condition& condition, const engine::CorruptionPlan& plan,
-                              size_t number) {
+  absl::Status WriteCondition(const v1::Condition& condition,
+                              const corruptions::CorruptionPlan& plan, size_t number) {
     const v1::ImageShape& shape = reader_->shape();
-    const engine::RandomKey key(arguments_.seed, condition.id());
+    const RandomKey key(arguments_.seed, condition.id());
     const std::string name = FileName(condition);
     std::vector<int64_t> item = {shape.height(), shape.width()};
     // Grayscale images are (n, h, w), as everywhere else.
@@ -181,7 +182,7 @@ class Corrupt {
   }
 
   // No sample depends on another, so any number of threads makes the same bytes.
-  static void ApplyToAll(const engine::CorruptionPlan& plan, const engine::RandomKey& key,
+  static void ApplyToAll(const corruptions::CorruptionPlan& plan, const RandomKey& key,
                          int64_t first, std::vector<Image>* images) {
     std::atomic<size_t> next = 0;
     const auto work = [&] {
@@ -244,7 +245,7 @@ class Corrupt {
   Session& session_;
   const Arguments& arguments_;
   std::vector<v1::Condition> conditions_;
-  std::shared_ptr<const engine::FrostPhotographs> frost_;
+  std::shared_ptr<const corruptions::FrostPhotographs> frost_;
   std::unique_ptr<client::DatasetReader> reader_;
   int64_t samples_ = 0;
   std::map<std::string, Sheet> sheets_;  // by corruption

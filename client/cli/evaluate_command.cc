@@ -13,8 +13,8 @@
 #include "client/cli/reference_errors.h"
 #include "client/data/byte_source.h"
 #include "client/render/numbers.h"
-#include "common/errors.h"
-#include "common/resource_names.h"
+#include "core/base/errors.h"
+#include "core/base/resource_names.h"
 
 namespace assay::cli {
 namespace {

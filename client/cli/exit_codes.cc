@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/render/text.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace assay::cli {

@@ -20,8 +20,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/errors.h"
-#include "common/owned_directory.h"
+#include "core/base/errors.h"
+#include "core/base/owned_directory.h"
 
 namespace assay::cli {
 namespace fs = std::filesystem;

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/lib/interrupt.h"
-#include "common/owned_directory.h"
+#include "core/base/owned_directory.h"
 
 namespace assay::cli {
 

@@ -3,11 +3,11 @@
 #include <png.h>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::cli {
 
-absl::Status WritePng(const std::string& path, const engine::Image& image) {
+absl::Status WritePng(const std::string& path, const corruptions::Image& image) {
   png_image png{};
   png.version = PNG_IMAGE_VERSION;
   png.width = static_cast<png_uint_32>(image.width);

@@ -5,12 +5,12 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "server/engine/corruptions/corruption.h"
+#include "core/corruptions/corruption.h"
 
 namespace assay::cli {
 
 // 8 bits, gray or RGB. kStorageFailed when it cannot be written.
-absl::Status WritePng(const std::string& path, const engine::Image& image);
+absl::Status WritePng(const std::string& path, const corruptions::Image& image);
 
 }  // namespace assay::cli
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "client/cli/terminal.h"
-#include "common/clock.h"
+#include "core/base/clock.h"
 
 namespace assay::cli {
 

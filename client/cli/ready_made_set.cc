@@ -8,12 +8,12 @@
 #include "client/cli/commands.h"
 #include "client/cli/output_file.h"
 #include "client/cli/reference_errors.h"
-#include "common/condition.h"
-#include "common/errors.h"
-#include "common/resource_names.h"
+#include "core/base/errors.h"
+#include "core/base/resource_names.h"
+#include "core/conditions/condition.h"
+#include "core/report/corruption_summary.h"
+#include "core/report/ready_made_report.h"
 #include "google/protobuf/util/message_differencer.h"
-#include "server/report/corruption_summary.h"
-#include "server/report/ready_made_report.h"
 
 namespace assay::cli {
 namespace {

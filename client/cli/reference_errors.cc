@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/data/text_file.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace assay::cli {

@@ -6,10 +6,10 @@
 #include "client/cli/commands.h"
 #include "client/data/ready_made.h"
 #include "client/render/numbers.h"
-#include "common/errors.h"
-#include "common/json.h"
-#include "common/manifest.h"
-#include "common/resource_names.h"
+#include "core/base/errors.h"
+#include "core/base/json.h"
+#include "core/base/manifest.h"
+#include "core/base/resource_names.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace assay::cli {

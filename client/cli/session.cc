@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/output_file.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::cli {
 

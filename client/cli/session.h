@@ -13,7 +13,7 @@
 #include "client/cli/progress.h"
 #include "client/cli/terminal.h"
 #include "client/lib/client.h"
-#include "common/clock.h"
+#include "core/base/clock.h"
 #include "nlohmann/json.hpp"
 
 namespace assay::cli {

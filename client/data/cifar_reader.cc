@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/data/byte_source.h"
 #include "client/data/class_names.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 namespace {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "client/data/open_options.h"
 #include "client/data/reader_base.h"
 
 namespace assay::client {

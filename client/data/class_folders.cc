@@ -20,7 +20,7 @@
 #include "client/data/class_names.h"
 #include "client/data/ignored_names.h"
 #include "client/data/text_file.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/data/dataset_reader.h"
+#include "client/data/open_options.h"
 
 namespace assay::client {
 

@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "client/data/byte_source.h"
 #include "client/data/text_file.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 

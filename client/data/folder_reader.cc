@@ -7,7 +7,7 @@
 #include "client/data/byte_source.h"
 #include "client/data/class_folders.h"
 #include "client/data/image_file.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 namespace {

@@ -12,7 +12,7 @@
 #include "client/data/class_names.h"
 #include "client/data/idx_format.h"
 #include "client/data/labels.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 namespace {

@@ -18,7 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/data/byte_source.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 namespace {

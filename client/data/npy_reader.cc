@@ -15,7 +15,7 @@
 #include "client/data/labels.h"
 #include "client/data/npy_format.h"
 #include "client/data/npz_archive.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 namespace {

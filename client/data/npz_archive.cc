@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/data/byte_source.h"
-#include "common/errors.h"
-#include "common/manifest.h"
+#include "core/base/errors.h"
+#include "core/base/manifest.h"
 
 namespace assay::client {
 

@@ -69,8 +69,8 @@ class ReaderBase : public DatasetReader {
   const DatasetInfo info_;
 };
 
-// The shape, if servers accept it (common/manifest.h). Any numbers may be given, as they were found
-// in the file `name`.
+// The shape, if servers accept it (core/base/manifest.h). Any numbers may be given, as they were
+// found in the file `name`.
 absl::StatusOr<v1::ImageShape> CheckedShape(absl::string_view name, int64_t channels,
                                             int64_t height, int64_t width, v1::PixelType type);
 

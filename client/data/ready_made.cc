@@ -11,7 +11,7 @@
 #include "client/data/byte_source.h"
 #include "client/data/ignored_names.h"
 #include "client/data/npy_reader.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 namespace {

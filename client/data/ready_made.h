@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/data/open_options.h"
 #include "client/data/reader_base.h"
 
 namespace assay::client {

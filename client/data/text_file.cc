@@ -3,7 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "client/data/byte_source.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "nlohmann/json.hpp"
 
 namespace assay::client {

@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "client/data/ignored_names.h"
 #include "client/data/inflate.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 namespace {

@@ -11,10 +11,10 @@
 #include "assay/v1/evaluations.grpc.pb.h"
 #include "assay/v1/models.grpc.pb.h"
 #include "client/lib/client.h"
-#include "common/errors.h"
-#include "common/grpc_status.h"
+#include "core/base/errors.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
+#include "net/grpc_status.h"
 
 namespace assay::client {
 

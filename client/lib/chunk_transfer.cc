@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/lib/call.h"
-#include "common/digest.h"
+#include "core/base/digest.h"
 
 namespace assay::client {
 namespace {

@@ -2,7 +2,7 @@
 //
 // Calls that can be repeated without harm are repeated when the server is UNAVAILABLE; uploads,
 // watches and streams go on where they broke. Errors are absl::Status with the server's details
-// (common/errors.h reads them). An Interrupt ends any call with kCancelled.
+// (core/base/errors.h reads them). An Interrupt ends any call with kCancelled.
 //
 // Thread-safe: several threads may share a client.
 //
@@ -33,7 +33,7 @@
 #include "client/lib/interrupt.h"
 #include "client/lib/proxy.h"
 #include "client/lib/retry.h"
-#include "common/clock.h"
+#include "core/base/clock.h"
 
 namespace assay::client {
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 

@@ -13,7 +13,7 @@
 #include <list>
 
 #include "absl/status/status.h"
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 
 namespace assay::client {
 

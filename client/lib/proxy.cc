@@ -10,7 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "common/address.h"
+#include "net/address.h"
 
 namespace assay::client {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace assay::client {

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "common/clock.h"
+#include "core/base/clock.h"
 
 namespace assay::client {
 

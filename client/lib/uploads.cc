@@ -8,10 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "client/lib/call.h"
 #include "client/lib/request_id.h"
-#include "common/digest.h"
-#include "common/errors.h"
-#include "common/manifest.h"
-#include "common/resource_names.h"
+#include "core/base/digest.h"
+#include "core/base/errors.h"
+#include "core/base/manifest.h"
+#include "core/base/resource_names.h"
 
 namespace assay::client {
 namespace {

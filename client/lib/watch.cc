@@ -3,7 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/lib/call.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 

@@ -5,9 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/render/csv.h"
-#include "common/condition.h"
-#include "common/errors.h"
-#include "common/smoothing_certificate.h"
+#include "core/base/errors.h"
+#include "core/conditions/condition.h"
+#include "core/conditions/smoothing_setting.h"
+#include "core/statistics/smoothing_certificate.h"
 
 namespace assay::render {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "assay/v1/evaluations.pb.h"
-#include "common/smoothing_certificate.h"
+#include "core/statistics/smoothing_certificate.h"
 
 namespace assay::render {
 

@@ -4,7 +4,7 @@
 #include "absl/strings/str_join.h"
 #include "client/render/csv.h"
 #include "client/render/report_document.h"
-#include "common/json.h"
+#include "core/base/json.h"
 
 namespace assay::render {
 namespace {

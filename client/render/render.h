@@ -16,7 +16,7 @@ enum class Format { kTable, kJson, kCsv, kMarkdown };
 // and class.
 std::string RenderReport(const v1::Report& report, Format format, bool colour);
 
-// A message as JSON, indented by two spaces, with a line feed (common/json.h).
+// A message as JSON, indented by two spaces, with a line feed (core/base/json.h).
 std::string RenderJson(const google::protobuf::Message& message);
 
 }  // namespace assay::render

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "common/digest.h"
-#include "common/manifest.h"
+#include "core/base/digest.h"
+#include "core/base/manifest.h"
 
 namespace assay::api {
 namespace {

@@ -1,7 +1,7 @@
 #include "server/api/context.h"
 
 #include "absl/strings/str_cat.h"
-#include "common/log.h"
+#include "core/base/log.h"
 
 namespace assay::api {
 

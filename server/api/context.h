@@ -9,9 +9,9 @@
 #include <string>
 #include <utility>
 
-#include "common/clock.h"
-#include "common/errors.h"
-#include "common/grpc_status.h"
+#include "core/base/clock.h"
+#include "core/base/errors.h"
+#include "net/grpc_status.h"
 #include "server/api/executor.h"
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_pool.h"

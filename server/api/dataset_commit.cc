@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/manifest.h"
-#include "common/resource_names.h"
+#include "core/base/manifest.h"
+#include "core/base/resource_names.h"
 #include "server/api/timestamps.h"
 
 namespace assay::api {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "common/resource_names.h"
+#include "core/base/resource_names.h"
 #include "server/api/dataset_commit.h"
 
 namespace assay::api {

@@ -1,7 +1,7 @@
 #include "server/api/evaluation_service.h"
 
-#include "common/condition.h"
-#include "common/resource_names.h"
+#include "core/base/resource_names.h"
+#include "core/conditions/condition.h"
 #include "server/api/evaluate_stream.h"
 #include "server/api/evaluation_commands.h"
 #include "server/api/event_pump.h"

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 
 namespace assay::api {
 

@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/manifest.h"
+#include "core/base/manifest.h"
+#include "net/listen.h"
 #include "server/api/chunk_service.h"
 #include "server/api/dataset_service.h"
 #include "server/api/evaluation_service.h"
 #include "server/api/model_service.h"
 #include "server/api/rpc_metrics.h"
-#include "server/listen.h"
 
 namespace assay::api {
 namespace {

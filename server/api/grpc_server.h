@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "common/address.h"
+#include "net/address.h"
 #include "server/api/context.h"
 
 namespace assay::api {

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/digest.h"
-#include "common/resource_names.h"
+#include "core/base/digest.h"
+#include "core/base/resource_names.h"
 #include "server/api/model_admission.h"
 #include "server/api/timestamps.h"
 

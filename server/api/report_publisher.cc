@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
-#include "common/log.h"
+#include "core/base/log.h"
 #include "server/api/reports.h"
 #include "server/api/timestamps.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 #include "server/monitoring/metrics.h"
 #include "server/store/job_store.h"
 

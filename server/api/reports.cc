@@ -5,10 +5,10 @@
 #include <string>
 #include <utility>
 
-#include "common/errors.h"
-#include "common/manifest.h"
-#include "server/report/corruption_summary.h"
-#include "server/report/report.h"
+#include "core/base/errors.h"
+#include "core/base/manifest.h"
+#include "core/report/corruption_summary.h"
+#include "core/report/report.h"
 
 namespace assay::api {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/manifest.h"
-#include "common/resource_names.h"
+#include "core/base/manifest.h"
+#include "core/base/resource_names.h"
 
 namespace assay::api {
 namespace {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "common/resource_names.h"
+#include "core/base/resource_names.h"
 #include "server/api/event_pump.h"
 
 namespace assay::api {

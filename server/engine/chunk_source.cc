@@ -10,8 +10,8 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
-#include "common/manifest.h"
+#include "core/base/errors.h"
+#include "core/base/manifest.h"
 
 namespace assay::engine {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "assay/engine/v1/engine.pb.h"
-#include "server/engine/task.h"
+#include "server/engine/base/task.h"
 
 namespace assay::engine {
 

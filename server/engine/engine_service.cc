@@ -5,10 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
-#include "common/grpc_status.h"
+#include "core/base/errors.h"
+#include "net/grpc_status.h"
+#include "server/engine/base/task.h"
 #include "server/engine/chunk_source.h"
-#include "server/engine/task.h"
+#include "server/engine/run_task.h"
 
 namespace assay::engine {
 namespace {
@@ -63,7 +64,7 @@ grpc::Status EngineService::Load(grpc::ServerContext* /*context*/, const rpc::Lo
                                  rpc::LoadResponse* response) {
   MutexLock lock(mutex_);
   if (!request->frost_directory().empty()) {
-    auto frost = FrostPhotographs::Load(request->frost_directory());
+    auto frost = corruptions::FrostPhotographs::Load(request->frost_directory());
     if (!frost.ok()) return ToGrpcStatus(frost.status());
     frost_ = *std::move(frost);
   }
@@ -135,7 +136,8 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
   std::vector<KeptExample> kept;
   TaskContext task{request.condition(), request.seed(), *samples, *classifier_, observer};
   if (request.keep_adversarials()) task.kept = &kept;
-  task.frost = frost_.get();
+  const TaskResources resources{
+      frost_.get(), [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return classifier_->network(); }};
   const auto attempt =
       [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::StatusOr<std::vector<v1::Outcome>> {
     kept.clear();
@@ -144,7 +146,7 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
     for (const std::string& path : request.other_model_paths()) {
       task.others.push_back(others_.at(path).get());
     }
-    return RunTask(task);
+    return RunTask(task, resources);
   };
   auto outcomes = attempt();
   while (!outcomes.ok() && ReasonOf(outcomes.status()) == Reason::kOutOfMemory) {

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "assay/engine/v1/engine.grpc.pb.h"
-#include "common/mutex.h"
-#include "server/engine/corruptions/frost_photographs.h"
-#include "server/engine/torch_classifier.h"
+#include "core/base/mutex.h"
+#include "core/corruptions/frost_photographs.h"
+#include "server/engine/torch/torch_classifier.h"
 
 namespace assay::engine {
 
@@ -35,7 +35,7 @@ class EngineService final : public rpc::EngineService::Service {
   Mutex mutex_;  // one call of Load or Run at a time
   LoadOptions options_ ABSL_GUARDED_BY(mutex_);
   // Null without a directory of photographs.
-  std::shared_ptr<const FrostPhotographs> frost_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const corruptions::FrostPhotographs> frost_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<TorchClassifier> classifier_ ABSL_GUARDED_BY(mutex_);
   // The other models of the last task that had any, by path.
   std::map<std::string, std::unique_ptr<TorchClassifier>> others_ ABSL_GUARDED_BY(mutex_);

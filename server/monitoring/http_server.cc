@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "common/errors.h"
-#include "server/listen.h"
+#include "core/base/errors.h"
+#include "net/listen.h"
 
 namespace assay::monitoring {
 namespace {

@@ -2,7 +2,7 @@
 // work).
 //
 // Every connection is for one request; a client that is slow, silent or hostile holds nobody up.
-// The HTTP is GNU libmicrohttpd's, on sockets of our own (server/listen.h), so on IPv6 too.
+// The HTTP is GNU libmicrohttpd's, on sockets of our own (net/listen.h), so on IPv6 too.
 #ifndef ASSAY_SERVER_MONITORING_HTTP_SERVER_H_
 #define ASSAY_SERVER_MONITORING_HTTP_SERVER_H_
 
@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "common/address.h"
+#include "net/address.h"
 #include "server/monitoring/metrics.h"
 
 namespace assay::monitoring {

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 #include "server/monitoring/robustness_gauges.h"
 
 namespace assay::monitoring {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "assay/v1/reports.pb.h"
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 
 namespace assay::monitoring {
 

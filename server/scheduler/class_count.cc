@@ -1,7 +1,7 @@
 #include "server/scheduler/class_count.h"
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::scheduler {
 

@@ -14,7 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "assay/v1/models.pb.h"
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_process.h"
 #include "server/scheduler/numerics_memory.h"

@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
-#include "common/grpc_status.h"
+#include "core/base/errors.h"
+#include "net/grpc_status.h"
 
 namespace assay::scheduler {
 namespace {

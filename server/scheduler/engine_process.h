@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/engine/v1/engine.grpc.pb.h"
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 #include "server/scheduler/engine_log.h"
 
 namespace assay::scheduler {

@@ -14,7 +14,7 @@
 #include <string>
 #include <thread>
 
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 
 namespace assay::scheduler {
 

@@ -9,8 +9,8 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "common/digest.h"
-#include "common/log.h"
+#include "core/base/digest.h"
+#include "core/base/log.h"
 
 namespace assay::scheduler {
 namespace fs = std::filesystem;

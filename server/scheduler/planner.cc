@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/condition.h"
+#include "core/conditions/condition.h"
 
 namespace assay::scheduler {
 namespace {

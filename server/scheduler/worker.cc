@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/condition.h"
-#include "common/errors.h"
-#include "common/log.h"
-#include "common/manifest.h"
-#include "common/resource_names.h"
+#include "core/base/errors.h"
+#include "core/base/log.h"
+#include "core/base/manifest.h"
+#include "core/base/resource_names.h"
+#include "core/conditions/condition.h"
 #include "server/scheduler/class_count.h"
 
 namespace assay::scheduler {

@@ -17,8 +17,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/digest.h"
-#include "common/errors.h"
+#include "core/base/digest.h"
+#include "core/base/errors.h"
 
 namespace assay::store {
 namespace {

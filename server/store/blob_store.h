@@ -24,8 +24,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "common/clock.h"
-#include "common/mutex.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
 
 namespace assay::store {
 

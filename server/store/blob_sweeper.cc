@@ -6,8 +6,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
-#include "common/log.h"
+#include "core/base/errors.h"
+#include "core/base/log.h"
 
 namespace assay::store {
 namespace {

@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "absl/status/status.h"
-#include "common/clock.h"
-#include "common/mutex.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
 #include "server/store/blob_store.h"
 #include "server/store/job_store.h"
 #include "server/store/space_reserve.h"

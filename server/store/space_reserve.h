@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 
 namespace assay::store {
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "common/clock.h"
+#include "core/base/clock.h"
 #include "server/store/job_store.h"
 
 namespace assay::store {

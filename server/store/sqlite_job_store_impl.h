@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "common/clock.h"
-#include "common/mutex.h"
+#include "core/base/clock.h"
+#include "core/base/mutex.h"
 #include "server/store/job_store.h"
 #include "server/store/sqlite.h"
 

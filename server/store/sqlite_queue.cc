@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "server/store/sqlite_job_store_impl.h"
 
 namespace assay::store {

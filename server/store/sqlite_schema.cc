@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "assay/v1/evaluations.pb.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::store {
 namespace {

@@ -7,9 +7,9 @@
 #include "assay/v1/chunks.grpc.pb.h"
 #include "assay/v1/evaluations.grpc.pb.h"
 #include "client/data/npy_writer.h"
-#include "common/digest.h"
-#include "common/grpc_status.h"
-#include "common/manifest.h"
+#include "core/base/digest.h"
+#include "core/base/manifest.h"
+#include "net/grpc_status.h"
 #include "tests/integration/zoo_fixture.h"
 
 namespace assay::testing {

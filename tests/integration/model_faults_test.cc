@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "client/data/dataset_reader.h"
+#include "client/data/open_dataset.h"
 #include "tests/integration/zoo_fixture.h"
 #include "tests/test_data.h"
 

@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/condition.h"
-#include "common/smoothing_certificate.h"
+#include "core/conditions/condition.h"
+#include "core/conditions/smoothing_setting.h"
+#include "core/statistics/smoothing_certificate.h"
 #include "tests/integration/zoo_fixture.h"
 
 namespace assay::testing {

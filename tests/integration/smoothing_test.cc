@@ -4,8 +4,9 @@
 #include <cmath>
 #include <fstream>
 
-#include "common/condition.h"
-#include "common/smoothing_certificate.h"
+#include "core/conditions/condition.h"
+#include "core/conditions/smoothing_setting.h"
+#include "core/statistics/smoothing_certificate.h"
 #include "nlohmann/json.hpp"
 #include "tests/integration/zoo_fixture.h"
 #include "tests/test_data.h"

@@ -19,8 +19,8 @@
 #include "absl/strings/str_cat.h"
 #include "assay/v1/types.pb.h"
 #include "client/data/npy_format.h"
-#include "common/address.h"
 #include "gmock/gmock.h"
+#include "net/address.h"
 #include "tests/integration/server_process.h"
 
 namespace assay::testing {

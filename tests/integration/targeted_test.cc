@@ -2,7 +2,7 @@
 #include <map>
 #include <utility>
 
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "tests/integration/zoo_fixture.h"
 
 namespace assay::testing {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "client/data/dataset_reader.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "gmock/gmock.h"
 #include "tests/integration/server_process.h"
 

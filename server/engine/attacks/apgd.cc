@@ -9,8 +9,8 @@
 #include <cmath>
 #include <utility>
 
-#include "common/errors.h"
-#include "common/params.h"
+#include "core/base/errors.h"
+#include "core/conditions/params.h"
 #include "server/engine/attacks/apgd_schedule.h"
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/losses.h"

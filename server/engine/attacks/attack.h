@@ -2,7 +2,7 @@
 // keeps the device full, verifies, checks the budget, counts, and keeps the result.
 //
 // To add one: a file beside this one, a line in registry.cc, a row in the table of
-// tests/server/engine/attacks_test.cc and in common/conditions/, a section in
+// tests/server/engine/attacks/attacks_test.cc and in core/base/conditions/, a section in
 // docs/conditions/attacks.md.
 //
 // Methods compute on the host, one sample at a time, and see the model only through logits and
@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "server/engine/classifier.h"
-#include "server/engine/random.h"
+#include "core/base/random.h"
+#include "server/engine/base/classifier.h"
 
 namespace assay::engine {
 

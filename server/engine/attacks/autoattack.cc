@@ -3,9 +3,9 @@
 // through the parts by itself.
 #include <utility>
 
-#include "common/condition.h"
-#include "common/errors.h"
-#include "common/params.h"
+#include "core/base/errors.h"
+#include "core/conditions/condition.h"
+#include "core/conditions/params.h"
 #include "server/engine/attacks/registry.h"
 
 namespace assay::engine {

@@ -9,11 +9,11 @@
 #include <numeric>
 #include <utility>
 
-#include "common/errors.h"
-#include "common/params.h"
+#include "core/base/errors.h"
+#include "core/conditions/params.h"
+#include "core/corruptions/gaussian_filter.h"
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/registry.h"
-#include "server/engine/corruptions/gaussian_filter.h"
 
 namespace assay::engine {
 namespace {

@@ -7,13 +7,13 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "common/condition.h"
-#include "common/errors.h"
-#include "common/probe_order.h"
+#include "core/base/errors.h"
+#include "core/base/parallel.h"
+#include "core/base/probe_order.h"
+#include "core/conditions/condition.h"
 #include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/indicators.h"
 #include "server/engine/attacks/losses.h"
-#include "server/engine/parallel.h"
 
 namespace assay::engine {
 namespace {

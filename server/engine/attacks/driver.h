@@ -12,7 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/engine/attacks/attack.h"
-#include "server/engine/task.h"
+#include "server/engine/base/task.h"
 
 namespace assay::engine {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "common/condition.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
+#include "core/conditions/condition.h"
 #include "server/engine/attacks/registry.h"
 
 namespace assay::engine {

@@ -28,7 +28,7 @@
 #include <memory>
 #include <vector>
 
-#include "common/params.h"
+#include "core/conditions/params.h"
 #include "server/engine/attacks/attack.h"
 
 namespace assay::engine {

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
-#include "common/params.h"
+#include "core/base/errors.h"
+#include "core/conditions/params.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/attacks/registry.h"
 

@@ -1,7 +1,7 @@
 #include "server/engine/attacks/registry.h"
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::engine {
 namespace {

@@ -8,9 +8,9 @@
 
 #include "absl/status/statusor.h"
 #include "assay/v1/types.pb.h"
-#include "common/params.h"
+#include "core/conditions/params.h"
 #include "server/engine/attacks/attack.h"
-#include "server/engine/task.h"
+#include "server/engine/base/task.h"
 
 namespace assay::engine {
 

@@ -5,8 +5,8 @@
 #include <tuple>
 #include <utility>
 
-#include "common/errors.h"
-#include "common/params.h"
+#include "core/base/errors.h"
+#include "core/conditions/params.h"
 #include "server/engine/attacks/registry.h"
 
 namespace assay::engine {

@@ -4,11 +4,11 @@
 #include <memory>
 #include <vector>
 
-#include "common/errors.h"
-#include "common/params.h"
+#include "core/base/errors.h"
+#include "core/conditions/params.h"
 #include "server/engine/attacks/driver.h"
 #include "server/engine/attacks/registry.h"
-#include "server/engine/ensemble.h"
+#include "server/engine/base/ensemble.h"
 
 namespace assay::engine {
 

@@ -12,13 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "common/errors.h"
-#include "common/params.h"
+#include "core/base/errors.h"
+#include "core/base/parallel.h"
+#include "core/conditions/params.h"
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/driver.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/attacks/registry.h"
-#include "server/engine/parallel.h"
 
 namespace assay::engine {
 namespace {

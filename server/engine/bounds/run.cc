@@ -6,12 +6,12 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
-#include "common/params.h"
+#include "core/base/errors.h"
+#include "core/base/parallel.h"
+#include "core/conditions/params.h"
 #include "server/engine/bounds/interval.h"
 #include "server/engine/bounds/propagation.h"
 #include "server/engine/bounds/tightness.h"
-#include "server/engine/parallel.h"
 
 namespace assay::engine {
 namespace bounds {
@@ -91,7 +91,8 @@ Certificate Certify(const Network& network, const float* image, double eps, int 
 
 }  // namespace bounds
 
-absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task) {
+absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task,
+                                                   const bounds::Network& network) {
   Params params(task.condition);
   const double eps = params.Number("eps");
   bounds::Method method = bounds::Method::kIbp;
@@ -101,13 +102,11 @@ absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task) {
   }
   ASSAY_RETURN_IF_ERROR(params.status());
   Classifier& classifier = task.classifier;
-  ASSAY_ASSIGN_OR_RETURN(const std::shared_ptr<const bounds::Network> network,
-                         classifier.network());
   const auto classes = static_cast<size_t>(classifier.num_classes());
-  if (network->input_size() != classifier.shape().size() || network->num_classes() != classes) {
+  if (network.input_size() != classifier.shape().size() || network.num_classes() != classes) {
     return Error(Reason::kInternal, "a network of another shape than its model");
   }
-  if (method == bounds::Method::kCrown && bounds::CrownWork(*network) > bounds::kMostWork) {
+  if (method == bounds::Method::kCrown && bounds::CrownWork(network) > bounds::kMostWork) {
     return Error(Reason::kInvalidCondition,
                  absl::StrCat("this model is too deep or wide for ", task.condition.id(),
                               ": one image could take hours; write bounds/crown:intermediate=ibp"));
@@ -135,14 +134,14 @@ absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task) {
     std::vector<float> image(size);
     task.samples.ReadImage(i, image.data());
     const std::vector<double> pixels(image.begin(), image.end());
-    const std::vector<std::vector<double>> values = network->Evaluate(pixels.data());
+    const std::vector<std::vector<double>> values = network.Evaluate(pixels.data());
     statuses[i] = bounds::CheckAgreement(values.back(), theirs, task.samples.index(i));
     if (!statuses[i].ok()) return;
     const bounds::Certificate certificate =
-        bounds::Certify(*network, image.data(), eps, label, prediction.label, method);
+        bounds::Certify(network, image.data(), eps, label, prediction.label, method);
     proof->set_certified(certificate.certified && !prediction.tie);
     proof->set_margin(std::max(certificate.margin, bounds::kNothingKnown));
-    if (const auto tightness = bounds::Tightness(*network, values)) {
+    if (const auto tightness = bounds::Tightness(network, values)) {
       proof->set_tightness(*tightness);
     }
   };
@@ -152,7 +151,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task) {
     if (task.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
     const size_t in_wave = std::min(wave, count - first);
     ParallelFor(classifier.threads(), in_wave,
-                static_cast<size_t>(4 * network->Multiplications(network->output())),
+                static_cast<size_t>(4 * network.Multiplications(network.output())),
                 [&](size_t i) { one(first + i); });
     for (size_t i = first; i < first + in_wave; ++i) ASSAY_RETURN_IF_ERROR(statuses[i]);
     task.observer.OnProgress(static_cast<int64_t>(first + in_wave),

@@ -6,15 +6,16 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/engine/base/task.h"
 #include "server/engine/bounds/network.h"
-#include "server/engine/task.h"
 
 namespace assay::engine {
 
-// Asks the classifier for its network (kInvalidCondition where an operator has no bounds), and
-// checks on every sample that the network gives the classifier's logits. Samples are worked on in
-// parallel; what is computed of one depends on its pixels and the condition only.
-absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task);
+// `network` is that of the task's classifier: checks on every sample that it gives the classifier's
+// logits. Samples are worked on in parallel; what is computed of one depends on its pixels and the
+// condition only.
+absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task,
+                                                   const bounds::Network& network);
 
 namespace bounds {
 

@@ -6,8 +6,8 @@
 #include <limits>
 #include <memory>
 
-#include "common/params.h"
-#include "common/smoothing_certificate.h"
+#include "core/conditions/params.h"
+#include "core/statistics/smoothing_certificate.h"
 #include "server/engine/certification/noise.h"
 
 namespace assay::engine {

@@ -1,14 +1,14 @@
 // Smoothed conformity scores for robust conformal sets (Gendler, Weng, Daniel and Romano,
 // "Adversarially robust conformal prediction", ICLR 2022; Yan, Romano and Weng, "Provably robust
 // conformal prediction with improved efficiency", ICLR 2024). The report calibrates and builds the
-// sets (server/report/conformal_report.h).
+// sets (core/report/conformal_report.h).
 #ifndef ASSAY_SERVER_ENGINE_CERTIFICATION_CONFORMAL_H_
 #define ASSAY_SERVER_ENGINE_CERTIFICATION_CONFORMAL_H_
 
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/engine/task.h"
+#include "server/engine/base/task.h"
 
 namespace assay::engine {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 // This file is compiled with -ffp-contract=off, so that a draw is the same on every machine.
 

@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "absl/status/status.h"
-#include "common/smoothing_certificate.h"
-#include "server/engine/random.h"
+#include "core/base/random.h"
+#include "core/statistics/smoothing_certificate.h"
 
 namespace assay::engine {
 

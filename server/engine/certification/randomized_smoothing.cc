@@ -4,12 +4,13 @@
 #include <memory>
 #include <utility>
 
-#include "common/errors.h"
-#include "common/smoothing_certificate.h"
+#include "core/base/errors.h"
+#include "core/base/parallel.h"
+#include "core/conditions/smoothing_setting.h"
+#include "core/statistics/smoothing_certificate.h"
+#include "server/engine/base/ensemble.h"
 #include "server/engine/certification/noise.h"
 #include "server/engine/certification/stopping.h"
-#include "server/engine/ensemble.h"
-#include "server/engine/parallel.h"
 
 namespace assay::engine {
 namespace {

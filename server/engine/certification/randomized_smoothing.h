@@ -2,14 +2,14 @@
 // came out. Cohen, Rosenfeld and Kolter, "Certified adversarial robustness via randomized
 // smoothing" (ICML 2019): n0 draws that select a class, and fresh draws that bound its probability;
 // n of them, or in anytime mode until the wanted radii are decided (stopping.h). Outcomes keep the
-// counts; radii and abstentions are derived from them (common/smoothing_certificate.h).
+// counts; radii and abstentions are derived from them (core/statistics/smoothing_certificate.h).
 #ifndef ASSAY_SERVER_ENGINE_CERTIFICATION_RANDOMIZED_SMOOTHING_H_
 #define ASSAY_SERVER_ENGINE_CERTIFICATION_RANDOMIZED_SMOOTHING_H_
 
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/engine/task.h"
+#include "server/engine/base/task.h"
 
 namespace assay::engine {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/confidence_sequence.h"
+#include "core/statistics/confidence_sequence.h"
 
 namespace assay::engine {
 namespace {

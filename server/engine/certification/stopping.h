@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/smoothing_certificate.h"
+#include "core/statistics/smoothing_certificate.h"
 
 namespace assay::engine {
 
 // Fixed and predict mode: after n draws. Anytime mode: when every wanted radius is decided, or
 // after n draws. A radius is certified when the evidence that p_A is above what it needs reaches
-// 1/alpha (common/confidence_sequence.h). It is given up when going on is not worth its
+// 1/alpha (core/statistics/confidence_sequence.h). It is given up when going on is not worth its
 // price: when the chance that by the last of the n draws the selected class has the share that just
 // certifies it (LogPredictiveOdds) is below the share of n that the next stretch of draws takes,
 // four times as many as there were or all that are left. A certificate so counts as much as n

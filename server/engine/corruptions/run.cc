@@ -1,10 +1,15 @@
 #include "server/engine/corruptions/run.h"
 
-#include "common/errors.h"
-#include "server/engine/corruptions/plan.h"
+#include "core/base/errors.h"
+#include "core/corruptions/plan.h"
 
 namespace assay::engine {
 namespace {
+
+using corruptions::CorruptionPlan;
+using corruptions::FrostPhotographs;
+using corruptions::Image;
+using corruptions::SequencePlan;
 
 // What a corruption costs, in visits of every pixel value; for the choice of the number of threads.
 constexpr size_t kVisits = 64;
@@ -37,9 +42,10 @@ class PartObserver final : public TaskObserver {
 
 }  // namespace
 
-absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task) {
+absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task,
+                                                       const FrostPhotographs* frost) {
   const v1::ImageShape shape = ShapeOf(task);
-  ASSAY_ASSIGN_OR_RETURN(const auto plan, CorruptionPlan::Make(task.condition, shape, task.frost));
+  ASSAY_ASSIGN_OR_RETURN(const auto plan, CorruptionPlan::Make(task.condition, shape, frost));
   const RandomKey key = task.random_key();
   std::vector<v1::Outcome> outcomes(task.samples.size());
   ASSAY_RETURN_IF_ERROR(ForwardAll(
@@ -57,9 +63,10 @@ absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task) 
   return outcomes;
 }
 
-absl::StatusOr<std::vector<v1::Outcome>> RunSequence(const TaskContext& task) {
+absl::StatusOr<std::vector<v1::Outcome>> RunSequence(const TaskContext& task,
+                                                     const FrostPhotographs* frost) {
   const v1::ImageShape shape = ShapeOf(task);
-  ASSAY_ASSIGN_OR_RETURN(const auto plan, SequencePlan::Make(task.condition, shape, task.frost));
+  ASSAY_ASSIGN_OR_RETURN(const auto plan, SequencePlan::Make(task.condition, shape, frost));
   const RandomKey key = task.random_key();
   std::vector<v1::Outcome> outcomes(task.samples.size());
   for (int frame = 0; frame < plan.frames(); ++frame) {

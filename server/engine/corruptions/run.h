@@ -5,17 +5,20 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/engine/task.h"
+#include "core/corruptions/frost_photographs.h"
+#include "server/engine/base/task.h"
 
 namespace assay::engine {
 
 // Images are rounded to 8 bits first, as the published corruptions work on 8-bit images.
 // kInvalidCondition for a corruption that does not exist or makes no sense for the image's
-// channels, and for frost without photographs.
-absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task);
+// channels, and for frost without photographs (`frost` is nullptr).
+absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task,
+                                                       const corruptions::FrostPhotographs* frost);
 
 // Every frame of every sample; the outcome's own prediction is that of frame 0, the image as it is.
-absl::StatusOr<std::vector<v1::Outcome>> RunSequence(const TaskContext& task);
+absl::StatusOr<std::vector<v1::Outcome>> RunSequence(const TaskContext& task,
+                                                     const corruptions::FrostPhotographs* frost);
 
 }  // namespace assay::engine
 

@@ -33,8 +33,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/digest.h"
-#include "common/errors.h"
+#include "core/base/digest.h"
+#include "core/base/errors.h"
 #include "server/engine/example/shapes.h"
 #include "server/engine/example/small_cnn.h"
 

@@ -15,9 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/data/npy_format.h"
-#include "common/errors.h"
-#include "common/grpc_status.h"
+#include "core/base/errors.h"
 #include "gmock/gmock.h"
+#include "net/grpc_status.h"
 #include "nlohmann/json.hpp"
 #include "tests/client/lib/fake_server.h"
 

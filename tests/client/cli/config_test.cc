@@ -4,7 +4,7 @@
 #include <fstream>
 #include <string>
 
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "gmock/gmock.h"
 
 namespace assay::cli {

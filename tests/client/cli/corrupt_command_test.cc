@@ -12,13 +12,13 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/reference_errors.h"
-#include "client/data/dataset_reader.h"
 #include "client/data/npy_writer.h"
-#include "common/condition.h"
-#include "common/errors.h"
+#include "client/data/open_dataset.h"
+#include "core/base/errors.h"
+#include "core/conditions/condition.h"
+#include "core/corruptions/plan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/engine/corruptions/plan.h"
 
 namespace assay::cli {
 namespace {

@@ -1,6 +1,6 @@
 #include "client/cli/exit_codes.h"
 
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "gmock/gmock.h"
 
 namespace assay::cli {

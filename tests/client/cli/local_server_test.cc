@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "gmock/gmock.h"
 
 namespace assay::cli {

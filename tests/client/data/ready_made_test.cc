@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "client/data/dataset_reader.h"
 #include "client/data/npy_writer.h"
-#include "common/errors.h"
+#include "client/data/open_dataset.h"
+#include "core/base/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "client/data/dataset_reader.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 
 namespace assay::client {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "client/lib/client.h"
-#include "common/clock.h"
-#include "common/manifest.h"
+#include "core/base/clock.h"
+#include "core/base/manifest.h"
 #include "gtest/gtest.h"
 #include "tests/client/lib/fake_server.h"
 

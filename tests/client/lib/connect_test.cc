@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/lib/client.h"
-#include "common/errors.h"
+#include "core/base/errors.h"
 #include "gmock/gmock.h"
 #include "tests/client/lib/fake_server.h"
 #include "tests/client/lib/slow_link.h"

@@ -6,14 +6,14 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "common/condition.h"
-#include "common/digest.h"
-#include "common/errors.h"
-#include "common/grpc_status.h"
-#include "common/manifest.h"
-#include "common/resource_names.h"
+#include "core/base/digest.h"
+#include "core/base/errors.h"
+#include "core/base/manifest.h"
+#include "core/base/resource_names.h"
+#include "core/conditions/condition.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
+#include "net/grpc_status.h"
 
 namespace assay {
 namespace {

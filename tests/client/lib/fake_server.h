@@ -15,7 +15,7 @@
 #include "assay/v1/datasets.grpc.pb.h"
 #include "assay/v1/evaluations.grpc.pb.h"
 #include "assay/v1/models.grpc.pb.h"
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 #include "grpcpp/server.h"
 
 namespace assay {

@@ -1,7 +1,7 @@
 #include "client/lib/retry.h"
 
-#include "common/grpc_status.h"
 #include "gmock/gmock.h"
+#include "net/grpc_status.h"
 #include "tests/client/lib/client_fixture.h"
 
 namespace assay::client {

@@ -4,9 +4,9 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
-#include "common/digest.h"
-#include "common/grpc_status.h"
+#include "core/base/digest.h"
 #include "gmock/gmock.h"
+#include "net/grpc_status.h"
 #include "tests/client/lib/client_fixture.h"
 
 namespace assay::client {

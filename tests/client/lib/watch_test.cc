@@ -1,8 +1,8 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "common/grpc_status.h"
 #include "gmock/gmock.h"
+#include "net/grpc_status.h"
 #include "tests/client/lib/client_fixture.h"
 
 namespace assay::client {

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
-#include "common/condition.h"
-#include "common/smoothing_certificate.h"
+#include "core/conditions/condition.h"
+#include "core/statistics/smoothing_certificate.h"
 #include "gmock/gmock.h"
 
 namespace assay::render {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/manifest.h"
+#include "core/base/manifest.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/api/api_fixture.h"

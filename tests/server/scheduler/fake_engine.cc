@@ -37,8 +37,8 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "assay/engine/v1/engine.grpc.pb.h"
-#include "common/errors.h"
-#include "common/grpc_status.h"
+#include "core/base/errors.h"
+#include "net/grpc_status.h"
 
 extern char** environ;
 

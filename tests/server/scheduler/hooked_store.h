@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "common/errors.h"
-#include "common/mutex.h"
+#include "core/base/errors.h"
+#include "core/base/mutex.h"
 #include "server/store/job_store.h"
 
 namespace assay::store {

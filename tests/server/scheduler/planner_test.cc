@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/condition.h"
+#include "core/conditions/condition.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

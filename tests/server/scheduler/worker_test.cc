@@ -8,8 +8,8 @@
 #include <set>
 #include <thread>
 
-#include "common/condition.h"
-#include "common/resource_names.h"
+#include "core/base/resource_names.h"
+#include "core/conditions/condition.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/scheduler/planner.h"

@@ -4,7 +4,7 @@
 #include <set>
 #include <thread>
 
-#include "common/mutex.h"
+#include "core/base/mutex.h"
 #include "google/protobuf/util/time_util.h"
 #include "tests/server/store/store_test_util.h"
 

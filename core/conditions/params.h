@@ -1,0 +1,33 @@
+// Typed access to the canonical parameters of a resolved condition.
+#ifndef ASSAY_CORE_CONDITIONS_PARAMS_H_
+#define ASSAY_CORE_CONDITIONS_PARAMS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "assay/v1/types.pb.h"
+
+namespace assay {
+
+// Reads parameters by name. A missing or malformed one leaves an error in status() and gives zero,
+// so that a caller reads everything first and checks once.
+class Params {
+ public:
+  explicit Params(const v1::Condition& condition) : condition_(condition) {}
+
+  double Number(const std::string& name);
+  int64_t Integer(const std::string& name);
+  std::string Text(const std::string& name);
+  // For parameters that conditions stored by older versions lack.
+  bool Has(const std::string& name) const { return condition_.parameters().contains(name); }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  const v1::Condition& condition_;
+  absl::Status status_;
+};
+
+}  // namespace assay
+
+#endif  // ASSAY_CORE_CONDITIONS_PARAMS_H_

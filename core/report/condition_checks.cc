@@ -1,0 +1,203 @@
+#include "core/report/condition_checks.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "core/conditions/condition.h"
+#include "core/statistics/statistics.h"
+
+namespace assay::report {
+namespace {
+
+constexpr char kBatchDependent[] = "batch-dependent";
+constexpr char kBetterThanGuessing[] = "better-than-guessing";
+constexpr char kClassOrder[] = "class-order";
+
+// Of all samples, those that another order of the classes would make right: more can only be a
+// fault.
+constexpr double kMaxRenamingGain = 0.1;
+
+void CheckBatch(const std::vector<v1::NumericsFingerprint>& numerics, Checks& checks) {
+  double difference = 0;
+  bool looked = !numerics.empty();
+  for (const v1::NumericsFingerprint& fingerprint : numerics) {
+    looked = looked && fingerprint.has_batch_difference();
+    difference = std::max(difference, fingerprint.batch_difference());
+  }
+  if (difference > 0) {
+    checks.Add(kBatchDependent, v1::Check::FAILED,
+               absl::StrFormat("logits of an image move by up to %.3g with the other images of its "
+                               "batch; was it exported in training mode?",
+                               difference));
+  } else if (looked) {
+    checks.Add(kBatchDependent, v1::Check::PASSED,
+               "logits of an image do not depend on the other images of its batch");
+  } else {
+    checks.NotApplicable(kBatchDependent, numerics.empty()
+                                              ? "there are no outcomes yet"
+                                              : "passes of the same images differ anyway");
+  }
+}
+
+// A renaming of classes that would explain the predictions better.
+struct Renaming {
+  struct Move {
+    int from = 0, to = 0;
+    int64_t count = 0;
+  };
+  std::vector<Move> moves;
+  // Samples that it makes right and wrong.
+  int64_t gained = 0, lost = 0;
+
+  void Add(const v1::ConditionReport& report, int from, int to) {
+    const auto& row = report.confusion_matrix(from).counts();
+    moves.push_back({from, to, row[to]});
+    gained += row[to];
+    lost += row[from];
+  }
+  // Whether the gain is none of chance at `level`, were it the best of exp(log_choices) renamings.
+  bool Significant(double log_choices, double level) const {
+    return moves.size() > 1 && gained > lost &&
+           std::log(McNemarExactTwoSided(lost, gained)) + log_choices < std::log(level);
+  }
+};
+
+// Every label is `shift` away from the logit that the model means by it.
+Renaming Shifted(const v1::ConditionReport& report, int shift) {
+  Renaming renaming;
+  const int classes = report.confusion_matrix_size();
+  for (int from = 0; from < classes; ++from) {
+    const int to = from + shift;
+    if (to < 0 || to >= classes || report.classes(from).samples() == 0) continue;
+    renaming.Add(report, from, to);
+  }
+  return renaming;
+}
+
+// Matches classes with predictions, the most frequent pair first, each class and prediction once:
+// at least half of what the best of all renamings explains, in time that 1,000 classes can afford.
+Renaming Matched(const v1::ConditionReport& report) {
+  const int classes = report.confusion_matrix_size();
+  // Larger counts first; among equals the class itself, then the order of the classes.
+  std::vector<std::tuple<int64_t, bool, int, int>> pairs;
+  for (int from = 0; from < classes; ++from) {
+    for (int to = 0; to < classes; ++to) {
+      const int64_t count = report.confusion_matrix(from).counts(to);
+      if (count > 0) pairs.emplace_back(-count, from != to, from, to);
+    }
+  }
+  std::sort(pairs.begin(), pairs.end());
+  std::vector<bool> named(static_cast<size_t>(classes)), taken(named.size());
+  Renaming renaming;
+  for (const auto& [count, other, from, to] : pairs) {
+    if (named[static_cast<size_t>(from)] || taken[static_cast<size_t>(to)]) continue;
+    named[static_cast<size_t>(from)] = taken[static_cast<size_t>(to)] = true;
+    if (other) renaming.Add(report, from, to);
+  }
+  return renaming;
+}
+
+std::string Describe(const v1::ConditionReport& report, std::vector<Renaming::Move> moves) {
+  constexpr size_t kNamed = 3;
+  std::stable_sort(moves.begin(), moves.end(),
+                   [](const auto& a, const auto& b) { return a.count > b.count; });
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < std::min(moves.size(), kNamed); ++i) {
+    parts.push_back(absl::StrCat(report.classes(moves[i].from).name(), " for ",
+                                 report.classes(moves[i].to).name()));
+  }
+  if (moves.size() > kNamed) parts.push_back(absl::StrCat(moves.size() - kNamed, " more"));
+  return absl::StrJoin(parts, ", ");
+}
+
+void CheckClassOrder(double confidence_level, const v1::ConditionReport& report, Checks& checks) {
+  if (report.samples() == 0) {
+    checks.NotApplicable(kClassOrder, "no samples");
+    return;
+  }
+  const double level = 1 - confidence_level;
+  const auto judge = [&](const Renaming& renaming, const std::string& what,
+                         const std::string& todo) {
+    checks.Judge(kClassOrder, Share(renaming.gained - renaming.lost, report.samples()),
+                 {0, kMaxRenamingGain},
+                 absl::StrCat(what, ", accuracy would be ",
+                              Percent(Share(report.correct() + renaming.gained - renaming.lost,
+                                            report.samples())),
+                              " instead of ", Percent(Share(report.correct(), report.samples()))),
+                 todo);
+  };
+  const Renaming lower = Shifted(report, -1), higher = Shifted(report, 1),
+                 matched = Matched(report);
+  // A shift says more than a renaming that explains no more.
+  if (lower.Significant(std::log(2), level) &&
+      lower.gained - lower.lost >= matched.gained - matched.lost) {
+    judge(lower, "with every label one lower", "do labels start at 1? They count from 0");
+  } else if (higher.Significant(std::log(2), level) &&
+             higher.gained - higher.lost >= matched.gained - matched.lost) {
+    judge(higher, "with every label one higher",
+          "does logit 0 stand for the background? Labels must count the model's logits");
+  } else if (const double choices = static_cast<double>(matched.moves.size()) *
+                                    std::log(report.confusion_matrix_size());
+             matched.Significant(choices, level)) {
+    judge(matched, absl::StrCat("with classes renamed (", Describe(report, matched.moves), ")"),
+          "are the classes in the order of the model's logits?");
+  } else {
+    checks.Judge(kClassOrder, 0, {0, kMaxRenamingGain},
+                 "no other order of the classes explains more", "");
+  }
+}
+
+}  // namespace
+
+const std::vector<std::string>& ConditionCheckNames() {
+  static const auto* const names =
+      new std::vector<std::string>{kBatchDependent, kBetterThanGuessing, kClassOrder};
+  return *names;
+}
+
+void FillConditionChecks(const std::vector<v1::NumericsFingerprint>& numerics, int num_classes,
+                         double confidence_level, v1::ConditionReport* report) {
+  Checks checks(report->mutable_checks());
+  CheckBatch(numerics, checks);
+  if (report->family() != kFamilyClean) return;
+  CheckCleanAccuracy(num_classes, *report, report->accuracy(),
+                     "usual causes: another order of classes, labels that start at 1, a "
+                     "normalisation that is missing or applied twice, BGR for RGB, pixels of 0 to "
+                     "255 where the model wants 0 to 1",
+                     checks);
+  CheckClassOrder(confidence_level, *report, checks);
+}
+
+void CheckCleanAccuracy(int num_classes, const v1::ConditionReport& report, const v1::Rate& clean,
+                        const std::string& causes, Checks& checks) {
+  if (!clean.has_value()) {
+    checks.NotApplicable(kBetterThanGuessing, clean.undefined_reason());
+    return;
+  }
+  // The best that can be had without looking at the image.
+  double guessing = 1.0 / num_classes;
+  for (const v1::ClassReport& c : report.classes()) {
+    guessing = std::max(guessing, Share(c.samples(), report.samples()));
+  }
+  if (guessing == 1) {
+    checks.NotApplicable(kBetterThanGuessing, "all samples are of one class");
+    return;
+  }
+  const bool no_better = clean.value() <= guessing;
+  Limit limit;
+  limit.threshold = guessing;
+  limit.at_least = true;
+  // The lower end of an interval around a value that is no better is beyond any limit.
+  if (no_better) limit.fails = guessing;
+  checks.Judge(kBetterThanGuessing, clean.lower(), limit,
+               absl::StrCat("clean accuracy ", Percent(clean.value()), ", guessing gives ",
+                            Percent(guessing)),
+               no_better ? causes : "use more samples");
+}
+
+}  // namespace assay::report

@@ -1,0 +1,61 @@
+#include "core/report/ready_made_report.h"
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "core/conditions/condition.h"
+#include "core/report/corruption_summary.h"
+
+namespace assay::report {
+
+v1::Report CombineReadyMade(const std::string& set, const std::vector<ReadyMadePart>& parts,
+                            const v1::ReferenceErrors* reference, const v1::ImageShape& shape) {
+  v1::Report combined;
+  combined.set_evaluation(absl::StrCat(parts.size(), " evaluations"));
+  combined.set_dataset(set);
+  combined.set_complete(true);
+  std::set<std::string> numerics, notes;
+  for (const ReadyMadePart& part : parts) {
+    const v1::Report& report = part.report;
+    if (combined.conditions().empty()) {
+      combined.set_model(report.model());
+      combined.set_seed(report.seed());
+      combined.set_confidence_level(report.confidence_level());
+      *combined.mutable_class_names() = report.class_names();
+    }
+    if (!report.complete()) combined.set_complete(false);
+    for (const v1::NumericsFingerprint& fingerprint : report.numerics()) {
+      if (numerics.insert(fingerprint.SerializeAsString()).second) {
+        *combined.add_numerics() = fingerprint;
+      }
+    }
+    for (const std::string& note : report.notes()) {
+      if (notes.insert(note).second) combined.add_notes(note);
+    }
+    for (const v1::ConditionReport& condition : report.conditions()) {
+      v1::ConditionReport& entry = *combined.add_conditions();
+      entry = condition;
+      // Files of arrays name no classes; the clean images may.
+      for (v1::ClassReport& one : *entry.mutable_classes()) {
+        if (one.index() < combined.class_names_size()) {
+          one.set_name(combined.class_names(one.index()));
+        }
+      }
+      if (part.severity == 0) continue;
+      entry.set_id(absl::StrCat(set, "/", part.corruption, "/", part.severity));
+      entry.set_family(kFamilyCorruption);
+      entry.set_method(part.corruption);
+      auto& parameters = *entry.mutable_parameters();
+      parameters["severity"] = absl::StrCat(part.severity);
+      // Made by somebody else with the table of the images' side, on all of the image.
+      parameters["table"] = "auto";
+      parameters["grid"] = "1";
+      parameters["evaluation"] = report.evaluation();
+      parameters["dataset"] = report.dataset();
+    }
+  }
+  FillCorruptionSummary(reference, shape, &combined);
+  return combined;
+}
+
+}  // namespace assay::report

@@ -1,0 +1,52 @@
+// What a report is computed from: the outcomes, and what is known of the evaluation they belong to.
+#ifndef ASSAY_CORE_REPORT_REPORT_INPUT_H_
+#define ASSAY_CORE_REPORT_REPORT_INPUT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "assay/v1/evaluations.pb.h"
+#include "assay/v1/models.pb.h"
+#include "assay/v1/outcomes.pb.h"
+
+namespace assay::report {
+
+struct ConditionOutcomes {
+  v1::Condition condition;
+  // In any order; each sample at most once.
+  std::vector<v1::Outcome> outcomes;
+};
+
+struct ReportInput {
+  std::string evaluation;  // full resource names
+  std::string model;
+  std::string dataset;
+  int64_t seed = 0;
+  double confidence_level = 0.95;
+  // K of the model (number of logits).
+  int num_classes = 0;
+  // May be shorter than num_classes; the rest is named "class N".
+  std::vector<std::string> class_names;
+  // Whether class_names may be more or fewer than num_classes, and classes without samples; the
+  // report says so then.
+  bool allow_missing_classes = false;
+  // Samples that each condition will have in the end.
+  int64_t expected_samples = 0;
+  std::vector<ConditionOutcomes> conditions;
+  std::vector<v1::NumericsFingerprint> numerics;
+  // Of the images; with it the parameter table of corruptions is known.
+  v1::ImageShape shape;
+  // What normalises corruption errors; absent: see corruption_summary.h.
+  std::optional<v1::ReferenceErrors> reference_errors;
+  // What the engine found at load; without it, checks of the model do not apply.
+  std::optional<v1::ModelValidation> validation;
+  // Certificates of smoothing at another failure probability, and from fewer draws; 0: as run.
+  double alpha = 0;
+  int64_t n = 0;
+};
+
+}  // namespace assay::report
+
+#endif  // ASSAY_CORE_REPORT_REPORT_INPUT_H_

@@ -1,0 +1,88 @@
+// What a task is to the methods: samples to read, somewhere to report progress, and a way to hear
+// that it was cancelled.
+#ifndef ASSAY_SERVER_ENGINE_BASE_TASK_H_
+#define ASSAY_SERVER_ENGINE_BASE_TASK_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "assay/v1/outcomes.pb.h"
+#include "assay/v1/types.pb.h"
+#include "core/base/random.h"
+#include "core/conditions/condition.h"
+#include "server/engine/base/classifier.h"
+
+namespace assay::engine {
+
+// The samples of one task. Thread-safe for reading.
+class SampleSource {
+ public:
+  virtual ~SampleSource() = default;
+  virtual size_t size() const = 0;
+  // Position in the dataset of sample i of this task; it keys all randomness.
+  virtual int64_t index(size_t i) const = 0;
+  virtual int label(size_t i) const = 0;
+  // Writes channels x height x width pixels in [0, 1].
+  virtual void ReadImage(size_t i, float* pixels) const = 0;
+};
+
+// Hears about progress; asked between steps whether to stop.
+class TaskObserver {
+ public:
+  virtual ~TaskObserver() = default;
+  // `fraction` of the task's work is done, 0 to 1.
+  virtual void OnProgress(int64_t samples_done, double fraction) = 0;
+  virtual bool Cancelled() = 0;
+};
+
+// An adversarial example to be kept.
+struct KeptExample {
+  int64_t sample;  // position in the dataset
+  std::vector<float> pixels;
+};
+
+struct TaskContext {
+  const v1::Condition& condition;
+  int64_t seed;
+  const SampleSource& samples;
+  Classifier& classifier;
+  TaskObserver& observer;
+  // The other models that the condition names, in its order; of the same image shape, classes and
+  // batch size as `classifier`.
+  std::vector<Classifier*> others = {};
+  // Where adversarial examples go, in no order; nullptr: nowhere.
+  std::vector<KeptExample>* kept = nullptr;
+
+  RandomKey random_key() const { return RandomKey(seed, RandomnessId(condition)); }
+};
+
+// Reading of one row of logits.
+struct Prediction {
+  int label = -1;          // argmax, lowest index on ties; -1 when undecided
+  float confidence = 0;    // its softmax probability
+  bool tie = false;        // another logit equals the largest
+  bool undecided = false;  // a logit is not finite
+
+  bool Is(int wanted) const { return !undecided && !tie && label == wanted; }
+};
+Prediction Predict(const float* logits, int num_classes);
+
+// An outcome with sample, label and prediction filled in.
+v1::Outcome MakeOutcome(int64_t sample, int label, const Prediction& prediction);
+
+// The plain passes of a task, in batches: `read` fills the image of sample i, visiting every pixel
+// value about `visits` times, and `done` gets its logits.
+absl::Status ForwardAll(const TaskContext& task, size_t visits,
+                        const std::function<void(size_t i, float* pixels)>& read,
+                        const std::function<void(size_t i, const float* logits)>& done);
+// Likewise for `items` passes, the same number for every sample and one sample after the other;
+// `read` is called from several threads, `done` from the calling one, in order.
+absl::Status ForwardItems(const TaskContext& task, size_t items, size_t visits,
+                          const std::function<void(size_t item, float* pixels)>& read,
+                          const std::function<void(size_t item, const float* logits)>& done);
+
+}  // namespace assay::engine
+
+#endif  // ASSAY_SERVER_ENGINE_BASE_TASK_H_

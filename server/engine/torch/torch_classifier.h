@@ -1,0 +1,50 @@
+// A TorchScript model on one device as a Classifier, and its validation at load.
+#ifndef ASSAY_SERVER_ENGINE_TORCH_TORCH_CLASSIFIER_H_
+#define ASSAY_SERVER_ENGINE_TORCH_TORCH_CLASSIFIER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "assay/v1/models.pb.h"
+#include "server/engine/base/classifier.h"
+#include "server/engine/bounds/network.h"
+
+namespace assay::engine {
+
+struct LoadOptions {
+  std::string model_path;
+  Shape shape;
+  // "cpu" or "cuda:N".
+  std::string device = "cpu";
+  int threads = 1;
+  // 0 and "": measure and choose.
+  int batch_size = 0;
+  std::string memory_format;
+};
+
+class TorchClassifier : public Classifier {
+ public:
+  // Loads and validates: kInvalidModel, kModelInputMismatch, kModelOutputInvalid, kModelNotFinite,
+  // kModelFailed, kOutOfMemory. What the model accepts but a user should know is in
+  // validation().warnings.
+  static absl::StatusOr<std::unique_ptr<TorchClassifier>> Load(const LoadOptions& options);
+
+  // Prepares the calling thread for model work (number of threads). Call it on every thread that
+  // computes.
+  virtual void BindThread() = 0;
+  virtual const v1::ModelValidation& validation() const = 0;
+  // The model as a graph of operators with its weights, for methods that must look inside;
+  // kInvalidCondition where it cannot be had, with the operator that stands in the way.
+  virtual absl::StatusOr<std::shared_ptr<const bounds::Network>> network() = 0;
+  // Halves the batch; kOutOfMemory when it is one already.
+  virtual absl::Status HalveBatch() = 0;
+};
+
+// Devices of this machine in the form of LoadOptions::device: "cuda:0", ... and always "cpu", last.
+std::vector<std::string> AvailableDevices();
+
+}  // namespace assay::engine
+
+#endif  // ASSAY_SERVER_ENGINE_TORCH_TORCH_CLASSIFIER_H_

@@ -1,0 +1,180 @@
+// Corruption and sequence conditions as tasks: outcomes that depend on nothing but seed, condition
+// and sample.
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "core/base/errors.h"
+#include "core/corruptions/plan.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/engine/run_task.h"
+#include "tests/server/engine/base/fake_models.h"
+#include "tests/server/engine/base/run_condition.h"
+
+namespace assay::engine {
+namespace {
+
+constexpr Shape kShape{3, 64, 64};
+
+// Remembers every image it sees.
+class Recorder : public LinearClassifier {
+ public:
+  using LinearClassifier::LinearClassifier;
+  absl::Status Forward(const float* images, float* logits) override {
+    seen.emplace_back(images, images + static_cast<size_t>(batch_size()) * shape().size());
+    return LinearClassifier::Forward(images, logits);
+  }
+  // The images of the samples, in order, without the padding of the last batch.
+  std::vector<float> Images(size_t count) const {
+    std::vector<float> all;
+    for (const auto& batch : seen) all.insert(all.end(), batch.begin(), batch.end());
+    all.resize(count * shape().size());
+    return all;
+  }
+  std::vector<std::vector<float>> seen;
+};
+
+std::string Bytes(const std::vector<v1::Outcome>& outcomes) {
+  std::string bytes;
+  for (const v1::Outcome& outcome : outcomes) bytes += outcome.SerializeAsString();
+  return bytes;
+}
+
+// 32 images of 64 x 64 and 64 visits make 25 million units of work: far above what ParallelFor
+// keeps on one thread.
+TEST(RunCorruption, ShowsTheSameBytesForOneAndTwoThreadsAndAnyBatch) {
+  for (const char* expression :
+       {"corruption/gaussian_noise:severity=3", "corruption/glass_blur:severity=2",
+        "corruption/snow:severity=4", "corruption/spatter:severity=1",
+        "corruption/elastic_transform:severity=5", "corruption/fog+jpeg_compression:severity=2.5",
+        "corruption/occlusion", "corruption/crop:at=random"}) {
+    SCOPED_TRACE(expression);
+    std::vector<float> expected;
+    for (const auto& [batch, threads] : {std::pair{32, 1}, {32, 2}, {7, 2}, {1, 2}}) {
+      Recorder model(kShape, 3, batch, threads);
+      const VectorSource samples(model, 32);
+      ASSERT_EQ(RunCondition(expression, model, samples).size(), 32u);
+      const std::vector<float> images = model.Images(32);
+      if (expected.empty()) expected = images;
+      EXPECT_EQ(std::memcmp(images.data(), expected.data(), images.size() * sizeof(float)), 0)
+          << "batch " << batch << ", " << threads << " threads";
+    }
+  }
+}
+
+TEST(RunCorruption, ASampleDoesNotDependOnTheTaskItIsIn) {
+  Recorder whole(kShape, 3, 4), part(kShape, 3, 4);
+  const VectorSource all(whole, 8), last(part, 3, 5);
+  RunCondition("corruption/gaussian_noise:severity=3", whole, all);
+  RunCondition("corruption/gaussian_noise:severity=3", part, last);
+  const std::vector<float> images = whole.Images(8), tail = part.Images(3);
+  EXPECT_TRUE(std::equal(tail.begin(), tail.end(), images.begin() + 5 * 3 * 64 * 64));
+}
+
+TEST(RunCorruption, TheSeedAndTheConditionChangeTheNoise) {
+  std::vector<std::vector<float>> different;
+  for (const auto& [expression, seed] :
+       {std::pair<const char*, int64_t>{"corruption/gaussian_noise:severity=3", 1},
+        {"corruption/gaussian_noise:severity=3", 2},
+        {"corruption/gaussian_noise:severity=3,table=64", 1},
+        {"corruption/gaussian_noise:severity=2.5", 1}}) {
+    Recorder model(kShape, 3, 2);
+    const VectorSource samples(model, 2);
+    RunCondition(expression, model, samples, seed);
+    for (const auto& other : different) EXPECT_NE(model.Images(2), other);
+    different.push_back(model.Images(2));
+  }
+}
+
+TEST(RunCorruption, ShowsWhatThePlanMakes) {
+  Recorder model(kShape, 3, 2);
+  const VectorSource samples(model, 2, 40);
+  RunCondition("corruption/glass_blur:severity=4", model, samples, 9);
+  const v1::Condition condition = ParseOne("corruption/glass_blur:severity=4");
+  v1::ImageShape shape;
+  shape.set_channels(3);
+  shape.set_height(64);
+  shape.set_width(64);
+  const auto plan = CorruptionPlan::Make(condition, shape, nullptr);
+  ASSERT_TRUE(plan.ok());
+  Image image = ImageFromPlanes(samples.images[1].data(), shape);
+  plan->Apply(RandomKey(9, condition.id()), 41, image);
+  std::vector<float> expected(shape.channels() * 64 * 64);
+  ImageToPlanes(image, expected.data());
+  const std::vector<float> images = model.Images(2);
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), images.begin() + 3 * 64 * 64));
+}
+
+TEST(RunCorruption, FrostNeedsPhotographs) {
+  Recorder model(kShape, 3, 2);
+  const VectorSource samples(model, 2);
+  const auto outcomes = TryCondition("corruption/frost:severity=1", model, samples);
+  EXPECT_EQ(ReasonOf(outcomes.status()), Reason::kInvalidCondition);
+  EXPECT_THAT(std::string(outcomes.status().message()),
+              testing::AllOf(testing::HasSubstr("--frost-directory"),
+                             testing::HasSubstr("frost-procedural")));
+}
+
+TEST(RunSequence, HasAPredictionForEveryFrameAndTheImagesOwnFirst) {
+  Recorder model(kShape, 3, 4);
+  const VectorSource samples(model, 6);
+  const auto outcomes = RunCondition("sequence/rotate:degrees=180,frames=5", model, samples);
+  ASSERT_EQ(outcomes.size(), 6u);
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(outcomes[i].sequence().predictions_size(), 5);
+    EXPECT_EQ(outcomes[i].sequence().predictions(0), outcomes[i].prediction());
+    // A copy of what the last frame shows, through the model.
+    Image image{64, 64, 3, {}};
+    v1::ImageShape shape;
+    shape.set_channels(3);
+    shape.set_height(64);
+    shape.set_width(64);
+    image = ImageFromPlanes(samples.images[i].data(), shape);
+    std::vector<float> turned(3 * 64 * 64), logits(3);
+    std::vector<uint8_t> reversed;
+    for (size_t p = 64 * 64; p-- > 0;) {
+      for (size_t c = 0; c < 3; ++c) reversed.push_back(image.pixels[3 * p + c]);
+    }
+    image.pixels = reversed;
+    ImageToPlanes(image, turned.data());
+    model.Logits(turned.data(), logits.data());
+    EXPECT_EQ(outcomes[i].sequence().predictions(4), Predict(logits.data(), 3).label);
+  }
+}
+
+TEST(RunSequence, DoesNotDependOnThreadsOrBatch) {
+  std::string expected;
+  for (const auto& [batch, threads] : {std::pair{16, 1}, {16, 2}, {5, 2}}) {
+    LinearClassifier model(kShape, 5, batch, threads);
+    const VectorSource samples(model, 16);
+    const std::string bytes =
+        Bytes(RunCondition("sequence/gaussian_noise:severity=5,frames=4", model, samples));
+    if (expected.empty()) expected = bytes;
+    EXPECT_EQ(bytes, expected);
+  }
+}
+
+TEST(RunSequence, ReportsProgressThatOnlyGrowsAndCanBeCancelled) {
+  class Watcher : public QuietObserver {
+   public:
+    void OnProgress(int64_t samples_done, double fraction) override {
+      EXPECT_GE(fraction, last_fraction);
+      QuietObserver::OnProgress(samples_done, fraction);
+    }
+  };
+  LinearClassifier model(kShape, 3, 2);
+  const VectorSource samples(model, 6);
+  const v1::Condition condition = ParseOne("sequence/scale:frames=3");
+  Watcher watcher;
+  ASSERT_TRUE(RunTask({condition, 1, samples, model, watcher}).ok());
+  EXPECT_EQ(watcher.last_fraction, 1);
+  EXPECT_EQ(watcher.last_samples, 6);
+  QuietObserver cancelling;
+  cancelling.cancel_after = 4;
+  EXPECT_EQ(ReasonOf(RunTask({condition, 1, samples, model, cancelling}).status()),
+            Reason::kCancelled);
+}
+
+}  // namespace
+}  // namespace assay::engine
