@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "core/conditions/condition.h"
+#include "core/conditions/params.h"
 #include "core/conditions/table.h"
 
 namespace assay::conditions {
@@ -27,12 +28,14 @@ Method Apgd(const std::string& name, const std::string& summary) {
   m.parameters.push_back(
       targeted ? UsualForL1(Targets("target classes, nearest first"), "5", "9")
                : UsualForL1(Integer("restarts", 1, 1, 1000, "random starts"), "5", "1"));
-  m.parameters.push_back(Integer("eot", 1, 1, 1000,
-                                 "gradient passes averaged in each iteration, for models that draw "
-                                 "random numbers"));
-  m.parameters.push_back(UsualForL1(
-      Choice("larger_eps", {"no", "yes"}, "l1 only: begin in 3 eps, then 2 eps, then eps"), "yes",
-      "no"));
+  m.parameters.push_back(
+      Later("1", Integer("eot", 1, 1, 1000,
+                         "gradient passes averaged in each iteration, for models that draw "
+                         "random numbers")));
+  m.parameters.push_back(
+      Later("no", UsualForL1(Choice("larger_eps", {"no", "yes"},
+                                    "l1 only: begin in 3 eps, then 2 eps, then eps"),
+                             "yes", "no")));
   m.check = [](const Values& v) -> std::string {
     if (v.at("larger_eps") == "yes" && v.at("norm") != "l1") {
       return "larger_eps=yes is for norm=l1 only";
@@ -76,7 +79,7 @@ Method FabT() {
            CheckLinf,
            nullptr};
   m.parameters.push_back(Integer("steps", 100, 1, 100000, "iterations of one run"));
-  m.parameters.push_back(FabRestarts());
+  m.parameters.push_back(Later("1", FabRestarts()));
   m.parameters.push_back(Targets("target classes, nearest first, each with all restarts"));
   m.work = [](Params& p) {
     return GradientWork(static_cast<double>(p.Integer("targets") * p.Integer("restarts")),
@@ -112,8 +115,9 @@ Method AutoAttack() {
       List(Choice("parts", {"apgd-ce", "apgd-dlr", "apgd-t", "fab", "fab-t", "square"},
                   "with version=custom: the parts in their order, a+b+..."));
   parts.optional = true;
-  m.parameters.push_back(WithDefault(
-      std::move(parts), [](const Values&) { return ""; }, "none"));
+  m.parameters.push_back(
+      Later("", WithDefault(
+                    std::move(parts), [](const Values&) { return ""; }, "none")));
   m.check = [](const Values& v) -> std::string {
     const bool custom = v.at("version") == "custom";
     const std::string& named = v.at("parts");

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "core/conditions/condition.h"
+#include "core/conditions/params.h"
 #include "core/conditions/table.h"
 
 namespace assay::conditions {

@@ -1,6 +1,7 @@
 // Deterministic bounds and robust conformal sets.
 #include "absl/strings/str_cat.h"
 #include "core/conditions/condition.h"
+#include "core/conditions/params.h"
 #include "core/conditions/table.h"
 
 namespace assay::conditions {
@@ -46,7 +47,8 @@ Method Rscp() {
            Real("alpha", "0.1", 0, 1, "share of samples whose set may miss the label"),
            Real("beta", "0.001", 0, 1, "failure probability of each Monte-Carlo correction"),
            Choice("score", {"hps", "aps"}, "conformity score"),
-           Choice("bound", {"bernstein", "hoeffding"}, "inequality of the Monte-Carlo correction"),
+           Later("hoeffding", Choice("bound", {"bernstein", "hoeffding"},
+                                     "inequality of the Monte-Carlo correction")),
            Real("calibration", "0.5", 0, 1, "share of the samples that calibrates")},
           [](const Values& v) -> std::string {
             if (Number(v, "alpha").ToDouble() <= 2 * Number(v, "beta").ToDouble()) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/conditions/condition.h"
+#include "core/conditions/params.h"
 #include "core/conditions/smoothing_setting.h"
 #include "core/conditions/table.h"
 #include "core/statistics/confidence_sequence.h"
@@ -77,39 +78,41 @@ Method Smoothing(const char* noise, std::string summary, Parameter scale,
                          "anytime: radii to decide, after which a sample stops; none: n draws");
   radii.above = false;
   radii.list = radii.ascending = radii.optional = true;
+  const std::string usual_norm = norms.front();
   Method method;
   method.family = kFamilySmoothing;
   method.name = noise;
   method.summary = std::move(summary);
   method.parameters = {
       Headline(Expanding(std::move(scale))),
-      Choice("mode", {"fixed", "anytime", "predict"},
-             "n draws and radii; until the radii are decided; n draws and the class only"),
+      Later("fixed",
+            Choice("mode", {"fixed", "anytime", "predict"},
+                   "n draws and radii; until the radii are decided; n draws and the class only")),
       WithDefault(
           Integer("n0", 100, 0, 1e6, "draws that select the class"),
           [](const Values& v) { return v.at("mode") == "predict" ? "0" : "100"; },
           "100, 0 for mode=predict"),
       Integer("n", 100000, 1, 1e8, "draws that bound its probability; anytime: at most"),
       Real("alpha", "0.001", 0, 1, "failure probability of one sample's certificate"),
-      radii,
-      Choice("norm", std::move(norms), "norm of the radii"),
-      Choice("scope", {"sample", "dataset"},
-             "what alpha is for: each sample, or all samples together"),
+      Later("", std::move(radii)),
+      Later(usual_norm, Choice("norm", std::move(norms), "norm of the radii")),
+      Later("sample", Choice("scope", {"sample", "dataset"},
+                             "what alpha is for: each sample, or all samples together")),
   };
   for (Parameter& p : more) method.parameters.push_back(std::move(p));
-  method.parameters.push_back(
-      Models("ensemble", "models whose logits are averaged with those of the evaluated one",
-             /*optional=*/true));
+  method.parameters.push_back(Later(
+      "", Models("ensemble", "models whose logits are averaged with those of the evaluated one",
+                 /*optional=*/true)));
   method.check = [noise](const Values& v) { return CheckSmoothing(noise, v); };
   method.work = SmoothingWork;
   return method;
 }
 
 Method Gaussian() {
-  return Smoothing(
-      "gaussian", "randomized smoothing, certified L2 radii (Cohen et al., 2019)",
-      Real("sigma", "0.25", 0, 100, "standard deviation of the noise"), {"l2", "linf"},
-      {Choice("sound", {"no", "yes"}, "discretised noise that rounding errors cannot break")});
+  return Smoothing("gaussian", "randomized smoothing, certified L2 radii (Cohen et al., 2019)",
+                   Real("sigma", "0.25", 0, 100, "standard deviation of the noise"), {"l2", "linf"},
+                   {Later("no", Choice("sound", {"no", "yes"},
+                                       "discretised noise that rounding errors cannot break"))});
 }
 
 Method Uniform() {

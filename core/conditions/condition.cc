@@ -25,6 +25,8 @@ namespace {
 
 using conditions::Kind;
 using conditions::Method;
+using conditions::MethodOf;
+using conditions::Methods;
 using conditions::Parameter;
 using conditions::Suite;
 using conditions::Values;
@@ -33,35 +35,9 @@ constexpr absl::string_view kSuitePrefix = "suite/";
 // The parameter that lists the budgets of a minimum-norm method.
 constexpr char kBudgets[] = "eps";
 
-const std::vector<Method>& Methods() {
-  static const auto* const methods = [] {
-    auto* all = new std::vector<Method>{
-        {kFamilyClean, "", "the images as they are", {}, nullptr, [](Params&) { return 1.0; }, {}}};
-    for (auto* group :
-         {conditions::GradientAttacks, conditions::AutoAttackFamily, conditions::MinimumNormAttacks,
-          conditions::BlackBoxAttacks, conditions::LocalAttacks, conditions::BaselineAttacks,
-          conditions::Corruptions, conditions::Certification, conditions::Bounds}) {
-      for (Method& method : group()) all->push_back(std::move(method));
-    }
-    return all;
-  }();
-  return *methods;
-}
-
 const std::vector<Suite>& Suites() {
   static const auto* const suites = new std::vector<Suite>(conditions::Suites());
   return *suites;
-}
-
-// Of "corruption/fog+gaussian_noise" the first part, which it is like in all but the name.
-const Method* MethodOf(const v1::Condition& condition) {
-  const bool corruption = condition.family() == kFamilyCorruption;
-  const std::string name =
-      corruption ? condition.method().substr(0, condition.method().find('+')) : condition.method();
-  for (const Method& method : Methods()) {
-    if (method.family == condition.family() && method.name == name) return &method;
-  }
-  return nullptr;
 }
 
 std::string Expression(const Method& method) {

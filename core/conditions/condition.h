@@ -23,16 +23,9 @@
 
 #include "absl/status/statusor.h"
 #include "assay/v1/types.pb.h"
+#include "core/conditions/families.h"  // IWYU pragma: export
 
 namespace assay {
-
-inline constexpr char kFamilyClean[] = "clean";
-inline constexpr char kFamilyAttack[] = "attack";
-inline constexpr char kFamilyCorruption[] = "corruption";
-inline constexpr char kFamilySmoothing[] = "smoothing";
-inline constexpr char kFamilyBounds[] = "bounds";
-inline constexpr char kFamilyConformal[] = "conformal";
-inline constexpr char kFamilySequence[] = "sequence";
 
 // Resolves expressions, in order, repetitions removed. Every problem of every expression is
 // reported at once, as violations of fields "conditions[i]" (kInvalidCondition).

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/conditions/condition.h"
+#include "core/conditions/params.h"
 #include "core/conditions/table.h"
 
 namespace assay::conditions {
@@ -42,12 +43,15 @@ void AddGoal(std::vector<Parameter>& parameters) {
   Parameter target =
       Integer("target", 0, 0, 65535, "class that the model is to give: none means any wrong one");
   target.choices = {"none", "least-likely", "random", "every"};
-  parameters.push_back(WithDefault(
-      std::move(target), [](const Values&) { return "none"; }, "none"));
-  parameters.push_back(Choice("loss", {"ce", "dlr", "margin"},
-                              "what is climbed: cross-entropy, ratio or difference of logits"));
-  parameters.push_back(Integer(
-      "eot", 1, 1, 10000, "gradient passes that are averaged at each step, for random models"));
+  parameters.push_back(
+      Later("none", WithDefault(
+                        std::move(target), [](const Values&) { return "none"; }, "none")));
+  parameters.push_back(
+      Later("ce", Choice("loss", {"ce", "dlr", "margin"},
+                         "what is climbed: cross-entropy, ratio or difference of logits")));
+  parameters.push_back(
+      Later("1", Integer("eot", 1, 1, 10000,
+                         "gradient passes that are averaged at each step, for random models")));
 }
 
 // With norm and eps only. `runs` and `steps`: what its parameters make of them.
@@ -76,9 +80,10 @@ Method Pgd() {
   m.parameters.push_back(Steps(20));
   m.parameters.push_back(LongInL1(StepSize(4)));
   m.parameters.push_back(Integer("restarts", 1, 1, 1000, "runs from different random starts"));
-  m.parameters.push_back(Choice("start", {"random", "none"},
-                                "where a run starts: uniform in the budget, or at the image"));
-  m.parameters.push_back(Momentum("0"));
+  m.parameters.push_back(
+      Later("random", Choice("start", {"random", "none"},
+                             "where a run starts: uniform in the budget, or at the image")));
+  m.parameters.push_back(Later("0", Momentum("0")));
   AddGoal(m.parameters);
   m.check = [](const Values& v) -> std::string {
     if (v.at("start") == "none" && v.at("restarts") != "1") {

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/conditions/condition.h"
+#include "core/conditions/params.h"
 #include "core/conditions/table.h"
 
 namespace assay::conditions {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/conditions/condition.h"
+#include "core/conditions/params.h"
 #include "core/conditions/table.h"
 
 namespace assay::conditions {
@@ -17,12 +18,14 @@ Method MinimumNorm(const std::string& name, const std::string& summary,
                    std::function<double(Params&)> work) {
   std::vector<Parameter> parameters = NormAndBudgets(std::move(norms));
   for (Parameter& p : own) parameters.push_back(std::move(p));
-  parameters.push_back(Integer("restarts", 8, 0, 1000,
-                               "random starts of the search for any adversarial example, where the "
-                               "method finds none from the image"));
-  parameters.push_back(Integer("polish", 4, 0, 1000,
-                               "steps, after the method, to the nearest point of the linearised "
-                               "boundary (not for l0)"));
+  parameters.push_back(
+      Later("0", Integer("restarts", 8, 0, 1000,
+                         "random starts of the search for any adversarial example, where the "
+                         "method finds none from the image")));
+  parameters.push_back(
+      Later("0", Integer("polish", 4, 0, 1000,
+                         "steps, after the method, to the nearest point of the linearised "
+                         "boundary (not for l0)")));
   parameters.push_back(Integer("refine", 12, 0, 60,
                                "forward passes of the search at the end, between the image and the "
                                "nearest adversarial example"));

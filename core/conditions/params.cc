@@ -3,17 +3,21 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/base/rational.h"
+#include "core/conditions/table.h"
 
 namespace assay {
 
 std::string Params::Text(const std::string& name) {
   const auto it = condition_.parameters().find(name);
-  if (it == condition_.parameters().end()) {
-    status_ = Error(Reason::kInvalidCondition,
-                    absl::StrCat(condition_.id(), " lacks the parameter '", name, "'"));
-    return "";
+  if (it != condition_.parameters().end()) return it->second;
+  if (const conditions::Method* method = conditions::MethodOf(condition_)) {
+    for (const conditions::Parameter& p : method->parameters) {
+      if (p.name == name && p.implied.has_value()) return *p.implied;
+    }
   }
-  return it->second;
+  status_ = Error(Reason::kInvalidCondition,
+                  absl::StrCat(condition_.id(), " lacks the parameter '", name, "'"));
+  return "";
 }
 
 double Params::Number(const std::string& name) {

@@ -10,8 +10,9 @@
 
 namespace assay {
 
-// Reads parameters by name. A missing or malformed one leaves an error in status() and gives zero,
-// so that a caller reads everything first and checks once.
+// Reads parameters by name. One that the condition lacks, as it was stored before there was the
+// parameter, has the value that was implied then. Any other missing or malformed one leaves an
+// error in status() and gives zero, so that a caller reads everything first and checks once.
 class Params {
  public:
   explicit Params(const v1::Condition& condition) : condition_(condition) {}
@@ -19,8 +20,6 @@ class Params {
   double Number(const std::string& name);
   int64_t Integer(const std::string& name);
   std::string Text(const std::string& name);
-  // For parameters that conditions stored by older versions lack.
-  bool Has(const std::string& name) const { return condition_.parameters().contains(name); }
   const absl::Status& status() const { return status_; }
 
  private:

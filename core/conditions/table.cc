@@ -4,8 +4,32 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "core/conditions/families.h"
 
 namespace assay::conditions {
+
+const std::vector<Method>& Methods() {
+  static const auto* const methods = [] {
+    auto* all = new std::vector<Method>{
+        {kFamilyClean, "", "the images as they are", {}, nullptr, [](Params&) { return 1.0; }, {}}};
+    for (auto* group : {GradientAttacks, AutoAttackFamily, MinimumNormAttacks, BlackBoxAttacks,
+                        LocalAttacks, BaselineAttacks, Corruptions, Certification, Bounds}) {
+      for (Method& method : group()) all->push_back(std::move(method));
+    }
+    return all;
+  }();
+  return *methods;
+}
+
+const Method* MethodOf(const v1::Condition& condition) {
+  const bool corruption = condition.family() == kFamilyCorruption;
+  const std::string name =
+      corruption ? condition.method().substr(0, condition.method().find('+')) : condition.method();
+  for (const Method& method : Methods()) {
+    if (method.family == condition.family() && method.name == name) return &method;
+  }
+  return nullptr;
+}
 
 Rational Number(const Values& values, const std::string& name) {
   return *Rational::Parse(values.at(name));
@@ -55,6 +79,11 @@ Parameter Models(std::string name, std::string summary, bool optional) {
   p.kind = Kind::kModel;
   p.list = true;
   p.optional = optional;
+  return p;
+}
+
+Parameter Later(std::string implied, Parameter p) {
+  p.implied = std::move(implied);
   return p;
 }
 

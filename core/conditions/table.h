@@ -7,11 +7,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "assay/v1/types.pb.h"
 #include "core/base/rational.h"
-#include "core/conditions/params.h"
+
+namespace assay {
+class Params;  // params.h
+}
 
 namespace assay::conditions {
 
@@ -48,6 +53,9 @@ struct Parameter {
   bool ascending = false;
   // May be empty (which the default then is).
   bool optional = false;
+  // What conditions mean that were stored before there was this parameter; nothing for parameters
+  // that are as old as their method. Never changes (docs/decisions/0009-stored-means-the-same.md).
+  std::optional<std::string> implied = {};
 };
 
 // What the planner and the report must know of a method.
@@ -71,6 +79,12 @@ struct Method {
   Traits traits = {};
 };
 
+// Every method, in the order in which help texts list them.
+const std::vector<Method>& Methods();
+// The row of a condition; nullptr for a method that does not exist. Of "corruption/fog+snow" that
+// of the first part, which it is like in all but the name.
+const Method* MethodOf(const v1::Condition& condition);
+
 // A set of expressions by one name: suite/NAME.
 struct Suite {
   std::string name;
@@ -81,7 +95,7 @@ struct Suite {
 // The parts of attack/autoattack with these values, as expressions in the order in which they run.
 std::vector<std::string> AutoAttackParts(const Values& values);
 
-// The groups, in the order in which help texts list them.
+// The groups.
 std::vector<Method> GradientAttacks();
 std::vector<Method> AutoAttackFamily();
 std::vector<Method> MinimumNormAttacks();
@@ -104,6 +118,8 @@ Parameter Choice(std::string name, std::vector<std::string> choices, std::string
 // Ids of models on the server, at least one unless `optional`.
 Parameter Models(std::string name, std::string summary, bool optional);
 Parameter Headline(Parameter p);
+// For a parameter that a method gets later: what the conditions mean that were stored without it.
+Parameter Later(std::string implied, Parameter p);
 Parameter Expanding(Parameter p);
 Parameter List(Parameter p);
 Parameter WithDefault(Parameter p, std::function<std::string(const Values&)> value,

@@ -126,8 +126,8 @@ void Blur(const float* image, const Shape& shape, double strength, std::vector<f
   const size_t plane = static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
   x->resize(shape.size());
   for (size_t first = 0; first < x->size(); first += plane) {
-    GaussianFilter(image + first, shape.height, shape.width, 1, strength, kTruncate,
-                   Border::kReflect, x->data() + first);
+    corruptions::GaussianFilter(image + first, shape.height, shape.width, 1, strength, kTruncate,
+                                corruptions::Border::kReflect, x->data() + first);
   }
   // A mean of pixels can leave [0, 1] by a rounding only.
   for (float& value : *x) value = std::min(std::max(value, 0.0F), 1.0F);

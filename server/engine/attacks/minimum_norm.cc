@@ -46,7 +46,7 @@ void StretchedCrossEntropy(const float* logits, int num_classes, int label, floa
 
 void ReadMinimumNorm(Params& params, MinimumNormParameters& parameters) {
   parameters.norm = NormNamed(params.Text("norm"));
-  parameters.restarts = params.Has("restarts") ? params.Integer("restarts") : 0;
+  parameters.restarts = params.Integer("restarts");
   parameters.polish = params.Integer("polish");
   parameters.refine = params.Integer("refine");
 }

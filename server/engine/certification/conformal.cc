@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 
+#include "core/base/errors.h"
 #include "core/conditions/params.h"
 #include "core/statistics/smoothing_certificate.h"
 #include "server/engine/certification/noise.h"

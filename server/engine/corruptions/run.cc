@@ -9,6 +9,8 @@ namespace {
 using corruptions::CorruptionPlan;
 using corruptions::FrostPhotographs;
 using corruptions::Image;
+using corruptions::ImageFromPlanes;
+using corruptions::ImageToPlanes;
 using corruptions::SequencePlan;
 
 // What a corruption costs, in visits of every pixel value; for the choice of the number of threads.
