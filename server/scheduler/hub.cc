@@ -25,10 +25,9 @@ RunningProgress Sum(const std::map<int64_t, RunningProgress>& tasks) {
 Hub::Hub() : pump_([this] { PumpLoop(); }) {}
 
 Hub::~Hub() {
-  Stop();
   {
     MutexLock lock(mutex_);
-    pump_stopped_ = true;
+    stopped_ = true;
   }
   pump_changed_.notify_all();
   pump_.join();
@@ -42,19 +41,10 @@ void Hub::NotifyWork() {
   work_changed_.notify_all();
 }
 
-bool Hub::WaitForWork(std::chrono::milliseconds timeout, int64_t* seen) {
+void Hub::WaitForWork(std::chrono::milliseconds timeout, int64_t* seen) {
   MutexLock lock(mutex_);
-  lock.WaitFor(work_changed_, timeout, [&] { return work_ != *seen || stopped_; });
+  lock.WaitFor(work_changed_, timeout, [&] { return work_ != *seen; });
   *seen = work_;
-  return !stopped_;
-}
-
-void Hub::Stop() {
-  {
-    MutexLock lock(mutex_);
-    stopped_ = true;
-  }
-  work_changed_.notify_all();
 }
 
 void Hub::SetRunning(const std::string& evaluation, int64_t task, const RunningProgress& progress) {
@@ -121,12 +111,11 @@ void Hub::PumpLoop() {
     std::vector<int64_t> ids;
     {
       MutexLock lock(mutex_);
-      lock.WaitFor(pump_changed_, kPollInterval,
-                   [this] { return pump_stopped_ || !dirty_.empty(); });
-      if (pump_stopped_) return;
+      lock.WaitFor(pump_changed_, kPollInterval, [this] { return stopped_ || !dirty_.empty(); });
+      if (stopped_) return;
       // Let changes pile up for a moment: one poke serves them all.
-      lock.WaitFor(pump_changed_, kMergeInterval, [this] { return pump_stopped_; });
-      if (pump_stopped_) return;
+      lock.WaitFor(pump_changed_, kMergeInterval, [this] { return stopped_; });
+      if (stopped_) return;
       const bool poll = SteadyClock::now() >= next_poll;
       if (poll) next_poll = SteadyClock::now() + kPollInterval;
       for (const auto& [id, subscription] : subscriptions_) {

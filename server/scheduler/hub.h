@@ -36,10 +36,8 @@ class Hub {
   void NotifyWork();
   // Waits until NotifyWork since the caller's last call, or the time is up (another process may
   // have added work). `seen` is the caller's own memory of that, 0 at first: one notification wakes
-  // every worker. False at once after Stop.
-  bool WaitForWork(std::chrono::milliseconds timeout, int64_t* seen);
-  // Wakes everybody who waits for work, for good.
-  void Stop();
+  // every worker.
+  void WaitForWork(std::chrono::milliseconds timeout, int64_t* seen);
 
   void SetRunning(const std::string& evaluation, int64_t task, const RunningProgress& progress);
   void ClearRunning(const std::string& evaluation, int64_t task);
@@ -67,7 +65,6 @@ class Hub {
   std::condition_variable work_changed_, pump_changed_, poke_done_;
   int64_t work_ ABSL_GUARDED_BY(mutex_) = 0;  // number of notifications
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  bool pump_stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::map<int64_t, RunningProgress>> running_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> dirty_ ABSL_GUARDED_BY(mutex_);
   std::map<int64_t, std::shared_ptr<Subscription>> subscriptions_ ABSL_GUARDED_BY(mutex_);

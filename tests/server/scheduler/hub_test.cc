@@ -24,7 +24,7 @@ TEST(HubTest, WorkNotifiedBeforeTheWaitEndsItAtOnce) {
   int64_t seen = 0;
   hub.NotifyWork();
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_TRUE(hub.WaitForWork(kLong, &seen));
+  hub.WaitForWork(kLong, &seen);
   EXPECT_LT(Seconds(start), 60);
 }
 
@@ -34,7 +34,7 @@ TEST(HubTest, WithoutWorkTheWaitLastsUntilItsTimeIsUp) {
   hub.NotifyWork();
   hub.WaitForWork(kLong, &seen);
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_TRUE(hub.WaitForWork(milliseconds(60), &seen)) << "the hub has not stopped";
+  hub.WaitForWork(milliseconds(60), &seen);
   EXPECT_GE(Seconds(start), 0.059);
 }
 
@@ -52,20 +52,6 @@ TEST(HubTest, OneNotificationWakesEveryWorker) {
   hub.NotifyWork();
   for (std::thread& worker : workers) worker.join();
   EXPECT_EQ(woken, 4);
-}
-
-TEST(HubTest, StopWakesWaitingWorkersForGood) {
-  Hub hub;
-  std::atomic<bool> answer = true;
-  std::thread worker([&] {
-    int64_t seen = 0;
-    answer = hub.WaitForWork(kLong, &seen);
-  });
-  hub.Stop();
-  worker.join();
-  EXPECT_FALSE(answer);
-  int64_t seen = 0;
-  EXPECT_FALSE(hub.WaitForWork(kLong, &seen));
 }
 
 TEST(HubTest, RunningProgressOfTheTasksOfAnEvaluationIsAddedUp) {
