@@ -36,7 +36,6 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Flags {
-  std::string role = "all";
   std::string listen = "127.0.0.1:8001";
   int metrics_port = 8002;
   int metrics_classes = monitoring::Metrics::kMaxClasses;
@@ -243,9 +242,6 @@ int Main(int argc, char** argv) {
       "assayd: evaluates how robust image classifiers are, class by class.\n"
       "Serves gRPC (assay.v1, health, reflection) and Prometheus metrics.");
   app.set_version_flag("--version", ASSAY_VERSION);
-  app.add_option("--role", flags.role, "What this process does")
-      ->check(CLI::IsMember({"all"}))
-      ->capture_default_str();
   app.add_option("--listen", flags.listen,
                  "Address of the gRPC server, HOST:PORT; IPv6 as [::1]:8001, port 0: any free one")
       ->capture_default_str();
