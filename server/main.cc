@@ -152,10 +152,10 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   // What an earlier server left there is nobody's port, or another's by now.
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
   ASSAY_ASSIGN_OR_RETURN(const auto blobs, store::BlobStore::Open(flags.data_dir + "/blobs"));
-  ASSAY_ASSIGN_OR_RETURN(const auto store,
-                         store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock));
-  // The lock says that whoever held leases on this file is gone.
-  ASSAY_RETURN_IF_ERROR(store->ReleaseAllLeases());
+  // The lock says that nobody else uses the file.
+  ASSAY_ASSIGN_OR_RETURN(
+      const auto store,
+      store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive));
   store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve");
 
   monitoring::Metrics metrics(flags.metrics_classes);
@@ -181,7 +181,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
   scheduler::Hub hub;
   api::Executor executor(kExecutorThreads, kExecutorQueue);
-  api::Context context{*store, *blobs, pool, hub, metrics, clock, executor};
+  api::Context context{*store, *store, *blobs, pool, hub, metrics, clock, executor};
   context.max_queued_evaluations = flags.max_evaluations;
   context.sweeper = &sweeper;
 
@@ -189,7 +189,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   ASSAY_ASSIGN_OR_RETURN(const auto http,
                          monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics,
                                                        [&] { return !context.draining; }));
-  api::ReportPublisher publisher(*store, metrics);
+  api::ReportPublisher publisher(*store, *store, metrics);
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
   for (const std::string& device : pool_options.devices) {
     scheduler::WorkerOptions options;

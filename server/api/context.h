@@ -18,12 +18,14 @@
 #include "server/scheduler/hub.h"
 #include "server/store/blob_store.h"
 #include "server/store/blob_sweeper.h"
-#include "server/store/job_store.h"
+#include "server/store/catalog.h"
+#include "server/store/evaluations.h"
 
 namespace assay::api {
 
 struct Context {
-  store::JobStore& store;
+  store::Catalog& catalog;
+  store::Evaluations& evaluations;
   store::BlobStore& blobs;
   scheduler::EnginePool& pool;
   scheduler::Hub& hub;

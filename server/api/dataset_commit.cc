@@ -53,16 +53,16 @@ absl::StatusOr<int> CheckChunk(const v1::DatasetManifest& manifest, absl::string
   return max_label;
 }
 
-absl::StatusOr<store::DatasetRecord> PrepareDataset(Context& context, const std::string& id,
-                                                    const v1::DatasetManifest& manifest,
-                                                    const std::string& holder) {
+absl::StatusOr<v1::Dataset> PrepareDataset(Context& context, const std::string& id,
+                                           const v1::DatasetManifest& manifest,
+                                           const std::string& holder) {
   std::vector<FieldViolation> violations = CheckManifest(manifest, "manifest");
   if (!id.empty() && !IsValidId(id)) {
     violations.push_back({"dataset_id", absl::StrCat("must be ", kIdRule)});
   }
   if (!violations.empty()) return InvalidFields(std::move(violations), Reason::kInvalidDataset);
   for (const auto& chunk : manifest.chunks()) context.blobs.Has(chunk.digest(), holder);
-  store::DatasetRecord record;
+  v1::Dataset dataset;
   int64_t first = 0, bytes = 0;
   int max_label = 0;
   for (int i = 0; i < manifest.chunks_size(); ++i) {
@@ -76,14 +76,14 @@ absl::StatusOr<store::DatasetRecord> PrepareDataset(Context& context, const std:
     bytes += static_cast<int64_t>(content.size());
   }
   const std::string digest = ManifestDigest(manifest);
-  record.proto.set_name(ResourceName(kDatasets, id.empty() ? digest.substr(0, 12) : id));
-  record.proto.set_digest(digest);
-  *record.proto.mutable_manifest() = manifest;
-  record.proto.set_samples(first);
-  record.proto.set_size_bytes(bytes);
-  record.proto.set_max_label(max_label);
-  *record.proto.mutable_create_time() = ToTimestamp(context.clock.NowMicros());
-  return record;
+  dataset.set_name(ResourceName(kDatasets, id.empty() ? digest.substr(0, 12) : id));
+  dataset.set_digest(digest);
+  *dataset.mutable_manifest() = manifest;
+  dataset.set_samples(first);
+  dataset.set_size_bytes(bytes);
+  dataset.set_max_label(max_label);
+  *dataset.mutable_create_time() = ToTimestamp(context.clock.NowMicros());
+  return dataset;
 }
 
 }  // namespace assay::api

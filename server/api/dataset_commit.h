@@ -17,11 +17,11 @@ namespace assay::api {
 absl::StatusOr<int> CheckChunk(const v1::DatasetManifest& manifest, absl::string_view bytes,
                                int32_t samples, const std::string& what, int64_t first_sample);
 
-// The record of a manifest whose chunks are all there and valid. Empty id: from the digest.
+// The dataset of a manifest whose chunks are all there and valid. Empty id: from the digest.
 // `holder` holds the chunks from now on.
-absl::StatusOr<store::DatasetRecord> PrepareDataset(Context& context, const std::string& id,
-                                                    const v1::DatasetManifest& manifest,
-                                                    const std::string& holder);
+absl::StatusOr<v1::Dataset> PrepareDataset(Context& context, const std::string& id,
+                                           const v1::DatasetManifest& manifest,
+                                           const std::string& holder);
 
 }  // namespace assay::api
 

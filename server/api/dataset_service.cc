@@ -15,19 +15,20 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::CreateDataset(grpc::CallbackServer
     ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
     const std::string holder = UploadHolder(request->request_id(), *call);
     ASSAY_ASSIGN_OR_RETURN(
-        auto record, PrepareDataset(context_, request->dataset_id(), request->manifest(), holder));
+        auto dataset, PrepareDataset(context_, request->dataset_id(), request->manifest(), holder));
     if (request->validate_only()) {
-      const auto existing = context_.store.GetDataset(record.proto.name());
-      if (existing.ok() && existing->proto.digest() != record.proto.digest()) {
-        return NameTaken(kDatasets, record.proto.name());
+      const auto existing = context_.catalog.GetDataset(dataset.name());
+      if (existing.ok() && existing->digest() != dataset.digest()) {
+        return NameTaken(kDatasets, dataset.name());
       }
     } else {
-      ASSAY_ASSIGN_OR_RETURN(record, context_.store.CreateDataset(record, request->request_id()));
+      ASSAY_ASSIGN_OR_RETURN(dataset,
+                             context_.catalog.CreateDataset(dataset, request->request_id()));
       std::vector<std::string> chunks;
       for (const auto& chunk : request->manifest().chunks()) chunks.push_back(chunk.digest());
       context_.blobs.Settle(chunks, holder);
     }
-    response->Swap(&record.proto);
+    response->Swap(&dataset);
     return absl::OkStatus();
   });
 }
@@ -37,8 +38,8 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::GetDataset(grpc::CallbackServerCon
                                                          v1::Dataset* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kDatasets, request->name(), "name").status());
-    ASSAY_ASSIGN_OR_RETURN(auto record, context_.store.GetDataset(request->name()));
-    response->Swap(&record.proto);
+    ASSAY_ASSIGN_OR_RETURN(auto dataset, context_.catalog.GetDataset(request->name()));
+    response->Swap(&dataset);
     return absl::OkStatus();
   });
 }
@@ -48,8 +49,8 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::ListDatasets(grpc::CallbackServerC
                                                            v1::ListDatasetsResponse* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
     ASSAY_ASSIGN_OR_RETURN(
-        auto listing, context_.store.ListDatasets({request->page_size(), request->page_token()}));
-    for (auto& record : listing.records) response->add_datasets()->Swap(&record.proto);
+        auto listing, context_.catalog.ListDatasets({request->page_size(), request->page_token()}));
+    for (auto& dataset : listing.records) response->add_datasets()->Swap(&dataset);
     response->set_next_page_token(listing.next_token);
     return absl::OkStatus();
   });
@@ -61,7 +62,7 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(grpc::CallbackServer
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kDatasets, request->name(), "name").status());
     ASSAY_RETURN_IF_ERROR(
-        context_.WithReserve([&] { return context_.store.DeleteDataset(request->name()); }));
+        context_.WithReserve([&] { return context_.catalog.DeleteDataset(request->name()); }));
     context_.FreeSpaceSoon();
     return absl::OkStatus();
   });

@@ -80,7 +80,7 @@ class EvaluateStream final
     started_ = true;
     interim_reports_ = request_.start().interim_reports();
     ASSAY_ASSIGN_OR_RETURN(const auto manifest,
-                           context_.store.GetStreamManifest(evaluation_.proto.name()));
+                           context_.evaluations.GetStreamManifest(evaluation_.proto.name()));
     v1::EvaluateResponse response;
     *response.mutable_accepted()->mutable_evaluation() = evaluation_.proto;
     response.mutable_accepted()->set_next_batch(manifest.chunks_size());
@@ -114,7 +114,7 @@ class EvaluateStream final
   // event says so, better than an error about the data; nothing more is read.
   bool Overtaken(const absl::Status& status) {
     if (ReasonOf(status) != Reason::kWrongState) return false;
-    const auto now = context_.store.GetEvaluation(evaluation_.proto.name());
+    const auto now = context_.evaluations.GetEvaluation(evaluation_.proto.name());
     if (!now.ok() || !HasEnded(now->proto)) return false;
     complete_ = true;
     return true;

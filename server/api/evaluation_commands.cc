@@ -44,14 +44,14 @@ void Append(std::vector<FieldViolation> more, const std::string& prefix,
 }
 
 // The model of a spec, or violations.
-store::ModelRecord CheckModel(Context& context, const std::string& name, const std::string& field,
-                              std::vector<FieldViolation>* violations) {
+v1::Model CheckModel(Context& context, const std::string& name, const std::string& field,
+                     std::vector<FieldViolation>* violations) {
   const auto parsed = ParseResourceName(kModels, name, field);
   if (!parsed.ok()) {
     Append(ViolationsOf(parsed.status()), "", violations);
     return {};
   }
-  auto model = context.store.GetModel(name);
+  auto model = context.catalog.GetModel(name);
   if (!model.ok()) {
     violations->push_back({field, std::string(model.status().message())});
     return {};
@@ -60,10 +60,10 @@ store::ModelRecord CheckModel(Context& context, const std::string& name, const s
 }
 
 // What is known of the model against what is known of the images.
-void CheckFit(const store::ModelRecord& model, const v1::ImageShape& shape, int max_label,
+void CheckFit(const v1::Model& model, const v1::ImageShape& shape, int max_label,
               const std::string& field, std::vector<FieldViolation>* violations) {
-  if (!model.proto.has_validation()) return;
-  const v1::ModelValidation& known = model.proto.validation();
+  if (!model.has_validation()) return;
+  const v1::ModelValidation& known = model.validation();
   if (max_label >= known.num_classes()) {
     violations->push_back(
         {field, absl::StrCat("has label ", max_label, ", but the model has ", known.num_classes(),
@@ -77,33 +77,31 @@ void CheckFit(const store::ModelRecord& model, const v1::ImageShape& shape, int 
 }
 
 // As many named classes as logits, if the model's are known; otherwise the worker finds out.
-void CheckClasses(const store::ModelRecord& model, const v1::DatasetManifest& manifest,
-                  bool allow_missing, const std::string& field,
-                  std::vector<FieldViolation>* violations) {
-  if (!model.proto.has_validation()) return;
+void CheckClasses(const v1::Model& model, const v1::DatasetManifest& manifest, bool allow_missing,
+                  const std::string& field, std::vector<FieldViolation>* violations) {
+  if (!model.has_validation()) return;
   const absl::Status status =
-      scheduler::CheckClassCount(manifest, model.proto.validation().num_classes(), allow_missing);
+      scheduler::CheckClassCount(manifest, model.validation().num_classes(), allow_missing);
   if (!status.ok()) violations->push_back({field, std::string(status.message())});
 }
 
 // The other models that conditions name must be there and fit.
 void CheckOtherModels(Context& context, const std::vector<v1::Condition>& conditions,
-                      const store::ModelRecord& model, const v1::ImageShape& shape,
-                      const std::string& field, std::vector<FieldViolation>* violations) {
+                      const v1::Model& model, const v1::ImageShape& shape, const std::string& field,
+                      std::vector<FieldViolation>* violations) {
   std::set<std::string> ids;
   for (const v1::Condition& condition : conditions) {
     for (std::string& id : OtherModels(condition)) ids.insert(std::move(id));
   }
   for (const std::string& id : ids) {
-    const store::ModelRecord other =
-        CheckModel(context, ResourceName(kModels, id), field, violations);
+    const v1::Model other = CheckModel(context, ResourceName(kModels, id), field, violations);
     CheckFit(other, shape, -1, field, violations);
-    if (!other.proto.has_validation() || !model.proto.has_validation()) continue;
-    const int classes = other.proto.validation().num_classes();
-    if (classes != model.proto.validation().num_classes()) {
+    if (!other.has_validation() || !model.has_validation()) continue;
+    const int classes = other.validation().num_classes();
+    if (classes != model.validation().num_classes()) {
       violations->push_back(
           {field, absl::StrCat("models/", id, " has ", classes, " classes, but the model has ",
-                               model.proto.validation().num_classes())});
+                               model.validation().num_classes())});
     }
   }
 }
@@ -122,13 +120,13 @@ void CheckEach(const Conditions& conditions, const std::string& field, const Che
 // The conditions that `expressions` become, for this model and images of this shape; or violations.
 std::vector<v1::Condition> CheckConditions(
     Context& context, const google::protobuf::RepeatedPtrField<std::string>& expressions,
-    const store::ModelRecord& model, const v1::ImageShape& shape, const std::string& prefix,
+    const v1::Model& model, const v1::ImageShape& shape, const std::string& prefix,
     std::vector<FieldViolation>* violations) {
   auto conditions = ParseConditions({expressions.begin(), expressions.end()});
   if (conditions.ok()) {
     CheckOtherModels(context, *conditions, model, shape, prefix + "conditions", violations);
-    if (model.proto.has_validation()) {
-      const int classes = model.proto.validation().num_classes();
+    if (model.has_validation()) {
+      const int classes = model.validation().num_classes();
       CheckEach(
           *conditions, prefix + "conditions",
           [&](const v1::Condition& condition) { return CheckTargetClass(condition, classes); },
@@ -171,7 +169,7 @@ absl::Status Refuse(std::vector<FieldViolation> violations) {
 }
 
 absl::Status CheckQuota(Context& context) {
-  ASSAY_ASSIGN_OR_RETURN(const auto counts, context.store.CountEvaluations());
+  ASSAY_ASSIGN_OR_RETURN(const auto counts, context.evaluations.CountEvaluations());
   int64_t unfinished = 0;
   for (const char* state : {"RECEIVING", "QUEUED", "RUNNING"}) {
     const auto it = counts.find(state);
@@ -204,20 +202,20 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   // Before all checks: what the first call changed (the quota is used up, ...) must not refuse the
   // second.
   ASSAY_ASSIGN_OR_RETURN(const auto created,
-                         context.store.FindCreatedEvaluation(request.request_id()));
+                         context.evaluations.FindCreatedEvaluation(request.request_id()));
   if (created.has_value()) return *created;
   const v1::EvaluationSpec& spec = request.spec();
   std::vector<FieldViolation> violations;
   CheckId(request.evaluation_id(), &violations);
-  const store::ModelRecord model = CheckModel(context, spec.model(), "spec.model", &violations);
+  const v1::Model model = CheckModel(context, spec.model(), "spec.model", &violations);
   v1::Dataset dataset;
   if (const auto parsed = ParseResourceName(kDatasets, spec.dataset(), "spec.dataset");
       !parsed.ok()) {
     Append(ViolationsOf(parsed.status()), "", &violations);
-  } else if (auto record = context.store.GetDataset(spec.dataset()); !record.ok()) {
-    violations.push_back({"spec.dataset", std::string(record.status().message())});
+  } else if (auto stored = context.catalog.GetDataset(spec.dataset()); !stored.ok()) {
+    violations.push_back({"spec.dataset", std::string(stored.status().message())});
   } else {
-    dataset.Swap(&record->proto);
+    dataset.Swap(&*stored);
     CheckFit(model, dataset.manifest().shape(), dataset.max_label(), "spec.dataset", &violations);
     CheckClasses(model, dataset.manifest(), spec.allow_missing_classes(), "spec.dataset",
                  &violations);
@@ -239,14 +237,14 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
       NewEvaluation(context, request.evaluation_id(), v1::Evaluation::QUEUED, conditions);
   *evaluation.mutable_spec() = spec;
   if (request.validate_only()) {
-    if (context.store.GetEvaluation(evaluation.name()).ok()) {
+    if (context.evaluations.GetEvaluation(evaluation.name()).ok()) {
       return NameTaken(kEvaluations, evaluation.name());
     }
     return store::EvaluationRecord{evaluation, 0};
   }
   ASSAY_ASSIGN_OR_RETURN(
       auto record,
-      context.store.CreateEvaluation(
+      context.evaluations.CreateEvaluation(
           evaluation, scheduler::PlanTasks(conditions, 0, samples, spec.task_samples()),
           request.request_id()));
   context.hub.NotifyWork();
@@ -258,11 +256,11 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   ASSAY_RETURN_IF_ERROR(context.CheckTakesWork());
   if (!start.resume().empty()) {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kEvaluations, start.resume(), "start.resume").status());
-    return context.store.GetEvaluation(start.resume());
+    return context.evaluations.GetEvaluation(start.resume());
   }
   std::vector<FieldViolation> violations;
   CheckId(start.evaluation_id(), &violations);
-  const store::ModelRecord model = CheckModel(context, start.model(), "start.model", &violations);
+  const v1::Model model = CheckModel(context, start.model(), "start.model", &violations);
   v1::DatasetManifest manifest;
   *manifest.mutable_shape() = start.shape();
   manifest.set_pixel_type(start.pixel_type());
@@ -285,15 +283,15 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_seed(start.seed());
   evaluation.mutable_spec()->set_keep_adversarials(start.keep_adversarials());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
-  ASSAY_ASSIGN_OR_RETURN(auto record, context.store.CreateEvaluation(evaluation, {}, ""));
-  ASSAY_RETURN_IF_ERROR(context.store.CreateStreamManifest(evaluation.name(), manifest));
+  ASSAY_ASSIGN_OR_RETURN(auto record, context.evaluations.CreateEvaluation(evaluation, {}, ""));
+  ASSAY_RETURN_IF_ERROR(context.evaluations.CreateStreamManifest(evaluation.name(), manifest));
   return record;
 }
 
 absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evaluation,
                          const v1::EvaluateRequest::Batch& batch) {
   const std::string& name = evaluation.proto.name();
-  ASSAY_ASSIGN_OR_RETURN(const auto manifest, context.store.GetStreamManifest(name));
+  ASSAY_ASSIGN_OR_RETURN(const auto manifest, context.evaluations.GetStreamManifest(name));
   if (batch.labels().empty()) {
     return InvalidFields({{"batch.labels", "a batch needs at least one sample"}});
   }
@@ -318,7 +316,8 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
   for (int i = 0; i < batch.index(); ++i) first += manifest.chunks(i).samples();
   const std::string what = absl::StrCat("batch ", batch.index());
   ASSAY_ASSIGN_OR_RETURN(const int max_label, CheckChunk(manifest, bytes, samples, what, first));
-  ASSAY_ASSIGN_OR_RETURN(const auto model, context.store.GetModel(evaluation.proto.spec().model()));
+  ASSAY_ASSIGN_OR_RETURN(const auto model,
+                         context.catalog.GetModel(evaluation.proto.spec().model()));
   std::vector<FieldViolation> violations;
   CheckFit(model, manifest.shape(), max_label, "batch.labels", &violations);
   if (!violations.empty()) {
@@ -332,7 +331,7 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
   ASSAY_ASSIGN_OR_RETURN(*chunk.mutable_digest(), context.blobs.Put(bytes, name));
   chunk.set_samples(samples);
   const auto& conditions = evaluation.proto.conditions();
-  const absl::Status appended = context.store.AppendStreamChunk(
+  const absl::Status appended = context.evaluations.AppendStreamChunk(
       name, batch.index(), chunk,
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, first, samples, 0,
                            scheduler::Moment::kPartArrived));
@@ -344,7 +343,7 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
 }
 
 absl::Status FinishStream(Context& context, const std::string& evaluation, int64_t batches) {
-  ASSAY_ASSIGN_OR_RETURN(const auto manifest, context.store.GetStreamManifest(evaluation));
+  ASSAY_ASSIGN_OR_RETURN(const auto manifest, context.evaluations.GetStreamManifest(evaluation));
   if (batches != manifest.chunks_size()) {
     return InvalidFields(
         {{"finish.batches",
@@ -354,15 +353,15 @@ absl::Status FinishStream(Context& context, const std::string& evaluation, int64
       const auto dataset,
       PrepareDataset(context, absl::StrCat("stream-", ManifestDigest(manifest).substr(0, 12)),
                      manifest, evaluation));
-  ASSAY_ASSIGN_OR_RETURN(const auto stored, context.store.CreateDataset(dataset, ""));
+  ASSAY_ASSIGN_OR_RETURN(const auto stored, context.catalog.CreateDataset(dataset, ""));
   std::vector<std::string> chunks;
   for (const auto& chunk : manifest.chunks()) chunks.push_back(chunk.digest());
   context.blobs.Settle(chunks, evaluation);
-  ASSAY_ASSIGN_OR_RETURN(const auto record, context.store.GetEvaluation(evaluation));
+  ASSAY_ASSIGN_OR_RETURN(const auto record, context.evaluations.GetEvaluation(evaluation));
   const auto& conditions = record.proto.conditions();
-  ASSAY_RETURN_IF_ERROR(context.store.FinishStream(
-      evaluation, stored.proto.name(),
-      scheduler::PlanTasks({conditions.begin(), conditions.end()}, 0, stored.proto.samples(), 0,
+  ASSAY_RETURN_IF_ERROR(context.evaluations.FinishStream(
+      evaluation, stored.name(),
+      scheduler::PlanTasks({conditions.begin(), conditions.end()}, 0, stored.samples(), 0,
                            scheduler::Moment::kLastArrived)));
   context.hub.NotifyWork();
   context.hub.NotifyChanged(evaluation);

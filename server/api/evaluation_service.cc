@@ -58,7 +58,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::CancelEvaluation(
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
     store::EvaluationRecord record;
     ASSAY_RETURN_IF_ERROR(context_.WithReserve([&]() -> absl::Status {
-      ASSAY_ASSIGN_OR_RETURN(record, context_.store.CancelEvaluation(request->name()));
+      ASSAY_ASSIGN_OR_RETURN(record, context_.evaluations.CancelEvaluation(request->name()));
       return absl::OkStatus();
     }));
     context_.hub.NotifyChanged(request->name());
@@ -73,7 +73,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::RetryEvaluation(
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
-    ASSAY_ASSIGN_OR_RETURN(auto record, context_.store.RetryEvaluation(request->name()));
+    ASSAY_ASSIGN_OR_RETURN(auto record, context_.evaluations.RetryEvaluation(request->name()));
     context_.hub.NotifyWork();
     context_.hub.NotifyChanged(request->name());
     response->Swap(&record.proto);
@@ -86,8 +86,8 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::DeleteEvaluation(
     google::protobuf::Empty* /*response*/) {
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
-    ASSAY_RETURN_IF_ERROR(
-        context_.WithReserve([&] { return context_.store.DeleteEvaluation(request->name()); }));
+    ASSAY_RETURN_IF_ERROR(context_.WithReserve(
+        [&] { return context_.evaluations.DeleteEvaluation(request->name()); }));
     context_.FreeSpaceSoon();
     context_.metrics.WithdrawReport(request->name());
     context_.hub.NotifyChanged(request->name());
@@ -100,8 +100,9 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::GetReport(grpc::CallbackServerC
                                                            v1::Report* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
-    ASSAY_ASSIGN_OR_RETURN(const auto record, context_.store.GetEvaluation(request->name()));
-    ASSAY_ASSIGN_OR_RETURN(*response, ReportOf(context_.store, record, *request));
+    ASSAY_ASSIGN_OR_RETURN(const auto record, context_.evaluations.GetEvaluation(request->name()));
+    ASSAY_ASSIGN_OR_RETURN(*response,
+                           ReportOf(context_.catalog, context_.evaluations, record, *request));
     return absl::OkStatus();
   });
 }

@@ -48,7 +48,7 @@ bool HasEnded(const v1::Evaluation& evaluation) {
 absl::StatusOr<store::EvaluationRecord> CurrentEvaluation(Context& context,
                                                           const std::string& name) {
   const scheduler::RunningProgress running = context.hub.GetRunning(name);
-  ASSAY_ASSIGN_OR_RETURN(auto record, context.store.GetEvaluation(name));
+  ASSAY_ASSIGN_OR_RETURN(auto record, context.evaluations.GetEvaluation(name));
   AddRunning(running, &record.proto);
   return record;
 }
@@ -56,7 +56,7 @@ absl::StatusOr<store::EvaluationRecord> CurrentEvaluation(Context& context,
 absl::StatusOr<store::Listing<store::EvaluationRecord>> CurrentEvaluations(
     Context& context, const store::Page& page) {
   const auto running = context.hub.GetAllRunning();
-  ASSAY_ASSIGN_OR_RETURN(auto listing, context.store.ListEvaluations(page));
+  ASSAY_ASSIGN_OR_RETURN(auto listing, context.evaluations.ListEvaluations(page));
   for (store::EvaluationRecord& record : listing.records) {
     const auto it = running.find(record.proto.name());
     if (it != running.end()) AddRunning(it->second, &record.proto);
@@ -78,7 +78,7 @@ absl::StatusOr<std::shared_ptr<EventPump>> EventPump::Start(Context& context,
                                                             const std::string& resume_token,
                                                             bool interim_reports, Deliver deliver) {
   ASSAY_ASSIGN_OR_RETURN(const int64_t revision, ParseToken(resume_token));
-  ASSAY_RETURN_IF_ERROR(context.store.GetEvaluation(evaluation).status());
+  ASSAY_RETURN_IF_ERROR(context.evaluations.GetEvaluation(evaluation).status());
   std::shared_ptr<EventPump> pump(
       new EventPump(context, evaluation, interim_reports, std::move(deliver)));
   pump->told_revision_ = revision;
@@ -169,7 +169,8 @@ absl::StatusOr<std::optional<v1::EvaluationEvent>> EventPump::Next() {
   const bool interim =
       interim_reports_ && tasks_done > reported_tasks_ && now - last_report_ >= kReportInterval;
   if (record.proto.state() == v1::Evaluation::SUCCEEDED || (interim && !ended)) {
-    ASSAY_ASSIGN_OR_RETURN(*event.mutable_report(), ReportOf(context_.store, record));
+    ASSAY_ASSIGN_OR_RETURN(*event.mutable_report(),
+                           ReportOf(context_.catalog, context_.evaluations, record));
     last_report_ = now;
     reported_tasks_ = tasks_done;
   }

@@ -49,35 +49,32 @@ absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request,
   }
   ASSAY_RETURN_IF_ERROR(CheckTorchScriptFile(context_.blobs.Path(request.digest())));
   ASSAY_ASSIGN_OR_RETURN(const int64_t size, context_.blobs.Size(request.digest()));
-  store::ModelRecord record;
-  record.proto.set_name(ResourceName(
+  v1::Model model;
+  model.set_name(ResourceName(
       kModels, request.model_id().empty() ? request.digest().substr(0, 12) : request.model_id()));
-  record.proto.set_digest(request.digest());
-  record.proto.set_size_bytes(size);
-  *record.proto.mutable_create_time() = ToTimestamp(context_.clock.NowMicros());
+  model.set_digest(request.digest());
+  model.set_size_bytes(size);
+  *model.mutable_create_time() = ToTimestamp(context_.clock.NowMicros());
   if (request.validate_only()) {
-    const auto existing = context_.store.GetModel(record.proto.name());
-    if (existing.ok() && existing->proto.digest() != request.digest()) {
-      return NameTaken(kModels, record.proto.name());
+    const auto existing = context_.catalog.GetModel(model.name());
+    if (existing.ok() && existing->digest() != request.digest()) {
+      return NameTaken(kModels, model.name());
     }
-    *response = record.proto;
+    *response = model;
     return absl::OkStatus();
   }
-  ASSAY_ASSIGN_OR_RETURN(const auto stored,
-                         context_.store.CreateModel(record, request.request_id()));
+  ASSAY_ASSIGN_OR_RETURN(*response, context_.catalog.CreateModel(model, request.request_id()));
   blobs.push_back(request.digest());
   context_.blobs.Settle(blobs, holder);
   // The parts of a longer file have no use any more.
   if (request.chunks_size() > 1) context_.FreeSpaceSoon();
-  *response = stored.proto;
   context_.pool.DescribeState(response);
   return absl::OkStatus();
 }
 
 absl::Status ModelServiceImpl::Describe(const std::string& name, v1::Model* response) {
   ASSAY_RETURN_IF_ERROR(ParseResourceName(kModels, name, "name").status());
-  ASSAY_ASSIGN_OR_RETURN(const auto record, context_.store.GetModel(name));
-  *response = record.proto;
+  ASSAY_ASSIGN_OR_RETURN(*response, context_.catalog.GetModel(name));
   context_.pool.DescribeState(response);
   return absl::OkStatus();
 }
@@ -115,10 +112,10 @@ grpc::ServerUnaryReactor* ModelServiceImpl::ListModels(grpc::CallbackServerConte
                                                        const v1::ListModelsRequest* request,
                                                        v1::ListModelsResponse* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
-    ASSAY_ASSIGN_OR_RETURN(const auto listing, context_.store.ListModels(
+    ASSAY_ASSIGN_OR_RETURN(const auto listing, context_.catalog.ListModels(
                                                    {request->page_size(), request->page_token()}));
-    for (const auto& record : listing.records) {
-      *response->add_models() = record.proto;
+    for (const v1::Model& model : listing.records) {
+      *response->add_models() = model;
       context_.pool.DescribeState(response->mutable_models(response->models_size() - 1));
     }
     response->set_next_page_token(listing.next_token);
@@ -132,7 +129,7 @@ grpc::ServerUnaryReactor* ModelServiceImpl::DeleteModel(grpc::CallbackServerCont
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kModels, request->name(), "name").status());
     ASSAY_RETURN_IF_ERROR(
-        context_.WithReserve([&] { return context_.store.DeleteModel(request->name()); }));
+        context_.WithReserve([&] { return context_.catalog.DeleteModel(request->name()); }));
     context_.pool.Forget(request->name());
     context_.FreeSpaceSoon();
     return absl::OkStatus();

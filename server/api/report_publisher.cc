@@ -14,8 +14,12 @@ constexpr auto kInterval = std::chrono::milliseconds(1000);
 
 }  // namespace
 
-ReportPublisher::ReportPublisher(store::JobStore& store, monitoring::Metrics& metrics)
-    : store_(store), metrics_(metrics), thread_([this] { Loop(); }) {}
+ReportPublisher::ReportPublisher(store::Catalog& catalog, store::Evaluations& evaluations,
+                                 monitoring::Metrics& metrics)
+    : catalog_(catalog),
+      evaluations_(evaluations),
+      metrics_(metrics),
+      thread_([this] { Loop(); }) {}
 
 ReportPublisher::~ReportPublisher() {
   {
@@ -35,7 +39,7 @@ void ReportPublisher::Loop() {
     }
     // New evaluations come first in the list, but an old one may succeed late: its success shows in
     // the count.
-    const auto counts = store_.CountEvaluations();
+    const auto counts = evaluations_.CountEvaluations();
     const int64_t succeeded = counts.ok() ? counts->at("SUCCEEDED") : succeeded_;
     Scan(/*all=*/succeeded != succeeded_);
     succeeded_ = succeeded;
@@ -45,7 +49,7 @@ void ReportPublisher::Loop() {
 void ReportPublisher::Scan(bool all) {
   store::Page page;
   do {
-    const auto listing = store_.ListEvaluations(page);
+    const auto listing = evaluations_.ListEvaluations(page);
     if (!listing.ok()) {
       LogWarning(absl::StrCat("cannot list evaluations for metrics: ", listing.status().message()));
       return;
@@ -56,7 +60,7 @@ void ReportPublisher::Scan(bool all) {
           published_.count(evaluation.name()) > 0) {
         continue;
       }
-      const auto report = ReportOf(store_, record);
+      const auto report = ReportOf(catalog_, evaluations_, record);
       if (!report.ok()) continue;
       metrics_.PublishReport(*report, ToMicros(evaluation.end_time()));
       published_.insert(evaluation.name());

@@ -11,13 +11,15 @@
 
 #include "core/base/mutex.h"
 #include "server/monitoring/metrics.h"
-#include "server/store/job_store.h"
+#include "server/store/catalog.h"
+#include "server/store/evaluations.h"
 
 namespace assay::api {
 
 class ReportPublisher {
  public:
-  ReportPublisher(store::JobStore& store, monitoring::Metrics& metrics);
+  ReportPublisher(store::Catalog& catalog, store::Evaluations& evaluations,
+                  monitoring::Metrics& metrics);
   ~ReportPublisher();
 
  private:
@@ -25,7 +27,8 @@ class ReportPublisher {
   // Looks through stored evaluations, newest first; all of them, or one page.
   void Scan(bool all);
 
-  store::JobStore& store_;
+  store::Catalog& catalog_;
+  store::Evaluations& evaluations_;
   monitoring::Metrics& metrics_;
   // Of the thread only.
   std::set<std::string> published_;

@@ -24,7 +24,7 @@ int ClassesIn(const v1::Outcome& outcome) {
 
 }  // namespace
 
-absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
+absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
                                     const store::EvaluationRecord& evaluation,
                                     const v1::GetReportRequest& options) {
   const v1::Evaluation& proto = evaluation.proto;
@@ -44,10 +44,10 @@ absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
 
   v1::DatasetManifest manifest;
   if (input.dataset.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(manifest, store.GetStreamManifest(proto.name()));
+    ASSAY_ASSIGN_OR_RETURN(manifest, evaluations.GetStreamManifest(proto.name()));
   } else {
-    ASSAY_ASSIGN_OR_RETURN(auto dataset, store.GetDataset(input.dataset));
-    manifest.Swap(dataset.proto.mutable_manifest());
+    ASSAY_ASSIGN_OR_RETURN(auto dataset, catalog.GetDataset(input.dataset));
+    manifest.Swap(dataset.mutable_manifest());
   }
   input.class_names = {manifest.class_names().begin(), manifest.class_names().end()};
   input.shape = manifest.shape();
@@ -55,27 +55,30 @@ absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
   if (proto.spec().limit() > 0) {
     input.expected_samples = std::min(input.expected_samples, proto.spec().limit());
   }
-  const auto model = store.GetModel(proto.spec().model());
+  const auto model = catalog.GetModel(proto.spec().model());
   if (!model.ok() && ReasonOf(model.status()) != Reason::kNotFound) return model.status();
   // A model that no engine has seen yet has no outcomes either; the names tell how many classes to
   // expect. A report outlives its model: then the names and the outcomes tell.
-  const bool validated = model.ok() && model->proto.has_validation();
-  if (validated) input.validation = model->proto.validation();
-  input.num_classes = std::max(
-      2, validated ? model->proto.validation().num_classes() : manifest.class_names_size());
+  const bool validated = model.ok() && model->has_validation();
+  if (validated) input.validation = model->validation();
+  input.num_classes =
+      std::max(2, validated ? model->validation().num_classes() : manifest.class_names_size());
 
   for (const v1::Condition& condition : proto.conditions()) {
     input.conditions.push_back({condition, {}});
   }
-  ASSAY_ASSIGN_OR_RETURN(auto tasks, store.GetOutcomes(proto.name()));
+  ASSAY_ASSIGN_OR_RETURN(const auto next_task,
+                         evaluations.ReadOutcomes(proto.name(), /*conditions=*/{}));
   std::map<std::string, v1::NumericsFingerprint> numerics;
-  for (auto& task : tasks) {
-    auto& outcomes = input.conditions.at(static_cast<size_t>(task.condition)).outcomes;
-    for (auto& outcome : *task.outcomes.mutable_outcomes()) {
+  while (true) {
+    ASSAY_ASSIGN_OR_RETURN(auto task, next_task());
+    if (!task) break;
+    auto& outcomes = input.conditions.at(static_cast<size_t>(task->condition)).outcomes;
+    for (auto& outcome : *task->outcomes.mutable_outcomes()) {
       if (!validated) input.num_classes = std::max(input.num_classes, ClassesIn(outcome));
       outcomes.push_back(std::move(outcome));
     }
-    numerics.emplace(task.numerics.digest(), task.numerics);
+    numerics.emplace(task->numerics.digest(), task->numerics);
   }
   for (auto& [digest, fingerprint] : numerics) input.numerics.push_back(fingerprint);
   return report::BuildReport(input);

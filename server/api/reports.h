@@ -5,12 +5,13 @@
 #include "absl/status/statusor.h"
 #include "assay/v1/evaluations.pb.h"
 #include "assay/v1/reports.pb.h"
-#include "server/store/job_store.h"
+#include "server/store/catalog.h"
+#include "server/store/evaluations.h"
 
 namespace assay::api {
 
 // The report of what has been committed so far; of `options` the name is ignored.
-absl::StatusOr<v1::Report> ReportOf(store::JobStore& store,
+absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
                                     const store::EvaluationRecord& evaluation,
                                     const v1::GetReportRequest& options = v1::GetReportRequest());
 

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/manifest.h"
@@ -63,37 +63,34 @@ class PulledStream final : public grpc::ServerWriteReactor<Response> {
 struct Results {
   store::EvaluationRecord evaluation;
   // Of the wanted conditions.
-  std::vector<store::TaskOutcomes> tasks;
+  store::OutcomeReader next_task;
 
   const std::string& ConditionOf(const store::TaskOutcomes& task) const {
     return evaluation.proto.conditions(task.condition).id();
   }
 };
 
-// `wanted`: ids of conditions; empty: all.
+// `wanted_ids`: of conditions; empty: all.
 absl::StatusOr<std::shared_ptr<Results>> ReadResults(
     Context& context, const std::string& name,
     const google::protobuf::RepeatedPtrField<std::string>& wanted_ids) {
   ASSAY_RETURN_IF_ERROR(ParseResourceName(kEvaluations, name, "name").status());
   auto results = std::make_shared<Results>();
-  ASSAY_ASSIGN_OR_RETURN(results->evaluation, context.store.GetEvaluation(name));
-  const std::set<std::string> wanted(wanted_ids.begin(), wanted_ids.end());
-  std::set<std::string> known;
-  for (const auto& condition : results->evaluation.proto.conditions()) known.insert(condition.id());
-  for (const std::string& id : wanted) {
-    if (known.count(id) == 0) {
+  ASSAY_ASSIGN_OR_RETURN(results->evaluation, context.evaluations.GetEvaluation(name));
+  std::map<std::string, int> indices;
+  const auto& conditions = results->evaluation.proto.conditions();
+  for (int i = 0; i < conditions.size(); ++i) indices.emplace(conditions[i].id(), i);
+  std::set<int> wanted;
+  // In the order of the ids, for the message.
+  for (const std::string& id : std::set<std::string>(wanted_ids.begin(), wanted_ids.end())) {
+    const auto found = indices.find(id);
+    if (found == indices.end()) {
       return InvalidFields(
           {{"conditions", absl::StrCat("'", id, "' is not a condition of this evaluation")}});
     }
+    wanted.insert(found->second);
   }
-  ASSAY_ASSIGN_OR_RETURN(results->tasks, context.store.GetOutcomes(name));
-  auto& tasks = results->tasks;
-  tasks.erase(std::remove_if(tasks.begin(), tasks.end(),
-                             [&](const store::TaskOutcomes& task) {
-                               return !wanted.empty() &&
-                                      wanted.count(results->ConditionOf(task)) == 0;
-                             }),
-              tasks.end());
+  ASSAY_ASSIGN_OR_RETURN(results->next_task, context.evaluations.ReadOutcomes(name, wanted));
   return results;
 }
 
@@ -101,12 +98,11 @@ absl::StatusOr<Source<v1::StreamOutcomesResponse>> Outcomes(
     Context& context, const v1::StreamOutcomesRequest& request) {
   ASSAY_ASSIGN_OR_RETURN(const auto results,
                          ReadResults(context, request.name(), request.conditions()));
-  return [results,
-          next = size_t{0}](v1::StreamOutcomesResponse* message) mutable -> absl::StatusOr<bool> {
-    if (next == results->tasks.size()) return false;
-    store::TaskOutcomes& task = results->tasks[next++];
-    message->set_condition(results->ConditionOf(task));
-    message->mutable_outcomes()->Swap(task.outcomes.mutable_outcomes());
+  return [results](v1::StreamOutcomesResponse* message) -> absl::StatusOr<bool> {
+    ASSAY_ASSIGN_OR_RETURN(auto task, results->next_task());
+    if (!task) return false;
+    message->set_condition(results->ConditionOf(*task));
+    message->mutable_outcomes()->Swap(task->outcomes.mutable_outcomes());
     return true;
   };
 }
@@ -118,11 +114,12 @@ class AdversarialSource {
       : context_(context), results_(std::move(results)), shape_(std::move(shape)) {}
 
   absl::StatusOr<bool> operator()(v1::StreamAdversarialsResponse* message) {
-    while (task_ < results_->tasks.size() && sample_ == Kept().samples_size()) {
-      ++task_;
+    while (sample_ == Kept().samples_size()) {
+      ASSAY_ASSIGN_OR_RETURN(auto task, results_->next_task());
+      if (!task) return false;
+      task_ = *std::move(task);
       sample_ = 0;
     }
-    if (task_ == results_->tasks.size()) return false;
     if (sample_ == 0) {
       ASSAY_ASSIGN_OR_RETURN(bytes_, context_.blobs.Read(Kept().digest()));
     }
@@ -130,13 +127,14 @@ class AdversarialSource {
         static_cast<size_t>(SampleBytes(shape_, v1::FLOAT32) - int64_t{sizeof(int32_t)});
     if (bytes_.size() != image_bytes * static_cast<size_t>(Kept().samples_size())) {
       return Error(Reason::kInternal,
-                   absl::StrCat("the kept examples of task ", task_, " have the wrong size"));
+                   absl::StrCat("the kept examples of ", results_->ConditionOf(task_),
+                                " from sample ", task_.first_sample, " on have the wrong size"));
     }
     // Within gRPC's default limit of a message, unless one image alone is over it.
     constexpr size_t kMessageBytes = 2 << 20;
     const int count = std::min(Kept().samples_size() - sample_,
                                static_cast<int>(std::max<size_t>(1, kMessageBytes / image_bytes)));
-    message->set_condition(results_->ConditionOf(results_->tasks[task_]));
+    message->set_condition(results_->ConditionOf(task_));
     *message->mutable_shape() = shape_;
     for (int i = 0; i < count; ++i) message->add_samples(Kept().samples(sample_ + i));
     message->set_images(bytes_.substr(static_cast<size_t>(sample_) * image_bytes,
@@ -146,15 +144,13 @@ class AdversarialSource {
   }
 
  private:
-  const v1::OutcomeBatch::Adversarials& Kept() const {
-    return results_->tasks[task_].outcomes.adversarials();
-  }
+  const v1::OutcomeBatch::Adversarials& Kept() const { return task_.outcomes.adversarials(); }
 
   Context& context_;
   const std::shared_ptr<Results> results_;
   const v1::ImageShape shape_;
-  // The next sample of the next message.
-  size_t task_ = 0;
+  store::TaskOutcomes task_;
+  // Of the task: the next sample of the next message.
   int sample_ = 0;
   // Of the task.
   std::string bytes_;
@@ -172,11 +168,12 @@ absl::StatusOr<Source<v1::StreamAdversarialsResponse>> Adversarials(
   }
   v1::ImageShape shape;
   if (spec.dataset().empty()) {
-    ASSAY_ASSIGN_OR_RETURN(const auto manifest, context.store.GetStreamManifest(request.name()));
+    ASSAY_ASSIGN_OR_RETURN(const auto manifest,
+                           context.evaluations.GetStreamManifest(request.name()));
     shape = manifest.shape();
   } else {
-    ASSAY_ASSIGN_OR_RETURN(const auto dataset, context.store.GetDataset(spec.dataset()));
-    shape = dataset.proto.manifest().shape();
+    ASSAY_ASSIGN_OR_RETURN(const auto dataset, context.catalog.GetDataset(spec.dataset()));
+    shape = dataset.manifest().shape();
   }
   return AdversarialSource(context, std::move(results), std::move(shape));
 }

@@ -34,10 +34,10 @@ EnginePool::Lease::~Lease() {
 EngineProcess& EnginePool::Lease::process() { return *engine_->process; }
 const v1::ModelValidation& EnginePool::Lease::validation() const { return engine_->validation; }
 
-EnginePool::EnginePool(EnginePoolOptions options, store::JobStore& store, store::BlobStore& blobs,
+EnginePool::EnginePool(EnginePoolOptions options, store::Catalog& catalog, store::BlobStore& blobs,
                        monitoring::Metrics& metrics)
     : options_(std::move(options)),
-      store_(store),
+      catalog_(catalog),
       numerics_memory_(options_.numerics_directory),
       blobs_(blobs),
       metrics_(metrics) {}
@@ -144,10 +144,10 @@ absl::StatusOr<std::shared_ptr<EnginePool::Engine>> EnginePool::StartEngine(
   // What an earlier engine chose by measuring is kept, so that the same bits come out again.
   const std::string numerics_key = absl::StrCat(
       engine->key, " ", device, " threads=", options_.threads, " batch=", options_.batch_size);
-  ASSAY_ASSIGN_OR_RETURN(auto numerics, store_.GetNumerics(numerics_key));
+  ASSAY_ASSIGN_OR_RETURN(auto numerics, catalog_.GetNumerics(numerics_key));
   if (!numerics) {
     numerics = numerics_memory_.Find(numerics_key);
-    if (numerics) ASSAY_RETURN_IF_ERROR(store_.SetNumerics(numerics_key, *numerics));
+    if (numerics) ASSAY_RETURN_IF_ERROR(catalog_.SetNumerics(numerics_key, *numerics));
   }
   engine_rpc::v1::LoadRequest request;
   request.set_model_path(blobs_.Path(model.digest()));
@@ -164,14 +164,14 @@ absl::StatusOr<std::shared_ptr<EnginePool::Engine>> EnginePool::StartEngine(
   if (!numerics) {
     const v1::NumericsFingerprint& own = engine->validation.numerics();
     const v1::NumericsFingerprint remembered = numerics_memory_.Remember(numerics_key, own);
-    ASSAY_RETURN_IF_ERROR(store_.SetNumerics(numerics_key, remembered));
+    ASSAY_RETURN_IF_ERROR(catalog_.SetNumerics(numerics_key, remembered));
     if (remembered.batch_size() != own.batch_size() ||
         remembered.memory_format() != own.memory_format()) {
       // Another server chose while this engine measured.
       return StartEngine(device, model, shape, cancelled);
     }
   }
-  ASSAY_RETURN_IF_ERROR(store_.SetModelValidation(model.name(), engine->validation));
+  ASSAY_RETURN_IF_ERROR(catalog_.SetModelValidation(model.name(), engine->validation));
   return engine;
 }
 

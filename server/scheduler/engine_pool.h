@@ -19,7 +19,7 @@
 #include "server/scheduler/engine_process.h"
 #include "server/scheduler/numerics_memory.h"
 #include "server/store/blob_store.h"
-#include "server/store/job_store.h"
+#include "server/store/catalog.h"
 
 namespace assay::scheduler {
 
@@ -43,7 +43,7 @@ struct EnginePoolOptions {
 // Thread-safe.
 class EnginePool {
  public:
-  EnginePool(EnginePoolOptions options, store::JobStore& store, store::BlobStore& blobs,
+  EnginePool(EnginePoolOptions options, store::Catalog& catalog, store::BlobStore& blobs,
              monitoring::Metrics& metrics);
   // Stops every engine. All leases must have ended.
   ~EnginePool();
@@ -107,7 +107,7 @@ class EnginePool {
   void RefreshState(const std::string& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const EnginePoolOptions options_;
-  store::JobStore& store_;
+  store::Catalog& catalog_;
   const NumericsMemory numerics_memory_;
   store::BlobStore& blobs_;
   monitoring::Metrics& metrics_;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "assay/v1/types.pb.h"
-#include "server/store/job_store.h"
+#include "server/store/task.h"
 
 namespace assay::scheduler {
 

@@ -30,8 +30,8 @@ double SecondsSince(SteadyClock::time_point start) {
 // Renews a claim's lease in the background, until destroyed or refused.
 class LeaseKeeper {
  public:
-  LeaseKeeper(store::JobStore& store, const store::ClaimedTask& claim, double lease_seconds)
-      : store_(store), claim_(claim), lease_micros_(static_cast<int64_t>(lease_seconds * 1e6)) {
+  LeaseKeeper(store::TaskQueue& queue, const store::ClaimedTask& claim, double lease_seconds)
+      : queue_(queue), claim_(claim), lease_micros_(static_cast<int64_t>(lease_seconds * 1e6)) {
     thread_ = std::thread([this] { Loop(); });
   }
   ~LeaseKeeper() {
@@ -58,7 +58,7 @@ class LeaseKeeper {
         MutexLock lock(mutex_);
         if (lock.WaitFor(changed_, interval, [this] { return stop_; })) return;
       }
-      const absl::Status renewed = store_.RenewLease(claim_, lease_micros_);
+      const absl::Status renewed = queue_.RenewLease(claim_, lease_micros_);
       const auto reason = ReasonOf(renewed);
       // A store that fails for the moment does not end the work: the commit's fence decides.
       if (reason != Reason::kLeaseLost && reason != Reason::kCancelled) continue;
@@ -68,7 +68,7 @@ class LeaseKeeper {
     }
   }
 
-  store::JobStore& store_;
+  store::TaskQueue& queue_;
   const store::ClaimedTask claim_;
   const int64_t lease_micros_;
   mutable Mutex mutex_;
@@ -146,13 +146,13 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     ASSAY_ASSIGN_OR_RETURN(manifest, store_.GetStreamManifest(task.evaluation));
   } else {
     ASSAY_ASSIGN_OR_RETURN(auto dataset, store_.GetDataset(spec.dataset()));
-    manifest.Swap(dataset.proto.mutable_manifest());
+    manifest.Swap(dataset.mutable_manifest());
   }
   const v1::Condition& condition = evaluation.proto.conditions(task.condition);
 
   last_model_ = spec.model();
   const auto unwanted = [&] { return stopping_ || !lease.status().ok(); };
-  auto engine = pool_.Acquire(options_.device, model.proto, manifest.shape(), unwanted);
+  auto engine = pool_.Acquire(options_.device, model, manifest.shape(), unwanted);
   // A refused lease says more than that the start was cancelled.
   ASSAY_RETURN_IF_ERROR(lease.status());
   ASSAY_RETURN_IF_ERROR(engine.status());
@@ -170,7 +170,7 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
 
   for (const std::string& id : OtherModels(condition)) {
     ASSAY_ASSIGN_OR_RETURN(const auto other, store_.GetModel(ResourceName(kModels, id)));
-    request.add_other_model_paths(blobs_.Path(other.proto.digest()));
+    request.add_other_model_paths(blobs_.Path(other.digest()));
   }
   request.set_keep_adversarials(spec.keep_adversarials());
 

@@ -21,9 +21,9 @@ constexpr auto kMergeInterval = std::chrono::milliseconds(3000);
 
 }  // namespace
 
-BlobSweeper::BlobSweeper(JobStore& store, BlobStore& blobs, const Clock& clock,
+BlobSweeper::BlobSweeper(Catalog& catalog, BlobStore& blobs, const Clock& clock,
                          const std::string& reserve_path)
-    : store_(store), blobs_(blobs), clock_(clock), reserve_(reserve_path), thread_([this] {
+    : catalog_(catalog), blobs_(blobs), clock_(clock), reserve_(reserve_path), thread_([this] {
         Loop();
       }) {}
 
@@ -78,7 +78,7 @@ absl::Status BlobSweeper::Sweep() {
   const auto in_use = [&](const std::string& digest) {
     if (!looked) {
       looked = true;
-      auto digests = store_.BlobsInUse();
+      auto digests = catalog_.BlobsInUse();
       failure = digests.status();
       if (digests.ok()) used.insert(digests->begin(), digests->end());
     }
@@ -88,7 +88,7 @@ absl::Status BlobSweeper::Sweep() {
   if (freed > 0) LogInfo(absl::StrCat("freed ", freed, " bytes of blobs that nothing names"));
   ASSAY_RETURN_IF_ERROR(failure);
   while (true) {
-    ASSAY_ASSIGN_OR_RETURN(const bool more, store_.ReleaseSpace());
+    ASSAY_ASSIGN_OR_RETURN(const bool more, catalog_.ReleaseSpace());
     MutexLock lock(mutex_);
     if (stop_) return absl::OkStatus();
     if (!more) break;

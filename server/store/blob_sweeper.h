@@ -12,7 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "server/store/blob_store.h"
-#include "server/store/job_store.h"
+#include "server/store/catalog.h"
 #include "server/store/space_reserve.h"
 
 namespace assay::store {
@@ -21,7 +21,7 @@ namespace assay::store {
 class BlobSweeper {
  public:
   // All must outlive it. Sweeps on a thread of its own. `reserve_path` is where space is held back.
-  BlobSweeper(JobStore& store, BlobStore& blobs, const Clock& clock,
+  BlobSweeper(Catalog& catalog, BlobStore& blobs, const Clock& clock,
               const std::string& reserve_path);
   ~BlobSweeper();
   // Something may have lost its last user. Sweeps within seconds; many calls make few sweeps.
@@ -34,7 +34,7 @@ class BlobSweeper {
   void Loop();
   absl::Status Sweep();
 
-  JobStore& store_;
+  Catalog& catalog_;
   BlobStore& blobs_;
   const Clock& clock_;
   SpaceReserve reserve_;

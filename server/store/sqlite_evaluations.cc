@@ -1,4 +1,6 @@
 // Evaluations, their outcomes and their streams.
+#include <limits>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -153,12 +155,10 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluati
         .ToStatus();
   }
   if (!absl::IsNotFound(taken)) return taken;
-  const std::optional<std::string> request =
-      request_id.empty() ? std::nullopt : std::optional<std::string>(request_id);
   ASSAY_RETURN_IF_ERROR(
       db_.Run("INSERT INTO evaluations (name, request_id, model, dataset, state, create_micros, "
               "evaluation) VALUES (?, ?, ?, ?, ?, ?, ?)",
-              name, request, evaluation.spec().model(), evaluation.spec().dataset(),
+              name, OrNull(request_id), evaluation.spec().model(), evaluation.spec().dataset(),
               static_cast<int>(state), clock_.NowMicros(), fixed));
   const int64_t id = db_.last_insert_id();
   ASSAY_RETURN_IF_ERROR(InsertTasks(id, tasks));
@@ -214,6 +214,20 @@ absl::StatusOr<Listing<EvaluationRecord>> SqliteJobStore::ListEvaluations(const 
   }
   ASSAY_RETURN_IF_ERROR(rows.status());
   return listing;
+}
+
+absl::StatusOr<std::map<std::string, int64_t>> SqliteJobStore::CountEvaluations() {
+  std::map<std::string, int64_t> counts;
+  for (int state = Evaluation::RECEIVING; state <= Evaluation::CANCELLED; ++state) {
+    counts[Evaluation::State_Name(static_cast<Evaluation::State>(state))] = 0;
+  }
+  MutexLock lock(mutex_);
+  Statement rows = db_.Query("SELECT state, count(*) FROM evaluations GROUP BY state");
+  while (rows.Next()) {
+    counts[Evaluation::State_Name(static_cast<Evaluation::State>(rows.Int(0)))] = rows.Int(1);
+  }
+  ASSAY_RETURN_IF_ERROR(rows.status());
+  return counts;
 }
 
 absl::StatusOr<EvaluationRecord> SqliteJobStore::CancelEvaluation(const std::string& name) {
@@ -280,49 +294,57 @@ absl::Status SqliteJobStore::DeleteEvaluation(const std::string& name) {
   return transaction.Commit();
 }
 
-absl::StatusOr<std::vector<TaskOutcomes>> SqliteJobStore::GetOutcomes(const std::string& name) {
-  struct Stored {
-    int condition;
-    int64_t first_sample;
-    std::string batch;
-    v1::NumericsFingerprint numerics;
-  };
-  std::vector<Stored> stored;
-  {
-    MutexLock lock(mutex_);
-    Transaction transaction(db_, Transaction::kRead);
-    ASSAY_RETURN_IF_ERROR(transaction.status());
-    ASSAY_ASSIGN_OR_RETURN(const EvaluationRow evaluation, FindEvaluation(name));
+absl::StatusOr<OutcomeReader> SqliteJobStore::ReadOutcomes(const std::string& name,
+                                                           const std::set<int>& conditions) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kRead);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow evaluation, FindEvaluation(name));
+  std::vector<std::pair<int, int>> wanted;  // first and last
+  if (conditions.empty()) wanted.emplace_back(0, std::numeric_limits<int>::max());
+  for (const int condition : conditions) wanted.emplace_back(condition, condition);
+  std::vector<int64_t> tasks;
+  for (const auto& [first, last] : wanted) {
     Statement rows = db_.Query(
-        "SELECT t.condition, t.first_sample, o.batch, f.fingerprint "
-        "FROM tasks t JOIN outcomes o ON o.task = t.id JOIN fingerprints f ON f.id = o.fingerprint "
-        "WHERE t.evaluation = ? ORDER BY t.condition, t.first_sample",
-        evaluation.id);
-    while (rows.Next()) {
-      Stored& task = stored.emplace_back();
-      task.condition = static_cast<int>(rows.Int(0));
-      task.first_sample = rows.Int(1);
-      task.batch = rows.Text(2);
-      ASSAY_RETURN_IF_ERROR(rows.Message(3, task.numerics));
-    }
+        "SELECT t.id FROM tasks t JOIN outcomes o ON o.task = t.id "
+        "WHERE t.evaluation = ? AND t.condition BETWEEN ? AND ? "
+        "ORDER BY t.condition, t.first_sample",
+        evaluation.id, first, last);
+    while (rows.Next()) tasks.push_back(rows.Int(0));
     ASSAY_RETURN_IF_ERROR(rows.status());
   }
-  // Parsing takes most of the time, and claims and renewals must not wait for it.
-  std::vector<TaskOutcomes> outcomes;
-  outcomes.reserve(stored.size());
-  for (Stored& task : stored) {
-    TaskOutcomes& parsed = outcomes.emplace_back();
-    parsed.condition = task.condition;
-    parsed.first_sample = task.first_sample;
-    parsed.numerics = std::move(task.numerics);
-    if (!parsed.outcomes.ParseFromString(task.batch)) {
-      return Error(Reason::kStorageFailed,
-                   absl::StrCat("stored outcomes of ", name, " cannot be read"))
-          .ToStatus();
-    }
-    task.batch = std::string();
+  return [this, name, tasks = std::move(tasks),
+          next = size_t{0}]() mutable -> absl::StatusOr<std::optional<TaskOutcomes>> {
+    if (next == tasks.size()) return std::nullopt;
+    return ReadTaskOutcomes(name, tasks[next++]);
+  };
+}
+
+absl::StatusOr<TaskOutcomes> SqliteJobStore::ReadTaskOutcomes(const std::string& evaluation,
+                                                              int64_t task) {
+  TaskOutcomes read;
+  std::string batch;
+  {
+    MutexLock lock(mutex_);
+    Statement row = db_.Query(
+        "SELECT t.condition, t.first_sample, o.batch, f.fingerprint "
+        "FROM tasks t JOIN outcomes o ON o.task = t.id JOIN fingerprints f ON f.id = o.fingerprint "
+        "WHERE t.id = ?",
+        task);
+    // Outcomes go with their evaluation only.
+    if (!row.Next()) return row.ErrorOr(NotFound(kEvaluations, evaluation));
+    read.condition = static_cast<int>(row.Int(0));
+    read.first_sample = row.Int(1);
+    batch = row.Text(2);
+    ASSAY_RETURN_IF_ERROR(row.Message(3, read.numerics));
   }
-  return outcomes;
+  // Parsing takes most of the time, and claims and renewals must not wait for it.
+  if (!read.outcomes.ParseFromString(batch)) {
+    return Error(Reason::kStorageFailed,
+                 absl::StrCat("stored outcomes of ", evaluation, " cannot be read"))
+        .ToStatus();
+  }
+  return read;
 }
 
 // --- streams

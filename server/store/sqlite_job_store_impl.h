@@ -1,6 +1,6 @@
-// The class behind OpenSqliteJobStore, for the files that implement it: sqlite_job_store.cc
-// (models, datasets, blobs), sqlite_evaluations.cc (evaluations, outcomes, streams) and
-// sqlite_queue.cc (the queue and its counts).
+// The class behind OpenSqliteJobStore, for the files that implement it: sqlite_catalog.cc,
+// sqlite_evaluations.cc and sqlite_task_queue.cc, an interface each, and sqlite_job_store.cc, what
+// they share.
 #ifndef ASSAY_SERVER_STORE_SQLITE_JOB_STORE_IMPL_H_
 #define ASSAY_SERVER_STORE_SQLITE_JOB_STORE_IMPL_H_
 
@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,15 +30,18 @@ absl::Status InvalidPageToken();
 // The key; "" for the first page. kInvalidArgument unless it starts with `prefix`.
 absl::StatusOr<std::string> DecodePageToken(const std::string& prefix, const std::string& token);
 
+// An absent request id must not be equal to another absent one.
+std::optional<std::string> OrNull(const std::string& text);
+
 class SqliteJobStore final : public JobStore {
  public:
   SqliteJobStore(std::unique_ptr<Database> database, const Clock& clock)
       : clock_(clock), owned_database_(std::move(database)), db_(*owned_database_) {}
 
-  absl::StatusOr<ModelRecord> CreateModel(const ModelRecord& model,
-                                          const std::string& request_id) override;
-  absl::StatusOr<ModelRecord> GetModel(const std::string& name) override;
-  absl::StatusOr<Listing<ModelRecord>> ListModels(const Page& page) override;
+  absl::StatusOr<v1::Model> CreateModel(const v1::Model& model,
+                                        const std::string& request_id) override;
+  absl::StatusOr<v1::Model> GetModel(const std::string& name) override;
+  absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page) override;
   absl::Status DeleteModel(const std::string& name) override;
   absl::Status SetModelValidation(const std::string& name,
                                   const v1::ModelValidation& validation) override;
@@ -46,10 +50,10 @@ class SqliteJobStore final : public JobStore {
   absl::Status SetNumerics(const std::string& key,
                            const v1::NumericsFingerprint& numerics) override;
 
-  absl::StatusOr<DatasetRecord> CreateDataset(const DatasetRecord& dataset,
-                                              const std::string& request_id) override;
-  absl::StatusOr<DatasetRecord> GetDataset(const std::string& name) override;
-  absl::StatusOr<Listing<DatasetRecord>> ListDatasets(const Page& page) override;
+  absl::StatusOr<v1::Dataset> CreateDataset(const v1::Dataset& dataset,
+                                            const std::string& request_id) override;
+  absl::StatusOr<v1::Dataset> GetDataset(const std::string& name) override;
+  absl::StatusOr<Listing<v1::Dataset>> ListDatasets(const Page& page) override;
   absl::Status DeleteDataset(const std::string& name) override;
   absl::StatusOr<std::vector<std::string>> BlobsInUse() override;
   absl::StatusOr<bool> ReleaseSpace() override;
@@ -61,11 +65,13 @@ class SqliteJobStore final : public JobStore {
       const std::string& request_id) override;
   absl::StatusOr<EvaluationRecord> GetEvaluation(const std::string& name) override;
   absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(const Page& page) override;
+  absl::StatusOr<std::map<std::string, int64_t>> CountEvaluations() override;
   absl::StatusOr<EvaluationRecord> CancelEvaluation(const std::string& name) override;
   absl::StatusOr<EvaluationRecord> RetryEvaluation(const std::string& name) override;
   absl::Status FailEvaluation(const std::string& name, const v1::Failure& failure) override;
   absl::Status DeleteEvaluation(const std::string& name) override;
-  absl::StatusOr<std::vector<TaskOutcomes>> GetOutcomes(const std::string& name) override;
+  absl::StatusOr<OutcomeReader> ReadOutcomes(const std::string& name,
+                                             const std::set<int>& conditions) override;
 
   absl::StatusOr<v1::DatasetManifest> GetStreamManifest(const std::string& evaluation) override;
   absl::Status CreateStreamManifest(const std::string& evaluation,
@@ -76,9 +82,6 @@ class SqliteJobStore final : public JobStore {
   absl::Status FinishStream(const std::string& evaluation, const std::string& dataset,
                             const std::vector<Task>& tasks) override;
 
-  absl::StatusOr<std::map<std::string, int64_t>> CountEvaluations() override;
-  absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override;
-  absl::StatusOr<std::optional<int64_t>> OldestOpenTaskMicros() override;
   absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
                                                        int64_t lease_micros,
                                                        const std::string& prefer_model) override;
@@ -87,7 +90,8 @@ class SqliteJobStore final : public JobStore {
                           const v1::NumericsFingerprint& numerics) override;
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
                            int64_t wait_micros) override;
-  absl::Status ReleaseAllLeases() override;
+  absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override;
+  absl::StatusOr<std::optional<int64_t>> OldestOpenTaskMicros() override;
 
  private:
   // What decides about transitions of an evaluation.
@@ -104,7 +108,15 @@ class SqliteJobStore final : public JobStore {
     int64_t evaluation = 0;
   };
 
-  // --- sqlite_job_store.cc; `table` is "models" or "datasets"
+  // --- sqlite_job_store.cc
+
+  // Name of the record of `table` that an earlier request made.
+  absl::StatusOr<std::optional<std::string>> FindRequest(const std::string& table,
+                                                         const std::string& request_id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // --- sqlite_catalog.cc; `table` is "models" or "datasets"
+
   // Name of the record that answers a creation: one made by the same request, or one of the same
   // name and digest.
   absl::StatusOr<std::optional<std::string>> FindCreated(const std::string& table,
@@ -114,12 +126,9 @@ class SqliteJobStore final : public JobStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Pages of the file that hold nothing.
   absl::StatusOr<int64_t> CountFreePages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::optional<std::string>> FindRequest(const std::string& table,
-                                                         const std::string& request_id)
+  absl::StatusOr<v1::Model> ReadModel(const std::string& name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<ModelRecord> ReadModel(const std::string& name)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<DatasetRecord> ReadDataset(const std::string& name)
+  absl::StatusOr<v1::Dataset> ReadDataset(const std::string& name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<int64_t> InsertManifest(const v1::DatasetManifest& manifest)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -130,6 +139,7 @@ class SqliteJobStore final : public JobStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- sqlite_evaluations.cc
+
   absl::StatusOr<EvaluationRow> FindEvaluation(const std::string& name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<EvaluationRecord> ReadEvaluation(const std::string& name)
@@ -142,8 +152,11 @@ class SqliteJobStore final : public JobStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Records a change of the evaluation that has no column of its own.
   absl::Status BumpRevision(int64_t evaluation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<TaskOutcomes> ReadTaskOutcomes(const std::string& evaluation, int64_t task)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // --- sqlite_queue.cc
+  // --- sqlite_task_queue.cc
+
   absl::StatusOr<std::optional<ClaimedTask>> FindClaimable(int64_t now,
                                                            const std::string& prefer_model)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

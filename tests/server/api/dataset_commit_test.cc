@@ -101,19 +101,19 @@ TEST_F(PrepareDatasetTest, TheRecordSumsUpTheChunks) {
   const v1::DatasetManifest manifest = Stored({4, 3});
   const auto record = PrepareDataset(context(), "d", manifest, "upload");
   ASSERT_THAT(record, IsOk());
-  EXPECT_EQ(record->proto.name(), "datasets/d");
-  EXPECT_EQ(record->proto.samples(), 7);
-  EXPECT_EQ(record->proto.size_bytes(), 7 * 5);
-  EXPECT_EQ(record->proto.max_label(), 6);
-  EXPECT_EQ(record->proto.digest(), ManifestDigest(manifest));
-  EXPECT_EQ(record->proto.create_time().seconds(), clock_.NowMicros() / 1'000'000);
+  EXPECT_EQ(record->name(), "datasets/d");
+  EXPECT_EQ(record->samples(), 7);
+  EXPECT_EQ(record->size_bytes(), 7 * 5);
+  EXPECT_EQ(record->max_label(), 6);
+  EXPECT_EQ(record->digest(), ManifestDigest(manifest));
+  EXPECT_EQ(record->create_time().seconds(), clock_.NowMicros() / 1'000'000);
 }
 
 TEST_F(PrepareDatasetTest, WithoutAnIdTheDigestNamesTheDataset) {
   const v1::DatasetManifest manifest = Stored({4});
   const auto record = PrepareDataset(context(), "", manifest, "upload");
   ASSERT_THAT(record, IsOk());
-  EXPECT_EQ(record->proto.name(), "datasets/" + ManifestDigest(manifest).substr(0, 12));
+  EXPECT_EQ(record->name(), "datasets/" + ManifestDigest(manifest).substr(0, 12));
 }
 
 TEST_F(PrepareDatasetTest, AChunkThatIsNotThereIsNamed) {

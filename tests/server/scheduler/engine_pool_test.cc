@@ -104,7 +104,7 @@ TEST_F(EnginePoolTest, StatesFollowTheEngine) {
   EXPECT_THAT(metrics_.Render(), HasSubstr("assay_models{state=\"READY\"} 1"));
   const auto record = store_->GetModel(model.name());
   ASSERT_THAT(record, IsOk());
-  EXPECT_EQ(record->proto.validation().num_classes(), 10) << "the findings are stored";
+  EXPECT_EQ(record->validation().num_classes(), 10) << "the findings are stored";
   pool().Unload(model.name());
   EXPECT_EQ(StateOf(model), v1::Model::UNLOADED);
   EXPECT_THAT(metrics_.Render(), HasSubstr("assay_models{state=\"READY\"} 0"));

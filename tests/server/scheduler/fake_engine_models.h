@@ -89,16 +89,16 @@ class EngineFixture : public ::testing::Test {
     EXPECT_THAT(blobs_->Put(content), store::IsOk());
     auto model = store_->CreateModel(store::MakeModel(id, content), "");
     EXPECT_THAT(model, store::IsOk());
-    return model->proto;
+    return *model;
   }
 
   // Stores a dataset of one-pixel images in chunks of these sizes.
   // `class_names`: how many classes have a name.
   v1::Dataset AddDataset(const std::string& id, const std::vector<int>& chunks,
                          int class_names = 0) {
-    store::DatasetRecord record;
-    record.proto.set_name("datasets/" + id);
-    v1::DatasetManifest& manifest = *record.proto.mutable_manifest();
+    v1::Dataset dataset;
+    dataset.set_name("datasets/" + id);
+    v1::DatasetManifest& manifest = *dataset.mutable_manifest();
     *manifest.mutable_shape() = MakeShape(1, 1, 1);
     manifest.set_pixel_type(v1::UINT8);
     for (int i = 0; i < class_names; ++i) manifest.add_class_names("c" + std::to_string(i));
@@ -110,12 +110,12 @@ class EngineFixture : public ::testing::Test {
       manifest.mutable_chunks()->rbegin()->set_samples(samples);
       first += samples;
     }
-    record.proto.set_digest(Sha256Hex(manifest.SerializeAsString()));
-    record.proto.set_samples(first);
-    record.proto.set_max_label(std::min(first, 10) - 1);
-    auto stored = store_->CreateDataset(record, "");
+    dataset.set_digest(Sha256Hex(manifest.SerializeAsString()));
+    dataset.set_samples(first);
+    dataset.set_max_label(std::min(first, 10) - 1);
+    auto stored = store_->CreateDataset(dataset, "");
     EXPECT_THAT(stored, store::IsOk());
-    return stored->proto;
+    return *stored;
   }
 
   store::TempDirectory directory_;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,16 +45,16 @@ class HookedStore final : public JobStore {
     return Scope(*this);
   }
 
-  absl::StatusOr<ModelRecord> CreateModel(const ModelRecord& model,
-                                          const std::string& request_id) override {
+  absl::StatusOr<v1::Model> CreateModel(const v1::Model& model,
+                                        const std::string& request_id) override {
     ASSAY_RETURN_IF_ERROR(Before("CreateModel"));
     return store_.CreateModel(model, request_id);
   }
-  absl::StatusOr<ModelRecord> GetModel(const std::string& name) override {
+  absl::StatusOr<v1::Model> GetModel(const std::string& name) override {
     ASSAY_RETURN_IF_ERROR(Before("GetModel"));
     return store_.GetModel(name);
   }
-  absl::StatusOr<Listing<ModelRecord>> ListModels(const Page& page) override {
+  absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page) override {
     ASSAY_RETURN_IF_ERROR(Before("ListModels"));
     return store_.ListModels(page);
   }
@@ -76,16 +77,16 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("SetNumerics"));
     return store_.SetNumerics(key, numerics);
   }
-  absl::StatusOr<DatasetRecord> CreateDataset(const DatasetRecord& dataset,
-                                              const std::string& request_id) override {
+  absl::StatusOr<v1::Dataset> CreateDataset(const v1::Dataset& dataset,
+                                            const std::string& request_id) override {
     ASSAY_RETURN_IF_ERROR(Before("CreateDataset"));
     return store_.CreateDataset(dataset, request_id);
   }
-  absl::StatusOr<DatasetRecord> GetDataset(const std::string& name) override {
+  absl::StatusOr<v1::Dataset> GetDataset(const std::string& name) override {
     ASSAY_RETURN_IF_ERROR(Before("GetDataset"));
     return store_.GetDataset(name);
   }
-  absl::StatusOr<Listing<DatasetRecord>> ListDatasets(const Page& page) override {
+  absl::StatusOr<Listing<v1::Dataset>> ListDatasets(const Page& page) override {
     ASSAY_RETURN_IF_ERROR(Before("ListDatasets"));
     return store_.ListDatasets(page);
   }
@@ -136,9 +137,10 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("DeleteEvaluation"));
     return store_.DeleteEvaluation(name);
   }
-  absl::StatusOr<std::vector<TaskOutcomes>> GetOutcomes(const std::string& name) override {
-    ASSAY_RETURN_IF_ERROR(Before("GetOutcomes"));
-    return store_.GetOutcomes(name);
+  absl::StatusOr<OutcomeReader> ReadOutcomes(const std::string& name,
+                                             const std::set<int>& conditions) override {
+    ASSAY_RETURN_IF_ERROR(Before("ReadOutcomes"));
+    return store_.ReadOutcomes(name, conditions);
   }
   absl::StatusOr<std::map<std::string, int64_t>> CountEvaluations() override {
     ASSAY_RETURN_IF_ERROR(Before("CountEvaluations"));
@@ -191,10 +193,6 @@ class HookedStore final : public JobStore {
                            int64_t wait_micros) override {
     ASSAY_RETURN_IF_ERROR(Before("ReleaseTask"));
     return store_.ReleaseTask(claim, count_attempt, wait_micros);
-  }
-  absl::Status ReleaseAllLeases() override {
-    ASSAY_RETURN_IF_ERROR(Before("ReleaseAllLeases"));
-    return store_.ReleaseAllLeases();
   }
 
  private:

@@ -81,7 +81,7 @@ class WorkerTest : public EngineFixture {
   // Whether the evaluation has every outcome of [0, samples) under `conditions` conditions, once,
   // with the labels of the dataset.
   void ExpectComplete(const std::string& id, int samples, int conditions = 1) {
-    const auto tasks = store_->GetOutcomes("evaluations/" + id);
+    const auto tasks = store::ReadAllOutcomes(*store_, "evaluations/" + id);
     ASSERT_THAT(tasks, IsOk());
     std::set<std::pair<int, int64_t>> seen;
     for (const auto& task : *tasks) {
@@ -251,7 +251,7 @@ TEST_F(WorkerTest, AWrongNumberOfOutcomesIsNeverCommitted) {
   ASSERT_TRUE(Ends("e", v1::Evaluation::FAILED));
   EXPECT_EQ(Get("e").failure().reason(), "INTERNAL");
   EXPECT_THAT(Get("e").failure().message(), HasSubstr("log"));
-  const auto outcomes = store_->GetOutcomes("evaluations/e");
+  const auto outcomes = store::ReadAllOutcomes(*store_, "evaluations/e");
   ASSERT_THAT(outcomes, IsOk());
   EXPECT_TRUE(outcomes->empty());
 }
@@ -369,7 +369,7 @@ TEST_F(WorkerTest, TheResultOfALostLeaseIsDropped) {
   // A second evaluation shows that the worker is past its late commit.
   Submit("next", "", {10}, 10);
   ASSERT_TRUE(Ends("next", v1::Evaluation::SUCCEEDED));
-  const auto outcomes = store_->GetOutcomes("evaluations/e");
+  const auto outcomes = store::ReadAllOutcomes(*store_, "evaluations/e");
   ASSERT_THAT(outcomes, IsOk());
   ASSERT_EQ(outcomes->size(), 1u);
   EXPECT_EQ(outcomes->at(0).numerics.device(), "other");

@@ -54,7 +54,7 @@ TEST_F(DurabilityTest, EverythingAcknowledgedIsInTheFilesOfARunningStore) {
   const auto evaluation = (*recovered)->GetEvaluation("evaluations/e");
   ASSERT_THAT(evaluation, IsOk());
   EXPECT_EQ(evaluation->proto.SerializeAsString(), Get("e").proto.SerializeAsString());
-  EXPECT_EQ((*recovered)->GetOutcomes("evaluations/e")->size(), 1u);
+  EXPECT_EQ(ReadAllOutcomes(**recovered, "evaluations/e")->size(), 1u);
   // The claim lives on, too: a worker that outlives the server's crash can commit.
   EXPECT_THAT((*recovered)->CommitTask(running, MakeOutcomes(running.task), MakeNumerics()),
               IsOk());
@@ -178,11 +178,11 @@ TEST_F(DurabilityTest, FullOrBrokenDiskFailsTheCallClearlyAndNothingElse) {
     }
     EXPECT_THAT(store_->GetModel("models/m"), HasReason(Reason::kNotFound));
     EXPECT_THAT(store_->GetEvaluation("evaluations/f"), HasReason(Reason::kNotFound));
-    EXPECT_EQ(store_->GetOutcomes("evaluations/e")->size(), 0u);
+    EXPECT_EQ(ReadAllOutcomes(*store_, "evaluations/e")->size(), 0u);
   }
   Commit(claim);
   Reopen();
-  EXPECT_EQ(store_->GetOutcomes("evaluations/e")->size(), 1u);
+  EXPECT_EQ(ReadAllOutcomes(*store_, "evaluations/e")->size(), 1u);
   EXPECT_THAT(store_->CreateEvaluation(MakeEvaluation("f"), MakeTasks(500), ""), IsOk());
 }
 
@@ -255,7 +255,7 @@ TEST_F(DurabilityTest, KilledServerLosesNothingThatItAcknowledged) {
     clock_.AdvanceSeconds(1);
     Reopen();
     std::set<int> stored;
-    const auto outcomes = store_->GetOutcomes("evaluations/e");
+    const auto outcomes = ReadAllOutcomes(*store_, "evaluations/e");
     ASSERT_THAT(outcomes, IsOk());
     for (const TaskOutcomes& task : *outcomes) {
       EXPECT_TRUE(stored.insert(static_cast<int>(task.first_sample)).second);

@@ -7,6 +7,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,18 +60,18 @@ class TempDirectory {
 
 inline constexpr int64_t kLease = 30'000'000;
 
-inline ModelRecord MakeModel(const std::string& id, const std::string& content = "model") {
-  ModelRecord record;
-  record.proto.set_name("models/" + id);
-  record.proto.set_digest(Sha256Hex(content));
-  record.proto.set_size_bytes(static_cast<int64_t>(content.size()));
-  return record;
+inline v1::Model MakeModel(const std::string& id, const std::string& content = "model") {
+  v1::Model model;
+  model.set_name("models/" + id);
+  model.set_digest(Sha256Hex(content));
+  model.set_size_bytes(static_cast<int64_t>(content.size()));
+  return model;
 }
 
-inline DatasetRecord MakeDataset(const std::string& id, const std::vector<std::string>& chunks) {
-  DatasetRecord record;
-  record.proto.set_name("datasets/" + id);
-  v1::DatasetManifest& manifest = *record.proto.mutable_manifest();
+inline v1::Dataset MakeDataset(const std::string& id, const std::vector<std::string>& chunks) {
+  v1::Dataset dataset;
+  dataset.set_name("datasets/" + id);
+  v1::DatasetManifest& manifest = *dataset.mutable_manifest();
   manifest.mutable_shape()->set_channels(3);
   manifest.mutable_shape()->set_height(32);
   manifest.mutable_shape()->set_width(32);
@@ -81,9 +83,9 @@ inline DatasetRecord MakeDataset(const std::string& id, const std::vector<std::s
     chunk.set_digest(Sha256Hex(content));
     chunk.set_samples(10);
   }
-  record.proto.set_digest(Sha256Hex(manifest.SerializeAsString()));
-  record.proto.set_samples(static_cast<int64_t>(chunks.size()) * 10);
-  return record;
+  dataset.set_digest(Sha256Hex(manifest.SerializeAsString()));
+  dataset.set_samples(static_cast<int64_t>(chunks.size()) * 10);
+  return dataset;
 }
 
 inline v1::Evaluation MakeEvaluation(const std::string& id,
@@ -131,6 +133,18 @@ inline v1::NumericsFingerprint MakeNumerics(const std::string& device = "cpu") {
   numerics.set_device(device);
   numerics.set_batch_size(64);
   return numerics;
+}
+
+// What has been committed of an evaluation, under all conditions or those wanted.
+inline absl::StatusOr<std::vector<TaskOutcomes>> ReadAllOutcomes(
+    Evaluations& evaluations, const std::string& name, const std::set<int>& conditions = {}) {
+  ASSAY_ASSIGN_OR_RETURN(const OutcomeReader next, evaluations.ReadOutcomes(name, conditions));
+  std::vector<TaskOutcomes> outcomes;
+  while (true) {
+    ASSAY_ASSIGN_OR_RETURN(std::optional<TaskOutcomes> task, next());
+    if (!task) return outcomes;
+    outcomes.push_back(*std::move(task));
+  }
 }
 
 class JobStoreTest : public ::testing::Test {

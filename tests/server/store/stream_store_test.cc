@@ -14,8 +14,7 @@ class StreamStoreTest : public JobStoreTest {
   void Begin() {
     ASSERT_THAT(store_->CreateEvaluation(MakeEvaluation("s", Evaluation::RECEIVING), {}, ""),
                 IsOk());
-    ASSERT_THAT(store_->CreateStreamManifest(kStream, MakeDataset("x", {}).proto.manifest()),
-                IsOk());
+    ASSERT_THAT(store_->CreateStreamManifest(kStream, MakeDataset("x", {}).manifest()), IsOk());
   }
   absl::Status Append(int64_t index, const std::string& content) {
     v1::DatasetManifest::Chunk chunk;
@@ -33,7 +32,7 @@ TEST_F(StreamStoreTest, ManifestGrowsAndSurvivesARestart) {
   const auto manifest = store_->GetStreamManifest(kStream);
   ASSERT_THAT(manifest, IsOk());
   EXPECT_EQ(manifest->SerializeAsString(),
-            MakeDataset("x", {"a", "b"}).proto.manifest().SerializeAsString());
+            MakeDataset("x", {"a", "b"}).manifest().SerializeAsString());
   EXPECT_EQ(Get("s").proto.progress().tasks(), 2);
   EXPECT_EQ(Get("s").proto.progress().samples(), 20);
   EXPECT_EQ(StateOf("s"), Evaluation::RECEIVING);
@@ -147,7 +146,7 @@ TEST_F(StreamStoreTest, BatchesNeedAManifestToGoTo) {
 TEST_F(StreamStoreTest, ManifestCanBeCreatedAgainButNotChanged) {
   Begin();
   ASSERT_THAT(Append(0, "a"), IsOk());
-  v1::DatasetManifest manifest = MakeDataset("x", {}).proto.manifest();
+  v1::DatasetManifest manifest = MakeDataset("x", {}).manifest();
   EXPECT_THAT(store_->CreateStreamManifest(kStream, manifest), IsOk());
   EXPECT_EQ(store_->GetStreamManifest(kStream)->chunks_size(), 1);
   manifest.set_pixel_type(v1::FLOAT32);

@@ -188,27 +188,6 @@ absl::Status SqliteJobStore::ReleaseTask(const ClaimedTask& claim, bool count_at
   return transaction.Commit();
 }
 
-absl::Status SqliteJobStore::ReleaseAllLeases() {
-  MutexLock lock(mutex_);
-  return db_.Run(
-      "UPDATE tasks SET state = 0, lease_micros = 0, owner = NULL, attempts = attempts - 1 "
-      "WHERE state = 1");
-}
-
-absl::StatusOr<std::map<std::string, int64_t>> SqliteJobStore::CountEvaluations() {
-  std::map<std::string, int64_t> counts;
-  for (int state = Evaluation::RECEIVING; state <= Evaluation::CANCELLED; ++state) {
-    counts[Evaluation::State_Name(static_cast<Evaluation::State>(state))] = 0;
-  }
-  MutexLock lock(mutex_);
-  Statement rows = db_.Query("SELECT state, count(*) FROM evaluations GROUP BY state");
-  while (rows.Next()) {
-    counts[Evaluation::State_Name(static_cast<Evaluation::State>(rows.Int(0)))] = rows.Int(1);
-  }
-  ASSAY_RETURN_IF_ERROR(rows.status());
-  return counts;
-}
-
 absl::StatusOr<std::map<std::string, int64_t>> SqliteJobStore::CountTasks() {
   MutexLock lock(mutex_);
   // The tasks that an ended evaluation left unfinished are nobody's work, so they are in no state.

@@ -14,14 +14,14 @@ namespace {
 using google::protobuf::util::TimeUtil;
 using v1::Evaluation;
 
-using JobQueueTest = JobStoreTest;
+using TaskQueueTest = JobStoreTest;
 
-TEST_F(JobQueueTest, EmptyQueueHasNothingToClaim) {
+TEST_F(TaskQueueTest, EmptyQueueHasNothingToClaim) {
   EXPECT_TRUE(QueueIsEmpty());
   EXPECT_EQ(*store_->OldestOpenTaskMicros(), std::nullopt);
 }
 
-TEST_F(JobQueueTest, ClaimTellsTheWholeTaskAndStartsTheEvaluation) {
+TEST_F(TaskQueueTest, ClaimTellsTheWholeTaskAndStartsTheEvaluation) {
   Create("e", MakeTasks(2, 1, 100));
   clock_.AdvanceSeconds(3);
   const ClaimedTask claim = Claim();
@@ -40,7 +40,7 @@ TEST_F(JobQueueTest, ClaimTellsTheWholeTaskAndStartsTheEvaluation) {
   EXPECT_EQ(TimeUtil::TimestampToMicroseconds(Get("e").proto.start_time()), started);
 }
 
-TEST_F(JobQueueTest, OldestEvaluationComesFirstThenTaskOrder) {
+TEST_F(TaskQueueTest, OldestEvaluationComesFirstThenTaskOrder) {
   Create("z", MakeTasks(2));
   Create("a", MakeTasks(1));
   EXPECT_EQ(Claim().task.first_sample, 0);
@@ -51,7 +51,7 @@ TEST_F(JobQueueTest, OldestEvaluationComesFirstThenTaskOrder) {
   EXPECT_TRUE(QueueIsEmpty());
 }
 
-TEST_F(JobQueueTest, PreferredModelComesFirstButIsNoCondition) {
+TEST_F(TaskQueueTest, PreferredModelComesFirstButIsNoCondition) {
   Create("old", MakeTasks(1), "models/other");
   Create("mine", MakeTasks(1), "models/loaded");
   Create("mine-too", MakeTasks(1), "models/loaded");
@@ -60,7 +60,7 @@ TEST_F(JobQueueTest, PreferredModelComesFirstButIsNoCondition) {
   EXPECT_EQ(Claim("w", "models/loaded").task.evaluation, "evaluations/old");
 }
 
-TEST_F(JobQueueTest, LastCommitEndsTheEvaluation) {
+TEST_F(TaskQueueTest, LastCommitEndsTheEvaluation) {
   Create("e", MakeTasks(2));
   Commit(Claim());
   EXPECT_EQ(StateOf("e"), Evaluation::RUNNING);
@@ -71,7 +71,7 @@ TEST_F(JobQueueTest, LastCommitEndsTheEvaluation) {
   EXPECT_EQ(TimeUtil::TimestampToMicroseconds(ended.end_time()), clock_.NowMicros());
 }
 
-TEST_F(JobQueueTest, LeaseProtectsUntilItRunsOut) {
+TEST_F(TaskQueueTest, LeaseProtectsUntilItRunsOut) {
   Create("e", MakeTasks(1));
   const ClaimedTask first = Claim("first");
   clock_.AdvanceSeconds(29.999);
@@ -85,7 +85,7 @@ TEST_F(JobQueueTest, LeaseProtectsUntilItRunsOut) {
   EXPECT_EQ(second.attempt, 2);
 }
 
-TEST_F(JobQueueTest, RenewedLeaseProtectsLonger) {
+TEST_F(TaskQueueTest, RenewedLeaseProtectsLonger) {
   Create("e", MakeTasks(1));
   const ClaimedTask claim = Claim();
   clock_.AdvanceSeconds(20);
@@ -95,7 +95,7 @@ TEST_F(JobQueueTest, RenewedLeaseProtectsLonger) {
   Commit(claim);
 }
 
-TEST_F(JobQueueTest, LateWorkerIsRefusedAndTheTakerCounts) {
+TEST_F(TaskQueueTest, LateWorkerIsRefusedAndTheTakerCounts) {
   Create("e", MakeTasks(1));
   const ClaimedTask late = Claim("late");
   clock_.AdvanceSeconds(31);
@@ -108,12 +108,12 @@ TEST_F(JobQueueTest, LateWorkerIsRefusedAndTheTakerCounts) {
   ASSERT_THAT(store_->CommitTask(taker, MakeOutcomes(taker.task), MakeNumerics("taker")), IsOk());
   EXPECT_THAT(store_->CommitTask(late, MakeOutcomes(late.task), MakeNumerics("late")),
               HasReason(Reason::kLeaseLost));
-  const auto outcomes = store_->GetOutcomes("evaluations/e");
+  const auto outcomes = ReadAllOutcomes(*store_, "evaluations/e");
   ASSERT_EQ(outcomes->size(), 1u);
   EXPECT_EQ((*outcomes)[0].numerics.device(), "taker");
 }
 
-TEST_F(JobQueueTest, ExpiredLeaseThatNobodyTookMayStillBeRenewedAndCommitted) {
+TEST_F(TaskQueueTest, ExpiredLeaseThatNobodyTookMayStillBeRenewedAndCommitted) {
   Create("e", MakeTasks(2));
   const ClaimedTask renewed = Claim();
   const ClaimedTask committed = Claim();
@@ -123,17 +123,17 @@ TEST_F(JobQueueTest, ExpiredLeaseThatNobodyTookMayStillBeRenewedAndCommitted) {
   EXPECT_TRUE(QueueIsEmpty());
 }
 
-TEST_F(JobQueueTest, SecondCommitOfOneClaimIsRefusedAndCountsNothing) {
+TEST_F(TaskQueueTest, SecondCommitOfOneClaimIsRefusedAndCountsNothing) {
   Create("e", MakeTasks(2));
   const ClaimedTask claim = Claim();
   Commit(claim);
   EXPECT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics()),
               HasReason(Reason::kLeaseLost));
   EXPECT_EQ(Get("e").proto.progress().tasks_done(), 1);
-  EXPECT_EQ(store_->GetOutcomes("evaluations/e")->size(), 1u);
+  EXPECT_EQ(ReadAllOutcomes(*store_, "evaluations/e")->size(), 1u);
 }
 
-TEST_F(JobQueueTest, ReleasedTaskIsOpenAtOnceAndRemembersItsAttempts) {
+TEST_F(TaskQueueTest, ReleasedTaskIsOpenAtOnceAndRemembersItsAttempts) {
   Create("e", MakeTasks(1));
   ClaimedTask claim = Claim();
   ASSERT_THAT(store_->ReleaseTask(claim, true, 0), IsOk());
@@ -150,7 +150,7 @@ TEST_F(JobQueueTest, ReleasedTaskIsOpenAtOnceAndRemembersItsAttempts) {
   EXPECT_GT(last.fence, claim.fence);
 }
 
-TEST_F(JobQueueTest, ClaimOfADeletedEvaluationMeetsNoNewTask) {
+TEST_F(TaskQueueTest, ClaimOfADeletedEvaluationMeetsNoNewTask) {
   Create("e", MakeTasks(1));
   const ClaimedTask old = Claim();
   ASSERT_THAT(store_->CancelEvaluation("evaluations/e"), IsOk());
@@ -163,7 +163,7 @@ TEST_F(JobQueueTest, ClaimOfADeletedEvaluationMeetsNoNewTask) {
   Commit(current);
 }
 
-TEST_F(JobQueueTest, UnknownClaimIsRefused) {
+TEST_F(TaskQueueTest, UnknownClaimIsRefused) {
   ClaimedTask claim;
   claim.task.id = 12345;
   claim.fence = 1;
@@ -172,7 +172,7 @@ TEST_F(JobQueueTest, UnknownClaimIsRefused) {
   EXPECT_THAT(store_->ReleaseTask(claim, true, 0), IsOk());
 }
 
-TEST_F(JobQueueTest, OldestOpenTaskIsTheOldestThatCanBeClaimed) {
+TEST_F(TaskQueueTest, OldestOpenTaskIsTheOldestThatCanBeClaimed) {
   const int64_t start = clock_.NowMicros();
   Create("cancelled", MakeTasks(1));
   ASSERT_THAT(store_->CancelEvaluation("evaluations/cancelled"), IsOk());
@@ -188,7 +188,7 @@ TEST_F(JobQueueTest, OldestOpenTaskIsTheOldestThatCanBeClaimed) {
   EXPECT_EQ(*store_->OldestOpenTaskMicros(), start + 1'000'000);
 }
 
-TEST_F(JobQueueTest, EvaluationsWithoutClaimableTasksDoNotHideLaterOnes) {
+TEST_F(TaskQueueTest, EvaluationsWithoutClaimableTasksDoNotHideLaterOnes) {
   Create("leased", MakeTasks(2));
   Claim();
   Claim();
@@ -200,7 +200,7 @@ TEST_F(JobQueueTest, EvaluationsWithoutClaimableTasksDoNotHideLaterOnes) {
   EXPECT_EQ(Claim().task.evaluation, "evaluations/e");
 }
 
-TEST_F(JobQueueTest, TwoStoresOnOneFileShareTheQueue) {
+TEST_F(TaskQueueTest, TwoStoresOnOneFileShareTheQueue) {
   const auto other = OpenSqliteJobStore(path(), clock_);
   ASSERT_THAT(other, IsOk());
   Create("e", MakeTasks(2));
@@ -219,7 +219,26 @@ TEST_F(JobQueueTest, TwoStoresOnOneFileShareTheQueue) {
   EXPECT_THAT(store_->RenewLease(taken, kLease), HasReason(Reason::kCancelled));
 }
 
-TEST_F(JobQueueTest, ThreadsOfTwoStoresDoEveryTaskExactlyOnce) {
+TEST_F(TaskQueueTest, WhoeverOpensTheFileAloneGivesTheTasksOfTheDeadBack) {
+  Create("e", MakeTasks(3));
+  Commit(Claim());
+  const ClaimedTask dead = Claim();
+  const ClaimedTask waiting = Claim();
+  ASSERT_THAT(store_->ReleaseTask(waiting, /*count_attempt=*/true, /*wait_micros=*/5), IsOk());
+  Reopen();
+  EXPECT_TRUE(QueueIsEmpty()) << "others may use the file, too";
+  store_.reset();
+  store_ = *OpenSqliteJobStore(path(), clock_, Sharing::kExclusive);
+  const ClaimedTask again = Claim();
+  EXPECT_EQ(again.task.id, dead.task.id);
+  EXPECT_EQ(again.attempt, 1) << "its death is not the task's fault";
+  EXPECT_TRUE(QueueIsEmpty()) << "what waits for its next attempt, or is done, stays as it is";
+  EXPECT_THAT(store_->CommitTask(dead, MakeOutcomes(dead.task), MakeNumerics()),
+              HasReason(Reason::kLeaseLost));
+  EXPECT_EQ(Get("e").proto.progress().tasks_done(), 1);
+}
+
+TEST_F(TaskQueueTest, ThreadsOfTwoStoresDoEveryTaskExactlyOnce) {
   constexpr int kTasks = 200;
   Create("a", MakeTasks(kTasks / 2));
   Create("b", MakeTasks(kTasks / 2));
@@ -266,7 +285,7 @@ TEST_F(JobQueueTest, ThreadsOfTwoStoresDoEveryTaskExactlyOnce) {
   for (const char* id : {"a", "b"}) {
     EXPECT_EQ(StateOf(id), Evaluation::SUCCEEDED);
     std::set<int64_t> samples;
-    const auto outcomes = store_->GetOutcomes(absl::StrCat("evaluations/", id));
+    const auto outcomes = ReadAllOutcomes(*store_, absl::StrCat("evaluations/", id));
     ASSERT_THAT(outcomes, IsOk());
     for (const TaskOutcomes& task : *outcomes) {
       for (const v1::Outcome& outcome : task.outcomes.outcomes()) {

@@ -1,0 +1,64 @@
+// What can be evaluated: models and datasets, with what is known of them, and the blobs in use.
+//
+// Names are full resource names. Thread-safe. What a call has acknowledged is durable.
+#ifndef ASSAY_SERVER_STORE_CATALOG_H_
+#define ASSAY_SERVER_STORE_CATALOG_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "assay/v1/datasets.pb.h"
+#include "assay/v1/models.pb.h"
+#include "server/store/listing.h"
+
+namespace assay::store {
+
+class Catalog {
+ public:
+  virtual ~Catalog() = default;
+
+  // --- models; their state and state_reason are not stored, they belong to the engines
+
+  // Returns what is stored under the name afterwards: the given model, or an existing one with the
+  // same digest. kAlreadyExists when the name is taken by another digest. A request_id (may be
+  // empty) seen before returns the model that it made, whatever the arguments.
+  virtual absl::StatusOr<v1::Model> CreateModel(const v1::Model& model,
+                                                const std::string& request_id) = 0;
+  virtual absl::StatusOr<v1::Model> GetModel(const std::string& name) = 0;
+  // By name.
+  virtual absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page) = 0;
+  // kInUse while an unfinished evaluation names it, in a condition too.
+  virtual absl::Status DeleteModel(const std::string& name) = 0;
+  virtual absl::Status SetModelValidation(const std::string& name,
+                                          const v1::ModelValidation& validation) = 0;
+  // Numerics chosen at the first load under `key` (model digest, shape, device, library), kept so
+  // that a restarted engine computes the same bits.
+  virtual absl::StatusOr<std::optional<v1::NumericsFingerprint>> GetNumerics(
+      const std::string& key) = 0;
+  virtual absl::Status SetNumerics(const std::string& key,
+                                   const v1::NumericsFingerprint& numerics) = 0;
+
+  // --- datasets: as models
+
+  virtual absl::StatusOr<v1::Dataset> CreateDataset(const v1::Dataset& dataset,
+                                                    const std::string& request_id) = 0;
+  virtual absl::StatusOr<v1::Dataset> GetDataset(const std::string& name) = 0;
+  // Without the manifests' chunk lists.
+  virtual absl::StatusOr<Listing<v1::Dataset>> ListDatasets(const Page& page) = 0;
+  // kInUse while any evaluation names it.
+  virtual absl::Status DeleteDataset(const std::string& name) = 0;
+
+  // --- space
+
+  // Every digest that a model, dataset, stream manifest or kept adversarial example names.
+  virtual absl::StatusOr<std::vector<std::string>> BlobsInUse() = 0;
+  // Gives some of the room of deleted records back to the file system. Whether there is more.
+  virtual absl::StatusOr<bool> ReleaseSpace() = 0;
+};
+
+}  // namespace assay::store
+
+#endif  // ASSAY_SERVER_STORE_CATALOG_H_
