@@ -426,7 +426,7 @@ std::string BlobStore::Path(const std::string& digest) const {
   return absl::StrCat(ShardDirectory(root_, ShardOf(digest)), "/", digest);
 }
 
-absl::StatusOr<std::vector<std::string>> BlobStore::SweepCandidates(int64_t min_age_seconds) const {
+absl::StatusOr<std::vector<std::string>> BlobStore::SweepCandidates() const {
   std::vector<std::string> candidates;
   ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> shards, ListShards(root_));
   for (const std::string& shard : shards) {
@@ -435,7 +435,7 @@ absl::StatusOr<std::vector<std::string>> BlobStore::SweepCandidates(int64_t min_
     for (std::string& name : names) {
       struct stat status;
       if (IsDigest(name) && ::stat(Path(name).c_str(), &status) == 0 &&
-          AgeSeconds(status.st_mtime) >= min_age_seconds) {
+          AgeSeconds(status.st_mtime) >= kHoldSeconds) {
         candidates.push_back(std::move(name));
       }
     }
@@ -444,7 +444,7 @@ absl::StatusOr<std::vector<std::string>> BlobStore::SweepCandidates(int64_t min_
 }
 
 absl::StatusOr<int64_t> BlobStore::Sweep(
-    const std::function<bool(const std::string& digest)>& in_use, int64_t min_age_seconds) {
+    const std::function<bool(const std::string& digest)>& in_use) {
   MutexLock one_at_a_time(sweep_mutex_);
   ASSAY_RETURN_IF_ERROR(RemoveStaleWrites(TemporaryDirectory(root_)));
   {
@@ -459,7 +459,7 @@ absl::StatusOr<int64_t> BlobStore::Sweep(
       it = over ? holds_.erase(it) : std::next(it);
     }
   }
-  const auto candidates = SweepCandidates(min_age_seconds);
+  const auto candidates = SweepCandidates();
   int64_t freed = 0;
   absl::Status failure = candidates.status();
   for (const std::string& digest : candidates.value_or(std::vector<std::string>())) {
@@ -469,7 +469,7 @@ absl::StatusOr<int64_t> BlobStore::Sweep(
     const std::string path = Path(digest);
     struct stat status;
     // Another process may have held it meanwhile.
-    if (::stat(path.c_str(), &status) != 0 || AgeSeconds(status.st_mtime) < min_age_seconds) {
+    if (::stat(path.c_str(), &status) != 0 || AgeSeconds(status.st_mtime) < kHoldSeconds) {
       continue;
     }
     if (::unlink(path.c_str()) == 0) {

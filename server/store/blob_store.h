@@ -98,11 +98,10 @@ class BlobStore {
   std::string Path(const std::string& digest) const;
 
   // Removes blobs that `in_use` denies and that everybody has settled or whose last hold is at
-  // least `min_age_seconds` old, and unfinished writes as Open does. Returns the number of bytes
-  // freed. `in_use` is first asked when all candidates are known, so it may look once at what is
-  // stored, then: what is held or settled by this process after that is spared.
-  absl::StatusOr<int64_t> Sweep(const std::function<bool(const std::string& digest)>& in_use,
-                                int64_t min_age_seconds = kHoldSeconds);
+  // least kHoldSeconds old, and unfinished writes as Open does. Returns the number of bytes freed.
+  // `in_use` is first asked when all candidates are known, so it may look once at what is stored,
+  // then: what is held or settled by this process after that is spared.
+  absl::StatusOr<int64_t> Sweep(const std::function<bool(const std::string& digest)>& in_use);
 
  private:
   BlobStore(std::string root, FileOps* ops, const Clock* clock);
@@ -113,7 +112,7 @@ class BlobStore {
   // Sets the time of modification of a blob, which its file has already.
   void SetTime(const std::string& digest, int64_t seconds) const;
   // The blobs that Sweep may remove if nobody uses them.
-  absl::StatusOr<std::vector<std::string>> SweepCandidates(int64_t min_age_seconds) const;
+  absl::StatusOr<std::vector<std::string>> SweepCandidates() const;
   // Makes sure that the directory of a blob exists and is durable.
   absl::Status MakeShard(const std::string& shard);
   const std::string root_;

@@ -350,31 +350,32 @@ TEST_F(BlobStoreTest, SweepRemovesWhatIsOldAndUnusedOnly) {
   const std::string used = *store_->Put("used");
   const std::string young = *store_->Put("young");
   const std::string old = *store_->Put("old one");
-  MakeOld(store_->Path(used), 5000);
-  MakeOld(store_->Path(young), 900);
-  MakeOld(store_->Path(old), 5000);
+  MakeOld(store_->Path(used), BlobStore::kHoldSeconds + 100);
+  MakeOld(store_->Path(young), BlobStore::kHoldSeconds - 100);
+  MakeOld(store_->Path(old), BlobStore::kHoldSeconds + 100);
   std::ofstream(root() + "/tmp/write") << "in progress";
   const auto in_use = [&](const std::string& digest) { return digest == used; };
 
-  const auto freed = store_->Sweep(in_use, 1000);
+  const auto freed = store_->Sweep(in_use);
   ASSERT_THAT(freed, IsOk());
   EXPECT_EQ(*freed, 7);
   EXPECT_TRUE(fs::exists(store_->Path(used)));
   EXPECT_TRUE(fs::exists(store_->Path(young)));
   EXPECT_FALSE(fs::exists(store_->Path(old)));
   EXPECT_TRUE(fs::exists(root() + "/tmp/write"));
-  EXPECT_EQ(*store_->Sweep(in_use, 1000), 0);
-  EXPECT_EQ(*store_->Sweep(in_use, 0), 5);
+  EXPECT_EQ(*store_->Sweep(in_use), 0);
+  MakeOld(store_->Path(young), BlobStore::kHoldSeconds + 100);
+  EXPECT_EQ(*store_->Sweep(in_use), 5);
 }
 
 TEST_F(BlobStoreTest, BlobWhosePresenceWasToldOrThatCameAgainIsYoung) {
   const std::string told = *store_->Put("told");
   const std::string again = *store_->Put("again");
-  MakeOld(store_->Path(told), 5000);
-  MakeOld(store_->Path(again), 5000);
+  MakeOld(store_->Path(told), BlobStore::kHoldSeconds + 100);
+  MakeOld(store_->Path(again), BlobStore::kHoldSeconds + 100);
   EXPECT_TRUE(store_->Has(told));
   EXPECT_THAT(Upload("again"), IsOk());
-  EXPECT_EQ(*store_->Sweep([](const std::string&) { return false; }, 1000), 0);
+  EXPECT_EQ(*store_->Sweep([](const std::string&) { return false; }), 0);
 }
 
 TEST_F(BlobStoreTest, ManyThreadsOfTwoStoresWriteTheSameBlobs) {
