@@ -5,8 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/conditions/condition.h"
-#include "server/engine/attacks/driver.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/run.h"
 #include "server/engine/bounds/run.h"
 #include "server/engine/certification/conformal.h"
 #include "server/engine/certification/randomized_smoothing.h"
@@ -53,11 +52,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunTask(const TaskContext& task,
     return RunBounds(task, *network);
   }
   if (family == kFamilyConformal) return RunConformal(task);
-  if (family == kFamilyAttack) {
-    if (const TaskMethod run = TaskMethodNamed(task.condition.method())) return run(task);
-    ASSAY_ASSIGN_OR_RETURN(const auto attack, MakeAttack(task.condition, task.classifier.shape()));
-    return RunAttack(task, *attack);
-  }
+  if (family == kFamilyAttack) return RunAttack(task);
   return Error(Reason::kInvalidCondition, absl::StrCat("unknown family '", family, "'"));
 }
 

@@ -9,12 +9,12 @@
 #include <cmath>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
 #include "server/engine/attacks/apgd_schedule.h"
+#include "server/engine/attacks/attack.h"
 #include "server/engine/attacks/budget.h"
+#include "server/engine/attacks/gradient_sum.h"
 #include "server/engine/attacks/losses.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
@@ -27,9 +27,7 @@ struct Stage {
   int64_t steps = 0;
 };
 
-struct ApgdParameters {
-  Norm norm = Norm::kLinf;
-  double eps = 0;
+struct ApgdParameters : AttackParameters {
   Loss loss = Loss::kCrossEntropy;
   int64_t steps = 0;
   // Restarts, or target classes.
@@ -55,13 +53,16 @@ std::vector<Stage> LargerFirst(double eps, int64_t steps) {
 
 class ApgdState final : public AttackState {
  public:
+  using Parameters = ApgdParameters;
+
   ApgdState(const ApgdParameters& parameters, const AttackTarget& target, const RandomKey& random)
       : parameters_(parameters),
         target_(target),
         random_(random),
         runs_(parameters.loss == Loss::kTargetedRatio
                   ? std::min<int64_t>(parameters.runs, target.num_classes - 1)
-                  : parameters.runs) {
+                  : parameters.runs),
+        mean_(parameters.eot, 1.0F / static_cast<float>(parameters.eot)) {
     for (const Stage& stage : parameters.stages) {
       const auto steps = static_cast<int>(stage.steps);
       stages_.push_back({Budget(parameters.norm, stage.eps, target.image, target.size),
@@ -92,9 +93,9 @@ class ApgdState final : public AttackState {
       run_ = runs_;  // not confirmed; the published protocol makes no second attempt
       return;
     }
-    if (gradient != nullptr && parameters_.eot > 1) {
-      if (!AddToMean(gradient)) return;
-      gradient = mean_.data();
+    if (gradient != nullptr) {
+      gradient = mean_.Add(gradient, target_.size);
+      if (gradient == nullptr) return;
     }
     // The loss and the prediction are those of the last pass.
     std::vector<float> unused(static_cast<size_t>(target_.num_classes));
@@ -152,17 +153,6 @@ class ApgdState final : public AttackState {
     }
     ++run_;
     if (run_ < runs_) BeginRun();
-  }
-
-  // Adds a gradient; whether mean_ is now the mean of all that an iteration needs.
-  bool AddToMean(const float* gradient) {
-    if (pass_ == 0) mean_.assign(target_.size, 0.0F);
-    for (size_t i = 0; i < target_.size; ++i) mean_[i] += gradient[i];
-    if (++pass_ < parameters_.eot) return false;
-    pass_ = 0;
-    const auto scale = 1.0F / static_cast<float>(parameters_.eot);
-    for (float& value : mean_) value *= scale;
-    return true;
   }
 
   double LossAt(const float* logits, float* derivative) const {
@@ -260,8 +250,7 @@ class ApgdState final : public AttackState {
         static_cast<float>(stage.sparse_schedule.step_size() / static_cast<double>(count));
     for (size_t i = 0; i < n; ++i) {
       if (std::abs(gradient[i]) < threshold) continue;
-      const float sign = static_cast<float>((gradient[i] > 0.0F) - (gradient[i] < 0.0F));
-      x_[i] += length * sign;
+      x_[i] += length * Sign(gradient[i]);
     }
     stage.budget.Project(&x_);
   }
@@ -274,35 +263,16 @@ class ApgdState final : public AttackState {
   size_t stage_ = 0;
   int64_t run_ = 0;
   int64_t iteration_ = 0;
-  int64_t pass_ = 0;  // of the averaged gradient
   bool confirming_ = false;
   int class_ = 0;  // of a targeted run
   double best_loss_ = 0;
-  std::vector<float> x_, previous_, ahead_, best_, best_gradient_, mean_, misclassified_;
+  GradientSum mean_;
+  std::vector<float> x_, previous_, ahead_, best_, best_gradient_, misclassified_;
 };
 
-class Apgd final : public Attack {
- public:
-  explicit Apgd(ApgdParameters parameters) : parameters_(std::move(parameters)) {}
-  Norm norm() const override { return parameters_.norm; }
-  double eps() const override { return parameters_.eps; }
-  bool leaves_budget() const override { return parameters_.stages.size() > 1; }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& random) const override {
-    return std::make_unique<ApgdState>(parameters_, target, random);
-  }
-  double work() const override {
-    return static_cast<double>(parameters_.runs * (3 * parameters_.steps * parameters_.eot + 1));
-  }
-
- private:
-  const ApgdParameters parameters_;
-};
-
-absl::StatusOr<std::unique_ptr<Attack>> MakeApgd(Params& params, Loss loss, const char* runs_name) {
+NewAttack MakeApgd(Params& params, Loss loss, const char* runs_name) {
   ApgdParameters parameters;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.eps = params.Number("eps");
+  ReadBudget(params, parameters);
   parameters.loss = loss;
   parameters.steps = params.Integer("steps");
   parameters.runs = params.Integer(runs_name);
@@ -312,20 +282,14 @@ absl::StatusOr<std::unique_ptr<Attack>> MakeApgd(Params& params, Loss loss, cons
   } else {
     parameters.stages = {{parameters.eps, parameters.steps}};
   }
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<Apgd>(std::move(parameters)));
+  parameters.leaves_budget = parameters.stages.size() > 1;
+  return std::make_unique<AttackOf<ApgdState>>(std::move(parameters));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeApgdCe(Params& params) {
-  return MakeApgd(params, Loss::kCrossEntropy, "restarts");
-}
-absl::StatusOr<std::unique_ptr<Attack>> MakeApgdDlr(Params& params) {
-  return MakeApgd(params, Loss::kRatio, "restarts");
-}
-absl::StatusOr<std::unique_ptr<Attack>> MakeApgdT(Params& params) {
-  return MakeApgd(params, Loss::kTargetedRatio, "targets");
-}
+NewAttack MakeApgdCe(Params& params) { return MakeApgd(params, Loss::kCrossEntropy, "restarts"); }
+NewAttack MakeApgdDlr(Params& params) { return MakeApgd(params, Loss::kRatio, "restarts"); }
+NewAttack MakeApgdT(Params& params) { return MakeApgd(params, Loss::kTargetedRatio, "targets"); }
 
 }  // namespace assay::engine

@@ -9,8 +9,8 @@
 
 namespace assay::engine {
 
-// Sums of |x_i|, x_i^2, |a_i - b_i|, (a_i - b_i)^2, w_i (a_i - b_i), and the largest |x_i| and |a_i
-// - b_i|. Differences are exact.
+// Sums of |x_i|, x_i^2, |a_i - b_i|, (a_i - b_i)^2, w_i (a_i - b_i), and the largest |x_i| and
+// |a_i - b_i|. Differences are exact.
 double AbsoluteSum(const float* x, size_t n);
 double SquaredSum(const float* x, size_t n);
 double Largest(const float* x, size_t n);
@@ -26,8 +26,8 @@ struct Ramp {
 };
 
 // For steps from x against the sign of `w` (`sign` = 1) or along it (-1) inside the box [0, 1],
-// where value i has room_i to go: the sum of |w_i| min(room_i, t), and of |w_i| min(room_i, |w_i|
-// t).
+// where value i has room_i to go: the sum of |w_i| min(room_i, t), and that of
+// |w_i| min(room_i, |w_i| t).
 Ramp EvenSteps(const float* x, const float* w, float sign, double t, size_t n);
 Ramp WeightedSteps(const float* x, const float* w, float sign, double t, size_t n);
 // The sum of |w_i| room_i over the values with |w_i| >= threshold.

@@ -9,21 +9,13 @@
 #include <numeric>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
 #include "core/corruptions/gaussian_filter.h"
+#include "server/engine/attacks/attack.h"
 #include "server/engine/attacks/budget.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
-
-struct BaselineParameters {
-  Norm norm = Norm::kLinf;
-  double eps = 0;
-  int64_t points = 0;
-  Shape shape;
-};
 
 // --- noise
 
@@ -42,13 +34,12 @@ void GaussianNoise(const Budget& budget, const float* image, const Shape& shape,
   const size_t n = shape.size();
   std::vector<float> noise(n);
   for (float& value : noise) value = static_cast<float>(random.Normal());
-  const std::vector<float> zero(n, 0.0F);
-  const double length = Distance(budget.norm(), noise.data(), zero.data(), n);
+  const double length = Length(budget.norm(), noise.data(), n);
   const double scale = length > 0 ? budget.eps() / length : 0;
   x->resize(n);
   for (size_t i = 0; i < n; ++i) {
     const double value = image[i] + scale * noise[i];
-    (*x)[i] = static_cast<float>(std::min(std::max(value, 0.0), 1.0));
+    (*x)[i] = static_cast<float>(Clip(value));
   }
   budget.Project(x);
 }
@@ -83,30 +74,31 @@ void SaltAndPepper(const Budget& budget, const float* image, const Shape& shape,
 
 class NoiseState final : public AttackState {
  public:
-  NoiseState(const BaselineParameters& parameters, Noise noise, const AttackTarget& target,
-             const RandomKey& random)
+  struct Parameters : AttackParameters {
+    Noise noise = nullptr;
+    int64_t draws = 0;
+  };
+
+  NoiseState(const Parameters& parameters, const AttackTarget& target, const RandomKey& random)
       : parameters_(parameters),
-        noise_(noise),
         target_(target),
         random_(random),
         budget_(parameters.norm, parameters.eps, target.image, target.size) {
     Draw();
   }
-  Need need() const override { return draw_ < parameters_.points ? Need::kForward : Need::kDone; }
+  Need need() const override { return draw_ < parameters_.draws ? Need::kForward : Need::kDone; }
   const std::vector<float>& point() const override { return point_; }
-  void LogitGradient(const float* /*logits*/, float* /*derivative*/) const override {}
   void Step(const float* /*logits*/, const float* /*gradient*/) override {
-    if (++draw_ < parameters_.points) Draw();
+    if (++draw_ < parameters_.draws) Draw();
   }
 
  private:
   void Draw() {
     RandomStream stream(random_, target_.index, target_.stream + static_cast<uint32_t>(draw_));
-    noise_(budget_, target_.image, parameters_.shape, stream, &point_);
+    parameters_.noise(budget_, target_.image, target_.shape, stream, &point_);
   }
 
-  const BaselineParameters& parameters_;
-  const Noise noise_;
+  const Parameters& parameters_;
   const AttackTarget target_;
   const RandomKey& random_;
   const Budget budget_;
@@ -130,7 +122,7 @@ void Blur(const float* image, const Shape& shape, double strength, std::vector<f
                                 corruptions::Border::kReflect, x->data() + first);
   }
   // A mean of pixels can leave [0, 1] by a rounding only.
-  for (float& value : *x) value = std::min(std::max(value, 0.0F), 1.0F);
+  for (float& value : *x) value = Clip(value);
 }
 
 // Blends with grey 1/2, of which `strength` is the share.
@@ -143,20 +135,25 @@ void LessContrast(const float* image, const Shape& shape, double strength, std::
 
 class StrengthState final : public AttackState {
  public:
-  StrengthState(const BaselineParameters& parameters, Change change, double full_strength,
-                const AttackTarget& target)
-      : parameters_(parameters), change_(change), target_(target) {
-    largest_ = LargestThatFits(full_strength);
+  struct Parameters : AttackParameters {
+    Change change = nullptr;
+    double (*full_strength)(const Shape& shape) = nullptr;  // the largest that is tried
+    int64_t strengths = 0;
+  };
+
+  StrengthState(const Parameters& parameters, const AttackTarget& target,
+                const RandomKey& /*random*/)
+      : parameters_(parameters), target_(target) {
+    largest_ = LargestThatFits(parameters.full_strength(target.shape));
     Next();
   }
   Need need() const override { return done_ ? Need::kDone : Need::kForward; }
   const std::vector<float>& point() const override { return point_; }
-  void LogitGradient(const float* /*logits*/, float* /*derivative*/) const override {}
   void Step(const float* /*logits*/, const float* /*gradient*/) override { Next(); }
 
  private:
   bool Fits(double strength) {
-    change_(target_.image, parameters_.shape, strength, &point_);
+    parameters_.change(target_.image, target_.shape, strength, &point_);
     return Distance(parameters_.norm, point_.data(), target_.image, target_.size) <=
            parameters_.eps;
   }
@@ -181,17 +178,16 @@ class StrengthState final : public AttackState {
   // Makes the next point that fits. Blur moves a pixel back and forth as it grows, so a smaller
   // strength may not fit where a larger one does.
   void Next() {
-    while (tried_ < parameters_.points) {
+    while (tried_ < parameters_.strengths) {
       ++tried_;
       const double strength =
-          largest_ * static_cast<double>(tried_) / static_cast<double>(parameters_.points);
+          largest_ * static_cast<double>(tried_) / static_cast<double>(parameters_.strengths);
       if (strength > 0 && Fits(strength)) return;
     }
     done_ = true;
   }
 
-  const BaselineParameters& parameters_;
-  const Change change_;
+  const Parameters& parameters_;
   const AttackTarget target_;
   double largest_ = 0;
   int64_t tried_ = 0;
@@ -201,69 +197,35 @@ class StrengthState final : public AttackState {
 
 // ---
 
-// One of the two, noise or a change.
-class Baseline final : public Attack {
- public:
-  Baseline(const BaselineParameters& parameters, Noise noise)
-      : parameters_(parameters), noise_(noise) {}
-  Baseline(const BaselineParameters& parameters, Change change, double full_strength)
-      : parameters_(parameters), change_(change), full_strength_(full_strength) {}
-  Norm norm() const override { return parameters_.norm; }
-  double eps() const override { return parameters_.eps; }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& random) const override {
-    if (noise_ != nullptr) {
-      return std::make_unique<NoiseState>(parameters_, noise_, target, random);
-    }
-    return std::make_unique<StrengthState>(parameters_, change_, full_strength_, target);
-  }
-  double work() const override { return static_cast<double>(parameters_.points); }
-
- private:
-  const BaselineParameters parameters_;
-  const Noise noise_ = nullptr;
-  const Change change_ = nullptr;
-  const double full_strength_ = 0;
-};
-
-BaselineParameters Read(Params& params, const Shape& shape, const char* points) {
-  BaselineParameters parameters;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.eps = params.Number("eps");
-  parameters.points = params.Integer(points);
-  parameters.shape = shape;
-  return parameters;
+NewAttack MakeNoise(Params& params, Noise noise) {
+  NoiseState::Parameters parameters;
+  ReadBudget(params, parameters);
+  parameters.noise = noise;
+  parameters.draws = params.Integer("draws");
+  return std::make_unique<AttackOf<NoiseState>>(parameters);
 }
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeNoise(Params& params, const Shape& shape, Noise noise) {
-  const BaselineParameters parameters = Read(params, shape, "draws");
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<Baseline>(parameters, noise));
-}
-
-absl::StatusOr<std::unique_ptr<Attack>> MakeChange(Params& params, const Shape& shape,
-                                                   Change change, double full_strength) {
-  const BaselineParameters parameters = Read(params, shape, "strengths");
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<Baseline>(parameters, change, full_strength));
+NewAttack MakeChange(Params& params, Change change, double (*full_strength)(const Shape&)) {
+  StrengthState::Parameters parameters;
+  ReadBudget(params, parameters);
+  parameters.change = change;
+  parameters.full_strength = full_strength;
+  parameters.strengths = params.Integer("strengths");
+  return std::make_unique<AttackOf<StrengthState>>(parameters);
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeUniformNoise(Params& params, const Shape& shape) {
-  return MakeNoise(params, shape, UniformNoise);
+NewAttack MakeUniformNoise(Params& params) { return MakeNoise(params, UniformNoise); }
+NewAttack MakeGaussianNoise(Params& params) { return MakeNoise(params, GaussianNoise); }
+NewAttack MakeSaltAndPepper(Params& params) { return MakeNoise(params, SaltAndPepper); }
+NewAttack MakeGaussianBlur(Params& params) {
+  return MakeChange(params, Blur, [](const Shape& shape) -> double {
+    return std::max(shape.height, shape.width);
+  });
 }
-absl::StatusOr<std::unique_ptr<Attack>> MakeGaussianNoise(Params& params, const Shape& shape) {
-  return MakeNoise(params, shape, GaussianNoise);
-}
-absl::StatusOr<std::unique_ptr<Attack>> MakeSaltAndPepper(Params& params, const Shape& shape) {
-  return MakeNoise(params, shape, SaltAndPepper);
-}
-absl::StatusOr<std::unique_ptr<Attack>> MakeGaussianBlur(Params& params, const Shape& shape) {
-  return MakeChange(params, shape, Blur, std::max(shape.height, shape.width));
-}
-absl::StatusOr<std::unique_ptr<Attack>> MakeContrastReduction(Params& params, const Shape& shape) {
-  return MakeChange(params, shape, LessContrast, 1);
+NewAttack MakeContrastReduction(Params& params) {
+  return MakeChange(params, LessContrast, [](const Shape& /*shape*/) { return 1.0; });
 }
 
 }  // namespace assay::engine

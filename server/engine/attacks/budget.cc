@@ -4,31 +4,9 @@
 #include <cmath>
 
 #include "server/engine/attacks/array_kernels.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
-
-double Distance(Norm norm, const float* a, const float* b, size_t n) {
-  switch (norm) {
-    case Norm::kLinf:
-      return Largest(a, b, n);
-    case Norm::kL2:
-      return std::sqrt(SquaredSum(a, b, n));
-    case Norm::kL1:
-      return AbsoluteSum(a, b, n);
-    case Norm::kL0: {
-      size_t count = 0;
-      for (size_t i = 0; i < n; ++i) count += a[i] != b[i] ? 1 : 0;
-      return static_cast<double>(count);
-    }
-    case Norm::kNone:
-      break;
-  }
-  return 0;
-}
-
-double Attack::Measure(const float* point, const float* image, size_t n) const {
-  return Distance(norm(), point, image, n);
-}
 
 Budget::Budget(Norm norm, double eps, const float* image, size_t size)
     : norm_(norm), eps_(eps), image_(image), size_(size) {
@@ -69,7 +47,7 @@ void Budget::ProjectL2(float* p) const {
     shrink -= 1e-7;
   }
   // Clipping moves every coordinate towards the image, so it cannot leave the ball.
-  for (size_t i = 0; i < size_; ++i) p[i] = std::min(std::max(p[i], 0.0F), 1.0F);
+  for (size_t i = 0; i < size_; ++i) p[i] = Clip(p[i]);
 }
 
 // With the multiplier t >= 0 of the ball's constraint, value i of the projection keeps its side of
@@ -77,7 +55,7 @@ void Budget::ProjectL2(float* p) const {
 // there. The sum of these falls with t, piecewise linearly; t is where it comes down to eps.
 void Budget::ProjectL1(float* p) const {
   if (Distance(norm_, p, image_, size_) <= eps_) {
-    for (size_t i = 0; i < size_; ++i) p[i] = std::min(std::max(p[i], 0.0F), 1.0F);
+    for (size_t i = 0; i < size_; ++i) p[i] = Clip(p[i]);
     return;
   }
   std::vector<float> wish(size_), room(size_);
@@ -161,13 +139,9 @@ void RandomSpherePoint(Norm norm, double radius, const float* image, size_t n, R
   for (float& value : direction) {
     value = static_cast<float>(norm == Norm::kLinf ? random.Uniform(-1, 1) : random.Normal());
   }
-  const double length = norm == Norm::kLinf ? Largest(direction.data(), n)
-                        : norm == Norm::kL2 ? std::sqrt(SquaredSum(direction.data(), n))
-                                            : AbsoluteSum(direction.data(), n);
-  const double scale = radius / (length + 1e-12);
+  const double scale = radius / (Length(norm, direction.data(), n) + 1e-12);
   for (size_t i = 0; i < n; ++i) {
-    const auto moved = static_cast<float>(image[i] + scale * direction[i]);
-    x[i] = std::min(std::max(moved, 0.0F), 1.0F);
+    x[i] = Clip(static_cast<float>(image[i] + scale * direction[i]));
   }
 }
 
@@ -187,13 +161,11 @@ void Budget::Ascend(const float* gradient, double step, std::vector<float>* x) c
   if (norm_ == Norm::kLinf) {
     const auto length = static_cast<float>(step);
     for (size_t i = 0; i < size_; ++i) {
-      const float sign = static_cast<float>((gradient[i] > 0.0F) - (gradient[i] < 0.0F));
-      p[i] = std::min(std::max(p[i] + length * sign, lower_[i]), upper_[i]);
+      p[i] = std::min(std::max(p[i] + length * Sign(gradient[i]), lower_[i]), upper_[i]);
     }
     return;
   }
-  const double norm =
-      norm_ == Norm::kL1 ? AbsoluteSum(gradient, size_) : std::sqrt(SquaredSum(gradient, size_));
+  const double norm = Length(norm_, gradient, size_);
   if (norm > 0) {
     // In double precision: for the smallest gradients the scale is beyond a float.
     const double scale = step / norm;

@@ -1,12 +1,13 @@
-// The set that a budget allows: the ball around an image, cut with [0, 1]. Projections keep ||x -
-// x0|| <= eps in double precision, so that no rounding of float32 leaves the budget.
+// The set that a budget allows: the ball around an image, cut with [0, 1]. Projections keep
+// ||x - x0|| <= eps in double precision, so that no rounding of float32 leaves the budget.
 #ifndef ASSAY_SERVER_ENGINE_ATTACKS_BUDGET_H_
 #define ASSAY_SERVER_ENGINE_ATTACKS_BUDGET_H_
 
 #include <cstddef>
 #include <vector>
 
-#include "server/engine/attacks/attack.h"
+#include "core/base/random.h"
+#include "server/engine/attacks/norms.h"
 
 namespace assay::engine {
 

@@ -10,11 +10,9 @@
 #include <cmath>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
 #include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/minimum_norm.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
@@ -34,7 +32,6 @@ class CarliniWagnerState final : public MinimumNormState {
     int64_t searches = 0;
     double step = 0;
     double weight = 0;
-    double work() const { return 3 * static_cast<double>(steps * searches); }
   };
 
   CarliniWagnerState(const Parameters& parameters, const AttackTarget& target,
@@ -48,7 +45,7 @@ class CarliniWagnerState final : public MinimumNormState {
         square_(target.size) {
     Restart();
     for (size_t i = 0; i < target.size; ++i) {
-      origin_.push_back(std::min(std::max(target.image[i] + delta_[i], 0.0F), 1.0F));
+      origin_.push_back(Clip(target.image[i] + delta_[i]));
     }
   }
 
@@ -120,7 +117,7 @@ class CarliniWagnerState final : public MinimumNormState {
 
   void Restart() {
     for (size_t i = 0; i < target().size; ++i) {
-      const float x = std::min(std::max(start_[i], 0.0F), 1.0F);
+      const float x = Clip(start_[i]);
       w_[i] = std::atanh((2 * x - 1) * kInside);
     }
     Express();
@@ -145,16 +142,14 @@ class CarliniWagnerState final : public MinimumNormState {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeCarliniWagner(Params& params) {
+NewAttack MakeCarliniWagner(Params& params) {
   CarliniWagnerState::Parameters parameters;
   ReadMinimumNorm(params, parameters);
   parameters.steps = params.Integer("steps");
   parameters.searches = params.Integer("searches");
   parameters.step = params.Number("step");
   parameters.weight = params.Number("weight");
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(
-      std::make_unique<MinimumNormAttack<CarliniWagnerState>>(parameters));
+  return std::make_unique<AttackOf<CarliniWagnerState>>(parameters);
 }
 
 }  // namespace assay::engine

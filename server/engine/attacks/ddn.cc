@@ -3,15 +3,10 @@
 // normalised steps, and after each brings the perturbation to a length that shrinks by a share
 // where the last point was adversarial and grows by it where it was not. Steps go from 1 to .01
 // along a cosine. Points are not rounded to 8 bits on the way.
-#include <cmath>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
-#include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/attacks/minimum_norm.h"
-#include "server/engine/attacks/registry.h"
 #include "server/engine/attacks/schedules.h"
 
 namespace assay::engine {
@@ -27,7 +22,6 @@ class DdnState final : public MinimumNormState {
  public:
   struct Parameters : MinimumNormParameters {
     int64_t steps = 0;
-    double work() const { return 3 * static_cast<double>(steps); }
   };
 
   DdnState(const Parameters& parameters, const AttackTarget& target, const RandomKey& random)
@@ -45,12 +39,12 @@ class DdnState final : public MinimumNormState {
     ++iteration_;
     length_ *= margin <= 0 ? 1 - kGamma : 1 + kGamma;
     const size_t n = target().size;
-    const double slope = std::sqrt(SquaredSum(gradient, n));
+    const double slope = Length(Norm::kL2, gradient, n);
     const auto along = static_cast<float>(slope > 0 ? step / slope : 0);
     for (size_t i = 0; i < n; ++i) {
       delta_[i] = (point()[i] - target().image[i]) + along * gradient[i];
     }
-    const double length = std::sqrt(SquaredSum(delta_.data(), n));
+    const double length = Length(Norm::kL2, delta_.data(), n);
     // At the image, without a gradient, it would stand still for good.
     if (length == 0) return false;
     const auto scale = static_cast<float>(length_ / length);
@@ -70,12 +64,11 @@ class DdnState final : public MinimumNormState {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeDdn(Params& params) {
+NewAttack MakeDdn(Params& params) {
   DdnState::Parameters parameters;
   ReadMinimumNorm(params, parameters);
   parameters.steps = params.Integer("steps");
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<MinimumNormAttack<DdnState>>(parameters));
+  return std::make_unique<AttackOf<DdnState>>(parameters);
 }
 
 }  // namespace assay::engine

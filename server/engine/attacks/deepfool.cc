@@ -13,13 +13,10 @@
 #include <cmath>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
-#include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/hyperplane.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/attacks/minimum_norm.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
@@ -30,10 +27,6 @@ class DeepFoolState final : public MinimumNormState {
     int64_t steps = 0;
     int64_t candidates = 0;
     double overshoot = 0;
-    double work() const {
-      // Most samples are across after a few steps.
-      return 3 * static_cast<double>(std::min<int64_t>(steps, 5) * candidates);
-    }
   };
 
   DeepFoolState(const Parameters& parameters, const AttackTarget& target, const RandomKey& random)
@@ -77,7 +70,7 @@ class DeepFoolState final : public MinimumNormState {
     for (size_t i = 0; i < target().size; ++i) {
       total_[i] += best_step_[i];
       delta_[i] = reach * total_[i];
-      moved = moved || Inside(target().image[i] + delta_[i]) != point()[i];
+      moved = moved || Clip(target().image[i] + delta_[i]) != point()[i];
     }
     return moved || NextPath();
   }
@@ -121,15 +114,14 @@ class DeepFoolState final : public MinimumNormState {
     // As in the published code. Where the gradient is smaller than this, there is none.
     constexpr double kGuard = 1e-8;
     const bool linf = norm() == Norm::kLinf;
-    const double slope =
-        (linf ? AbsoluteSum(gradient, n) : std::sqrt(SquaredSum(gradient, n))) + kGuard;
+    const double slope = DualLength(norm(), gradient, n) + kGuard;
     // Beyond the boundary by what the published code adds, so that steps that are cut do not
     // approach it for ever; the first is left exact.
     constexpr double kBeyond = 1e-4;
     const double length = -gap / slope + (iteration_ > 0 ? kBeyond : 0);
     for (size_t i = 0; i < n; ++i) {
-      const float sign = static_cast<float>((gradient[i] > 0.0F) - (gradient[i] < 0.0F));
-      step_[i] = static_cast<float>(linf ? length * sign : length * (gradient[i] / slope));
+      step_[i] =
+          static_cast<float>(linf ? length * Sign(gradient[i]) : length * (gradient[i] / slope));
     }
     return -gap / slope;
   }
@@ -143,8 +135,6 @@ class DeepFoolState final : public MinimumNormState {
     constexpr double kFar = 1e6;
     return gained < -gap * (1 - 1e-4) ? length + kFar : length;
   }
-
-  static float Inside(float x) { return std::min(std::max(x, 0.0F), 1.0F); }
 
   const Parameters& parameters_;
   std::vector<int> candidates_;
@@ -162,14 +152,13 @@ class DeepFoolState final : public MinimumNormState {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeDeepFool(Params& params) {
+NewAttack MakeDeepFool(Params& params) {
   DeepFoolState::Parameters parameters;
   ReadMinimumNorm(params, parameters);
   parameters.steps = params.Integer("steps");
   parameters.candidates = params.Integer("candidates");
   parameters.overshoot = params.Number("overshoot");
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<MinimumNormAttack<DeepFoolState>>(parameters));
+  return std::make_unique<AttackOf<DeepFoolState>>(parameters);
 }
 
 }  // namespace assay::engine

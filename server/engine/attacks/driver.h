@@ -16,13 +16,19 @@
 
 namespace assay::engine {
 
+struct DriveOptions {
+  // Gradients come from it (same shapes as the task's classifier), and the task's classifier is
+  // shown only the points of forward passes: transfer.
+  Classifier* surrogate = nullptr;
+  // Whether a plain pass must confirm what a gradient pass misclassifies.
+  bool verify = true;
+};
+
 // Outcomes in the order of the samples. Errors: those of the classifier, kCancelled,
-// kInvalidCondition when the attack does not fit the number of classes, and kInternal when a method
-// leaves its budget. With a surrogate, gradients come from it (same shapes as the
-// task's classifier) and the task's classifier is shown only the points of forward passes:
-// transfer.
-absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task, const Attack& attack,
-                                                   Classifier* surrogate = nullptr);
+// kInvalidCondition when the attack does not fit the model, and kInternal when a method leaves its
+// budget.
+absl::StatusOr<std::vector<v1::Outcome>> Drive(const TaskContext& task, const Attack& attack,
+                                               const DriveOptions& options = {});
 
 // For methods with a driver of their own. The outcome of sample i of the task after its clean pass,
 // which is counted; it is to be attacked if that was right.

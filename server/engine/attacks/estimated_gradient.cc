@@ -2,10 +2,9 @@
 // along random directions, in antithetic pairs.
 //
 //   spsa  Uesato et al., "Adversarial risk and the dangers of evaluating against weak attacks",
-//   ICML
-//         2018: directions of random signs, and Adam's step.
-//   nes   Ilyas et al., "Black-box adversarial attacks with limited queries and information", ICML
-//         2018: Gaussian directions, and the step of steepest ascent.
+//         ICML 2018: directions of random signs, and Adam's step.
+//   nes   Ilyas et al., "Black-box adversarial attacks with limited queries and information",
+//         ICML 2018: Gaussian directions, and the step of steepest ascent.
 //
 // Both start at the image. The points at which differences are taken are clipped to [0, 1], so
 // along a pixel at the end of its range the difference is one-sided; they may leave the budget, and
@@ -14,21 +13,18 @@
 #include <cmath>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
+#include "server/engine/attacks/attack.h"
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/losses.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
 
 enum class Estimator { kSpsa, kNes };
 
-struct EstimateParameters {
+struct EstimateParameters : AttackParameters {
   Estimator estimator = Estimator::kSpsa;
-  Norm norm = Norm::kLinf;
-  double eps = 0;
   double step = 0;
   double delta = 0;
   int64_t steps = 0;
@@ -62,6 +58,8 @@ class Adam {
 
 class EstimateState final : public AttackState {
  public:
+  using Parameters = EstimateParameters;
+
   EstimateState(const EstimateParameters& parameters, const AttackTarget& target,
                 const RandomKey& random)
       : parameters_(parameters),
@@ -80,7 +78,6 @@ class EstimateState final : public AttackState {
     return iteration_ < parameters_.steps ? Need::kForward : Need::kDone;
   }
   const std::vector<float>& point() const override { return point_; }
-  void LogitGradient(const float* /*logits*/, float* /*derivative*/) const override {}
 
   void Step(const float* logits, const float* /*gradient*/) override {
     const bool was_iterate = probe_ == 2 * parameters_.pairs;
@@ -122,7 +119,7 @@ class EstimateState final : public AttackState {
     const auto length = static_cast<float>(ahead ? parameters_.delta : -parameters_.delta);
     point_.resize(x_.size());
     for (size_t i = 0; i < x_.size(); ++i) {
-      point_[i] = std::min(std::max(x_[i] + length * direction_[i], 0.0F), 1.0F);
+      point_[i] = Clip(x_[i] + length * direction_[i]);
     }
   }
 
@@ -153,45 +150,22 @@ class EstimateState final : public AttackState {
   int64_t iteration_ = 0;
 };
 
-class EstimatedGradient final : public Attack {
- public:
-  explicit EstimatedGradient(const EstimateParameters& parameters) : parameters_(parameters) {}
-  Norm norm() const override { return parameters_.norm; }
-  double eps() const override { return parameters_.eps; }
-  bool leaves_budget() const override { return true; }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& random) const override {
-    return std::make_unique<EstimateState>(parameters_, target, random);
-  }
-  double work() const override {
-    return static_cast<double>(parameters_.steps * (2 * parameters_.pairs + 1));
-  }
-
- private:
-  const EstimateParameters parameters_;
-};
-
-absl::StatusOr<std::unique_ptr<Attack>> Make(Params& params, Estimator estimator) {
+NewAttack Make(Params& params, Estimator estimator) {
   EstimateParameters parameters;
   parameters.estimator = estimator;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.eps = params.Number("eps");
+  ReadBudget(params, parameters);
+  parameters.leaves_budget = true;
   parameters.step = params.Number("step");
   parameters.delta = params.Number("delta");
   parameters.steps = params.Integer("steps");
   parameters.pairs = params.Integer("samples") / 2;
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<EstimatedGradient>(parameters));
+  return std::make_unique<AttackOf<EstimateState>>(parameters);
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeSpsa(Params& params) {
-  return Make(params, Estimator::kSpsa);
-}
+NewAttack MakeSpsa(Params& params) { return Make(params, Estimator::kSpsa); }
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeNes(Params& params) {
-  return Make(params, Estimator::kNes);
-}
+NewAttack MakeNes(Params& params) { return Make(params, Estimator::kNes); }
 
 }  // namespace assay::engine

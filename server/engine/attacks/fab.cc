@@ -8,13 +8,12 @@
 #include <cmath>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
 #include "server/engine/attacks/array_kernels.h"
+#include "server/engine/attacks/attack.h"
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/hyperplane.h"
 #include "server/engine/attacks/losses.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
@@ -26,23 +25,17 @@ constexpr double kBeta = 0.9;
 // Of eps: how far from the image restarts begin.
 constexpr double kStartRadius = 0.5;
 
-struct FabParameters {
-  Norm norm = Norm::kLinf;
-  double eps = 0;
+struct FabParameters : AttackParameters {
   int64_t steps = 0;
   int64_t restarts = 0;
   // 0: untargeted.
   int64_t targets = 0;
 };
 
-// Norm of the gradient that turns a difference of logits into a distance.
-double DualNorm(Norm norm, const float* gradient, size_t n) {
-  if (norm == Norm::kLinf) return AbsoluteSum(gradient, n);
-  return norm == Norm::kL2 ? std::sqrt(SquaredSum(gradient, n)) : Largest(gradient, n);
-}
-
 class FabState final : public AttackState {
  public:
+  using Parameters = FabParameters;
+
   FabState(const FabParameters& parameters, const AttackTarget& target, const RandomKey& random)
       : parameters_(parameters),
         target_(target),
@@ -96,7 +89,7 @@ class FabState final : public AttackState {
       return;
     }
     const double distance =
-        std::abs(d) / (DualNorm(parameters_.norm, gradient, target_.size) + kGuard);
+        std::abs(d) / (DualLength(parameters_.norm, gradient, target_.size) + kGuard);
     if (distance < nearest_) {
       nearest_ = distance;
       nearest_d_ = d;
@@ -152,7 +145,7 @@ class FabState final : public AttackState {
     for (size_t i = 0; i < n; ++i) {
       const float moved = (x_[i] + eta * from_here_[i]) * (1.0F - alpha) +
                           (target_.image[i] + eta * from_image_[i]) * alpha;
-      x_[i] = std::min(std::max(moved, 0.0F), 1.0F);
+      x_[i] = Clip(moved);
     }
     fresh_ = true;
     ++iteration_;
@@ -172,31 +165,10 @@ class FabState final : public AttackState {
   std::vector<float> x_, from_here_, from_image_, nearest_gradient_;
 };
 
-class Fab final : public Attack {
- public:
-  explicit Fab(const FabParameters& parameters) : parameters_(parameters) {}
-  Norm norm() const override { return parameters_.norm; }
-  double eps() const override { return parameters_.eps; }
-  bool leaves_budget() const override { return true; }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& random) const override {
-    return std::make_unique<FabState>(parameters_, target, random);
-  }
-  double work() const override {
-    // Untargeted, the classes are not known here; ten are usual, and all of them count.
-    constexpr int64_t kTypicalTargets = 9;
-    const int64_t gradients = parameters_.targets > 0 ? parameters_.targets : kTypicalTargets;
-    return static_cast<double>(parameters_.restarts * gradients * (3 * parameters_.steps + 1));
-  }
-
- private:
-  const FabParameters parameters_;
-};
-
 FabParameters ReadCommon(Params& params) {
   FabParameters parameters;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.eps = params.Number("eps");
+  ReadBudget(params, parameters);
+  parameters.leaves_budget = true;
   parameters.steps = params.Integer("steps");
   parameters.restarts = params.Integer("restarts");
   return parameters;
@@ -204,17 +176,14 @@ FabParameters ReadCommon(Params& params) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeFab(Params& params) {
-  const FabParameters parameters = ReadCommon(params);
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<Fab>(parameters));
+NewAttack MakeFab(Params& params) {
+  return std::make_unique<AttackOf<FabState>>(ReadCommon(params));
 }
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeFabT(Params& params) {
+NewAttack MakeFabT(Params& params) {
   FabParameters parameters = ReadCommon(params);
   parameters.targets = params.Integer("targets");
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<Fab>(parameters));
+  return std::make_unique<AttackOf<FabState>>(parameters);
 }
 
 }  // namespace assay::engine

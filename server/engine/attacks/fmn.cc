@@ -14,11 +14,8 @@
 #include <limits>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
 #include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/minimum_norm.h"
-#include "server/engine/attacks/registry.h"
 #include "server/engine/attacks/schedules.h"
 
 namespace assay::engine {
@@ -30,17 +27,10 @@ constexpr double kLastGamma = 0.001;
 constexpr double kFirstStep = 1;
 constexpr double kLastStep = 0.01;
 
-// The norm dual to `norm`; that of a gradient tells how fast the margin can fall. Not for L0.
-double DualNorm(Norm norm, const float* g, size_t n) {
-  if (norm == Norm::kLinf) return AbsoluteSum(g, n);
-  return norm == Norm::kL1 ? Largest(g, n) : std::sqrt(SquaredSum(g, n));
-}
-
 class FmnState final : public MinimumNormState {
  public:
   struct Parameters : MinimumNormParameters {
     int64_t steps = 0;
-    double work() const { return 3 * static_cast<double>(steps); }
   };
 
   FmnState(const Parameters& parameters, const AttackTarget& target, const RandomKey& random)
@@ -51,7 +41,7 @@ class FmnState final : public MinimumNormState {
     // The last point is only looked at.
     if (iteration_ >= steps_) return false;
     const size_t n = target().size;
-    const double length = DualNorm(Norm::kL2, gradient, n);
+    const double length = Length(Norm::kL2, gradient, n);
     // It would stand still for good.
     if (length == 0 && margin > 0) return false;
     const double gamma = CosineStep(kFirstGamma, kLastGamma, iteration_, steps_);
@@ -94,7 +84,7 @@ class FmnState final : public MinimumNormState {
     } else if (std::isfinite(best_distance())) {
       radius_ *= 1 + gamma;
     } else {
-      const double slope = DualNorm(norm(), gradient, target().size);
+      const double slope = DualLength(norm(), gradient, target().size);
       const double boundary = Distance(norm(), point().data(), target().image, target().size) +
                               (slope > 0 ? margin / slope : 0);
       radius_ = std::max(radius_, boundary) * (1 + gamma);
@@ -110,7 +100,7 @@ class FmnState final : public MinimumNormState {
         return;
       }
       case Norm::kL2: {
-        const double length = std::sqrt(SquaredSum(delta_.data(), delta_.size()));
+        const double length = Length(Norm::kL2, delta_.data(), delta_.size());
         if (length <= radius_) return;
         const auto scale = static_cast<float>(radius_ / length);
         for (float& d : delta_) d *= scale;
@@ -185,12 +175,11 @@ class FmnState final : public MinimumNormState {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeFmn(Params& params) {
+NewAttack MakeFmn(Params& params) {
   FmnState::Parameters parameters;
   ReadMinimumNorm(params, parameters);
   parameters.steps = params.Integer("steps");
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<MinimumNormAttack<FmnState>>(parameters));
+  return std::make_unique<AttackOf<FmnState>>(parameters);
 }
 
 }  // namespace assay::engine

@@ -13,9 +13,9 @@
 #include <cmath>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/attack.h"
+#include "server/engine/attacks/pixels.h"
+#include "server/engine/base/task.h"
 
 namespace assay::engine {
 namespace {
@@ -27,14 +27,14 @@ constexpr double kFirstBatch = 100;
 constexpr double kLargestBatch = 10000;
 constexpr double kFirstRadius = 0.1;
 
-struct HopSkipJumpParameters {
-  Norm norm = Norm::kL2;
+struct HopSkipJumpParameters : AttackParameters {
   int64_t queries = 0;
-  Shape shape;
 };
 
 class HopSkipJumpState final : public AttackState {
  public:
+  using Parameters = HopSkipJumpParameters;
+
   HopSkipJumpState(const HopSkipJumpParameters& parameters, const AttackTarget& target,
                    const RandomKey& random)
       : parameters_(parameters),
@@ -53,7 +53,6 @@ class HopSkipJumpState final : public AttackState {
     return query_ < parameters_.queries && phase_ != Phase::kNoStart ? Need::kForward : Need::kDone;
   }
   const std::vector<float>& point() const override { return point_; }
-  void LogitGradient(const float* /*logits*/, float* /*derivative*/) const override {}
 
   void Step(const float* logits, const float* /*gradient*/) override {
     const bool fooled = !Predict(logits, target_.num_classes).Is(target_.label);
@@ -114,8 +113,8 @@ class HopSkipJumpState final : public AttackState {
 
   // Uniform noise in square cells, whose side doubles from try to try up to the image's own.
   void Noise() {
-    const auto height = static_cast<size_t>(parameters_.shape.height),
-               width = static_cast<size_t>(parameters_.shape.width);
+    const auto height = static_cast<size_t>(target_.shape.height),
+               width = static_cast<size_t>(target_.shape.width);
     int64_t kinds = 1;
     while ((size_t{1} << kinds) <= std::max(height, width)) ++kinds;
     const size_t side = size_t{1} << (query_ % kinds);
@@ -187,8 +186,7 @@ class HopSkipJumpState final : public AttackState {
     for (const float value : direction_) squared += static_cast<double>(value) * value;
     const double scale = radius_ / std::sqrt(squared);
     for (size_t i = 0; i < point_.size(); ++i) {
-      point_[i] =
-          static_cast<float>(std::min(std::max(adversarial_[i] + scale * direction_[i], 0.0), 1.0));
+      point_[i] = static_cast<float>(Clip(adversarial_[i] + scale * direction_[i]));
     }
   }
 
@@ -205,7 +203,7 @@ class HopSkipJumpState final : public AttackState {
       squared += normal_[i] * normal_[i];
     }
     for (double& value : normal_) {
-      value = parameters_.norm == Norm::kLinf ? static_cast<double>((value > 0) - (value < 0))
+      value = parameters_.norm == Norm::kLinf ? Sign(value)
                                               : value / std::max(std::sqrt(squared), 1e-300);
     }
     phase_ = Phase::kJump;
@@ -220,8 +218,7 @@ class HopSkipJumpState final : public AttackState {
       return;
     }
     for (size_t i = 0; i < point_.size(); ++i) {
-      point_[i] =
-          static_cast<float>(std::min(std::max(adversarial_[i] + jump_ * normal_[i], 0.0), 1.0));
+      point_[i] = static_cast<float>(Clip(adversarial_[i] + jump_ * normal_[i]));
     }
   }
 
@@ -246,31 +243,14 @@ class HopSkipJumpState final : public AttackState {
   double jump_ = 0;
 };
 
-class HopSkipJump final : public Attack {
- public:
-  explicit HopSkipJump(const HopSkipJumpParameters& parameters) : parameters_(parameters) {}
-  Norm norm() const override { return parameters_.norm; }
-  double eps() const override { return INFINITY; }
-  bool minimum_norm() const override { return true; }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& random) const override {
-    return std::make_unique<HopSkipJumpState>(parameters_, target, random);
-  }
-  double work() const override { return static_cast<double>(parameters_.queries + 1); }
-
- private:
-  const HopSkipJumpParameters parameters_;
-};
-
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeHopSkipJump(Params& params, const Shape& shape) {
+NewAttack MakeHopSkipJump(Params& params) {
   HopSkipJumpParameters parameters;
   parameters.norm = NormNamed(params.Text("norm"));
+  parameters.eps = INFINITY;
   parameters.queries = params.Integer("queries");
-  parameters.shape = shape;
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<HopSkipJump>(parameters));
+  return std::make_unique<AttackOf<HopSkipJumpState>>(parameters);
 }
 
 }  // namespace assay::engine

@@ -36,7 +36,7 @@ double EvenStep(Norm norm, const float* x, const float* w, float sign, double wa
     const float size = weight > 0.0F ? (wish < room ? wish : room) : 0.0F;
     step[i] = sign * w[i] > 0.0F ? -size : size;
   }
-  return linf ? Largest(step, n) : std::sqrt(SquaredSum(step, n));
+  return Length(norm, step, n);
 }
 
 // In L1 the pixels with the largest weights go all the way, and those that weigh as much as the

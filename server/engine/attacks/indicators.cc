@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "absl/strings/str_cat.h"
-#include "core/base/errors.h"
-#include "core/conditions/condition.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/attack.h"
+#include "server/engine/attacks/losses.h"
 
 namespace assay::engine {
 namespace {
@@ -58,13 +56,18 @@ std::optional<double> IncreasingLoss(const std::vector<float>& losses) {
   return area / static_cast<double>(y.size() - 1);
 }
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeUnconstrained(const Shape& shape) {
-  ASSAY_ASSIGN_OR_RETURN(
-      const std::vector<v1::Condition> parts,
-      ParseConditions({absl::StrCat("attack/", kFromImage, ":eps=1,start=none,step=1/8,steps=20"),
-                       "attack/apgd-ce:eps=1,steps=50,restarts=2",
-                       "attack/apgd-dlr:eps=1,steps=50,restarts=2"}));
-  return MakeSequence(parts, shape);
+void LossCurve::Add(const float* logits, int num_classes, int label, int wanted) {
+  if (ended_) return;
+  losses_.push_back(static_cast<float>(wanted == AttackState::kAnyButLabel
+                                           ? Margin(logits, num_classes, label)
+                                           : -Margin(logits, num_classes, wanted)));
+}
+
+void LossCurve::Describe(v1::AttackOutcome& outcome) const {
+  const auto angle = BreakPointAngle(losses_);
+  const auto increasing = IncreasingLoss(losses_);
+  if (angle.has_value()) outcome.set_break_point_angle(*angle);
+  if (increasing.has_value()) outcome.set_increasing_loss(*increasing);
 }
 
 }  // namespace assay::engine

@@ -1,16 +1,14 @@
 // What the driver measures on samples that stay robust, so that a report can tell an attack that
 // failed from a model that held: two indicators of attack failure (Pintor et al., "Indicators of
-// attack failure", arXiv 2106.09947) and an attack without a budget. docs/checks.md says how to
-// read them.
+// attack failure", arXiv 2106.09947). docs/checks.md says how to read them.
 #ifndef ASSAY_SERVER_ENGINE_ATTACKS_INDICATORS_H_
 #define ASSAY_SERVER_ENGINE_ATTACKS_INDICATORS_H_
 
-#include <memory>
+#include <cstddef>
 #include <optional>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "server/engine/attacks/attack.h"
+#include "assay/v1/outcomes.pb.h"
 
 namespace assay::engine {
 
@@ -30,12 +28,22 @@ std::optional<double> BreakPointAngle(const std::vector<float>& losses);
 // loss that jumps at random gives about 1/4.
 std::optional<double> IncreasingLoss(const std::vector<float>& losses);
 
-// The attack without a budget, in the whole of [0, 1] (linf, eps 1): PGD on the cross-entropy from
-// the image itself, whose 20 steps of 1/8 take every pixel across its range twice; then APGD on the
-// cross-entropy and on the ratio of logits, each from two random starts. At most 220 gradients. The
-// stage of a state whose gradients are still those from the image is kFromImage.
-absl::StatusOr<std::unique_ptr<Attack>> MakeUnconstrained(const Shape& shape);
-inline constexpr char kFromImage[] = "pgd";
+// The losses along an attack's first run: those of its gradient passes until it asks for a plain
+// one. Whatever it climbs by, the loss is how far the point is from what it is to be: the margin,
+// which the attack makes small.
+class LossCurve {
+ public:
+  // After a gradient pass. `wanted`: that of the state.
+  void Add(const float* logits, int num_classes, int label, int wanted);
+  // After a plain pass that the method asked for.
+  void EndRun() { ended_ = !losses_.empty(); }
+  // Writes what can be told of the curve.
+  void Describe(v1::AttackOutcome& outcome) const;
+
+ private:
+  std::vector<float> losses_;
+  bool ended_ = false;
+};
 
 }  // namespace assay::engine
 

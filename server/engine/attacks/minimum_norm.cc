@@ -7,7 +7,7 @@
 #include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/hyperplane.h"
 #include "server/engine/attacks/losses.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
@@ -46,6 +46,7 @@ void StretchedCrossEntropy(const float* logits, int num_classes, int label, floa
 
 void ReadMinimumNorm(Params& params, MinimumNormParameters& parameters) {
   parameters.norm = NormNamed(params.Text("norm"));
+  parameters.eps = std::numeric_limits<double>::infinity();
   parameters.restarts = params.Integer("restarts");
   parameters.polish = params.Integer("polish");
   parameters.refine = params.Integer("refine");
@@ -141,7 +142,7 @@ void MinimumNormState::Step(const float* logits, const float* gradient) {
 
 void MinimumNormState::Place() {
   for (size_t i = 0; i < target_.size; ++i) {
-    point_[i] = std::min(std::max(target_.image[i] + delta_[i], 0.0F), 1.0F);
+    point_[i] = Clip(target_.image[i] + delta_[i]);
   }
 }
 
@@ -186,7 +187,7 @@ void MinimumNormState::BeginWalk() {
 }
 
 bool MinimumNormState::Walk(const float* gradient) {
-  const double slope = std::sqrt(SquaredSum(gradient, target_.size));
+  const double slope = Length(Norm::kL2, gradient, target_.size);
   if (walked_ >= kWalkSteps || !(slope > 0)) return false;
   const double length =
       kFirstStep * std::sqrt(static_cast<double>(target_.size)) * std::pow(kLonger, walked_);

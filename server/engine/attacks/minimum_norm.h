@@ -28,21 +28,17 @@
 #include <memory>
 #include <vector>
 
-#include "core/conditions/params.h"
 #include "server/engine/attacks/attack.h"
 
 namespace assay::engine {
 
-struct MinimumNormParameters {
-  Norm norm = Norm::kL2;
+struct MinimumNormParameters : AttackParameters {
   int64_t restarts = 0;
   int64_t polish = 0;
   int64_t refine = 0;
-  // Passes of one sample after the method's.
-  double EndWork() const { return 3 * static_cast<double>(polish) + static_cast<double>(refine); }
 };
 
-// Reads norm, restarts, polish and refine.
+// Reads norm, restarts, polish and refine; eps is infinite.
 void ReadMinimumNorm(Params& params, MinimumNormParameters& parameters);
 
 class MinimumNormState : public AttackState {
@@ -117,26 +113,6 @@ class MinimumNormState : public AttackState {
   int64_t probes_ = 0;
   double low_ = 0, high_ = 1;
   std::vector<uint32_t> order_;  // L0: changed values, those that matter most first
-};
-
-// An attack of states of this kind. State::Parameters derives from MinimumNormParameters and has
-// work(): passes of one sample in the method itself.
-template <typename State>
-class MinimumNormAttack final : public Attack {
- public:
-  using Parameters = typename State::Parameters;
-  explicit MinimumNormAttack(const Parameters& parameters) : parameters_(parameters) {}
-  Norm norm() const override { return parameters_.norm; }
-  double eps() const override { return std::numeric_limits<double>::infinity(); }
-  bool minimum_norm() const override { return true; }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& random) const override {
-    return std::make_unique<State>(parameters_, target, random);
-  }
-  double work() const override { return parameters_.work() + parameters_.EndWork(); }
-
- private:
-  const Parameters parameters_;
 };
 
 }  // namespace assay::engine

@@ -11,15 +11,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
-#include "core/conditions/params.h"
+#include "server/engine/attacks/attack.h"
 #include "server/engine/attacks/losses.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
 
-struct PatchParameters {
-  Shape shape;
+struct PatchParameters : AttackParameters {
   int side = 0;
   double step = 0;
   int64_t steps = 0;
@@ -29,6 +28,8 @@ struct PatchParameters {
 
 class PatchState final : public AttackState {
  public:
+  using Parameters = PatchParameters;
+
   PatchState(const PatchParameters& parameters, const AttackTarget& target, const RandomKey& random)
       : parameters_(parameters),
         target_(target),
@@ -79,10 +80,7 @@ class PatchState final : public AttackState {
       case Phase::kClimb:
         if (step_ < parameters_.steps) {
           const auto length = static_cast<float>(parameters_.step);
-          ForEachValue([&](size_t i) {
-            const float sign = static_cast<float>((gradient[i] > 0.0F) - (gradient[i] < 0.0F));
-            point_[i] = std::min(std::max(point_[i] + length * sign, 0.0F), 1.0F);
-          });
+          ForEachValue([&](size_t i) { point_[i] = Clip(point_[i] + length * Sign(gradient[i])); });
           ++step_;
         } else if (++restart_ < parameters_.restarts) {
           StartPlaces();
@@ -111,8 +109,8 @@ class PatchState final : public AttackState {
     const auto positions = [&](int side) {
       return static_cast<uint32_t>(side - parameters_.side + 1);
     };
-    place_.row = static_cast<int>(random_.Below(positions(parameters_.shape.height)));
-    place_.column = static_cast<int>(random_.Below(positions(parameters_.shape.width)));
+    place_.row = static_cast<int>(random_.Below(positions(target_.shape.height)));
+    place_.column = static_cast<int>(random_.Below(positions(target_.shape.width)));
     Fill();
   }
 
@@ -127,8 +125,8 @@ class PatchState final : public AttackState {
   // Calls visit(i) for the pixel values of the patch.
   template <typename Visit>
   void ForEachValue(const Visit& visit) const {
-    const int height = parameters_.shape.height, width = parameters_.shape.width;
-    for (int c = 0; c < parameters_.shape.channels; ++c) {
+    const int height = target_.shape.height, width = target_.shape.width;
+    for (int c = 0; c < target_.shape.channels; ++c) {
       for (int r = place_.row; r < place_.row + parameters_.side; ++r) {
         for (int k = place_.column; k < place_.column + parameters_.side; ++k) {
           visit(static_cast<size_t>((c * height + r) * width + k));
@@ -147,54 +145,42 @@ class PatchState final : public AttackState {
   int64_t tried_ = 0, step_ = 0, restart_ = 0;
 };
 
-class Patch final : public Attack {
+class Patch final : public AttackOf<PatchState> {
  public:
-  explicit Patch(const PatchParameters& parameters) : parameters_(parameters) {}
-  Norm norm() const override { return Norm::kNone; }
-  // Pixel positions.
-  double eps() const override { return static_cast<double>(parameters_.side) * parameters_.side; }
-  double Measure(const float* point, const float* image, size_t n) const override {
-    const size_t plane = n / static_cast<size_t>(parameters_.shape.channels);
+  using AttackOf::AttackOf;
+  // Pixel positions that differ.
+  double Measure(const float* point, const AttackTarget& target) const override {
+    const size_t plane = target.size / static_cast<size_t>(target.shape.channels);
     double changed = 0;
     for (size_t position = 0; position < plane; ++position) {
       bool differs = false;
-      for (size_t i = position; i < n; i += plane) differs |= point[i] != image[i];
+      for (size_t i = position; i < target.size; i += plane) differs |= point[i] != target.image[i];
       changed += differs ? 1 : 0;
     }
     return changed;
   }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& random) const override {
-    return std::make_unique<PatchState>(parameters_, target, random);
+  absl::Status CheckModel(const Shape& shape, int /*num_classes*/) const override {
+    if (parameters().side <= std::min(shape.height, shape.width)) return absl::OkStatus();
+    return Error(Reason::kInvalidCondition,
+                 absl::StrCat("a patch with sides of ", parameters().side,
+                              " pixels does not fit into images of ", shape.height, " x ",
+                              shape.width, "; use a smaller size"));
   }
-  double work() const override {
-    return static_cast<double>(3 + parameters_.restarts *
-                                       (parameters_.places + 3 * parameters_.steps + 1));
-  }
-
- private:
-  const PatchParameters parameters_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakePatch(Params& params, const Shape& shape) {
+NewAttack MakePatch(Params& params) {
   PatchParameters parameters;
-  parameters.shape = shape;
-  const int64_t side = params.Integer("size");
+  parameters.norm = Norm::kNone;
+  parameters.side = static_cast<int>(params.Integer("size"));
+  // Pixel positions.
+  parameters.eps = static_cast<double>(parameters.side) * parameters.side;
   parameters.step = params.Number("step");
   parameters.steps = params.Integer("steps");
   parameters.places = params.Integer("places");
   parameters.restarts = params.Integer("restarts");
-  ASSAY_RETURN_IF_ERROR(params.status());
-  if (side > std::min(shape.height, shape.width)) {
-    return Error(
-        Reason::kInvalidCondition,
-        absl::StrCat("a patch with sides of ", side, " pixels does not fit into images of ",
-                     shape.height, " x ", shape.width, "; use a smaller size"));
-  }
-  parameters.side = static_cast<int>(side);
-  return std::unique_ptr<Attack>(std::make_unique<Patch>(parameters));
+  return std::make_unique<Patch>(parameters);
 }
 
 }  // namespace assay::engine

@@ -20,10 +20,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
-#include "core/conditions/params.h"
+#include "server/engine/attacks/attack.h"
 #include "server/engine/attacks/budget.h"
+#include "server/engine/attacks/gradient_sum.h"
 #include "server/engine/attacks/losses.h"
-#include "server/engine/attacks/registry.h"
 
 namespace assay::engine {
 namespace {
@@ -31,9 +31,7 @@ namespace {
 enum class Loss { kCrossEntropy, kRatio, kMargin };
 enum class Goal { kAnyButLabel, kClass, kLeastLikely, kRandom, kEvery };
 
-struct AscentParameters {
-  Norm norm = Norm::kLinf;
-  double eps = 0;
+struct AscentParameters : AttackParameters {
   double step = 0;
   int64_t steps = 0;
   int64_t restarts = 1;
@@ -50,20 +48,19 @@ struct AscentParameters {
 constexpr uint32_t kStreamOfClass = 65535;
 constexpr int64_t kMaxStarts = 65535;
 
-// How many runs of all restarts a model with so many classes takes.
-int64_t Aims(const AscentParameters& parameters, int num_classes) {
-  return parameters.goal == Goal::kEvery ? num_classes - 1 : 1;
-}
-
 class AscentState final : public AttackState {
  public:
+  using Parameters = AscentParameters;
+
   AscentState(const AscentParameters& parameters, const AttackTarget& target,
               const RandomKey& random)
       : parameters_(parameters),
         target_(target),
         random_(random),
         budget_(parameters.norm, parameters.eps, target.image, target.size),
-        aims_(ChooseAims()) {
+        aims_(ChooseAims()),
+        // Steps do not depend on the gradient's length, so the sum does for the mean.
+        gradient_(parameters.eot) {
     if (!aims_.empty()) StartRun();
   }
 
@@ -108,7 +105,6 @@ class AscentState final : public AttackState {
       case Loss::kMargin: {
         // The class's logit against the largest other one.
         const int own = towards ? wanted : target_.label;
-        std::fill(derivative, derivative + classes, 0.0F);
         derivative[own] = towards ? 1.0F : -1.0F;
         derivative[RankedTarget(logits, classes, own, 1)] = -derivative[own];
         return;
@@ -125,16 +121,10 @@ class AscentState final : public AttackState {
       }
       return;
     }
-    if (parameters_.eot > 1) {
-      // Steps do not depend on the gradient's length, so the sum does for the mean.
-      if (pass_ == 0) sum_.assign(target_.size, 0.0F);
-      for (size_t i = 0; i < target_.size; ++i) sum_[i] += gradient[i];
-      if (++pass_ < parameters_.eot) return;
-      pass_ = 0;
-      gradient = sum_.data();
-    }
-    if (parameters_.momentum > 0) gradient = Accumulate(gradient);
-    budget_.Ascend(gradient, parameters_.step, &point_);
+    const float* direction = gradient_.Add(gradient, target_.size);
+    if (direction == nullptr) return;
+    if (parameters_.momentum > 0) direction = Accumulate(direction);
+    budget_.Ascend(direction, parameters_.step, &point_);
     ++iteration_;
   }
 
@@ -178,7 +168,7 @@ class AscentState final : public AttackState {
       point_.assign(target_.image, target_.image + target_.size);
     }
     iteration_ = 0;
-    pass_ = 0;
+    gradient_.Restart();
     if (parameters_.momentum > 0) accumulated_.assign(target_.size, 0.0F);
   }
 
@@ -203,43 +193,29 @@ class AscentState final : public AttackState {
   size_t aim_ = 0;
   int64_t restart_ = 0;
   int64_t iteration_ = 0;
-  int64_t pass_ = 0;
-  std::vector<float> point_, sum_, accumulated_;
+  GradientSum gradient_;
+  std::vector<float> point_, accumulated_;
 };
 
-class Ascent final : public Attack {
+class Ascent final : public AttackOf<AscentState> {
  public:
-  explicit Ascent(const AscentParameters& parameters) : parameters_(parameters) {}
-  Norm norm() const override { return parameters_.norm; }
-  double eps() const override { return parameters_.eps; }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& random) const override {
-    return std::make_unique<AscentState>(parameters_, target, random);
-  }
-  absl::Status CheckClasses(int num_classes) const override {
-    if (Aims(parameters_, num_classes) * parameters_.restarts > kMaxStarts) {
+  using AttackOf::AttackOf;
+  absl::Status CheckModel(const Shape& /*shape*/, int num_classes) const override {
+    // How many runs of all restarts.
+    const int64_t aims = parameters().goal == Goal::kEvery ? num_classes - 1 : 1;
+    if (aims * parameters().restarts > kMaxStarts) {
       return Error(Reason::kInvalidCondition,
-                   absl::StrCat(parameters_.restarts, " restarts for each of ", num_classes,
+                   absl::StrCat(parameters().restarts, " restarts for each of ", num_classes,
                                 " classes are more than ", kMaxStarts, " runs"));
     }
     return absl::OkStatus();
   }
-  double work() const override {
-    // The classes are not known here; ten are usual.
-    constexpr int kTypicalClasses = 10;
-    return static_cast<double>(Aims(parameters_, kTypicalClasses) * parameters_.restarts *
-                               (3 * parameters_.steps * parameters_.eot + 1));
-  }
-
- private:
-  const AscentParameters parameters_;
 };
 
 // What every form is told: norm, eps, target, loss, eot.
 AscentParameters Read(Params& params) {
   AscentParameters parameters;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.eps = params.Number("eps");
+  ReadBudget(params, parameters);
   parameters.eot = params.Integer("eot");
   const std::string loss = params.Text("loss");
   if (loss == "dlr") parameters.loss = Loss::kRatio;
@@ -257,43 +233,38 @@ AscentParameters Read(Params& params) {
   return parameters;
 }
 
-absl::StatusOr<std::unique_ptr<Attack>> Make(const AscentParameters& parameters, Params& params) {
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<Ascent>(parameters));
-}
-
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakePgd(Params& params) {
+NewAttack MakePgd(Params& params) {
   AscentParameters parameters = Read(params);
   parameters.steps = params.Integer("steps");
   parameters.step = params.Number("step");
   parameters.restarts = params.Integer("restarts");
   parameters.random_start = params.Text("start") == "random";
   parameters.momentum = params.Number("momentum");
-  return Make(parameters, params);
+  return std::make_unique<Ascent>(parameters);
 }
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeFgsm(Params& params) {
+NewAttack MakeFgsm(Params& params) {
   AscentParameters parameters = Read(params);
   parameters.steps = 1;
   parameters.step = parameters.eps;
-  return Make(parameters, params);
+  return std::make_unique<Ascent>(parameters);
 }
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeBim(Params& params) {
+NewAttack MakeBim(Params& params) {
   AscentParameters parameters = Read(params);
   parameters.steps = params.Integer("steps");
   parameters.step = params.Number("step");
-  return Make(parameters, params);
+  return std::make_unique<Ascent>(parameters);
 }
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeMiFgsm(Params& params) {
+NewAttack MakeMiFgsm(Params& params) {
   AscentParameters parameters = Read(params);
   parameters.steps = params.Integer("steps");
   parameters.step = params.Number("step");
   parameters.momentum = params.Number("momentum");
-  return Make(parameters, params);
+  return std::make_unique<Ascent>(parameters);
 }
 
 }  // namespace assay::engine

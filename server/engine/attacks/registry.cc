@@ -4,76 +4,78 @@
 #include "core/base/errors.h"
 
 namespace assay::engine {
-namespace {
 
-struct Entry {
+// One of the two.
+struct AttackEntry {
   const char* name;
-  absl::StatusOr<std::unique_ptr<Attack>> (*make)(Params& params, const Shape& shape);
-};
-
-// For methods that need not know the shape of the images.
-template <absl::StatusOr<std::unique_ptr<Attack>> (*kMake)(Params& params)>
-absl::StatusOr<std::unique_ptr<Attack>> AnyShape(Params& params, const Shape& /*shape*/) {
-  return kMake(params);
-}
-
-constexpr Entry kAttacks[] = {
-    {"pgd", AnyShape<MakePgd>},
-    {"apgd-ce", AnyShape<MakeApgdCe>},
-    {"apgd-dlr", AnyShape<MakeApgdDlr>},
-    {"apgd-t", AnyShape<MakeApgdT>},
-    {"fab", AnyShape<MakeFab>},
-    {"fab-t", AnyShape<MakeFabT>},
-    {"square", MakeSquare},
-    {"autoattack", MakeAutoAttack},
-    {"spsa", AnyShape<MakeSpsa>},
-    {"nes", AnyShape<MakeNes>},
-    {"hopskipjump", MakeHopSkipJump},
-    {"spatial", MakeSpatial},
-    {"patch", MakePatch},
-    {"fgsm", AnyShape<MakeFgsm>},
-    {"bim", AnyShape<MakeBim>},
-    {"mi-fgsm", AnyShape<MakeMiFgsm>},
-    {"uniform-noise", MakeUniformNoise},
-    {"gaussian-noise", MakeGaussianNoise},
-    {"salt-and-pepper", MakeSaltAndPepper},
-    {"gaussian-blur", MakeGaussianBlur},
-    {"contrast-reduction", MakeContrastReduction},
-    {"fmn", AnyShape<MakeFmn>},
-    {"ddn", AnyShape<MakeDdn>},
-    {"deepfool", AnyShape<MakeDeepFool>},
-    {"cw", AnyShape<MakeCarliniWagner>},
-};
-
-struct TaskEntry {
-  const char* name;
+  NewAttack (*make)(Params& params);
   TaskMethod run;
 };
 
-constexpr TaskEntry kTaskMethods[] = {{"transfer", RunTransfer}, {"universal", RunUniversal}};
+// Both declare a function of a method's own file and list it: one that makes the attack, and one
+// that runs a task.
+#define ATTACK(name, Make)         \
+  {                                \
+    name,                          \
+        [](Params& params) {       \
+          NewAttack Make(Params&); \
+          return Make(params);     \
+        },                         \
+        nullptr                    \
+  }
+#define TASK_METHOD(name, Run)                                          \
+  {                                                                     \
+    name, nullptr, [](const TaskContext& task) {                        \
+      absl::StatusOr<std::vector<v1::Outcome>> Run(const TaskContext&); \
+      return Run(task);                                                 \
+    }                                                                   \
+  }
 
-}  // namespace
+// Not in an unnamed namespace, whose own the declarations would be.
+static constexpr AttackEntry kAttacks[] = {
+    ATTACK("pgd", MakePgd),
+    ATTACK("apgd-ce", MakeApgdCe),
+    ATTACK("apgd-dlr", MakeApgdDlr),
+    ATTACK("apgd-t", MakeApgdT),
+    ATTACK("fab", MakeFab),
+    ATTACK("fab-t", MakeFabT),
+    ATTACK("square", MakeSquare),
+    ATTACK("autoattack", MakeAutoAttack),
+    ATTACK("spsa", MakeSpsa),
+    ATTACK("nes", MakeNes),
+    ATTACK("hopskipjump", MakeHopSkipJump),
+    ATTACK("spatial", MakeSpatial),
+    ATTACK("patch", MakePatch),
+    ATTACK("fgsm", MakeFgsm),
+    ATTACK("bim", MakeBim),
+    ATTACK("mi-fgsm", MakeMiFgsm),
+    ATTACK("uniform-noise", MakeUniformNoise),
+    ATTACK("gaussian-noise", MakeGaussianNoise),
+    ATTACK("salt-and-pepper", MakeSaltAndPepper),
+    ATTACK("gaussian-blur", MakeGaussianBlur),
+    ATTACK("contrast-reduction", MakeContrastReduction),
+    ATTACK("fmn", MakeFmn),
+    ATTACK("ddn", MakeDdn),
+    ATTACK("deepfool", MakeDeepFool),
+    ATTACK("cw", MakeCarliniWagner),
+    TASK_METHOD("transfer", RunTransfer),
+    TASK_METHOD("universal", RunUniversal),
+};
 
-Norm NormNamed(const std::string& name) {
-  if (name == "l2") return Norm::kL2;
-  if (name == "l1") return Norm::kL1;
-  return name == "l0" ? Norm::kL0 : Norm::kLinf;
-}
-
-absl::StatusOr<std::unique_ptr<Attack>> MakeAttack(const v1::Condition& condition,
-                                                   const Shape& shape) {
-  for (const Entry& entry : kAttacks) {
-    if (condition.method() == entry.name) {
-      Params params(condition);
-      return entry.make(params, shape);
-    }
+NewAttack MakeAttack(const v1::Condition& condition) {
+  for (const AttackEntry& entry : kAttacks) {
+    if (condition.method() != entry.name || entry.make == nullptr) continue;
+    Params params(condition);
+    NewAttack attack = entry.make(params);
+    ASSAY_RETURN_IF_ERROR(params.status());
+    return attack;
   }
   return Error(Reason::kInvalidCondition,
                absl::StrCat("this engine has no attack '", condition.method(), "'"));
 }
 
 TaskMethod TaskMethodNamed(const std::string& name) {
-  for (const TaskEntry& entry : kTaskMethods) {
+  for (const AttackEntry& entry : kAttacks) {
     if (name == entry.name) return entry.run;
   }
   return nullptr;
@@ -81,8 +83,7 @@ TaskMethod TaskMethodNamed(const std::string& name) {
 
 std::vector<std::string> AttackNames() {
   std::vector<std::string> names;
-  for (const Entry& entry : kAttacks) names.emplace_back(entry.name);
-  for (const TaskEntry& entry : kTaskMethods) names.emplace_back(entry.name);
+  for (const AttackEntry& entry : kAttacks) names.emplace_back(entry.name);
   return names;
 }
 

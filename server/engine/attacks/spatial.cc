@@ -5,20 +5,19 @@
 #include <tuple>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/attack.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
-// Turns the image about its centre, counterclockwise as seen, then moves it.
+// Turns the image about its centre, counterclockwise as seen, then moves it: shares of what is
+// allowed, from -1 to 1.
 struct Transform {
-  double degrees = 0;
-  double right = 0, down = 0;  // pixels
-  double strength = 0;         // largest share of what is allowed, then the sum of the shares
+  double turn = 0, right = 0, down = 0;
+  double strength = 0;  // the largest of them, then their sum
   double total = 0;
 };
 
@@ -33,16 +32,14 @@ std::vector<double> Grid(int64_t count) {
 }
 
 // All but the identity, mild ones first.
-std::vector<Transform> MildToStrong(double max_degrees, double max_right, double max_down,
-                                    int64_t rotations, int64_t translations) {
+std::vector<Transform> MildToStrong(int64_t rotations, int64_t translations) {
   std::vector<Transform> all;
   for (const double turn : Grid(rotations)) {
     for (const double right : Grid(translations)) {
       for (const double down : Grid(translations)) {
         if (turn == 0 && right == 0 && down == 0) continue;
         const double shares[] = {std::abs(turn), std::abs(right), std::abs(down)};
-        all.push_back({turn * max_degrees, right * max_right, down * max_down,
-                       std::max({shares[0], shares[1], shares[2]}),
+        all.push_back({turn, right, down, std::max({shares[0], shares[1], shares[2]}),
                        shares[0] + shares[1] + shares[2]});
       }
     }
@@ -53,14 +50,18 @@ std::vector<Transform> MildToStrong(double max_degrees, double max_right, double
   return all;
 }
 
-struct SpatialParameters {
-  Shape shape;
+struct SpatialParameters : AttackParameters {
+  double max_degrees = 0;
+  double max_shift = 0;  // of the side
   std::vector<Transform> transforms;
 };
 
 class SpatialState final : public AttackState {
  public:
-  SpatialState(const SpatialParameters& parameters, const AttackTarget& target)
+  using Parameters = SpatialParameters;
+
+  SpatialState(const SpatialParameters& parameters, const AttackTarget& target,
+               const RandomKey& /*random*/)
       : parameters_(parameters), target_(target), point_(target.size) {
     if (need() != Need::kDone) Apply();
   }
@@ -69,7 +70,6 @@ class SpatialState final : public AttackState {
     return next_ < parameters_.transforms.size() ? Need::kForward : Need::kDone;
   }
   const std::vector<float>& point() const override { return point_; }
-  void LogitGradient(const float* /*logits*/, float* /*derivative*/) const override {}
   void Step(const float* /*logits*/, const float* /*gradient*/) override {
     ++next_;
     if (need() != Need::kDone) Apply();
@@ -79,16 +79,18 @@ class SpatialState final : public AttackState {
   // For each pixel, looks up where it came from.
   void Apply() {
     const Transform& transform = parameters_.transforms[next_];
-    const int height = parameters_.shape.height, width = parameters_.shape.width;
-    const double angle = transform.degrees * kPi / 180;
+    const int height = target_.shape.height, width = target_.shape.width;
+    const double angle = transform.turn * parameters_.max_degrees * kPi / 180;
+    const double shift_right = transform.right * (parameters_.max_shift * width);
+    const double shift_down = transform.down * (parameters_.max_shift * height);
     const double cosine = std::cos(angle), sine = std::sin(angle);
     const double middle_row = 0.5 * (height - 1), middle_column = 0.5 * (width - 1);
     const size_t plane = static_cast<size_t>(height) * static_cast<size_t>(width);
     for (int r = 0; r < height; ++r) {
       for (int c = 0; c < width; ++c) {
-        // Rows grow downwards, so a counterclockwise turn takes (x, y) to (x cos + y sin, y cos - x
-        // sin); this is its inverse.
-        const double x = c - middle_column - transform.right, y = r - middle_row - transform.down;
+        // Rows grow downwards, so a counterclockwise turn takes (x, y) to
+        // (x cos + y sin, y cos - x sin); this is its inverse.
+        const double x = c - middle_column - shift_right, y = r - middle_row - shift_down;
         const double column = cosine * x - sine * y + middle_column;
         const double row = sine * x + cosine * y + middle_row;
         const double top = std::floor(row), left = std::floor(column);
@@ -106,7 +108,7 @@ class SpatialState final : public AttackState {
           const double value =
               (1 - below) * ((1 - beside) * pixel(top, left) + beside * pixel(top, left + 1)) +
               below * ((1 - beside) * pixel(top + 1, left) + beside * pixel(top + 1, left + 1));
-          point_[first + at] = static_cast<float>(std::min(std::max(value, 0.0), 1.0));
+          point_[first + at] = static_cast<float>(Clip(value));
         }
       }
     }
@@ -118,34 +120,15 @@ class SpatialState final : public AttackState {
   size_t next_ = 0;
 };
 
-class Spatial final : public Attack {
- public:
-  explicit Spatial(SpatialParameters parameters) : parameters_(std::move(parameters)) {}
-  Norm norm() const override { return Norm::kNone; }
-  double eps() const override { return 0; }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& /*random*/) const override {
-    return std::make_unique<SpatialState>(parameters_, target);
-  }
-  double work() const override { return static_cast<double>(parameters_.transforms.size()); }
-
- private:
-  const SpatialParameters parameters_;
-};
-
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeSpatial(Params& params, const Shape& shape) {
-  const double degrees = params.Number("max_rotation");
-  const double share = params.Number("max_translation") / 100;
-  const int64_t rotations = params.Integer("rotations");
-  const int64_t translations = params.Integer("translations");
-  ASSAY_RETURN_IF_ERROR(params.status());
+NewAttack MakeSpatial(Params& params) {
   SpatialParameters parameters;
-  parameters.shape = shape;
-  parameters.transforms =
-      MildToStrong(degrees, share * shape.width, share * shape.height, rotations, translations);
-  return std::unique_ptr<Attack>(std::make_unique<Spatial>(std::move(parameters)));
+  parameters.norm = Norm::kNone;
+  parameters.max_degrees = params.Number("max_rotation");
+  parameters.max_shift = params.Number("max_translation") / 100;
+  parameters.transforms = MildToStrong(params.Integer("rotations"), params.Integer("translations"));
+  return std::make_unique<AttackOf<SpatialState>>(std::move(parameters));
 }
 
 }  // namespace assay::engine

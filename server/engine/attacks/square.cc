@@ -6,22 +6,17 @@
 #include <cmath>
 #include <utility>
 
-#include "core/base/errors.h"
-#include "core/conditions/params.h"
 #include "server/engine/attacks/array_kernels.h"
+#include "server/engine/attacks/attack.h"
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/losses.h"
-#include "server/engine/attacks/registry.h"
 
 namespace assay::engine {
 namespace {
 
-struct SquareParameters {
-  Norm norm = Norm::kLinf;
-  double eps = 0;
+struct SquareParameters : AttackParameters {
   int64_t queries = 0;
   double p_init = 0;
-  Shape shape;
 };
 
 // Share of the pixels in a window, by the published schedule on the raw query number.
@@ -55,23 +50,24 @@ std::vector<float> Pyramids(Norm norm, int side) {
   pyramid(0, side / 2, 1);
   pyramid(side / 2, side - side / 2, -1);
   std::vector<float> pattern(eta.begin(), eta.end());
-  const double length = norm == Norm::kL1 ? AbsoluteSum(pattern.data(), pattern.size())
-                                          : std::sqrt(SquaredSum(pattern.data(), pattern.size()));
+  const double length = Length(norm, pattern.data(), pattern.size());
   for (float& value : pattern) value = static_cast<float>(value / length);
   return pattern;
 }
 
 class SquareState final : public AttackState {
  public:
+  using Parameters = SquareParameters;
+
   SquareState(const SquareParameters& parameters, const AttackTarget& target,
               const RandomKey& random)
       : parameters_(parameters),
         target_(target),
         random_(random, target.index, target.stream),
         budget_(parameters.norm, parameters.eps, target.image, target.size),
-        channels_(parameters.shape.channels),
-        height_(parameters.shape.height),
-        width_(parameters.shape.width) {
+        channels_(target.shape.channels),
+        height_(target.shape.height),
+        width_(target.shape.width) {
     x_.assign(target.image, target.image + target.size);
     if (parameters.norm == Norm::kLinf) {
       StartStripes();
@@ -84,7 +80,6 @@ class SquareState final : public AttackState {
     return query_ <= parameters_.queries ? Need::kForward : Need::kDone;
   }
   const std::vector<float>& point() const override { return x_; }
-  void LogitGradient(const float* /*logits*/, float* /*derivative*/) const override {}
 
   void Step(const float* logits, const float* /*gradient*/) override {
     const double margin = Margin(logits, target_.num_classes, target_.label);
@@ -241,8 +236,7 @@ class SquareState final : public AttackState {
     budget_.Project(&x_);
   }
   void ApplyAtFullLength() {
-    const double length = l1() ? AbsoluteSum(delta_.data(), delta_.size())
-                               : std::sqrt(SquaredSum(delta_.data(), delta_.size()));
+    const double length = Length(parameters_.norm, delta_.data(), delta_.size());
     Apply(static_cast<float>(parameters_.eps / (length + 1e-12)));
   }
 
@@ -262,32 +256,14 @@ class SquareState final : public AttackState {
   int64_t query_ = 0;
 };
 
-class Square final : public Attack {
- public:
-  explicit Square(const SquareParameters& parameters) : parameters_(parameters) {}
-  Norm norm() const override { return parameters_.norm; }
-  double eps() const override { return parameters_.eps; }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target,
-                                     const RandomKey& random) const override {
-    return std::make_unique<SquareState>(parameters_, target, random);
-  }
-  double work() const override { return static_cast<double>(parameters_.queries + 1); }
-
- private:
-  const SquareParameters parameters_;
-};
-
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Attack>> MakeSquare(Params& params, const Shape& shape) {
+NewAttack MakeSquare(Params& params) {
   SquareParameters parameters;
-  parameters.norm = NormNamed(params.Text("norm"));
-  parameters.eps = params.Number("eps");
+  ReadBudget(params, parameters);
   parameters.queries = params.Integer("queries");
   parameters.p_init = params.Number("p_init");
-  parameters.shape = shape;
-  ASSAY_RETURN_IF_ERROR(params.status());
-  return std::unique_ptr<Attack>(std::make_unique<Square>(parameters));
+  return std::make_unique<AttackOf<SquareState>>(parameters);
 }
 
 }  // namespace assay::engine

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "core/base/errors.h"
-#include "core/conditions/params.h"
 #include "server/engine/attacks/driver.h"
 #include "server/engine/attacks/registry.h"
 #include "server/engine/base/ensemble.h"
@@ -13,12 +12,13 @@
 namespace assay::engine {
 
 absl::StatusOr<std::vector<v1::Outcome>> RunTransfer(const TaskContext& task) {
-  Params params(task.condition);
-  ASSAY_ASSIGN_OR_RETURN(const auto attack, MakePgd(params));
+  v1::Condition pgd = task.condition;
+  pgd.set_method("pgd");
+  ASSAY_ASSIGN_OR_RETURN(const auto attack, MakeAttack(pgd));
   ASSAY_ASSIGN_OR_RETURN(const auto surrogates, EnsembleClassifier::Create(task.others));
   // The driver hands the same batches to both.
   ASSAY_RETURN_IF_ERROR(CheckSameInterface(task.classifier, *surrogates, "a surrogate"));
-  return RunAttack(task, *attack, surrogates.get());
+  return Drive(task, *attack, {surrogates.get()});
 }
 
 }  // namespace assay::engine

@@ -18,7 +18,7 @@
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/driver.h"
 #include "server/engine/attacks/losses.h"
-#include "server/engine/attacks/registry.h"
+#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
@@ -147,8 +147,8 @@ class Universal {
   void Move(const std::vector<double>& gradient) {
     if (norm_ == Norm::kLinf) {
       for (size_t i = 0; i < image_size_; ++i) {
-        const double sign = static_cast<double>((gradient[i] > 0) - (gradient[i] < 0));
-        perturbation_[i] = std::min(std::max(perturbation_[i] + step_ * sign, -eps_), eps_);
+        const double moved = perturbation_[i] + step_ * Sign(gradient[i]);
+        perturbation_[i] = std::min(std::max(moved, -eps_), eps_);
       }
       return;
     }

@@ -43,8 +43,7 @@ class Classifier {
   // logits.
   using LogitGradient = std::function<void(const float* logits, float* derivative)>;
 
-  // As Forward, and the gradient of each slot's scalar by its image (batch_size x channels x height
-  // x width).
+  // As Forward, and the gradient of each slot's scalar by its image, of the shape of `images`.
   virtual absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
                                        float* logits, float* gradient) = 0;
 

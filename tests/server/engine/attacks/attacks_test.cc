@@ -27,7 +27,6 @@ namespace {
 constexpr Shape kShape{3, 4, 4};
 
 // --- the table: one row for each attack
-// -------------------------------------------------------------------------------
 
 struct AttackRow {
   std::string expression;  // without eps
@@ -189,7 +188,6 @@ TEST(SquareL2, FoolsASmoothLinearModelNearTheClosedFormAndNeverBelowIt) {
 }
 
 // --- PGD
-// -----------------------------------------------------------------------------------------------------------------
 
 TEST(Pgd, CountsThePassesOfASurvivor) {
   LinearClassifier model(kShape, 5, 8);
@@ -232,7 +230,6 @@ TEST(Pgd, AnotherSeedIsAnotherRandomStart) {
 }
 
 // --- AutoAttack and its parts
-// ---------------------------------------------------------------------------------------------
 
 // Checkpoints of the published schedule (specification: B1.2), counted from 1.
 TEST(ApgdSchedule, ChecksAtThePublishedIterations) {
@@ -365,7 +362,6 @@ TEST(Losses, RanksTargetsByTheCleanLogits) {
 }
 
 // --- the driver
-// ----------------------------------------------------------------------------------------------------------
 
 TEST(AttackDriver, NeverAttacksWhatIsWrongClean) {
   LinearClassifier model(kShape, 5, 8);
@@ -476,6 +472,26 @@ TEST(AttackDriver, KeepsTheBatchFull) {
   EXPECT_EQ(observer.usage.forward_batches, 2 + 2 * 10 + 2);
 }
 
+// What a survivor is expected to cost is written in the table of conditions only.
+TEST(AttackDriver, ProgressIsTheShareOfTheExpectedPasses) {
+  class Fractions : public QuietObserver {
+   public:
+    void OnProgress(int64_t, double fraction) override { all.push_back(fraction); }
+    std::vector<double> all;
+  } observer;
+  LinearClassifier model(kShape, 5, 8);
+  VectorSource samples(model, 1);
+  const v1::Condition condition = ParseOne("attack/pgd:eps=0.00001,steps=3");
+  ASSERT_TRUE(RunTask({condition, 1, samples, model, observer}).ok());
+  ASSERT_EQ(WorkPerSample(condition), 1 + 3 * 3 + 1);
+  ASSERT_GE(observer.all.size(), 5u);
+  // The first is that of the clean passes.
+  for (size_t pass = 1; pass <= 3; ++pass) {
+    EXPECT_DOUBLE_EQ(observer.all[pass], static_cast<double>(1 + 3 * pass) / 11);
+  }
+  for (size_t i = 4; i < observer.all.size(); ++i) EXPECT_EQ(observer.all[i], 1);
+}
+
 TEST(AttackDriver, LabelsOutsideTheModelAreRefused) {
   LinearClassifier model(kShape, 5, 8);
   VectorSource samples(model, 3);
@@ -487,8 +503,7 @@ TEST(AttackDriver, LabelsOutsideTheModelAreRefused) {
   EXPECT_THAT(outcomes.status().message(), ::testing::HasSubstr("sample 1 has label 5"));
 }
 
-// --- budgets and losses
-// -----------------------------------------------------------------------------------------------------
+// --- budgets, norms and losses
 
 class EveryNorm : public ::testing::TestWithParam<Norm> {};
 
@@ -518,6 +533,17 @@ TEST_P(EveryNorm, ProjectionsAndRandomPointsStayInsideInDoublePrecision) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Norms, EveryNorm, ::testing::Values(Norm::kLinf, Norm::kL2, Norm::kL1));
+
+// <g, x> is at most the product, and reaches it: at the sign of g, at g, and at its largest value.
+TEST(Norms, TheDualLengthIsTheMostThatAStepOfLengthOneGains) {
+  const std::vector<float> g = {3, -4, 0};
+  EXPECT_EQ(DualLength(Norm::kLinf, g.data(), 3), 7);
+  EXPECT_EQ(DualLength(Norm::kL2, g.data(), 3), 5);
+  EXPECT_EQ(DualLength(Norm::kL1, g.data(), 3), 4);
+  EXPECT_EQ(Length(Norm::kLinf, g.data(), 3), 4);
+  EXPECT_EQ(Length(Norm::kL2, g.data(), 3), 5);
+  EXPECT_EQ(Length(Norm::kL1, g.data(), 3), 7);
+}
 
 // The radius of a uniform point in the d-ball has distribution (r/eps)^d.
 TEST(Budget, RandomPointsAreUniformInTheL2Ball) {

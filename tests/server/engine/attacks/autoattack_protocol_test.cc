@@ -350,14 +350,14 @@ TEST(SparseSchedules, CheckEveryTwentyFifthOfTheRunAndFollowTheSparsity) {
 // The points that the method asks for, without a driver, on a model that it never fools.
 std::vector<std::vector<float>> Points(const std::string& expression, const LinearClassifier& model,
                                        const std::vector<float>& image, int label) {
-  const auto attack = MakeAttack(Parse(expression), kShape);
+  const auto attack = MakeAttack(Parse(expression));
   EXPECT_TRUE(attack.ok()) << attack.status();
   std::vector<float> logits(static_cast<size_t>(model.num_classes()));
   model.Logits(image.data(), logits.data());
   const std::vector<float> clean_logits = logits;
   const RandomKey key(1, "test");
   const auto state = (*attack)->Start(
-      {image.data(), image.size(), label, clean_logits.data(), model.num_classes(), 0}, key);
+      {image.data(), kShape, label, clean_logits.data(), model.num_classes(), 0}, key);
   std::vector<std::vector<float>> points;
   while (state->need() != Need::kDone) {
     points.push_back(state->point());

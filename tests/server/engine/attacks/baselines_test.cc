@@ -19,12 +19,11 @@ constexpr Shape kShape{3, 8, 8};
 std::vector<std::vector<float>> Points(const std::string& expression, const Shape& shape,
                                        const std::vector<float>& image, int64_t index = 5) {
   const v1::Condition condition = ParseOne(expression);
-  const auto attack = MakeAttack(condition, shape);
+  const auto attack = MakeAttack(condition);
   EXPECT_TRUE(attack.ok()) << attack.status();
   const std::vector<float> logits = {1, 0};
   const RandomKey key(1, condition.id());
-  const auto state =
-      (*attack)->Start({image.data(), image.size(), 0, logits.data(), 2, index}, key);
+  const auto state = (*attack)->Start({image.data(), shape, 0, logits.data(), 2, index}, key);
   std::vector<std::vector<float>> points;
   while (state->need() != Need::kDone) {
     EXPECT_EQ(state->need(), Need::kForward);

@@ -64,11 +64,11 @@ TEST(EstimatedGradient, QueriesComeInPairsOnBothSidesOfTheImage) {
   model.Logits(image.data(), logits.data());
   for (const char* name : {"spsa", "nes"}) {
     const v1::Condition condition = ParseOne(absl::StrCat("attack/", name, ":delta=0.01"));
-    const auto attack = MakeAttack(condition, kShape);
+    const auto attack = MakeAttack(condition);
     ASSERT_TRUE(attack.ok()) << attack.status();
     const RandomKey key(1, condition.id());
     const auto state =
-        (*attack)->Start({image.data(), image.size(), samples.labels[0], logits.data(), 2, 0}, key);
+        (*attack)->Start({image.data(), kShape, samples.labels[0], logits.data(), 2, 0}, key);
     double squared = 0;
     std::vector<float> last;
     for (int pair = 0; pair < 20; ++pair) {
@@ -211,8 +211,9 @@ TEST(Transfer, FromTheSameModelIsTheLastPointOfWhiteBoxPgd) {
   const auto outcomes = RunCondition(expression, model, samples, 1, {&surrogate});
   const v1::Condition condition = ParseOne(expression);
   const RandomKey key(1, condition.id());
-  Params params(condition);
-  const auto pgd = MakePgd(params);
+  v1::Condition of_pgd = condition;
+  of_pgd.set_method("pgd");
+  const auto pgd = MakeAttack(of_pgd);
   ASSERT_TRUE(pgd.ok()) << pgd.status();
   LinearClassifier one(kShape, 4, 1);
   int successes = 0;
@@ -221,7 +222,7 @@ TEST(Transfer, FromTheSameModelIsTheLastPointOfWhiteBoxPgd) {
     std::vector<float> logits(4), gradient(kShape.size());
     one.Logits(image, logits.data());
     const auto state = (*pgd)->Start(
-        {image, kShape.size(), samples.labels[i], logits.data(), 4, samples.indices[i]}, key);
+        {image, kShape, samples.labels[i], logits.data(), 4, samples.indices[i]}, key);
     int passes = 0;
     while (state->need() == Need::kGradient) {
       ASSERT_TRUE(one.ForwardBackward(

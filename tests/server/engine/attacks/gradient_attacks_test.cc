@@ -441,11 +441,13 @@ class ByHand {
     for (int k = 0; k < classes; ++k)
       clean_logits_[static_cast<size_t>(k)] = static_cast<float>(-k);
     const v1::Condition condition = ParseOne(expression);
-    auto attack = MakeAttack(condition, {1, 1, static_cast<int>(size)});
+    auto attack = MakeAttack(condition);
     EXPECT_TRUE(attack.ok()) << attack.status();
     attack_ = *std::move(attack);
     key_ = std::make_unique<RandomKey>(1, condition.id());
-    state_ = attack_->Start({image_.data(), size, 0, clean_logits_.data(), classes, 5}, *key_);
+    state_ = attack_->Start(
+        {image_.data(), {1, 1, static_cast<int>(size)}, 0, clean_logits_.data(), classes, 5},
+        *key_);
   }
   AttackState& state() { return *state_; }
   void Gradient(const std::vector<float>& gradient) {

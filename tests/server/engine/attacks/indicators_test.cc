@@ -8,10 +8,7 @@
 
 #include "core/base/probe_order.h"
 #include "core/conditions/condition.h"
-#include "core/conditions/params.h"
 #include "gmock/gmock.h"
-#include "server/engine/attacks/driver.h"
-#include "server/engine/attacks/registry.h"
 #include "server/engine/run_task.h"
 #include "tests/server/engine/base/fake_models.h"
 
@@ -193,22 +190,37 @@ TEST_F(DriverTest, MeasuresOnlySurvivorsOfGradientAttacks) {
 
 // Losses and gradients of another model say nothing about this one.
 TEST_F(DriverTest, MeasuresNothingOfATransfer) {
-  const auto conditions = ParseConditions({kTinyPgd});
+  const auto conditions = ParseConditions({"attack/transfer:surrogates=s,eps=0.00001,steps=12"});
   ASSERT_TRUE(conditions.ok());
   const VectorSource samples(model_, 25);
   LinearClassifier surrogate(kShape, 5, 8);
   QuietObserver observer;
-  Params params(conditions->at(0));
-  const auto attack = MakePgd(params);
-  ASSERT_TRUE(attack.ok()) << attack.status();
-  const auto outcomes =
-      RunAttack({conditions->at(0), 1, samples, model_, observer}, **attack, &surrogate);
+  const auto outcomes = RunTask({conditions->at(0), 1, samples, model_, observer, {&surrogate}});
   ASSERT_TRUE(outcomes.ok()) << outcomes.status();
   for (const v1::Outcome& outcome : *outcomes) {
     EXPECT_EQ(outcome.attack().backwards(), 12);
     EXPECT_EQ(outcome.attack().unconstrained(), v1::AttackOutcome::NOT_TRIED);
     EXPECT_FALSE(outcome.attack().has_break_point_angle());
   }
+}
+
+// Without a plain pass that confirms it, since only where the gradients lead is asked.
+TEST_F(DriverTest, AProbeTakesTheWordOfAGradientPass) {
+  model_.on_forward = [](int, float* logits) { logits[0] = 1000; };
+  model_.on_gradient_logits = [this](int, float* logits) {
+    const float high = *std::max_element(logits, logits + model_.num_classes());
+    if (high < 8) logits[0] = high + 20;
+  };
+  int tried = 0;
+  for (const v1::AttackOutcome& attack : Run(kTinyPgd, 32)) {
+    EXPECT_FALSE(attack.success());
+    if (!attack.attacked()) continue;
+    ++tried;
+    EXPECT_NE(attack.unconstrained(), v1::AttackOutcome::HELD);
+    EXPECT_NE(attack.unconstrained(), v1::AttackOutcome::NOT_TRIED);
+    EXPECT_EQ(attack.unconfirmed_candidates(), 0);
+  }
+  EXPECT_GT(tried, 0);
 }
 
 TEST_F(DriverTest, AProbeThatMeetsWhatIsNotFiniteCountsAsNotTried) {
@@ -221,6 +233,19 @@ TEST_F(DriverTest, AProbeThatMeetsWhatIsNotFiniteCountsAsNotTried) {
   const auto attacks = Run(kTinyPgd, 32);
   EXPECT_EQ(attacks[0].unconstrained(), v1::AttackOutcome::NOT_TRIED);
   EXPECT_TRUE(attacks[0].attacked());
+}
+
+TEST_F(DriverTest, AProbeFooledWhereTheGradientIsNotFiniteCountsAsNotTried) {
+  const float own = model_.gradient_scale;
+  model_.on_gradient_logits = [&](int slot, float* logits) {
+    if (slot == 0) model_.gradient_scale = own;
+    const float high = *std::max_element(logits, logits + model_.num_classes());
+    if (high > 8) model_.gradient_scale = INFINITY;
+  };
+  for (const v1::AttackOutcome& attack : Run(kTinyPgd, 8)) {
+    EXPECT_EQ(attack.unconstrained(), v1::AttackOutcome::NOT_TRIED);
+    EXPECT_EQ(attack.nonfinite_gradients(), 0);
+  }
 }
 
 }  // namespace

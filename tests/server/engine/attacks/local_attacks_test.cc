@@ -32,11 +32,11 @@ int Successes(const std::vector<v1::Outcome>& outcomes) {
 std::vector<std::vector<float>> SpatialPoints(const std::string& expression, Shape shape,
                                               const std::vector<float>& image) {
   const v1::Condition condition = ParseOne(expression);
-  const auto attack = MakeAttack(condition, shape);
+  const auto attack = MakeAttack(condition);
   EXPECT_TRUE(attack.ok()) << attack.status();
   const RandomKey key(1, condition.id());
   const std::vector<float> logits = {1, 0};
-  const auto state = (*attack)->Start({image.data(), image.size(), 0, logits.data(), 2, 0}, key);
+  const auto state = (*attack)->Start({image.data(), shape, 0, logits.data(), 2, 0}, key);
   std::vector<std::vector<float>> points;
   while (state->need() == Need::kForward) {
     points.push_back(state->point());

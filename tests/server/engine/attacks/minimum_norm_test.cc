@@ -530,9 +530,13 @@ struct Scripted {
 
 class ScriptedState : public AttackState {
  public:
-  ScriptedState(const std::vector<Scripted>& script, const AttackTarget& target,
-                const LinearClassifier& model)
-      : script_(script), target_(target), model_(model) {
+  struct Parameters : AttackParameters {
+    std::vector<Scripted> script;
+    const LinearClassifier* model = nullptr;
+  };
+
+  ScriptedState(const Parameters& parameters, const AttackTarget& target, const RandomKey&)
+      : script_(parameters.script), target_(target), model_(*parameters.model) {
     Place();
   }
   Need need() const override {
@@ -572,23 +576,6 @@ class ScriptedState : public AttackState {
   std::vector<float> point_;
 };
 
-class ScriptedAttack : public Attack {
- public:
-  ScriptedAttack(std::vector<Scripted> script, const LinearClassifier& model)
-      : script_(std::move(script)), model_(model) {}
-  Norm norm() const override { return Norm::kL2; }
-  double eps() const override { return INFINITY; }
-  bool minimum_norm() const override { return true; }
-  double work() const override { return 1; }
-  std::unique_ptr<AttackState> Start(const AttackTarget& target, const RandomKey&) const override {
-    return std::make_unique<ScriptedState>(script_, target, model_);
-  }
-
- private:
-  const std::vector<Scripted> script_;
-  const LinearClassifier& model_;
-};
-
 class MinimumNormDriver : public ::testing::Test {
  protected:
   // Runs the script on every sample; distances come back in units of that of the boundary.
@@ -596,9 +583,9 @@ class MinimumNormDriver : public ::testing::Test {
     const auto conditions = ParseConditions({"attack/fmn:norm=l2"});
     ASSERT_TRUE(conditions.ok());
     QuietObserver observer;
-    const ScriptedAttack attack(script, model_);
+    const AttackOf<ScriptedState> attack({{Norm::kL2, INFINITY}, script, &model_});
     const auto outcomes =
-        RunAttack({conditions->at(0), /*seed=*/1, samples_, model_, observer}, attack);
+        Drive({conditions->at(0), /*seed=*/1, samples_, model_, observer}, attack);
     ASSERT_TRUE(outcomes.ok()) << outcomes.status();
     outcomes_ = *outcomes;
     for (size_t i = 0; i < outcomes_.size(); ++i) {
