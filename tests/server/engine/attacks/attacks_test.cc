@@ -158,6 +158,22 @@ TEST(Registry, EveryAttackAndCorruptionThatUsersCanWriteExistsInTheEngine) {
   }
 }
 
+TEST(Registry, AttacksAreMadeOfTheirDefaultsAndFindDistancesWhereUsersAreToldSo) {
+  for (const std::string& name : AttackNames()) {
+    if (TaskMethodNamed(name) != nullptr) continue;
+    const v1::Condition condition = ParseOne(absl::StrCat("attack/", name));
+    const auto attack = MakeAttack(condition);
+    ASSERT_TRUE(attack.ok()) << attack.status();
+    EXPECT_EQ((*attack)->minimum_norm(), IsMinimumNorm(condition)) << name;
+    v1::Condition lacking = condition;
+    lacking.clear_parameters();
+    EXPECT_EQ(ReasonOf(MakeAttack(lacking).status()), Reason::kInvalidCondition) << name;
+  }
+  v1::Condition unknown;
+  unknown.set_method("transfer");
+  EXPECT_EQ(ReasonOf(MakeAttack(unknown).status()), Reason::kInvalidCondition);
+}
+
 // Its pyramids are smooth, so the table's white noise is out of reach for it; weights that are
 // smooth too are not.
 TEST(SquareL2, FoolsASmoothLinearModelNearTheClosedFormAndNeverBelowIt) {
