@@ -9,6 +9,7 @@
 #include "core/base/probe_order.h"
 #include "core/conditions/condition.h"
 #include "gmock/gmock.h"
+#include "server/engine/attacks/attack.h"
 #include "server/engine/run_task.h"
 #include "tests/server/engine/base/fake_models.h"
 
@@ -66,6 +67,30 @@ TEST(Indicators, SayNothingOfShortStillOrBrokenCurves) {
   broken[7] = NAN;
   EXPECT_FALSE(BreakPointAngle(broken).has_value());
   EXPECT_FALSE(IncreasingLoss(broken).has_value());
+}
+
+TEST(LossCurve, IsThatOfTheGradientPassesUntilAPlainOneFollowsThem) {
+  const auto describe = [](bool plain_first, bool plain_within) {
+    LossCurve curve;
+    if (plain_first) curve.EndRun();
+    for (int i = 0; i < 20; ++i) {
+      if (plain_within && i == 12) curve.EndRun();
+      // The margin of class 1 falls for six passes and then stays.
+      const std::vector<float> logits = {static_cast<float>(std::min(i, 6)), 6, -9};
+      curve.Add(logits.data(), 3, 1, i < 12 ? AttackState::kAnyButLabel : 2);
+    }
+    v1::AttackOutcome outcome;
+    curve.Describe(outcome);
+    return outcome;
+  };
+  const std::vector<float> first = Falling(6, 12);
+  for (const bool plain_first : {false, true}) {
+    const v1::AttackOutcome outcome = describe(plain_first, /*plain_within=*/true);
+    EXPECT_NEAR(outcome.break_point_angle(), *BreakPointAngle(first), 1e-6);
+    EXPECT_EQ(outcome.increasing_loss(), 0);
+  }
+  // Without one, the losses of a wanted class follow, which are much larger.
+  EXPECT_GT(describe(false, false).increasing_loss(), 0.01);
 }
 
 class DriverTest : public ::testing::Test {
