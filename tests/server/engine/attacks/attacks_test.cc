@@ -146,13 +146,13 @@ TEST(Registry, EveryAttackAndCorruptionThatUsersCanWriteExistsInTheEngine) {
     const auto conditions = ParseConditions({method.expression});
     ASSERT_TRUE(conditions.ok()) << conditions.status();
     for (const v1::Condition& condition : *conditions) {
-      const auto plan = CorruptionPlan::Make(condition, RgbShape(), nullptr);
+      const auto plan = corruptions::CorruptionPlan::Make(condition, RgbShape(), nullptr);
       EXPECT_TRUE(plan.ok()) << plan.status();
     }
     corruptions.push_back(name);
   }
   EXPECT_THAT(AttackNames(), ::testing::UnorderedElementsAreArray(attacks));
-  for (const Corruption& corruption : AllCorruptions()) {
+  for (const corruptions::Corruption& corruption : corruptions::AllCorruptions()) {
     if (std::string(corruption.name) == "frost") continue;
     EXPECT_THAT(corruptions, ::testing::Contains(corruption.name));
   }
