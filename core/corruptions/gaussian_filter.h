@@ -8,8 +8,8 @@
 
 namespace assay::corruptions {
 
-// What lies beyond the edge of a b c d: "nearest" is a a | a b c d | d d, "reflect" is b a | a b c
-// d | d c.
+// What lies beyond the edge of a b c d: "nearest" is a a | a b c d | d d, "reflect" is
+// b a | a b c d | d c.
 enum class Border { kNearest, kReflect };
 
 // The index within [0, size) that stands for any index under the border rule; size > 0.

@@ -2,10 +2,10 @@
 // the number that is computed.
 //
 // A sum of n products, in whatever order and with or without fused multiply-adds, differs from the
-// exact one by at most gamma_n = n u / (1 - n u) times the sum of the magnitudes of its terms, u =
-// 2^-53 (Higham, "Accuracy and stability of numerical algorithms", 2nd edition, section 3.1).
-// Everything below is a multiple of that which is generous enough for the few operations around
-// the sum, those that compute the error bound included.
+// exact one by at most gamma_n = n u / (1 - n u) times the sum of the magnitudes of its terms,
+// where u = 2^-53 (Higham, "Accuracy and stability of numerical algorithms", 2nd edition, section
+// 3.1). Everything below is a multiple of that which is generous enough for the few operations
+// around the sum, those that compute the error bound included.
 #ifndef ASSAY_SERVER_ENGINE_BOUNDS_ROUNDING_H_
 #define ASSAY_SERVER_ENGINE_BOUNDS_ROUNDING_H_
 

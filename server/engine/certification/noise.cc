@@ -52,9 +52,9 @@ class UniformNoise final : public Noise {
   const float scale_;
 };
 
-// For independent standard normals N1 to N4, N1 N2 - N3 N4 is Laplace with scale 1: with A, B = (N1
-// +- N2) / sqrt 2 and C, D likewise it is (A^2 + D^2) / 2 - (B^2 + C^2) / 2, the difference of two
-// exponentials. So it needs no logarithm beside that of the normals.
+// For independent standard normals N1 to N4, N1 N2 - N3 N4 is Laplace with scale 1: with
+// A, B = (N1 +- N2) / sqrt 2 and C, D likewise it is (A^2 + D^2) / 2 - (B^2 + C^2) / 2, the
+// difference of two exponentials. So it needs no logarithm beside that of the normals.
 class LaplaceNoise final : public Noise {
  public:
   explicit LaplaceNoise(double lambda) : scale_(static_cast<float>(lambda)) {}
@@ -80,10 +80,9 @@ class LaplaceNoise final : public Noise {
 };
 
 // Gaussian noise rounded to the 1/255 grid, exactly: a pixel on the grid plus Gaussian noise,
-// rounded to the grid, is the pixel plus rounded noise, whose distribution function has steps
-// Phi((m
-// - 1/2) / (255 sigma)) at the integers m. Those steps as 64-bit integers are compared with a
-// 64-bit random integer, so that no floating-point sum is ever taken.
+// rounded to the grid, is the pixel plus rounded noise, whose distribution function has the steps
+// Phi((m - 1/2) / (255 sigma)) at the integers m. Those steps as 64-bit integers are compared with
+// a 64-bit random integer, so that no floating-point sum is ever taken.
 class SoundGaussianNoise final : public Noise {
  public:
   explicit SoundGaussianNoise(double sigma)

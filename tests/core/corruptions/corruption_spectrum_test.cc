@@ -182,7 +182,6 @@ bool Alike(const std::string& name, int severity, int other) {
   if (name == "motion_blur") return pair == std::pair(3, 4);
   // (.9, .4) and (.85, .4): a test of its own finds each golden image in a photograph.
   if (name == "frost") return pair == std::pair(3, 4);
-  // Displacements of a twentieth of a pixel more, and neighbouring affine parts: the change over
   // Nearly the same affine parts, which weigh most: the change over 1,000 images tells them apart
   // (corruptions_test.cc).
   if (name == "elastic_transform") return pair == std::pair(1, 2) || pair == std::pair(3, 4);
