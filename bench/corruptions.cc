@@ -1,15 +1,18 @@
-// Images a second of every corruption with every parameter table, and the time of the whole
-// benchmark set (15 corruptions, 5 severities, 1,000 CIFAR images): bench_corruptions CIFAR.bin
-// [FROST_DIRECTORY [THREADS]].
+// Images a second of every corruption with severities and every parameter table, and the time of
+// the whole benchmark set (15 corruptions, 5 severities, 1,000 CIFAR images): bench_corruptions
+// CIFAR.bin [FROST_DIRECTORY [THREADS]].
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "bench/bench_data.h"
 #include "core/base/parallel.h"
+#include "core/conditions/condition.h"
 #include "core/corruptions/plan.h"
 #include "opencv2/imgproc.hpp"
 
@@ -17,26 +20,27 @@ namespace assay::bench {
 namespace {
 
 using corruptions::Corruption;
+using corruptions::CorruptionPlan;
 using corruptions::FrostPhotographs;
 using corruptions::Image;
-using corruptions::SeverityTable;
 using Clock = std::chrono::steady_clock;
 
 struct Table {
-  SeverityTable table;
   int side;
   size_t images;  // enough for a measurement
 };
-constexpr Table kTables[] = {{SeverityTable::k32, 32, 1000},
-                             {SeverityTable::k64, 64, 256},
-                             {SeverityTable::k224, 224, 24},
-                             {SeverityTable::k299, 299, 16}};
+constexpr Table kTables[] = {{32, 1000}, {64, 256}, {224, 24}, {299, 16}};
 
-std::vector<Image> Images(const MemorySamples& samples, int side, size_t count) {
+v1::ImageShape RgbShape(int side) {
   v1::ImageShape shape;
   shape.set_channels(3);
-  shape.set_height(32);
-  shape.set_width(32);
+  shape.set_height(side);
+  shape.set_width(side);
+  return shape;
+}
+
+std::vector<Image> Images(const MemorySamples& samples, int side, size_t count) {
+  const v1::ImageShape shape = RgbShape(32);
   std::vector<Image> images;
   for (size_t i = 0; i < std::min(count, samples.size()); ++i) {
     std::vector<float> planes(3072);
@@ -54,17 +58,24 @@ std::vector<Image> Images(const MemorySamples& samples, int side, size_t count) 
   return images;
 }
 
-// Seconds for all images under one corruption and severity; nothing is read or written.
-double Seconds(const Corruption& corruption, const corruptions::CorruptionContext& context,
+// Seconds for all images under one condition; nothing is read or written.
+double Seconds(const v1::Condition& condition, const CorruptionPlan& plan,
                const std::vector<Image>& images, int threads) {
-  const RandomKey key(0, corruption.name);
+  const RandomKey key(0, condition.id());
   std::vector<Image> changed = images;
   const auto start = Clock::now();
-  ParallelFor(threads, images.size(), 64 * images[0].pixels.size(), [&](size_t i) {
-    RandomStream random(key, static_cast<int64_t>(i), 0);
-    corruption.apply(context, random, changed[i]);
-  });
+  ParallelFor(threads, images.size(), 64 * images[0].pixels.size(),
+              [&](size_t i) { plan.Apply(key, static_cast<int64_t>(i), changed[i]); });
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The corruptions of CIFAR-10-C.
+std::set<std::string> BenchmarkSet(bool photographs) {
+  std::set<std::string> names;
+  const auto conditions =
+      ParseConditions({photographs ? "suite/cifar10-c" : "suite/cifar10-c-procedural"});
+  for (const v1::Condition& condition : conditions.value()) names.insert(condition.method());
+  return names;
 }
 
 int Run(const std::string& data, const std::string& frost_directory, int threads) {
@@ -84,23 +95,24 @@ int Run(const std::string& data, const std::string& frost_directory, int threads
   }
   std::printf("| images/s, %d threads | 32 px | 64 px | 224 px | 299 px |\n|---|---|---|---|---|\n",
               threads);
+  const std::set<std::string> set = BenchmarkSet(frost != nullptr);
   double set_seconds = 0;
   int set_corruptions = 0;
   for (const Corruption& corruption : corruptions::AllCorruptions()) {
-    if (corruption.photographs && frost == nullptr) continue;
+    const std::string expression = absl::StrCat("corruption/", corruption.name, ":severity=1-5");
+    if (!ParseConditions({expression}).ok()) continue;  // it has other parameters
+    if (corruption.name == std::string("frost") && frost == nullptr) continue;
     std::printf("| %s |", corruption.name);
     for (const Table& table : kTables) {
       const std::vector<Image> images = Images(**samples, table.side, table.images);
+      const auto conditions = ParseConditions({absl::StrCat(expression, ",table=", table.side)});
       double seconds = 0;
-      for (int severity = 1; severity <= 5; ++severity) {
-        seconds += Seconds(corruption, {table.table, static_cast<double>(severity), frost.get()},
-                           images, threads);
+      for (const v1::Condition& condition : conditions.value()) {
+        const auto plan = CorruptionPlan::Make(condition, RgbShape(table.side), frost.get());
+        seconds += Seconds(condition, plan.value(), images, threads);
       }
       std::printf(" %.0f |", 5 * static_cast<double>(images.size()) / seconds);
-      const std::string name = corruption.name;
-      const bool in_set = name != "speckle_noise" && name != "gaussian_blur" && name != "spatter" &&
-                          name != "saturate" && (name != "frost-procedural" || frost == nullptr);
-      if (table.side != 32 || !in_set) continue;
+      if (table.side != 32 || set.count(corruption.name) == 0) continue;
       set_seconds += seconds;
       ++set_corruptions;
     }

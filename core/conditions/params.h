@@ -21,6 +21,8 @@ class Params {
   int64_t Integer(const std::string& name);
   std::string Text(const std::string& name);
   const absl::Status& status() const { return status_; }
+  // Of the condition, for error texts.
+  const std::string& id() const { return condition_.id(); }
 
  private:
   const v1::Condition& condition_;

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 
-#include "core/corruptions/methods.h"
 #include "core/corruptions/tables.h"
 
 namespace assay::corruptions {

@@ -4,8 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/base/errors.h"
+#include "core/corruptions/frost_files.h"
 #include "core/corruptions/frost_photographs.h"
-#include "core/corruptions/methods.h"
 #include "core/corruptions/tables.h"
 #include "opencv2/imgproc.hpp"
 
@@ -32,12 +33,11 @@ size_t Offset(int whole, int size, RandomStream& random) {
   return random.Below(static_cast<uint32_t>(std::max(1, whole - size)));
 }
 
-}  // namespace
-
 // a x + b frost.
-void Frost(const CorruptionContext& context, RandomStream& random, Image& image) {
+void LayOver(const FrostPhotographs& photographs, const CorruptionContext& context,
+             RandomStream& random, Image& image) {
   const FrostParameters c = Select(kFrost, context);
-  const Image* photograph = &context.frost->Get(
+  const Image* photograph = &photographs.Get(
       context.table, random.Below(static_cast<uint32_t>(FrostPhotographs::kCount)));
   Image larger;
   if (photograph->height < image.height || photograph->width < image.width) {
@@ -56,6 +56,18 @@ void Frost(const CorruptionContext& context, RandomStream& random, Image& image)
       *pixel = static_cast<uint8_t>(std::min(mixed, 255.0));
     }
   }
+}
+
+}  // namespace
+
+absl::StatusOr<Step> Frost(Params& params, const Setting& setting) {
+  if (setting.frost == nullptr) {
+    return Error(Reason::kInvalidCondition, kFrostNeedsPhotographs).ToStatus();
+  }
+  return BySeverity([photographs = setting.frost](
+                        const CorruptionContext& context, RandomStream& random,
+                        Image& image) { LayOver(*photographs, context, random, image); },
+                    params, setting);
 }
 
 }  // namespace assay::corruptions

@@ -6,10 +6,12 @@
 #include <jpeglib.h>
 // clang-format on
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 
-#include "core/corruptions/methods.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/errors.h"
 #include "core/corruptions/tables.h"
 
 namespace assay::corruptions {
@@ -77,8 +79,18 @@ Image DecodeJpeg(absl::string_view bytes) {
   return image;
 }
 
-void JpegCompression(const CorruptionContext& context, RandomStream&, Image& image) {
-  image = DecodeJpeg(EncodeJpeg(image, Select(kJpegQuality, context)));
+absl::StatusOr<Step> JpegCompression(Params& params, const Setting& setting) {
+  if (std::max(setting.shape.height(), setting.shape.width()) > kMaxJpegSide) {
+    return Error(Reason::kInvalidCondition,
+                 absl::StrCat(params.id(), " needs sides of at most ", kMaxJpegSide,
+                              " pixels, the limit of JPEG"))
+        .ToStatus();
+  }
+  return BySeverity(
+      [](const CorruptionContext& context, RandomStream&, Image& image) {
+        image = DecodeJpeg(EncodeJpeg(image, Select(kJpegQuality, context)));
+      },
+      params, setting);
 }
 
 }  // namespace assay::corruptions

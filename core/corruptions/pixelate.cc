@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/corruptions/methods.h"
 #include "core/corruptions/tables.h"
 
 namespace assay::corruptions {

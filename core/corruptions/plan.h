@@ -7,7 +7,6 @@
 #define ASSAY_CORE_CORRUPTIONS_PLAN_H_
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,6 +16,17 @@
 #include "core/corruptions/frost_photographs.h"
 
 namespace assay::corruptions {
+
+// Part of an image in pixels: rows [top, bottom), columns [left, right).
+struct Area {
+  int top;
+  int bottom;
+  int left;
+  int right;
+};
+// Cell `cell` of a grid of `grid` x `grid` cells, row by row. Empty when the image has fewer pixels
+// than the grid has cells.
+Area GridCell(int grid, int cell, const Image& image);
 
 // A condition of the family "corruption": one or several corruptions, applied left to right, on the
 // whole image or on one cell of a grid; nothing at severity 0. Immutable, so safe from many
@@ -34,8 +44,6 @@ class CorruptionPlan {
   void Apply(const RandomKey& key, int64_t sample, Image& image) const;
 
  private:
-  using Step = std::function<void(RandomStream& random, Image& image)>;
-
   std::vector<Step> steps_;
   int grid_ = 1;
   int cell_ = 0;
@@ -55,9 +63,8 @@ class SequencePlan {
   void Apply(const RandomKey& key, int64_t sample, int frame, Image& image) const;
 
  private:
-  using Step = std::function<void(const RandomKey& key, int64_t sample, int frame, Image& image)>;
-
   int frames_ = 0;
+  bool draws_anew_ = false;
   Step step_;
 };
 

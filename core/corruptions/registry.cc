@@ -1,44 +1,59 @@
 #include <algorithm>
-#include <cstdlib>
-#include <iterator>
-#include <utility>
 
 #include "core/corruptions/corruption.h"
-#include "core/corruptions/methods.h"
 #include "opencv2/core/utility.hpp"
 
 namespace assay::corruptions {
 
+// A line of the registry: the name, the function, and whether one-channel images will do. The line
+// declares the function, too, which a file beside this one defines.
+#define BY_SEVERITY(name, function, grayscale)                   \
+  SeverityFunction function;                                     \
+  all.push_back({name,                                           \
+                 [](Params& params, const Setting& setting) {    \
+                   return BySeverity(function, params, setting); \
+                 },                                              \
+                 grayscale})
+#define WITH_PARAMETERS(name, function, grayscale) \
+  Maker function;                                  \
+  all.push_back({name, function, grayscale})
+
 const std::vector<Corruption>& AllCorruptions() {
-  static const std::vector<Corruption> all = [] {
+  static const auto* const corruptions = [] {
     // Samples are corrupted in parallel; OpenCV must not start threads of its own for large images
     // on top of that.
     cv::setNumThreads(0);
-    return std::vector<Corruption>{
-        {"gaussian_noise", GaussianNoise, true},
-        {"shot_noise", ShotNoise, true},
-        {"impulse_noise", ImpulseNoise, true},
-        {"defocus_blur", DefocusBlur, true},
-        {"glass_blur", GlassBlur, true},
-        {"motion_blur", MotionBlur, true},
-        {"zoom_blur", ZoomBlur, true},
-        {"snow", Snow, false},
-        {"frost", Frost, false, true},
-        // Drawn; must never be taken for the published one.
-        {"frost-procedural", FrostProcedural, false},
-        {"fog", Fog, true},
-        {"brightness", Brightness, true},
-        {"contrast", Contrast, true},
-        {"elastic_transform", ElasticTransform, true},
-        {"pixelate", Pixelate, true},
-        {"jpeg_compression", JpegCompression, true},
-        {"speckle_noise", SpeckleNoise, true},
-        {"gaussian_blur", GaussianBlur, true},
-        {"spatter", Spatter, false},
-        {"saturate", Saturate, false},
-    };
+    std::vector<Corruption> all;
+    BY_SEVERITY("gaussian_noise", GaussianNoise, true);
+    BY_SEVERITY("shot_noise", ShotNoise, true);
+    BY_SEVERITY("impulse_noise", ImpulseNoise, true);
+    BY_SEVERITY("defocus_blur", DefocusBlur, true);
+    BY_SEVERITY("glass_blur", GlassBlur, true);
+    BY_SEVERITY("motion_blur", MotionBlur, true);
+    BY_SEVERITY("zoom_blur", ZoomBlur, true);
+    BY_SEVERITY("snow", Snow, false);
+    WITH_PARAMETERS("frost", Frost, false);
+    // Drawn; must never be taken for the published one.
+    BY_SEVERITY("frost-procedural", FrostProcedural, false);
+    BY_SEVERITY("fog", Fog, true);
+    BY_SEVERITY("brightness", Brightness, true);
+    BY_SEVERITY("contrast", Contrast, true);
+    BY_SEVERITY("elastic_transform", ElasticTransform, true);
+    BY_SEVERITY("pixelate", Pixelate, true);
+    WITH_PARAMETERS("jpeg_compression", JpegCompression, true);
+    BY_SEVERITY("speckle_noise", SpeckleNoise, true);
+    BY_SEVERITY("gaussian_blur", GaussianBlur, true);
+    BY_SEVERITY("spatter", Spatter, false);
+    BY_SEVERITY("saturate", Saturate, false);
+    WITH_PARAMETERS("rotate", Rotate, true);
+    WITH_PARAMETERS("translate", Translate, true);
+    WITH_PARAMETERS("scale", Scale, true);
+    WITH_PARAMETERS("crop", Crop, true);
+    WITH_PARAMETERS("flip", Flip, true);
+    WITH_PARAMETERS("occlusion", Occlusion, true);
+    return new std::vector<Corruption>(std::move(all));
   }();
-  return all;
+  return *corruptions;
 }
 
 const Corruption* FindCorruption(absl::string_view name) {
@@ -47,24 +62,6 @@ const Corruption* FindCorruption(absl::string_view name) {
     return name == corruption.name;
   });
   return found == all.end() ? nullptr : &*found;
-}
-
-SeverityTable NearestTable(int height, int width) {
-  constexpr std::pair<int, SeverityTable> kSides[] = {{32, SeverityTable::k32},
-                                                      {64, SeverityTable::k64},
-                                                      {224, SeverityTable::k224},
-                                                      {299, SeverityTable::k299}};
-  const int side = std::min(height, width);
-  // Of two equally near, the first.
-  return std::min_element(std::begin(kSides), std::end(kSides),
-                          [&](const auto& a, const auto& b) {
-                            return std::abs(a.first - side) < std::abs(b.first - side);
-                          })
-      ->second;
-}
-
-uint8_t TruncateToByte(double unit_value) {
-  return static_cast<uint8_t>(std::clamp(unit_value, 0.0, 1.0) * 255.0);
 }
 
 }  // namespace assay::corruptions

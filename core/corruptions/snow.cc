@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/corruptions/methods.h"
 #include "core/corruptions/motion.h"
 #include "core/corruptions/tables.h"
 #include "core/corruptions/zoom.h"

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "core/corruptions/gaussian_filter.h"
-#include "core/corruptions/methods.h"
 #include "core/corruptions/tables.h"
 #include "opencv2/imgproc.hpp"
 

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdint>
 
-#include "core/corruptions/methods.h"
 #include "core/corruptions/tables.h"
 
 namespace assay::corruptions {

@@ -13,10 +13,10 @@
 #include "core/corruptions/frost_files.h"
 #include "core/corruptions/jpeg_codec.h"
 #include "core/corruptions/plan.h"
-#include "core/corruptions/spatial.h"
 #include "core/corruptions/tables.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/core/corruptions/golden_corruptions.h"
 
 namespace assay::corruptions {
 namespace {
@@ -54,15 +54,28 @@ Image Applied(const std::string& expression, Image image, int64_t sample = 3) {
   return image;
 }
 
+// The registered corruptions that take a severity.
+std::vector<Corruption> WithSeverities() {
+  std::vector<Corruption> all;
+  for (const Corruption& corruption : AllCorruptions()) {
+    const auto conditions = ParseConditions({absl::StrCat("corruption/", corruption.name)});
+    EXPECT_TRUE(conditions.ok()) << conditions.status();
+    if (conditions.ok() && conditions->at(0).parameters().contains("severity")) {
+      all.push_back(corruption);
+    }
+  }
+  EXPECT_GE(all.size(), 20u);
+  return all;
+}
+
 uint8_t At(const Image& image, int y, int x, int c) {
   return image.pixels[static_cast<size_t>((y * image.width + x) * image.channels + c)];
 }
 
 TEST(CorruptionPlan, MakesTheBytesOfTheCorruptionItNames) {
   const Image before = Pattern(32, 32, 3);
-  Image expected = before;
   RandomStream random(RandomKey(0, "corruption/fog/3"), 3, 0);
-  FindCorruption("fog")->apply({SeverityTable::k32, 3}, random, expected);
+  const Image expected = Corrupted(OfSeverity("fog", SeverityTable::k32, 3), before, random);
   EXPECT_EQ(Applied("corruption/fog:severity=3", before).pixels, expected.pixels);
 }
 
@@ -75,7 +88,7 @@ TEST(CorruptionPlan, AppliesACombinationLeftToRightWithStreamsOfTheirOwn) {
   uint32_t stream = 0;
   for (const char* name : {"fog", "gaussian_noise", "pixelate"}) {
     RandomStream random(RandomKey(0, condition.id()), 3, stream++);
-    FindCorruption(name)->apply({SeverityTable::k32, 2}, random, expected);
+    expected = Corrupted(OfSeverity(name, SeverityTable::k32, 2), expected, random);
   }
   EXPECT_EQ(Applied("corruption/fog+gaussian_noise+pixelate:severity=2", before).pixels,
             expected.pixels);
@@ -122,8 +135,8 @@ TEST(CorruptionPlan, RefusesCombinationsThatMakeNoSense) {
 
 TEST(CorruptionPlan, LeavesImagesAsTheyAreAtSeverity0) {
   for (const auto& [height, width] : {std::pair{1, 1}, {1, 9}, {31, 33}, {375, 500}}) {
-    for (const Corruption& corruption : AllCorruptions()) {
-      if (corruption.photographs) continue;
+    for (const Corruption& corruption : WithSeverities()) {
+      if (corruption.name == std::string("frost")) continue;
       const Image before = Pattern(height, width, corruption.grayscale ? 1 : 3);
       EXPECT_EQ(Applied(absl::StrCat("corruption/", corruption.name, ":severity=0"), before).pixels,
                 before.pixels)
@@ -177,8 +190,8 @@ TEST(CorruptionPlan, EqualsTheTableAtEveryWholeSeverityOfEveryTable) {
 
 TEST(CorruptionPlan, EveryCorruptionRunsBetweenSeverities) {
   const Image before = Pattern(40, 36, 3);
-  for (const Corruption& corruption : AllCorruptions()) {
-    if (corruption.photographs) continue;
+  for (const Corruption& corruption : WithSeverities()) {
+    if (corruption.name == std::string("frost")) continue;
     for (const char* severity : {"1.1", "2.5", "3.9", "4.75"}) {
       for (const char* table : {"32", "64", "224", "299"}) {
         const std::string expression =
@@ -259,12 +272,17 @@ TEST(CorruptionPlan, TakesGrayscaleImagesOrSaysWhoDoesNot) {
   const Image before = Pattern(31, 33, 1);
   int refused = 0;
   for (const Corruption& corruption : AllCorruptions()) {
-    const std::string expression = absl::StrCat("corruption/", corruption.name, ":severity=2");
-    SCOPED_TRACE(expression);
-    const auto plan = CorruptionPlan::Make(Parsed(expression), ShapeOf(before), nullptr);
+    // The last one: of those with severities, the strongest.
+    const auto conditions = ParseConditions({absl::StrCat("corruption/", corruption.name)});
+    ASSERT_TRUE(conditions.ok()) << conditions.status();
+    const v1::Condition& condition = conditions->back();
+    SCOPED_TRACE(condition.id());
+    const auto plan = CorruptionPlan::Make(condition, ShapeOf(before), nullptr);
     EXPECT_EQ(plan.ok(), corruption.grayscale);
     if (plan.ok()) {
-      EXPECT_NE(Applied(expression, before).pixels, before.pixels);
+      Image after = before;
+      plan->Apply(RandomKey(0, condition.id()), 3, after);
+      EXPECT_NE(after.pixels, before.pixels);
     } else {
       ++refused;
       EXPECT_EQ(ReasonOf(plan.status()), Reason::kInvalidCondition);

@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "core/base/errors.h"
+#include "core/conditions/condition.h"
 #include "core/corruptions/corruption.h"
 #include "core/corruptions/frost_photographs.h"
 #include "core/corruptions/gaussian_filter.h"
@@ -43,7 +44,14 @@ struct Expectation {
   double tolerance;
   // The same for the differences between neighbours in 16 images.
   double roughness_tolerance = 0;
+  // No script was published, so that there is nothing to compare with; `tolerance` only says
+  // whether it is random.
+  bool unpublished = false;
 };
+
+constexpr Expectation Unpublished(const char* name, bool random, bool grayscale = true) {
+  return {name, grayscale, random ? 1.0 : 0.0, 0, true};
+}
 
 constexpr Expectation kExpectations[] = {
     {"gaussian_noise", true, 0.004, 0.02},
@@ -66,19 +74,43 @@ constexpr Expectation kExpectations[] = {
     {"frost-procedural", false, 0.07, 0.25},
     {"pixelate", true, 0},
     {"jpeg_compression", true, 0},
+    Unpublished("rotate", /*random=*/false),
+    Unpublished("translate", /*random=*/false),
+    Unpublished("scale", /*random=*/false),
+    Unpublished("crop", /*random=*/false),
+    Unpublished("flip", /*random=*/false),
+    Unpublished("occlusion", /*random=*/true),
 };
 
-std::vector<Expectation> Rows(bool random) {
+template <typename Condition>
+std::vector<Expectation> Rows(const Condition& wanted) {
   std::vector<Expectation> rows;
   std::copy_if(std::begin(kExpectations), std::end(kExpectations), std::back_inserter(rows),
-               [random](const Expectation& row) { return (row.tolerance > 0) == random; });
+               wanted);
   return rows;
 }
+bool Published(const Expectation& row) { return !row.unpublished; }
+bool PublishedFixed(const Expectation& row) { return Published(row) && row.tolerance == 0; }
+bool PublishedRandom(const Expectation& row) { return Published(row) && row.tolerance > 0; }
 
 void PrintTo(const Expectation& expectation, std::ostream* out) { *out << expectation.name; }
 
 std::string TestName(const testing::TestParamInfo<Expectation>& info) {
   return absl::StrReplaceAll(info.param.name, {{"-", "_"}});
+}
+
+// What a user gets who writes no parameters: five severities (of the given table), or examples of
+// the parameters that there are instead.
+std::vector<v1::Condition> Conditions(const std::string& name, SeverityTable table) {
+  auto conditions = ParseConditions({absl::StrCat("corruption/", name)});
+  EXPECT_TRUE(conditions.ok()) << conditions.status();
+  if (!conditions.ok()) return {};
+  for (v1::Condition& condition : *conditions) {
+    const auto severity = condition.parameters().find("severity");
+    if (severity == condition.parameters().end()) continue;
+    condition = OfSeverity(name, table, std::stod(severity->second));
+  }
+  return *std::move(conditions);
 }
 
 // How many grey levels each element is off: off[d] elements by d.
@@ -135,8 +167,8 @@ TEST(TruncateToByte, ClipsAndTruncates) {
 }
 
 class DeterministicCorruption : public testing::TestWithParam<Expectation> {};
-INSTANTIATE_TEST_SUITE_P(Corruptions, DeterministicCorruption, testing::ValuesIn(Rows(false)),
-                         TestName);
+INSTANTIATE_TEST_SUITE_P(Corruptions, DeterministicCorruption,
+                         testing::ValuesIn(Rows(PublishedFixed)), TestName);
 
 // numpy 1.24, scipy 1.10, scikit-image 0.19, OpenCV 4.6 and Pillow 9.4 made the golden images.
 TEST_P(DeterministicCorruption, EqualsTheOriginalScriptsByteForByte) {
@@ -174,7 +206,8 @@ TEST(MotionBlur, SomeAngleGivesEachGoldenImage) {
   for (int severity = 1; severity <= 5; ++severity) {
     const std::string golden = ReadGolden(cifar_path, absl::StrCat("motion_blur_", severity));
     ASSERT_EQ(golden.size(), 16u * 3072);
-    const MotionParameters c = Select(kMotionBlur, Context(SeverityTable::k32, severity));
+    const MotionParameters c =
+        Select(kMotionBlur, {SeverityTable::k32, static_cast<double>(severity)});
     for (size_t i = 0; i < 8; ++i) {
       int fewest = 3072;
       const auto try_angle = [&](double angle) {
@@ -205,7 +238,7 @@ TEST(Frost, SomePartOfAPhotographGivesEachGoldenImage) {
   for (int severity = 1; severity <= 5; ++severity) {
     const std::string golden = ReadGolden(cifar_path, absl::StrCat("frost_", severity));
     ASSERT_EQ(golden.size(), 16u * 3072);
-    const FrostParameters c = Select(kFrost, Context(SeverityTable::k32, severity));
+    const FrostParameters c = Select(kFrost, {SeverityTable::k32, static_cast<double>(severity)});
     for (size_t image = 0; image < 16; ++image) {
       const auto matches = [&](const Image& photograph, int top, int left) {
         for (int i = 0; i < 3072; ++i) {
@@ -294,10 +327,11 @@ double Distance(const ChangeStatistics& a, const ChangeStatistics& b) {
                    std::abs(a.mean_absolute / b.mean_absolute - 1)});
 }
 
-class EveryCorruption : public testing::TestWithParam<Expectation> {};
-INSTANTIATE_TEST_SUITE_P(Corruptions, EveryCorruption, testing::ValuesIn(kExpectations), TestName);
+class PublishedCorruption : public testing::TestWithParam<Expectation> {};
+INSTANTIATE_TEST_SUITE_P(Corruptions, PublishedCorruption, testing::ValuesIn(Rows(Published)),
+                         TestName);
 
-TEST_P(EveryCorruption, ChangesImagesAsMuchAsTheOriginalScriptsDo) {
+TEST_P(PublishedCorruption, ChangesImagesAsMuchAsTheOriginalScriptsDo) {
   SKIP_WITHOUT_PHOTOGRAPHS(GetParam().name);
   ASSAY_TEST_DATA_OR_SKIP(images_path, "cifar10_test_1000.bin");
   ASSAY_TEST_DATA_OR_SKIP(stats_path, "golden/corruptions_cifar_stats.json");
@@ -325,7 +359,8 @@ TEST_P(EveryCorruption, ChangesImagesAsMuchAsTheOriginalScriptsDo) {
 }
 
 class RandomCorruption : public testing::TestWithParam<Expectation> {};
-INSTANTIATE_TEST_SUITE_P(Corruptions, RandomCorruption, testing::ValuesIn(Rows(true)), TestName);
+INSTANTIATE_TEST_SUITE_P(Corruptions, RandomCorruption, testing::ValuesIn(Rows(PublishedRandom)),
+                         TestName);
 
 // The mean difference between the changes of horizontal neighbours: how rough the texture of a
 // corruption is. The statistics above do not see how changes hang together.
@@ -393,6 +428,9 @@ Image Pattern(int height, int width, int channels) {
 constexpr SeverityTable kAllTables[] = {SeverityTable::k32, SeverityTable::k64, SeverityTable::k224,
                                         SeverityTable::k299};
 
+class EveryCorruption : public testing::TestWithParam<Expectation> {};
+INSTANTIATE_TEST_SUITE_P(Corruptions, EveryCorruption, testing::ValuesIn(kExpectations), TestName);
+
 TEST_P(EveryCorruption, TakesImagesOfAnySize) {
   SKIP_WITHOUT_PHOTOGRAPHS(GetParam().name);
   const std::string name = GetParam().name;
@@ -410,12 +448,15 @@ TEST_P(EveryCorruption, TakesImagesOfAnySize) {
       if (channels == 1 && !GetParam().grayscale) continue;
       const Image before = Pattern(height, width, channels);
       for (SeverityTable table : kAllTables) {
-        for (int severity = 1; severity <= 5; ++severity) {
+        const std::vector<v1::Condition> conditions = Conditions(name, table);
+        for (const v1::Condition& condition : conditions) {
           // Large images take time: all severities with the table that they get, one with others.
           const bool large = height * width > 10'000;
-          if (large && table != NearestTable(height, width) && severity < 5) continue;
-          SCOPED_TRACE(absl::StrCat(height, "x", width, "x", channels, ", severity ", severity));
-          const Image after = Corrupted(name, table, severity, before);
+          if (large && table != NearestTable(height, width) && &condition != &conditions.back()) {
+            continue;
+          }
+          SCOPED_TRACE(absl::StrCat(height, "x", width, "x", channels, ", ", condition.id()));
+          const Image after = Corrupted(condition, before);
           EXPECT_EQ(after.height, height);
           EXPECT_EQ(after.width, width);
           EXPECT_EQ(after.channels, channels);
@@ -431,11 +472,11 @@ TEST_P(EveryCorruption, DependsOnItsArgumentsOnly) {
   SKIP_WITHOUT_PHOTOGRAPHS(GetParam().name);
   const std::string name = GetParam().name;
   const Image image = Pattern(32, 32, 3);
-  for (int severity = 1; severity <= 5; ++severity) {
-    const Image first = Corrupted(name, SeverityTable::k32, severity, image, 7);
-    EXPECT_EQ(Corrupted(name, SeverityTable::k32, severity, image, 7).pixels, first.pixels);
-    const Image other = Corrupted(name, SeverityTable::k32, severity, image, 8);
-    EXPECT_EQ(other.pixels != first.pixels, GetParam().tolerance > 0) << "severity " << severity;
+  for (const v1::Condition& condition : Conditions(name, SeverityTable::k32)) {
+    const Image first = Corrupted(condition, image, 7);
+    EXPECT_EQ(Corrupted(condition, image, 7).pixels, first.pixels);
+    const Image other = Corrupted(condition, image, 8);
+    EXPECT_EQ(other.pixels != first.pixels, GetParam().tolerance > 0) << condition.id();
   }
 }
 
@@ -443,17 +484,17 @@ TEST_P(EveryCorruption, IsTheSameFromManyThreads) {
   SKIP_WITHOUT_PHOTOGRAPHS(GetParam().name);
   const std::string name = GetParam().name;
   const Image image = Pattern(40, 48, 3);
+  const std::vector<v1::Condition> conditions = Conditions(name, SeverityTable::k32);
+  const auto corrupted = [&](size_t i) {
+    return Corrupted(conditions[i % conditions.size()], image, static_cast<int64_t>(i));
+  };
   std::vector<Image> expected;
-  for (int i = 0; i < 10; ++i) {
-    expected.push_back(Corrupted(name, SeverityTable::k32, 1 + i % 5, image, i));
-  }
+  for (size_t i = 0; i < 10; ++i) expected.push_back(corrupted(i));
   std::vector<std::thread> threads;
   std::array<std::vector<Image>, 3> results;
   for (std::vector<Image>& result : results) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 10; ++i) {
-        result.push_back(Corrupted(name, SeverityTable::k32, 1 + i % 5, image, i));
-      }
+      for (size_t i = 0; i < 10; ++i) result.push_back(corrupted(i));
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -483,7 +524,7 @@ TEST(Noise, HasTheTabulatedSizeOnUniformImages) {
   for (SeverityTable table : kAllTables) {
     for (int severity = 1; severity <= 5; ++severity) {
       SCOPED_TRACE(absl::StrCat("table ", static_cast<int>(table), ", severity ", severity));
-      const CorruptionContext context = Context(table, severity);
+      const CorruptionContext context{table, static_cast<double>(severity)};
       if (const double c = Select(kGaussianNoise, context); c < 0.16) {
         const auto [mean, deviation] = MomentsOnUniform("gaussian_noise", table, severity, 128);
         EXPECT_NEAR(mean, 128.0 / 255, 0.003);
@@ -581,8 +622,8 @@ TEST(GaussianFilter, EqualsTheTwoDimensionalSumEvenWhenTheKernelIsLargerThanTheI
 }
 
 TEST(BorderIndex, RepeatsOrReflectsTheEdge) {
-  // scipy's documentation: nearest is a a a a | a b c d | d d d d, reflect is d c b a | a b c d | d
-  // c b a.
+  // scipy's documentation: nearest is a a a a | a b c d | d d d d, reflect is
+  // d c b a | a b c d | d c b a.
   const std::vector<int> nearest = {0, 0, 0, 0, 0, 1, 2, 3, 3, 3, 3, 3};
   const std::vector<int> reflect = {3, 2, 1, 0, 0, 1, 2, 3, 3, 2, 1, 0};
   for (int i = -4; i < 8; ++i) {

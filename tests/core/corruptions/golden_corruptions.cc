@@ -22,20 +22,42 @@ const FrostPhotographs* Photographs() {
   return photographs->get();
 }
 
-CorruptionContext Context(SeverityTable table, int severity) {
-  return {table, static_cast<double>(severity), Photographs()};
+v1::Condition OfSeverity(const std::string& name, SeverityTable table, double severity) {
+  constexpr const char* kTables[] = {"32", "64", "224", "299"};
+  v1::Condition condition;
+  condition.set_id(absl::StrCat("corruption/", name, "/", severity));
+  condition.set_method(name);
+  (*condition.mutable_parameters())["table"] = kTables[static_cast<size_t>(table)];
+  (*condition.mutable_parameters())["severity"] = absl::StrCat(severity);
+  return condition;
+}
+
+Image Corrupted(const v1::Condition& condition, Image image, int64_t sample) {
+  RandomStream random(RandomKey(0, condition.id()), sample, 0);
+  return Corrupted(condition, std::move(image), random);
+}
+
+Image Corrupted(const v1::Condition& condition, Image image, RandomStream& random) {
+  const Corruption* corruption = FindCorruption(condition.method());
+  if (corruption == nullptr) {
+    ADD_FAILURE() << condition.method() << " is not registered";
+    return image;
+  }
+  v1::ImageShape shape;
+  shape.set_channels(image.channels);
+  shape.set_height(image.height);
+  shape.set_width(image.width);
+  Params params(condition);
+  const absl::StatusOr<Step> step = corruption->make(params, {shape, Photographs()});
+  EXPECT_TRUE(step.ok()) << step.status();
+  EXPECT_TRUE(params.status().ok()) << params.status();
+  if (step.ok()) (*step)(Progress(), random, image);
+  return image;
 }
 
 Image Corrupted(const std::string& name, SeverityTable table, int severity, Image image,
                 int64_t sample) {
-  const Corruption* corruption = FindCorruption(name);
-  if (corruption == nullptr) {
-    ADD_FAILURE() << name << " is not registered";
-    return image;
-  }
-  RandomStream random(RandomKey(0, absl::StrCat("corruption/", name, "/", severity)), sample, 0);
-  corruption->apply(Context(table, severity), random, image);
-  return image;
+  return Corrupted(OfSeverity(name, table, severity), std::move(image), sample);
 }
 
 std::vector<Image> ReadCifar(const std::string& path) {

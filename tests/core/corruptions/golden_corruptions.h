@@ -22,9 +22,12 @@ const FrostPhotographs* Photographs();
   if (std::string(name) == "frost" && Photographs() == nullptr) \
   GTEST_SKIP() << "ASSAY_TEST_DATA has no frost photographs"
 
-CorruptionContext Context(SeverityTable table, int severity);
+// A corruption that has severities, as the engine would read it.
+v1::Condition OfSeverity(const std::string& name, SeverityTable table, double severity);
 
-// A registered corruption of an image, with the random numbers of `sample`.
+// A registered corruption of an image, with the random numbers of `sample`, or with given ones.
+Image Corrupted(const v1::Condition& condition, Image image, int64_t sample = 0);
+Image Corrupted(const v1::Condition& condition, Image image, RandomStream& random);
 Image Corrupted(const std::string& name, SeverityTable table, int severity, Image image,
                 int64_t sample = 0);
 
