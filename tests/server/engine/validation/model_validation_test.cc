@@ -241,6 +241,13 @@ TEST(ModelValidation, WhatTheFirstPassRaisesIsReturned) {
   };
   EXPECT_EQ(ReasonOf(Validate(model).status), Reason::kOutOfMemory);
   EXPECT_EQ(passes, 1);
+  // And none beyond the first that needs more than there is.
+  passes = 0;
+  model.refuse = [&](int) {
+    return ++passes == 1 ? Failed("wrong size") : Error(Reason::kOutOfMemory, "no memory");
+  };
+  EXPECT_EQ(Validate(model).status, Failed("wrong size"));
+  EXPECT_EQ(passes, 2);
 }
 
 // --- logits
@@ -296,6 +303,11 @@ TEST(ModelValidation, ASoftmaxIsRecognised) {
   const Verdict verdict = Validate(model);
   EXPECT_TRUE(verdict.validation.softmax_output());
   EXPECT_THAT(verdict.warnings(), HasSubstr("outputs look like probabilities"));
+  // Shares that do not add up are none.
+  model.change = [](const float*, int rows, float* logits) {
+    for (int i = 0; i < rows * kClasses; ++i) logits[i] = 1 / (1 + std::exp(-logits[i]));
+  };
+  EXPECT_FALSE(Validate(model).validation.softmax_output());
 }
 
 // --- freezing
@@ -342,9 +354,9 @@ TEST(ModelValidation, AModelThatCannotBeFrozenIsRunAsGiven) {
 TEST(ModelValidation, DependenceOnTheRestOfTheBatchIsMeasured) {
   Model model;
   const auto minus_mean = [](const float*, int rows, float* logits) {
-    double mean = 0;
-    for (int row = 0; row < rows; ++row) mean += logits[row * kClasses] / rows;
-    for (int row = 0; row < rows; ++row) logits[row * kClasses] -= static_cast<float>(mean);
+    float sum = 0;
+    for (int row = 0; row < rows; ++row) sum += logits[row * kClasses];
+    for (int row = 0; row < rows; ++row) logits[row * kClasses] -= sum / static_cast<float>(rows);
   };
   model.change = minus_mean;
   const Verdict verdict = Validate(model);
@@ -390,6 +402,15 @@ TEST(ModelValidation, ImagesAloneMayBeRoundedOtherwiseOrNotTakenAtAll) {
   const Verdict verdict = Validate(model);
   EXPECT_TRUE(verdict.status.ok()) << verdict.status;
   EXPECT_THAT(verdict.validation.warnings(), IsEmpty());
+}
+
+TEST(ModelValidation, ThePlaceInABatchIsCompanyToo) {
+  Model model;
+  model.change = [](const float*, int rows, float* logits) {
+    for (int row = 0; row < rows; ++row) logits[row * kClasses] += static_cast<float>(row % 2);
+  };
+  model.refuse = [](int rows) { return rows == 1 ? Failed("squeezed") : absl::OkStatus(); };
+  EXPECT_NEAR(Validate(model).validation.numerics().batch_difference(), 1, 1e-5);
 }
 
 // --- logits that are infinite on a probe are no excuse for the others
@@ -438,6 +459,16 @@ TEST(ModelValidation, AWrongGradientIsComparedWithFiniteDifferences) {
   EXPECT_TRUE(verdict.validation.differentiable());
   EXPECT_NEAR(verdict.validation.gradient_relative_error(), 0.5, 1e-3);
   EXPECT_THAT(verdict.warnings(), HasSubstr("its gradient differs from finite differences by "));
+}
+
+TEST(ModelValidation, TheGradientOfMostProbesCounts) {
+  for (const size_t wrong : {1, 2}) {
+    Model model;
+    model.change_gradient = [&](int, float* gradient) {
+      for (size_t i = 0; i < wrong * kShape.size(); ++i) gradient[kShape.size() + i] *= 2;
+    };
+    EXPECT_NEAR(Validate(model).validation.gradient_relative_error(), wrong == 2 ? 0.5 : 0, 1e-3);
+  }
 }
 
 TEST(ModelValidation, AKinkNearAProbeIsNoWrongGradient) {
