@@ -7,14 +7,19 @@
 
 namespace assay {
 
-std::string Params::Text(const std::string& name) {
+std::optional<std::string> Params::Find(const std::string& name) const {
   const auto it = condition_.parameters().find(name);
   if (it != condition_.parameters().end()) return it->second;
   if (const conditions::Method* method = conditions::MethodOf(condition_)) {
     for (const conditions::Parameter& p : method->parameters) {
-      if (p.name == name && p.implied.has_value()) return *p.implied;
+      if (p.name == name) return p.implied;
     }
   }
+  return std::nullopt;
+}
+
+std::string Params::Text(const std::string& name) {
+  if (auto text = Find(name)) return *std::move(text);
   status_ = Error(Reason::kInvalidCondition,
                   absl::StrCat(condition_.id(), " lacks the parameter '", name, "'"));
   return "";

@@ -3,6 +3,7 @@
 #define ASSAY_CORE_CONDITIONS_PARAMS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -20,11 +21,15 @@ class Params {
   double Number(const std::string& name);
   int64_t Integer(const std::string& name);
   std::string Text(const std::string& name);
+  // Whether there is such a parameter, by itself or implied: for code that serves several methods.
+  bool Has(const std::string& name) const { return Find(name).has_value(); }
   const absl::Status& status() const { return status_; }
   // Of the condition, for error texts.
   const std::string& id() const { return condition_.id(); }
 
  private:
+  std::optional<std::string> Find(const std::string& name) const;
+
   const v1::Condition& condition_;
   absl::Status status_;
 };

@@ -9,6 +9,7 @@
 #include "client/data/byte_source.h"
 #include "client/data/npy_format.h"
 #include "client/data/zip_archive.h"
+#include "core/conditions/families.h"
 #include "tests/test_data.h"
 
 namespace assay::corruptions {
@@ -26,6 +27,7 @@ v1::Condition OfSeverity(const std::string& name, SeverityTable table, double se
   constexpr const char* kTables[] = {"32", "64", "224", "299"};
   v1::Condition condition;
   condition.set_id(absl::StrCat("corruption/", name, "/", severity));
+  condition.set_family(kFamilyCorruption);
   condition.set_method(name);
   (*condition.mutable_parameters())["table"] = kTables[static_cast<size_t>(table)];
   (*condition.mutable_parameters())["severity"] = absl::StrCat(severity);
