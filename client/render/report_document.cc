@@ -519,7 +519,7 @@ std::string NumericsLine(const v1::NumericsFingerprint& numerics) {
                       numerics.device(), " ", numerics.capability(), ", batch ",
                       numerics.batch_size(), ", ", numerics.threads(), " threads, LibTorch ",
                       numerics.libtorch_version(), ", ", numerics.memory_format(),
-                      numerics.frozen() ? ", frozen" : "", numerics.tf32() ? ", TF32" : "");
+                      numerics.frozen() ? ", frozen" : "");
 }
 
 }  // namespace

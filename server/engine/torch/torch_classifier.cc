@@ -260,7 +260,6 @@ class Loaded final : public TorchClassifier {
     numerics.set_capability(CpuCapability());
     numerics.set_memory_format(format_);
     numerics.set_frozen(validation_.frozen());
-    numerics.set_tf32(false);
     numerics.set_digest(NumericsDigest(numerics));
   }
 
