@@ -25,6 +25,11 @@ Method Apgd(const std::string& name, const std::string& summary) {
   Method m{kFamilyAttack, name, summary, NormAndEps({"linf", "l2", "l1"}), nullptr, nullptr};
   m.parameters.push_back(Integer("steps", 100, 1, 100000, "iterations of one run"));
   const bool targeted = name == "apgd-t";
+  if (name != "apgd-ce") {
+    m.traits.classes = [targeted](Params&) {
+      return targeted ? kTargetedRatioClasses : kRatioClasses;
+    };
+  }
   m.parameters.push_back(
       targeted ? UsualForL1(Targets("target classes, nearest first"), "5", "9")
                : UsualForL1(Integer("restarts", 1, 1, 1000, "random starts"), "5", "1"));
@@ -98,7 +103,33 @@ Method Square() {
   m.parameters.push_back(Integer("queries", 5000, 1, 10'000'000, "queries for each sample"));
   m.parameters.push_back(Real("p_init", "0.8", 0, 1, "share of the image in the first window"));
   m.work = [](Params& p) { return 2 + static_cast<double>(p.Integer("queries")); };
+  m.traits.black_box = true;
   return m;
+}
+
+// The published settings. Those of "standard" are the defaults of the parts; "custom" runs the
+// parts with the settings of "plus", which are the defaults of the published classes.
+std::vector<std::string> AutoAttackParts(Params& params) {
+  const std::string version = params.Text("version");
+  const std::string head = absl::StrCat(":norm=", params.Text("norm"), ",eps=", params.Text("eps"));
+  std::vector<std::string> names;
+  if (version == "standard") names = {"apgd-ce", "apgd-t", "fab-t", "square"};
+  if (version == "plus") names = {"apgd-ce", "apgd-dlr", "fab", "square", "apgd-t", "fab-t"};
+  if (version == "rand") names = {"apgd-ce", "apgd-dlr"};
+  if (version == "custom") names = absl::StrSplit(params.Text("parts"), '+');
+  std::vector<std::string> expressions;
+  for (const std::string& name : names) {
+    std::string settings;
+    if (version == "rand") {
+      settings = ",restarts=1,eot=20,larger_eps=no";
+    } else if (version != "standard") {
+      if (name == "apgd-ce" || name == "apgd-dlr") settings = ",restarts=5,larger_eps=no";
+      if (name == "apgd-t") settings = ",targets=9,larger_eps=no";
+      if (name == "fab") settings = ",restarts=5";
+    }
+    expressions.push_back(absl::StrCat(kFamilyAttack, "/", name, head, settings));
+  }
+  return expressions;
 }
 
 Method AutoAttack() {
@@ -132,45 +163,18 @@ Method AutoAttack() {
     return CheckLinf(v);
   };
   m.work = [](Params& p) {
-    const auto stages = ParseConditions(AutoAttackParts({{"norm", p.Text("norm")},
-                                                         {"eps", p.Text("eps")},
-                                                         {"version", p.Text("version")},
-                                                         {"parts", p.Text("parts")}}));
+    const auto stages = ParseConditions(AutoAttackParts(p));
     double sum = 1;
     if (stages.ok()) {
       for (const v1::Condition& stage : *stages) sum += WorkPerSample(stage);
     }
     return sum;
   };
+  m.traits.stages = AutoAttackParts;
   return m;
 }
 
 }  // namespace
-
-// The published settings. Those of "standard" are the defaults of the parts; "custom" runs the
-// parts with the settings of "plus", which are the defaults of the published classes.
-std::vector<std::string> AutoAttackParts(const Values& values) {
-  const std::string& version = values.at("version");
-  const std::string head = absl::StrCat(":norm=", values.at("norm"), ",eps=", values.at("eps"));
-  std::vector<std::string> names;
-  if (version == "standard") names = {"apgd-ce", "apgd-t", "fab-t", "square"};
-  if (version == "plus") names = {"apgd-ce", "apgd-dlr", "fab", "square", "apgd-t", "fab-t"};
-  if (version == "rand") names = {"apgd-ce", "apgd-dlr"};
-  if (version == "custom") names = absl::StrSplit(values.at("parts"), '+');
-  std::vector<std::string> expressions;
-  for (const std::string& name : names) {
-    std::string settings;
-    if (version == "rand") {
-      settings = ",restarts=1,eot=20,larger_eps=no";
-    } else if (version != "standard") {
-      if (name == "apgd-ce" || name == "apgd-dlr") settings = ",restarts=5,larger_eps=no";
-      if (name == "apgd-t") settings = ",targets=9,larger_eps=no";
-      if (name == "fab") settings = ",restarts=5";
-    }
-    expressions.push_back(absl::StrCat(kFamilyAttack, "/", name, head, settings));
-  }
-  return expressions;
-}
 
 std::vector<Method> AutoAttackFamily() {
   return {

@@ -17,6 +17,7 @@ Method Baseline(const std::string& name, const std::string& summary, std::vector
     return 1 + static_cast<double>(p.Integer(parameter));
   };
   m.parameters.push_back(std::move(points));
+  m.traits.black_box = true;
   return m;
 }
 

@@ -35,6 +35,7 @@ Method EstimatedGradient(const std::string& name, const std::string& summary, in
     return 1 + static_cast<double>(p.Integer("steps")) *
                    (static_cast<double>(p.Integer("samples")) + 1);
   };
+  m.traits.black_box = true;
   return m;
 }
 
@@ -68,6 +69,7 @@ Method HopSkipJump() {
   m.parameters.push_back(Integer("queries", 5000, 1, 10000000, "queries for each sample"));
   m.work = [](Params& p) { return 1 + static_cast<double>(p.Integer("queries")); };
   m.traits.minimum_norm = true;
+  m.traits.black_box = true;
   return m;
 }
 
@@ -78,6 +80,7 @@ Method Transfer() {
     if (method.name == "pgd") m = std::move(method);
   }
   m.name = "transfer";
+  m.traits.black_box = true;
   m.summary =
       "PGD with momentum on surrogates; the model sees the last points only "
       "(Dong et al., 2018)";

@@ -429,10 +429,42 @@ std::vector<std::string> OtherModels(const v1::Condition& condition) {
   return ids;
 }
 
-std::vector<v1::Condition> AutoAttackStages(const v1::Condition& condition) {
-  const auto stages = ParseConditions(
-      conditions::AutoAttackParts({condition.parameters().begin(), condition.parameters().end()}));
+std::vector<v1::Condition> Stages(const v1::Condition& condition) {
+  const Method* method = MethodOf(condition);
+  if (method == nullptr || !method->traits.stages) return {};
+  Params params(condition);
+  const auto stages = ParseConditions(method->traits.stages(params));
   return stages.ok() ? *stages : std::vector<v1::Condition>();
+}
+
+std::vector<v1::Condition> AutoAttackStages(const v1::Condition& condition) {
+  v1::Condition autoattack = condition;
+  autoattack.set_family(kFamilyAttack);
+  autoattack.set_method("autoattack");
+  return Stages(autoattack);
+}
+
+bool IsBlackBox(const v1::Condition& condition) {
+  const Method* method = MethodOf(condition);
+  return method != nullptr && method->traits.black_box;
+}
+
+bool AveragesPasses(const v1::Condition& condition) {
+  const std::vector<v1::Condition> stages = Stages(condition);
+  const auto eot = condition.parameters().find("eot");
+  return (eot != condition.parameters().end() && eot->second != "1") ||
+         std::any_of(stages.begin(), stages.end(), AveragesPasses);
+}
+
+int ClassesNeeded(const v1::Condition& condition) {
+  const Method* method = MethodOf(condition);
+  if (method == nullptr) return 0;
+  Params params(condition);
+  int needed = method->traits.classes ? method->traits.classes(params) : 0;
+  for (const v1::Condition& stage : Stages(condition)) {
+    needed = std::max(needed, ClassesNeeded(stage));
+  }
+  return needed;
 }
 
 std::vector<MethodHelp> AllMethods() {

@@ -61,9 +61,21 @@ std::vector<std::string> OtherModels(const v1::Condition& condition);
 // it names one; otherwise kInvalidCondition.
 absl::Status CheckTargetClass(const v1::Condition& condition, int num_classes);
 
-// The parts of a condition of attack/autoattack, in the order in which they run: conditions of
-// family "attack" with the settings of its version.
+// The parts of a condition that is made of several, as attack/autoattack is, in the order in which
+// they run; empty for others.
+std::vector<v1::Condition> Stages(const v1::Condition& condition);
+// Those of attack/autoattack with these parameters.
 std::vector<v1::Condition> AutoAttackStages(const v1::Condition& condition);
+
+// Whether the method sees what the model answers, and never a gradient of it.
+bool IsBlackBox(const v1::Condition& condition);
+
+// Whether it, or a part of it, averages over passes of a model that draws random numbers.
+bool AveragesPasses(const v1::Condition& condition);
+
+// Classes that its losses need, fewer making simpler ones stand in (docs/conditions/attacks.md); 0:
+// any number will do.
+int ClassesNeeded(const v1::Condition& condition);
 
 // What a user can write, for help texts.
 struct ParameterHelp {

@@ -64,6 +64,10 @@ Method GradientAttack(const std::string& name, const std::string& summary,
     const double targets = p.Text("target") == "every" ? kTypicalTargets : 1;
     return GradientWork(targets * runs(p), steps(p) * static_cast<double>(p.Integer("eot")));
   };
+  m.traits.classes = [](Params& p) {
+    if (p.Text("loss") != "dlr") return 0;
+    return p.Text("target") == "none" ? kRatioClasses : kTargetedRatioClasses;
+  };
   return m;
 }
 

@@ -34,6 +34,7 @@ Method Spatial() {
     const auto shifts = static_cast<double>(p.Integer("translations"));
     return static_cast<double>(p.Integer("rotations")) * shifts * shifts;
   };
+  m.traits.black_box = true;
   return m;
 }
 

@@ -65,6 +65,12 @@ struct Traits {
   // Finds distances: robust accuracy at every eps comes from one run. Its parameter "eps" lists the
   // budgets that the report breaks down.
   bool minimum_norm = false;
+  // Sees what the model answers, and never a gradient of it.
+  bool black_box = false;
+  // Classes that its loss needs, fewer making a simpler one stand in; without: any number will do.
+  std::function<int(Params&)> classes = nullptr;
+  // Of a method made of others: their expressions, in the order in which they run.
+  std::function<std::vector<std::string>(Params&)> stages = nullptr;
 };
 
 struct Method {
@@ -91,9 +97,6 @@ struct Suite {
   std::string summary;
   std::vector<std::string> expressions;
 };
-
-// The parts of attack/autoattack with these values, as expressions in the order in which they run.
-std::vector<std::string> AutoAttackParts(const Values& values);
 
 // The groups.
 std::vector<Method> GradientAttacks();
@@ -144,6 +147,8 @@ std::string CheckLinf(const Values& values);
 // Model passes of `runs` runs of `steps` gradient steps and a last forward pass, after the clean
 // one.
 double GradientWork(double runs, double steps);
+// Classes below which there is no difference-of-logits ratio.
+inline constexpr int kRatioClasses = 3, kTargetedRatioClasses = 4;
 
 inline constexpr double kMaxBudget = 1e6;
 

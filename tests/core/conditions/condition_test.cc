@@ -120,6 +120,47 @@ TEST(Conditions, ATargetMustBeAClassOfTheModel) {
               HasSubstr("target=10, but the model has 10 classes (0 to 9)"));
 }
 
+v1::Condition Only(const std::string& expression) {
+  const auto parsed = ParseConditions({expression});
+  EXPECT_TRUE(parsed.ok()) << parsed.status();
+  return parsed.ok() ? parsed->at(0) : v1::Condition();
+}
+
+TEST(Conditions, ARatioOfLogitsNeedsClassesAlsoAsAPart) {
+  for (const auto& [expression, classes] : {std::pair{"attack/apgd-dlr", 3},
+                                            {"attack/apgd-t", 4},
+                                            {"attack/apgd-ce", 0},
+                                            {"attack/pgd", 0},
+                                            {"attack/pgd:loss=dlr", 3},
+                                            {"attack/bim:loss=dlr,target=every", 4},
+                                            {"attack/transfer:loss=dlr,target=2,surrogates=m", 4},
+                                            {"attack/autoattack", 4},
+                                            {"attack/autoattack:version=rand", 3},
+                                            {"attack/autoattack:version=custom,parts=fab", 0},
+                                            {"clean", 0}}) {
+    EXPECT_EQ(ClassesNeeded(Only(expression)), classes) << expression;
+  }
+}
+
+TEST(Conditions, AverageOverPassesThemselvesOrInAPart) {
+  for (const char* expression :
+       {"attack/pgd:eot=20", "attack/apgd-ce:eot=2", "attack/autoattack:version=rand"}) {
+    EXPECT_TRUE(AveragesPasses(Only(expression))) << expression;
+  }
+  for (const char* expression : {"attack/pgd", "attack/autoattack", "attack/square", "clean"}) {
+    EXPECT_FALSE(AveragesPasses(Only(expression))) << expression;
+  }
+}
+
+TEST(Conditions, OfTheStagesOfAutoAttackSquareIsTheBlackBox) {
+  std::vector<std::string> black_boxes;
+  for (const v1::Condition& stage : Stages(Only("attack/autoattack:version=plus"))) {
+    if (IsBlackBox(stage)) black_boxes.push_back(stage.method());
+  }
+  EXPECT_EQ(black_boxes, std::vector<std::string>{"square"});
+  EXPECT_TRUE(Stages(Only("attack/pgd")).empty());
+}
+
 TEST(Conditions, WorkGrowsWithTheCost) {
   const auto conditions = ParseConditions(
       {"clean", "attack/pgd:steps=10", "attack/pgd:steps=100", "smoothing/gaussian:n0=100,n=1000"});
