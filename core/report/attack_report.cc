@@ -1,5 +1,3 @@
-#include "core/report/attack_report.h"
-
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -7,7 +5,7 @@
 #include <vector>
 
 #include "core/conditions/condition.h"
-#include "core/report/targeted_report.h"
+#include "core/report/sections.h"
 #include "core/statistics/statistics.h"
 
 namespace assay::report {
@@ -19,13 +17,11 @@ double MeanCost(int64_t passes, int64_t survivors) {
 
 // Cumulative robust accuracy of an attack made of several: what is robust in the end, and what
 // later parts broke.
-void FillStages(const std::map<std::string, int64_t>& successes, RateMaker& rates,
-                const v1::ConditionReport& report, v1::AttackReport* total) {
+void FillStages(const v1::Condition& condition, const std::map<std::string, int64_t>& successes,
+                RateMaker& rates, const v1::ConditionReport& report, v1::AttackReport* total) {
   int64_t robust = report.correct();
   for (const auto& [stage, count] : successes) robust += count;
-  v1::Condition condition;
-  *condition.mutable_parameters() = report.parameters();
-  for (const v1::Condition& part : AutoAttackStages(condition)) {
+  for (const v1::Condition& part : Stages(condition)) {
     const std::string& name = part.method();
     const auto found = successes.find(name);
     const int64_t count = found == successes.end() ? 0 : found->second;
@@ -39,7 +35,8 @@ void FillStages(const std::map<std::string, int64_t>& successes, RateMaker& rate
 
 }  // namespace
 
-void FillAttack(const ResolvedCondition& condition, RateMaker& rates, v1::ConditionReport* report) {
+absl::Status FillAttack(const SectionInput& input, v1::ConditionReport* report) {
+  RateMaker& rates = input.rates;
   // Attack parts are made first, so that classes without a sample have one too.
   for (v1::ClassReport& c : *report->mutable_classes()) c.mutable_attack();
   v1::AttackReport& total = *report->mutable_attack();
@@ -51,7 +48,7 @@ void FillAttack(const ResolvedCondition& condition, RateMaker& rates, v1::Condit
   int64_t attacked = 0;
   int64_t zero_gradients = 0, nonfinite_gradients = 0, unconfirmed = 0;
 
-  for (const ResolvedSample& sample : condition.samples) {
+  for (const ResolvedSample& sample : input.resolved.samples) {
     const v1::AttackOutcome& attack = sample.outcome->attack();
     v1::ClassAttackReport& own = *report->mutable_classes(sample.label())->mutable_attack();
     forwards += attack.forwards();
@@ -98,12 +95,13 @@ void FillAttack(const ResolvedCondition& condition, RateMaker& rates, v1::Condit
   total.set_zero_gradients(zero_gradients);
   total.set_nonfinite_gradients(nonfinite_gradients);
   total.set_unconfirmed_candidates(unconfirmed);
-  FillTargeted(condition, rates, &total);
-  if (report->method() == "autoattack") FillStages(stages, rates, *report, &total);
+  FillTargeted(input.resolved, rates, &total);
+  FillStages(input.condition, stages, rates, *report, &total);
   for (v1::ClassReport& c : *report->mutable_classes()) {
     v1::ClassAttackReport& own = *c.mutable_attack();
     *own.mutable_success_rate() = rates.Make(own.successes(), own.attacked(), kNoneAttacked);
   }
+  return absl::OkStatus();
 }
 
 }  // namespace assay::report

@@ -1,5 +1,3 @@
-#include "core/report/bounds_report.h"
-
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -8,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/conditions/params.h"
+#include "core/report/sections.h"
 #include "core/statistics/statistics.h"
 
 namespace assay::report {
@@ -51,11 +50,12 @@ absl::Status Check(const ResolvedSample& sample) {
 
 }  // namespace
 
-absl::Status FillBounds(const v1::Condition& condition, const ResolvedCondition& resolved,
-                        RateMaker& rates, v1::ConditionReport* report) {
-  Params params(condition);
+absl::Status FillBounds(const SectionInput& input, v1::ConditionReport* report) {
+  const ResolvedCondition& resolved = input.resolved;
+  RateMaker& rates = input.rates;
+  Params params(input.condition);
   v1::BoundsReport& bounds = *report->mutable_bounds();
-  bounds.set_method(condition.method());
+  bounds.set_method(input.condition.method());
   bounds.set_eps(params.Number("eps"));
   ASSAY_RETURN_IF_ERROR(params.status());
   Group all;

@@ -1,11 +1,10 @@
-#include "core/report/certification_report.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "core/report/sections.h"
 #include "core/statistics/smoothing_certificate.h"
 #include "core/statistics/statistics.h"
 
@@ -221,8 +220,9 @@ void FillDecisions(const ResolvedCondition& condition, v1::CertificationReport* 
 
 }  // namespace
 
-void FillCertification(const ResolvedCondition& condition, RateMaker& rates,
-                       v1::ConditionReport* report) {
+absl::Status FillCertification(const SectionInput& input, v1::ConditionReport* report) {
+  const ResolvedCondition& condition = input.resolved;
+  RateMaker& rates = input.rates;
   const SmoothingSetting& setting = *condition.smoothing;
   v1::CertificationReport& total = *report->mutable_certification();
   total.set_sigma(setting.scale);
@@ -288,6 +288,7 @@ void FillCertification(const ResolvedCondition& condition, RateMaker& rates,
     if (group.size() == 0) continue;
     *own.mutable_pa_true_class() = Distribution(group.pa_true_class, rates.confidence_level());
   }
+  return absl::OkStatus();
 }
 
 }  // namespace assay::report

@@ -1,8 +1,8 @@
-#include "core/report/classwise.h"
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
+#include "core/report/sections.h"
 
 namespace assay::report {
 namespace {
@@ -141,8 +141,10 @@ void FillDifferences(const FisherExact& fisher, double alpha, v1::ConditionRepor
 
 }  // namespace
 
-void FillClasswise(const ResolvedCondition& condition, const std::vector<std::string>& class_names,
-                   const FisherExact& fisher, RateMaker& rates, v1::ConditionReport* report) {
+void FillClasswise(const SectionInput& input, const std::vector<std::string>& class_names,
+                   const FisherExact& fisher, v1::ConditionReport* report) {
+  const ResolvedCondition& condition = input.resolved;
+  RateMaker& rates = input.rates;
   const ConfusionMatrix matrix(condition);
   const int64_t samples = static_cast<int64_t>(condition.samples.size());
   report->set_samples(samples);

@@ -1,47 +1,36 @@
-#include "core/report/condition_checks.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "core/conditions/condition.h"
+#include "core/report/checks.h"
 #include "core/statistics/statistics.h"
 
 namespace assay::report {
 namespace {
 
-constexpr char kBatchDependent[] = "batch-dependent";
-constexpr char kBetterThanGuessing[] = "better-than-guessing";
-constexpr char kClassOrder[] = "class-order";
-
-// Of all samples, those that another order of the classes would make right: more can only be a
-// fault.
-constexpr double kMaxRenamingGain = 0.1;
-
-void CheckBatch(const std::vector<v1::NumericsFingerprint>& numerics, Checks& checks) {
+Finding BatchDependence(const Facts& facts) {
+  const std::vector<v1::NumericsFingerprint>& numerics = facts.evaluation->numerics;
+  if (numerics.empty()) return NotApplicable("there are no outcomes yet");
   double difference = 0;
-  bool looked = !numerics.empty();
+  bool looked = true;
   for (const v1::NumericsFingerprint& fingerprint : numerics) {
     looked = looked && fingerprint.has_batch_difference();
     difference = std::max(difference, fingerprint.batch_difference());
   }
   if (difference > 0) {
-    checks.Add(kBatchDependent, v1::Check::FAILED,
-               absl::StrFormat("logits of an image move by up to %.3g with the other images of its "
-                               "batch; was it exported in training mode?",
-                               difference));
-  } else if (looked) {
-    checks.Add(kBatchDependent, v1::Check::PASSED,
-               "logits of an image do not depend on the other images of its batch");
-  } else {
-    checks.NotApplicable(kBatchDependent, numerics.empty()
-                                              ? "there are no outcomes yet"
-                                              : "passes of the same images differ anyway");
+    return {1, absl::StrFormat(
+                   "logits of an image move by up to %.3g with the other images of its batch",
+                   difference)};
   }
+  if (!looked) return NotApplicable("passes of the same images differ anyway");
+  return {0, "logits of an image do not depend on the other images of its batch"};
 }
 
 // A renaming of classes that would explain the predictions better.
@@ -115,89 +104,80 @@ std::string Describe(const v1::ConditionReport& report, std::vector<Renaming::Mo
   return absl::StrJoin(parts, ", ");
 }
 
-void CheckClassOrder(double confidence_level, const v1::ConditionReport& report, Checks& checks) {
-  if (report.samples() == 0) {
-    checks.NotApplicable(kClassOrder, "no samples");
-    return;
-  }
-  const double level = 1 - confidence_level;
-  const auto judge = [&](const Renaming& renaming, const std::string& what,
-                         const std::string& todo) {
-    checks.Judge(kClassOrder, Share(renaming.gained - renaming.lost, report.samples()),
-                 {0, kMaxRenamingGain},
-                 absl::StrCat(what, ", accuracy would be ",
-                              Percent(Share(report.correct() + renaming.gained - renaming.lost,
-                                            report.samples())),
-                              " instead of ", Percent(Share(report.correct(), report.samples()))),
-                 todo);
+Finding ClassOrder(const Facts& facts) {
+  const v1::ConditionReport& report = *facts.report;
+  if (report.samples() == 0) return NotApplicable("no samples");
+  const double level = 1 - facts.evaluation->confidence_level;
+  const auto explains = [&](const Renaming& renaming, const std::string& what,
+                            const std::string& todo) {
+    const int64_t gain = renaming.gained - renaming.lost;
+    Finding finding{
+        Share(gain, report.samples()),
+        absl::StrCat(what, ", accuracy would be ",
+                     Percent(Share(report.correct() + gain, report.samples())), " instead of ",
+                     Percent(Share(report.correct(), report.samples())))};
+    finding.remedy = todo;
+    return finding;
   };
   const Renaming lower = Shifted(report, -1), higher = Shifted(report, 1),
                  matched = Matched(report);
   // A shift says more than a renaming that explains no more.
   if (lower.Significant(std::log(2), level) &&
       lower.gained - lower.lost >= matched.gained - matched.lost) {
-    judge(lower, "with every label one lower", "do labels start at 1? They count from 0");
-  } else if (higher.Significant(std::log(2), level) &&
-             higher.gained - higher.lost >= matched.gained - matched.lost) {
-    judge(higher, "with every label one higher",
-          "does logit 0 stand for the background? Labels must count the model's logits");
-  } else if (const double choices = static_cast<double>(matched.moves.size()) *
-                                    std::log(report.confusion_matrix_size());
-             matched.Significant(choices, level)) {
-    judge(matched, absl::StrCat("with classes renamed (", Describe(report, matched.moves), ")"),
-          "are the classes in the order of the model's logits?");
-  } else {
-    checks.Judge(kClassOrder, 0, {0, kMaxRenamingGain},
-                 "no other order of the classes explains more", "");
+    return explains(lower, "with every label one lower", "do labels start at 1? They count from 0");
   }
+  if (higher.Significant(std::log(2), level) &&
+      higher.gained - higher.lost >= matched.gained - matched.lost) {
+    return explains(higher, "with every label one higher",
+                    "does logit 0 stand for the background? Labels must count the model's logits");
+  }
+  const double choices =
+      static_cast<double>(matched.moves.size()) * std::log(report.confusion_matrix_size());
+  if (matched.Significant(choices, level)) {
+    return explains(matched,
+                    absl::StrCat("with classes renamed (", Describe(report, matched.moves), ")"),
+                    "are the classes in the order of the model's logits?");
+  }
+  return {0, "no other order of the classes explains more"};
 }
 
 }  // namespace
 
-const std::vector<std::string>& ConditionCheckNames() {
-  static const auto* const names =
-      new std::vector<std::string>{kBatchDependent, kBetterThanGuessing, kClassOrder};
-  return *names;
+const std::vector<CheckRow>& ConditionChecks() {
+  static const auto* const rows = new std::vector<CheckRow>{
+      {"batch-dependent", kNothing, kFaultFails, "was it exported in training mode?",
+       BatchDependence},
+      {"better-than-guessing", kCleanImages, std::nullopt,
+       "usual causes: another order of classes, labels that start at 1, a normalisation that is "
+       "missing or applied twice, BGR for RGB, pixels of 0 to 255 where the model wants 0 to 1",
+       BetterThanGuessing},
+      // Of all samples, those that another order would make right: many can only be a fault.
+      {"class-order", kCleanImages, AtMost(0, 0.1), "", ClassOrder},
+  };
+  return *rows;
 }
 
-void FillConditionChecks(const std::vector<v1::NumericsFingerprint>& numerics, int num_classes,
-                         double confidence_level, v1::ConditionReport* report) {
-  Checks checks(report->mutable_checks());
-  CheckBatch(numerics, checks);
-  if (report->family() != kFamilyClean) return;
-  CheckCleanAccuracy(num_classes, *report, report->accuracy(),
-                     "usual causes: another order of classes, labels that start at 1, a "
-                     "normalisation that is missing or applied twice, BGR for RGB, pixels of 0 to "
-                     "255 where the model wants 0 to 1",
-                     checks);
-  CheckClassOrder(confidence_level, *report, checks);
-}
-
-void CheckCleanAccuracy(int num_classes, const v1::ConditionReport& report, const v1::Rate& clean,
-                        const std::string& causes, Checks& checks) {
-  if (!clean.has_value()) {
-    checks.NotApplicable(kBetterThanGuessing, clean.undefined_reason());
-    return;
-  }
+Finding BetterThanGuessing(const Facts& facts) {
+  const v1::ConditionReport& report = *facts.report;
+  const v1::Rate& clean =
+      report.has_attack() ? report.attack().clean_accuracy() : report.accuracy();
+  if (!clean.has_value()) return NotApplicable(clean.undefined_reason());
   // The best that can be had without looking at the image.
-  double guessing = 1.0 / num_classes;
+  double guessing = 1.0 / facts.evaluation->num_classes;
   for (const v1::ClassReport& c : report.classes()) {
     guessing = std::max(guessing, Share(c.samples(), report.samples()));
   }
-  if (guessing == 1) {
-    checks.NotApplicable(kBetterThanGuessing, "all samples are of one class");
-    return;
+  if (guessing == 1) return NotApplicable("all samples are of one class");
+  Finding finding{clean.lower(), absl::StrCat("clean accuracy ", Percent(clean.value()),
+                                              ", guessing gives ", Percent(guessing))};
+  if (clean.value() <= guessing) {
+    // The lower end of an interval around a value that is no better is beyond any limit.
+    finding.limit = AtLeast(guessing, guessing);
+  } else {
+    finding.limit = AtLeast(guessing);
+    finding.remedy = "use more samples";
   }
-  const bool no_better = clean.value() <= guessing;
-  Limit limit;
-  limit.threshold = guessing;
-  limit.at_least = true;
-  // The lower end of an interval around a value that is no better is beyond any limit.
-  if (no_better) limit.fails = guessing;
-  checks.Judge(kBetterThanGuessing, clean.lower(), limit,
-               absl::StrCat("clean accuracy ", Percent(clean.value()), ", guessing gives ",
-                            Percent(guessing)),
-               no_better ? causes : "use more samples");
+  return finding;
 }
 
 }  // namespace assay::report

@@ -1,30 +1,21 @@
-#include "core/report/conformal_report.h"
-
 #include <algorithm>
-#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
-#include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "core/conditions/params.h"
+#include "core/report/sections.h"
+#include "core/statistics/conformal_sets.h"
 
 namespace assay::report {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kSinglePrecision = 0x1p-24;
 constexpr char kBernstein[] = "bernstein";
-
-double NormalQuantile(double p) {
-  if (p <= 0) return -kInfinity;
-  if (p >= 1) return kInfinity;
-  return boost::math::quantile(boost::math::normal(), p);
-}
 
 // Sets of the samples of one group.
 struct Sets {
@@ -75,44 +66,10 @@ class Correction {
 
 }  // namespace
 
-double ConformalThreshold(std::vector<double> scores, double alpha) {
-  const double wanted = (static_cast<double>(scores.size()) + 1) * (1 - alpha);
-  // Of a product like 10 x 0.9 that is a little above the integer that it means.
-  const auto rank = static_cast<size_t>(std::ceil(wanted - 1e-9));
-  if (rank > scores.size()) return kInfinity;
-  if (rank == 0) return -kInfinity;
-  const auto nth = scores.begin() + static_cast<ptrdiff_t>(rank - 1);
-  std::nth_element(scores.begin(), nth, scores.end());
-  return *nth;
-}
-
-double HoeffdingError(int64_t n, double beta) {
-  return std::sqrt(-std::log(beta) / (2 * static_cast<double>(n))) + kSinglePrecision;
-}
-
-double BernsteinError(double variance, int64_t n, double beta) {
-  const auto draws = static_cast<double>(n);
-  const double log_term = std::log(2 / beta);
-  // The variance too was rounded to single precision.
-  const double rounded = variance * (1 + 2 * kSinglePrecision);
-  return std::sqrt(2 * rounded * log_term / draws) + 7 * log_term / (3 * (draws - 1)) +
-         kSinglePrecision;
-}
-
-bool InRobustSet(double score, double threshold, double delta_over_sigma) {
-  return NormalQuantile(score) - delta_over_sigma <= NormalQuantile(threshold);
-}
-
-bool Calibrates(int64_t seed, int64_t sample, double share) {
-  const std::string digest = Sha256Hex(absl::StrCat(seed, "/conformal/", sample));
-  const auto bits = std::stoull(digest.substr(0, 16), nullptr, 16);
-  return static_cast<double>(bits) * 0x1p-64 < share;
-}
-
-absl::Status FillConformal(const v1::Condition& condition, int64_t seed,
-                           const ResolvedCondition& resolved, RateMaker& rates,
-                           v1::ConditionReport* report) {
-  Params params(condition);
+absl::Status FillConformal(const SectionInput& input, v1::ConditionReport* report) {
+  const ResolvedCondition& resolved = input.resolved;
+  RateMaker& rates = input.rates;
+  Params params(input.condition);
   const double alpha = params.Number("alpha"), beta = params.Number("beta");
   const double sigma = params.Number("sigma"), delta = params.Number("delta");
   const double share = params.Number("calibration");
@@ -131,7 +88,7 @@ absl::Status FillConformal(const v1::Condition& condition, int64_t seed,
   for (const ResolvedSample& sample : resolved.samples) {
     const v1::Outcome& outcome = *sample.outcome;
     ASSAY_RETURN_IF_ERROR(Check(outcome, resolved.num_classes, correction.needs_variances()));
-    if (Calibrates(seed, outcome.sample(), share)) {
+    if (Calibrates(input.evaluation.seed, outcome.sample(), share)) {
       const double score = outcome.conformal().scores(sample.label());
       plain_calibration.push_back(score);
       calibration.push_back(score + correction(outcome.conformal(), sample.label()));
@@ -146,7 +103,7 @@ absl::Status FillConformal(const v1::Condition& condition, int64_t seed,
   const double threshold = ConformalThreshold(calibration, alpha - 2 * beta);
   const double plain_threshold = ConformalThreshold(plain_calibration, alpha);
   std::string undefined;
-  if (threshold == kInfinity) {
+  if (threshold == std::numeric_limits<double>::infinity()) {
     undefined = absl::StrCat(calibration.size(), " calibration samples are too few for alpha ",
                              alpha, " and beta ", beta);
     conformal.set_undefined_reason(undefined);

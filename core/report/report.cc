@@ -10,23 +10,27 @@
 #include "absl/strings/str_join.h"
 #include "core/base/errors.h"
 #include "core/conditions/condition.h"
-#include "core/report/attack_checks.h"
-#include "core/report/attack_report.h"
-#include "core/report/bounds_report.h"
-#include "core/report/certification_report.h"
-#include "core/report/classwise.h"
-#include "core/report/condition_checks.h"
-#include "core/report/conformal_report.h"
+#include "core/report/checks.h"
 #include "core/report/corruption_summary.h"
 #include "core/report/rates.h"
 #include "core/report/resolved_outcomes.h"
-#include "core/report/security_curve.h"
-#include "core/report/sequence_report.h"
-#include "core/report/smoothing_parameters.h"
+#include "core/report/sections.h"
 #include "core/statistics/statistics.h"
 
 namespace assay::report {
 namespace {
+
+// The section that a family adds to those that every condition has.
+struct FamilySection {
+  const char* family;
+  absl::Status (*fill)(const SectionInput& input, v1::ConditionReport* report);
+};
+
+constexpr FamilySection kFamilySections[] = {
+    {kFamilyAttack, FillAttack},     {kFamilySmoothing, FillCertification},
+    {kFamilyBounds, FillBounds},     {kFamilyConformal, FillConformal},
+    {kFamilySequence, FillSequence},
+};
 
 absl::Status CheckInput(const ReportInput& input) {
   // The negation also refuses NaN.
@@ -60,12 +64,6 @@ absl::Status CheckInput(const ReportInput& input) {
     }
   }
   return absl::OkStatus();
-}
-
-CertificationOptions OptionsOf(const ReportInput& input) {
-  const v1::ImageShape& shape = input.shape;
-  return {input.alpha, input.n, input.expected_samples,
-          int64_t{shape.channels()} * shape.height() * shape.width()};
 }
 
 std::vector<std::string> ClassNames(const ReportInput& input) {
@@ -137,37 +135,27 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
   const FisherExact fisher(static_cast<int64_t>(most_samples));
   RateMaker rates(input.confidence_level);
   bool complete = true;
-  // Where the entries of the report come from.
-  std::vector<const ConditionOutcomes*> sources;
+  // Those whose reports have checks still to come, in the order of the report.
+  std::vector<Facts> attacks;
   std::deque<ConditionOutcomes> at_budgets;
   const auto add = [&](const ConditionOutcomes& condition) -> absl::Status {
-    sources.push_back(&condition);
-    ASSAY_ASSIGN_OR_RETURN(const ResolvedCondition resolved,
-                           Resolve(condition, input.num_classes, OptionsOf(input)));
+    ASSAY_ASSIGN_OR_RETURN(const ResolvedCondition resolved, Resolve(condition, input));
     v1::ConditionReport& entry = *report.add_conditions();
     entry.set_id(condition.condition.id());
     entry.set_family(condition.condition.family());
     entry.set_method(condition.condition.method());
     *entry.mutable_parameters() = condition.condition.parameters();
-    FillClasswise(resolved, class_names, fisher, rates, &entry);
+    const SectionInput section{input, condition.condition, resolved, rates};
+    FillClasswise(section, class_names, fisher, &entry);
     entry.set_missing(input.expected_samples - entry.samples());
     complete = complete && entry.missing() == 0;
-    FillConditionChecks(input.numerics, input.num_classes, input.confidence_level, &entry);
-    if (resolved.is_attack) {
-      FillAttack(resolved, rates, &entry);
-      FillChecks(condition.condition, resolved,
-                 input.validation.has_value() ? &*input.validation : nullptr, &entry);
+    FillChecks(ConditionChecks(), {&input, &entry}, entry.mutable_checks());
+    for (const FamilySection& own : kFamilySections) {
+      if (entry.family() != own.family) continue;
+      ASSAY_RETURN_IF_ERROR(own.fill(section, &entry));
     }
-    if (condition.condition.family() == kFamilySequence) {
-      ASSAY_RETURN_IF_ERROR(FillSequence(condition.condition, resolved, &entry));
-    }
-    if (resolved.smoothing.has_value()) FillCertification(resolved, rates, &entry);
-    if (condition.condition.family() == kFamilyBounds) {
-      ASSAY_RETURN_IF_ERROR(FillBounds(condition.condition, resolved, rates, &entry));
-    }
-    if (condition.condition.family() == kFamilyConformal) {
-      ASSAY_RETURN_IF_ERROR(
-          FillConformal(condition.condition, input.seed, resolved, rates, &entry));
+    if (entry.has_attack()) {
+      attacks.push_back(AttackFacts(input, condition, resolved, entry, attacks));
     }
     return absl::OkStatus();
   };
@@ -177,7 +165,7 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
       continue;
     }
     // One run, and an entry for each of its budgets.
-    ASSAY_ASSIGN_OR_RETURN(const ResolvedCondition run, Resolve(condition, input.num_classes));
+    ASSAY_ASSIGN_OR_RETURN(const ResolvedCondition run, Resolve(condition, input));
     const auto curve = SecurityCurve(run, rates);
     for (v1::Condition& budget : AtEachBudget(condition.condition)) {
       at_budgets.push_back(AtBudget(condition, std::move(budget)));
@@ -186,7 +174,11 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
       *entry.mutable_attack()->mutable_security_curve() = curve;
     }
   }
-  FillComparisons(sources, &report);
+  size_t attack = 0;
+  for (v1::ConditionReport& entry : *report.mutable_conditions()) {
+    if (!entry.has_attack()) continue;
+    FillChecks(AttackChecks(), attacks[attack++], entry.mutable_attack()->mutable_checks());
+  }
   FillCorruptionSummary(input.reference_errors.has_value() ? &*input.reference_errors : nullptr,
                         input.shape, &report);
   report.set_complete(complete);

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/base/errors.h"
+#include "core/conditions/condition.h"
+#include "core/conditions/smoothing_setting.h"
 
 namespace assay::report {
 namespace {
@@ -56,15 +60,99 @@ absl::string_view TargetViolation(const v1::Outcome& outcome, int num_classes) {
   return "";
 }
 
+// --- smoothing
+
+// The condition's own setting, and what the report asks for instead.
+absl::StatusOr<SmoothingSetting> SettingOf(const v1::Condition& condition,
+                                           const ReportInput& input) {
+  ASSAY_ASSIGN_OR_RETURN(SmoothingSetting setting, ParseSmoothingSetting(condition));
+  setting.samples = std::max<int64_t>(1, input.expected_samples);
+  const v1::ImageShape& shape = input.shape;
+  setting.dimension = int64_t{shape.channels()} * shape.height() * shape.width();
+  if (input.alpha == 0 && input.n == 0) return setting;
+  std::vector<FieldViolation> violations;
+  // The negation also refuses NaN.
+  const double largest_alpha = setting.mode == SmoothingMode::kAnytime ? 0.5 : 1;
+  if (input.alpha != 0 && !(input.alpha > 0 && input.alpha < largest_alpha)) {
+    violations.push_back({"alpha", absl::StrCat(input.alpha, " is not between 0 and ",
+                                                largest_alpha, " (usual: 0.001)")});
+  }
+  if (input.n < 0 || input.n > setting.n) {
+    violations.push_back(
+        {"n", absl::StrCat(input.n, " is not between 1 and the ", setting.n, " draws of '",
+                           condition.id(),
+                           "'; curve_with_tenfold_n tells how more draws would move the curve")});
+  }
+  if (!violations.empty()) return InvalidFields(std::move(violations));
+  if (input.alpha != 0) setting.alpha = input.alpha;
+  setting.as_if_n = input.n;
+  const int64_t n = input.n != 0 ? input.n : setting.n;
+  const int64_t smallest = SmallestUsefulN(setting);
+  if (n < smallest) {
+    return InvalidFields(
+        {{input.n != 0 ? "n" : "alpha",
+          absl::StrCat("n=", n, " can only abstain at alpha=", setting.sample_alpha(), " in '",
+                       condition.id(), "'; the smallest n that can certify is ", smallest)}});
+  }
+  return setting;
+}
+
+absl::Status CheckHistogram(const google::protobuf::RepeatedPtrField<v1::ClassCount>& histogram,
+                            int64_t draws, int num_classes) {
+  absl::flat_hash_set<int32_t> seen;
+  int64_t rest = draws;
+  for (const v1::ClassCount& entry : histogram) {
+    if (entry.index() < 0 || entry.index() >= num_classes) {
+      return Error(Reason::kInternal, absl::StrCat("a smoothing count names class ", entry.index(),
+                                                   " of ", num_classes));
+    }
+    if (!seen.insert(entry.index()).second) {
+      return Error(Reason::kInternal,
+                   absl::StrCat("a smoothing histogram has class ", entry.index(), " twice"));
+    }
+    if (entry.count() < 0 || entry.count() > rest) {
+      return Error(Reason::kInternal,
+                   absl::StrCat("smoothing counts do not fit ", draws, " draws"));
+    }
+    rest -= entry.count();
+  }
+  return absl::OkStatus();
+}
+
+// kInternal for counts that n0 and n draws over `num_classes` classes cannot give.
+absl::Status CheckCounts(const v1::SmoothingOutcome& outcome, const SmoothingSetting& setting,
+                         int num_classes) {
+  ASSAY_RETURN_IF_ERROR(CheckHistogram(outcome.selection(), setting.n0, num_classes));
+  ASSAY_RETURN_IF_ERROR(CheckHistogram(outcome.estimation(), setting.n, num_classes));
+  if (outcome.undecided_draws() < 0 || outcome.tied_draws() < 0) {
+    return Error(Reason::kInternal, "a smoothing outcome has a negative number of draws");
+  }
+  if (setting.mode == SmoothingMode::kAnytime) {
+    const int64_t draws = EstimationDraws(outcome, setting);
+    if (draws > setting.n) {
+      return Error(Reason::kInternal,
+                   absl::StrCat("an outcome of at most ", setting.n, " draws has ", draws));
+    }
+    if (outcome.best_count() < 0 || outcome.best_count() > outcome.best_draws() ||
+        outcome.best_draws() > draws) {
+      return Error(Reason::kInternal,
+                   absl::StrCat("the best moment of a smoothing outcome has ", outcome.best_count(),
+                                " of ", outcome.best_draws(), " draws"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition, int num_classes,
-                                          const CertificationOptions& options) {
+absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition,
+                                          const ReportInput& input) {
+  const int num_classes = input.num_classes;
+  const bool is_attack = condition.condition.family() == kFamilyAttack;
   ResolvedCondition resolved;
   resolved.num_classes = num_classes;
-  resolved.is_attack = condition.condition.family() == "attack";
-  if (condition.condition.family() == "smoothing") {
-    ASSAY_ASSIGN_OR_RETURN(resolved.smoothing, SmoothingParameters(condition.condition, options));
+  if (condition.condition.family() == kFamilySmoothing) {
+    ASSAY_ASSIGN_OR_RETURN(resolved.smoothing, SettingOf(condition.condition, input));
   }
   resolved.samples.reserve(condition.outcomes.size());
   for (const v1::Outcome& outcome : condition.outcomes) {
@@ -94,7 +182,7 @@ absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition, in
       sample.column = column;
       sample.correct = column == outcome.label();
     }
-    if (resolved.is_attack) {
+    if (is_attack) {
       if (!outcome.has_attack() && !sample.undecided) return broken("it has no attack record");
       for (const absl::string_view violation :
            {AttackViolation(sample), TargetViolation(outcome, num_classes)}) {

@@ -10,7 +10,6 @@
 
 #include "absl/status/statusor.h"
 #include "core/report/report_input.h"
-#include "core/report/smoothing_parameters.h"
 #include "core/statistics/smoothing_certificate.h"
 
 namespace assay::report {
@@ -38,15 +37,16 @@ struct ResolvedCondition {
   int num_classes = 0;
   // Ascending by sample.
   std::vector<ResolvedSample> samples;
-  bool is_attack = false;
-  // Of the family "smoothing".
+  // Of the family smoothing: with the confidence and the draws that the report asks for.
   std::optional<SmoothingSetting> smoothing;
 };
 
-// The result points into `condition`. kInternal for outcomes that break their own rules;
-// kInvalidArgument for options that do not suit the condition.
-absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition, int num_classes,
-                                          const CertificationOptions& options = {});
+// The result points into `condition`, which is one of the evaluation `input`. kInternal for
+// outcomes that break their own rules, and for smoothing parameters that are missing or senseless;
+// kInvalidArgument where `input` asks for certificates from more draws than were made, or for ones
+// that let every sample abstain.
+absl::StatusOr<ResolvedCondition> Resolve(const ConditionOutcomes& condition,
+                                          const ReportInput& input);
 
 }  // namespace assay::report
 

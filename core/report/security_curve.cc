@@ -1,11 +1,10 @@
-#include "core/report/security_curve.h"
-
 #include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "core/conditions/params.h"
+#include "core/report/sections.h"
 
 namespace assay::report {
 

@@ -1,11 +1,10 @@
-#include "core/report/sequence_report.h"
-
 #include <cstdint>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/conditions/params.h"
+#include "core/report/sections.h"
 
 namespace assay::report {
 namespace {
@@ -30,9 +29,9 @@ v1::Rate RateOf(const Flips& flips, const char* undefined_reason) {
 
 }  // namespace
 
-absl::Status FillSequence(const v1::Condition& condition, const ResolvedCondition& resolved,
-                          v1::ConditionReport* report) {
-  Params params(condition);
+absl::Status FillSequence(const SectionInput& input, v1::ConditionReport* report) {
+  const ResolvedCondition& resolved = input.resolved;
+  Params params(input.condition);
   const auto frames = static_cast<int>(params.Integer("frames"));
   const bool to_first = params.Text("compare") == "first";
   ASSAY_RETURN_IF_ERROR(params.status());
@@ -41,10 +40,10 @@ absl::Status FillSequence(const v1::Condition& condition, const ResolvedConditio
   for (const ResolvedSample& sample : resolved.samples) {
     const auto& predictions = sample.outcome->sequence().predictions();
     if (predictions.size() != frames) {
-      return Error(
-          Reason::kInternal,
-          absl::StrCat("outcome of sample ", sample.outcome->sample(), " under '", condition.id(),
-                       "' has ", predictions.size(), " of ", frames, " predictions"));
+      return Error(Reason::kInternal,
+                   absl::StrCat("outcome of sample ", sample.outcome->sample(), " under '",
+                                input.condition.id(), "' has ", predictions.size(), " of ", frames,
+                                " predictions"));
     }
     Flips& own = classes[static_cast<size_t>(sample.label())];
     for (int frame = 1; frame < frames; ++frame) {

@@ -1,8 +1,8 @@
-#include "core/report/targeted_report.h"
-
 #include <cstdint>
 #include <utility>
 #include <vector>
+
+#include "core/report/sections.h"
 
 namespace assay::report {
 namespace {

@@ -1,7 +1,7 @@
 // Smoothed conformity scores for robust conformal sets (Gendler, Weng, Daniel and Romano,
 // "Adversarially robust conformal prediction", ICLR 2022; Yan, Romano and Weng, "Provably robust
 // conformal prediction with improved efficiency", ICLR 2024). The report calibrates and builds the
-// sets (core/report/conformal_report.h).
+// sets (core/report/conformal_report.cc).
 #ifndef ASSAY_SERVER_ENGINE_CERTIFICATION_CONFORMAL_H_
 #define ASSAY_SERVER_ENGINE_CERTIFICATION_CONFORMAL_H_
 

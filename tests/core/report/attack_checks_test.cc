@@ -1,19 +1,19 @@
 // Every check from outcomes made by hand: passing, and failing for its own reason.
-#include "core/report/attack_checks.h"
-
 #include <algorithm>
 #include <fstream>
 #include <functional>
 #include <map>
+#include <regex>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "core/base/probe_order.h"
 #include "core/conditions/condition.h"
-#include "core/report/condition_checks.h"
+#include "core/report/checks.h"
 #include "gmock/gmock.h"
 #include "tests/core/report/outcomes.h"
 
@@ -115,7 +115,9 @@ TEST(AttackChecks, ASoundAttackPassesEveryCheckThatApplies) {
       EXPECT_EQ(check.verdict(), Check::PASSED) << check.DebugString();
     }
   }
-  EXPECT_EQ(names, CheckNames());
+  std::vector<std::string> rows;
+  for (const CheckRow& row : AttackChecks()) rows.push_back(row.name);
+  EXPECT_EQ(names, rows);
   // PGD has no ratio of logits and no stages, and is no transfer.
   EXPECT_THAT(not_applicable, ::testing::ElementsAre("class-count", "square-after-gradients",
                                                      "non-transferability"));
@@ -452,24 +454,98 @@ TEST(AttackChecks, OnlyAttacksHaveThem) {
   EXPECT_FALSE(report.has_attack());
 }
 
-// docs/checks.md: a section for each check, and for nothing else.
-TEST(ChecksPage, ExplainsEveryCheckInTheOrderOfTheReport) {
-  std::ifstream file(ASSAY_SOURCE_DIR "/docs/checks.md");
-  ASSERT_TRUE(file);
-  std::stringstream text;
-  text << file.rdbuf();
-  std::vector<std::string> sections;
-  for (absl::string_view line : absl::StrSplit(text.str(), '\n')) {
-    if (!absl::StartsWith(line, "### `")) continue;
-    line.remove_prefix(5);
-    sections.emplace_back(line.substr(0, line.find('`')));
+// docs/checks.md against the tables.
+class ChecksPage : public ::testing::Test {
+ protected:
+  struct Section {
+    std::string name;
+    // Words with one space between them: what is said of the check, and of the group it is in.
+    std::string own, group;
+  };
+
+  void SetUp() override {
+    std::ifstream file(ASSAY_SOURCE_DIR "/docs/checks.md");
+    ASSERT_TRUE(file);
+    bool in_group = false;
+    std::string group;
+    for (std::string line; std::getline(file, line);) {
+      if (absl::StartsWith(line, "### `")) {
+        sections_.push_back({line.substr(5, line.find('`', 5) - 5), "", group});
+        in_group = false;
+      } else if (absl::StartsWith(line, "## ")) {
+        group.clear();
+        in_group = true;
+      } else if (in_group) {
+        absl::StrAppend(&group, line, " ");
+      } else if (!sections_.empty()) {
+        absl::StrAppend(&sections_.back().own, line, " ");
+      }
+    }
   }
-  // The two of the same name are one section.
-  std::vector<std::string> names = ConditionCheckNames();
-  for (const std::string& name : CheckNames()) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+
+  const Section& Of(const std::string& name) const {
+    return *std::find_if(sections_.begin(), sections_.end(),
+                         [&](const Section& section) { return section.name == name; });
   }
+
+  std::vector<Section> sections_;
+};
+
+// One that both tables have is one section.
+std::vector<CheckRow> AllRows() {
+  std::vector<CheckRow> rows = ConditionChecks();
+  for (const CheckRow& row : AttackChecks()) {
+    const bool there = std::any_of(rows.begin(), rows.end(), [&](const CheckRow& other) {
+      return std::string(other.name) == row.name;
+    });
+    if (!there) rows.push_back(row);
+  }
+  return rows;
+}
+
+TEST_F(ChecksPage, ExplainsEveryCheckInTheOrderOfTheReport) {
+  std::vector<std::string> sections, names;
+  for (const Section& section : sections_) sections.push_back(section.name);
+  for (const CheckRow& row : AllRows()) names.push_back(row.name);
   EXPECT_EQ(sections, names);
+}
+
+// Those that do not depend on the run: "Above 0.01: WARNING. Above 0.5: FAILED".
+TEST_F(ChecksPage, HasTheLimitsOfTheTables) {
+  int compared = 0;
+  for (const CheckRow& row : AllRows()) {
+    SCOPED_TRACE(row.name);
+    const std::string& text = Of(row.name).own;
+    std::vector<std::string> written, meant;
+    const std::regex limit("(Above|Below) ([0-9.]+): (WARNING|FAILED)");
+    for (std::sregex_iterator found(text.begin(), text.end(), limit), end; found != end; ++found) {
+      written.push_back(found->str());
+    }
+    if (row.limit.has_value() && !row.limit->yes_or_no) {
+      const char* beyond = row.limit->at_least ? "Below " : "Above ";
+      meant.push_back(absl::StrCat(beyond, row.limit->threshold, ": WARNING"));
+      if (row.limit->fails.has_value()) {
+        meant.push_back(absl::StrCat(beyond, *row.limit->fails, ": FAILED"));
+      }
+    }
+    EXPECT_EQ(written, meant);
+    compared += static_cast<int>(written.size());
+    if (row.limit.has_value() && row.limit->yes_or_no) {
+      const bool fails = row.limit->fails.has_value();
+      EXPECT_EQ(absl::StrContains(text, "FAILED"), fails);
+      EXPECT_EQ(absl::StrContains(text, "WARNING"), !fails);
+    }
+  }
+  EXPECT_GE(compared, 15);
+}
+
+TEST_F(ChecksPage, SaysWhichChecksAreForWhiteBoxes) {
+  for (const CheckRow& row : AllRows()) {
+    const Section& section = Of(row.name);
+    const bool white = absl::StartsWith(section.own, "White box only") ||
+                       absl::StartsWith(section.group, "White box only");
+    EXPECT_EQ((row.needs & kGradients) != 0, white) << row.name;
+  }
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
-#include "core/report/attack_report.h"
-
+// What a report says of an attack, counted by hand.
 #include <cmath>
 #include <limits>
 

@@ -1,9 +1,8 @@
-#include "core/report/bounds_report.h"
-
+// Accuracy proven by bounds, counted by hand.
 #include <limits>
 
 #include "gmock/gmock.h"
-#include "outcomes.h"
+#include "tests/core/report/outcomes.h"
 
 namespace assay::report {
 namespace {

@@ -1,9 +1,10 @@
-#include "core/report/classwise.h"
-
+// Class-wise metrics of confusion matrices, against their definitions.
 #include <cmath>
 #include <numeric>
 #include <vector>
 
+#include "core/report/sections.h"
+#include "core/statistics/statistics.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/core/report/outcomes.h"

@@ -1,12 +1,11 @@
 // Faults of data and export that a report must name, from outcomes made by hand.
-#include "core/report/condition_checks.h"
-
 #include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "core/conditions/condition.h"
+#include "core/report/checks.h"
 #include "gmock/gmock.h"
 #include "tests/core/report/outcomes.h"
 
@@ -125,9 +124,10 @@ TEST(BatchDependence, FailsEveryCondition) {
 
 TEST(ConditionChecks, AreThoseThatAreNamed) {
   const auto clean = OnlyCondition(Input(4, {Clean({Predicted(0, 0, 0)})}));
-  std::vector<std::string> names;
+  std::vector<std::string> names, rows;
   for (const Check& check : clean.checks()) names.push_back(check.name());
-  EXPECT_EQ(names, ConditionCheckNames());
+  for (const CheckRow& row : ConditionChecks()) rows.push_back(row.name);
+  EXPECT_EQ(names, rows);
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
-#include "core/report/security_curve.h"
-
+// Robust accuracy at every budget of one run, against the definition.
 #include <algorithm>
 #include <random>
 #include <string>

@@ -1,5 +1,4 @@
-#include "core/report/targeted_report.h"
-
+// The matrix of targeted attacks, counted by hand.
 #include <cmath>
 #include <utility>
 #include <vector>

@@ -1,17 +1,12 @@
 // Robust conformal prediction sets from smoothed scores: RSCP+ (Yan, Romano and Weng, "Provably
 // robust conformal prediction with improved efficiency", ICLR 2024, arXiv 2404.19651).
-#ifndef ASSAY_CORE_REPORT_CONFORMAL_REPORT_H_
-#define ASSAY_CORE_REPORT_CONFORMAL_REPORT_H_
+#ifndef ASSAY_CORE_STATISTICS_CONFORMAL_SETS_H_
+#define ASSAY_CORE_STATISTICS_CONFORMAL_SETS_H_
 
 #include <cstdint>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "assay/v1/reports.pb.h"
-#include "core/report/rates.h"
-#include "core/report/resolved_outcomes.h"
-
-namespace assay::report {
+namespace assay {
 
 // The ceil((m + 1)(1 - alpha))-th smallest of m scores; +infinity where that is more than m. One
 // more score that is exchangeable with these is at most this with probability at least 1 - alpha.
@@ -34,11 +29,6 @@ bool InRobustSet(double score, double threshold, double delta_over_sigma);
 // stays where it is while others arrive.
 bool Calibrates(int64_t seed, int64_t sample, double share);
 
-// Fills report->conformal. kInternal for outcomes that break their own rules.
-absl::Status FillConformal(const v1::Condition& condition, int64_t seed,
-                           const ResolvedCondition& resolved, RateMaker& rates,
-                           v1::ConditionReport* report);
+}  // namespace assay
 
-}  // namespace assay::report
-
-#endif  // ASSAY_CORE_REPORT_CONFORMAL_REPORT_H_
+#endif  // ASSAY_CORE_STATISTICS_CONFORMAL_SETS_H_
