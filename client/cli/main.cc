@@ -10,13 +10,11 @@
 #include <iostream>
 #include <memory>
 #include <thread>
-#include <utility>
 #include <variant>
 
-#include "client/cli/arguments.h"
-#include "client/cli/commands.h"
-#include "client/cli/exit_codes.h"
-#include "client/cli/session.h"
+#include "client/cli/base/exit_codes.h"
+#include "client/cli/base/session.h"
+#include "client/cli/command_line.h"
 #include "client/lib/interrupt.h"
 
 namespace {
@@ -86,7 +84,7 @@ void HandleSignals(assay::client::Interrupt& interrupt) {
 
 int main(int argc, char** argv) {
   const char* const server = std::getenv("ASSAY_SERVER");
-  auto parsed = assay::cli::ParseArguments(argc, argv, server == nullptr ? "" : server);
+  const auto parsed = assay::cli::ParseCommandLine(argc, argv, server == nullptr ? "" : server);
   if (const auto* exit = std::get_if<assay::cli::Exit>(&parsed)) {
     std::cout << exit->out << std::flush;
     std::cerr << exit->err << std::flush;
@@ -95,9 +93,9 @@ int main(int argc, char** argv) {
   // Never destroyed: the signal thread may use it until the process is gone.
   auto& interrupt = *new assay::client::Interrupt;
   HandleSignals(interrupt);
-  auto session = std::make_unique<assay::cli::Session>(
-      std::get<assay::cli::Arguments>(std::move(parsed)), interrupt);
-  const absl::Status status = session->Explain(assay::cli::RunCommand(*session));
+  const auto& call = std::get<assay::cli::Call>(parsed);
+  auto session = std::make_unique<assay::cli::Session>(call.options, interrupt);
+  const absl::Status status = session->Explain(call.run(*session));
   session->progress().Clear();
   if (!status.ok() && reader_gone == 0) {
     std::cerr << assay::cli::ErrorText(status) << std::flush;

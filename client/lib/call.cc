@@ -284,12 +284,6 @@ absl::Status Client::DeleteEvaluation(const std::string& name) {
       .status();
 }
 
-absl::StatusOr<v1::Report> Client::GetReport(const std::string& name, double confidence_level) {
-  auto request = Named<v1::GetReportRequest>(name);
-  request.set_confidence_level(confidence_level);
-  return GetReport(request);
-}
-
 absl::StatusOr<v1::Report> Client::GetReport(const v1::GetReportRequest& request) {
   return Call<v1::Report>(*stubs_->evaluations, &Evaluations::GetReport, request, kSlowSeconds);
 }

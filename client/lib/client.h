@@ -13,7 +13,9 @@
 //   spec.set_model(model.resource.name());
 //   ...
 //   ASSAY_ASSIGN_OR_RETURN(auto evaluation, client->CreateEvaluation(spec, ""));
-//   ASSAY_ASSIGN_OR_RETURN(auto end, client->Watch(evaluation.name(), {}, {}));
+//   v1::WatchEvaluationRequest request;
+//   request.set_name(evaluation.name());
+//   ASSAY_ASSIGN_OR_RETURN(auto end, client->Watch(request, {}));
 #ifndef ASSAY_CLIENT_LIB_CLIENT_H_
 #define ASSAY_CLIENT_LIB_CLIENT_H_
 
@@ -73,11 +75,6 @@ struct DatasetUpload {
   int64_t limit = 0;
 };
 
-struct WatchOptions {
-  bool interim_reports = false;
-  std::string resume_token;
-};
-
 struct WatchListener {
   std::function<void(const v1::EvaluationEvent&)> on_event;
   // The connection broke and is being made again.
@@ -132,10 +129,8 @@ class Client {
   // Until the evaluation has ended, whatever the end is: the last event. Goes on with the resume
   // token when the connection breaks, and gives up after RetryOptions::patience_seconds without an
   // event.
-  absl::StatusOr<v1::EvaluationEvent> Watch(const std::string& name, const WatchOptions& options,
+  absl::StatusOr<v1::EvaluationEvent> Watch(v1::WatchEvaluationRequest request,
                                             const WatchListener& listener);
-  // `confidence_level` 0: the server's default.
-  absl::StatusOr<v1::Report> GetReport(const std::string& name, double confidence_level);
   absl::StatusOr<v1::Report> GetReport(const v1::GetReportRequest& request);
   // Every outcome, by condition and sample. A break after the first batch is final: the caller
   // starts again.

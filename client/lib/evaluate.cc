@@ -164,7 +164,10 @@ absl::StatusOr<v1::EvaluationEvent> Client::Evaluate(v1::EvaluateRequest::Start 
     }
     if (streaming.accepted && status.code() == absl::StatusCode::kFailedPrecondition) {
       // Everything had arrived: there is nothing to go on with, only to watch.
-      return Watch(streaming.name, {streaming.start.interim_reports(), ""}, listener);
+      v1::WatchEvaluationRequest request;
+      request.set_name(streaming.name);
+      request.set_interim_reports(streaming.start.interim_reports());
+      return Watch(std::move(request), listener);
     }
     if (IsRetryable(status) && listener.on_interruption) listener.on_interruption(status);
     ASSAY_RETURN_IF_ERROR(streaming.backoff.Wait(status));

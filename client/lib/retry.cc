@@ -33,13 +33,6 @@ bool IsRetryable(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable && ReasonOf(status) != Reason::kEngineLost;
 }
 
-absl::Status WithMessage(const absl::Status& status, absl::string_view message) {
-  absl::Status result(status.code(), message);
-  status.ForEachPayload(
-      [&](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
-  return result;
-}
-
 Backoff::Backoff(const RetryOptions& options)
     : options_(options), next_delay_(options.first_delay_seconds) {}
 

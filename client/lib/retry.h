@@ -5,10 +5,8 @@
 
 #include <cstdint>
 #include <functional>
-#include <string>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
 #include "core/base/clock.h"
 
 namespace assay::client {
@@ -27,9 +25,6 @@ struct RetryOptions {
 // Whether the same call may succeed later: UNAVAILABLE, unless it says that the model killed its
 // engine.
 bool IsRetryable(const absl::Status& status);
-
-// `status` with another text; code and details are kept.
-absl::Status WithMessage(const absl::Status& status, absl::string_view message);
 
 // One run of attempts at one thing. Not thread-safe. `options` must be complete (clock and sleep
 // set) and outlive it.

@@ -27,13 +27,8 @@ absl::Status EndStatus(const v1::Evaluation& evaluation) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::EvaluationEvent> Client::Watch(const std::string& name,
-                                                  const WatchOptions& options,
+absl::StatusOr<v1::EvaluationEvent> Client::Watch(v1::WatchEvaluationRequest request,
                                                   const WatchListener& listener) {
-  v1::WatchEvaluationRequest request;
-  request.set_name(name);
-  request.set_interim_reports(options.interim_reports);
-  request.set_resume_token(options.resume_token);
   Backoff backoff(options_.retry);
   while (true) {
     ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());

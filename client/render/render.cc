@@ -1,5 +1,8 @@
 #include "client/render/render.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/render/csv.h"
@@ -59,24 +62,56 @@ std::string ReportCsv(const v1::Report& report) {
   return out;
 }
 
-}  // namespace
+std::string JsonText(const nlohmann::ordered_json& json) {
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
 
-std::string RenderReport(const v1::Report& report, Format format, bool colour) {
+// Only the form that is asked for is made.
+std::string Render(Format format, bool colour, const std::function<Document()>& document,
+                   const std::function<std::string()>& csv,
+                   const std::function<nlohmann::ordered_json()>& json) {
   switch (format) {
     case Format::kJson:
-      return RenderJson(report);
+      return JsonText(json());
     case Format::kCsv:
-      return ReportCsv(report);
+      return csv();
     case Format::kMarkdown:
-      return PrintMarkdown(ReportDocument(report));
+      return PrintMarkdown(document());
     case Format::kTable:
       break;
   }
-  return PrintText(ReportDocument(report), colour);
+  return PrintText(document(), colour);
+}
+
+}  // namespace
+
+const std::vector<std::string>& FormatNames() {
+  static const auto* const names = new std::vector<std::string>{"table", "json", "csv", "markdown"};
+  return *names;
+}
+
+std::optional<Format> FormatNamed(absl::string_view name) {
+  const auto& names = FormatNames();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<Format>(found - names.begin());
+}
+
+std::string RenderReport(const v1::Report& report, Format format, bool colour) {
+  return Render(
+      format, colour, [&] { return ReportDocument(report); }, [&] { return ReportCsv(report); },
+      [&] { return ToJson(report); });
+}
+
+std::string RenderTable(const Table& table, const nlohmann::ordered_json& json, Format format,
+                        bool colour) {
+  return Render(
+      format, colour, [&] { return Document{table}; }, [&] { return PrintCsv(table); },
+      [&] { return json; });
 }
 
 std::string RenderJson(const google::protobuf::Message& message) {
-  return ToJson(message).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return JsonText(ToJson(message));
 }
 
 }  // namespace assay::render

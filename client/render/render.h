@@ -2,19 +2,30 @@
 #ifndef ASSAY_CLIENT_RENDER_RENDER_H_
 #define ASSAY_CLIENT_RENDER_RENDER_H_
 
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/strings/string_view.h"
 #include "assay/v1/reports.pb.h"
 #include "client/render/document.h"
 #include "google/protobuf/message.h"
+#include "nlohmann/json.hpp"
 
 namespace assay::render {
 
 enum class Format { kTable, kJson, kCsv, kMarkdown };
+// "table", "json", "csv", "markdown".
+const std::vector<std::string>& FormatNames();
+std::optional<Format> FormatNamed(absl::string_view name);
 
 // Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition
 // and class.
 std::string RenderReport(const v1::Report& report, Format format, bool colour);
+
+// A table likewise; `json` is what it says to programs.
+std::string RenderTable(const Table& table, const nlohmann::ordered_json& json, Format format,
+                        bool colour);
 
 // A message as JSON, indented by two spaces, with a line feed (core/base/json.h).
 std::string RenderJson(const google::protobuf::Message& message);

@@ -205,6 +205,13 @@ absl::Status NotFound(absl::string_view type, absl::string_view name) {
   return Error(Reason::kNotFound, absl::StrCat(name, " does not exist")).Resource(type, name);
 }
 
+absl::Status WithMessage(const absl::Status& status, absl::string_view message) {
+  absl::Status result(status.code(), message);
+  status.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
+  return result;
+}
+
 std::string PublicText(const absl::Status& status) {
   if (status.code() == absl::StatusCode::kInternal) {
     return "internal error; the server's log says more";

@@ -106,6 +106,9 @@ absl::Status InvalidFields(std::vector<FieldViolation> violations,
 // NOT_FOUND with ResourceInfo; `name` is a full resource name such as "models/m".
 absl::Status NotFound(absl::string_view type, absl::string_view name);
 
+// `status` with another text; code and details are kept.
+absl::Status WithMessage(const absl::Status& status, absl::string_view message);
+
 // The text of a status as clients may see it: that of an INTERNAL error, which may name paths of
 // the server, is replaced.
 std::string PublicText(const absl::Status& status);

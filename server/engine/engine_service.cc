@@ -113,9 +113,9 @@ absl::Status EngineService::LoadOthers(const rpc::RunRequest& request) {
     options.memory_format = "nchw";
     auto loaded = TorchClassifier::Load(options);
     if (!loaded.ok()) {
-      return Error(ReasonOf(loaded.status()).value_or(Reason::kModelFailed),
-                   absl::StrCat("other model number ", i + 1, " of ", request.condition().id(),
-                                ": ", loaded.status().message()));
+      return WithMessage(loaded.status(),
+                         absl::StrCat("other model number ", i + 1, " of ",
+                                      request.condition().id(), ": ", loaded.status().message()));
     }
     wanted[path] = *std::move(loaded);
   }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/cli/png_file.h"
+#include "client/cli/base/png_file.h"
 #include "tests/integration/zoo_fixture.h"
 #include "tests/test_data.h"
 
@@ -73,7 +73,7 @@ class ClassFoldersTest : public ZooFixture {
   // Samples and correct ones by class.
   std::vector<std::pair<int64_t, int64_t>> PerClass(const v1::Evaluation& evaluation) {
     EXPECT_EQ(evaluation.state(), v1::Evaluation::SUCCEEDED) << evaluation.failure().message();
-    report_ = *client_->GetReport(evaluation.name(), 0);
+    report_ = *Report(evaluation.name());
     std::vector<std::pair<int64_t, int64_t>> classes;
     for (const auto& one : report_.conditions(0).classes()) {
       classes.emplace_back(one.samples(), one.correct());

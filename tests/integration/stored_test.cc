@@ -74,7 +74,9 @@ TEST_F(StoredTest, AFinishedEvaluationHasTheSameReport) {
 TEST_F(StoredTest, AnUnfinishedEvaluationFinishesAndReportsWhatItWouldHaveThen) {
   const ServerProcess server(data_, {"--batch-size", "4", "--threads", "1"});
   const auto client = server.Connect();
-  const auto last = client->Watch("evaluations/unfinished", {}, {});
+  v1::WatchEvaluationRequest request;
+  request.set_name("evaluations/unfinished");
+  const auto last = client->Watch(request, {});
   ASSERT_TRUE(last.ok()) << last.status();
   const auto evaluation = client->GetEvaluation("evaluations/unfinished");
   ASSERT_TRUE(evaluation.ok()) << evaluation.status();

@@ -98,7 +98,9 @@ class ZooFixture : public ::testing::Test {
   }
 
   v1::Evaluation Await(const std::string& name) {
-    const auto end = client_->Watch(name, {}, {});
+    v1::WatchEvaluationRequest request;
+    request.set_name(name);
+    const auto end = client_->Watch(request, {});
     EXPECT_TRUE(end.ok()) << end.status();
     return end.ok() ? end->evaluation() : v1::Evaluation();
   }
@@ -120,9 +122,15 @@ class ZooFixture : public ::testing::Test {
     return all;
   }
 
+  absl::StatusOr<v1::Report> Report(const std::string& evaluation) {
+    v1::GetReportRequest request;
+    request.set_name(evaluation);
+    return client_->GetReport(request);
+  }
+
   // The report as text, without the names that differ between evaluations.
   std::string ReportText(const std::string& evaluation) {
-    auto report = client_->GetReport(evaluation, 0);
+    auto report = Report(evaluation);
     EXPECT_TRUE(report.ok()) << report.status();
     if (!report.ok()) return "";
     report->clear_evaluation();

@@ -88,7 +88,9 @@ TEST(ConnectTest, ACancelArrivesOverAConnectionThatIsJustBeingMadeAgain) {
     link.CloseNext(1);
     link.Break();
   };
-  EXPECT_FALSE((*client)->Watch(kName, {}, listener).ok());
+  v1::WatchEvaluationRequest request;
+  request.set_name(kName);
+  EXPECT_FALSE((*client)->Watch(request, listener).ok());
   EXPECT_TRUE(cancelled.ok()) << cancelled;
   EXPECT_EQ(server.state()->calls["CancelEvaluation"], 1);
 }

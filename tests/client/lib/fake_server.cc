@@ -40,6 +40,11 @@ grpc::Status Find(const std::map<std::string, Resource>& resources, const std::s
   return grpc::Status::OK;
 }
 
+template <typename Resource>
+grpc::Status Erase(std::map<std::string, Resource>& resources, const std::string& name) {
+  return resources.erase(name) > 0 ? grpc::Status::OK : ToGrpcStatus(NotFound("resource", name));
+}
+
 bool HasEnd(const std::vector<v1::EvaluationEvent>& events) {
   const auto last = events.back().evaluation().state();
   return last != v1::Evaluation::QUEUED && last != v1::Evaluation::RUNNING;
@@ -135,10 +140,20 @@ struct Models : Service<v1::ModelService::Service> {
                            google::protobuf::Empty*) override {
     MutexLock lock(state.mutex);
     const grpc::Status fault = Begin(state, "DeleteModel");
-    if (!fault.ok()) return fault;
-    return state.models.erase(request->name()) > 0
-               ? grpc::Status::OK
-               : ToGrpcStatus(NotFound("model", request->name()));
+    return fault.ok() ? Erase(state.models, request->name()) : fault;
+  }
+  grpc::Status LoadModel(grpc::ServerContext*, const v1::LoadModelRequest* request,
+                         v1::Model* model) override {
+    MutexLock lock(state.mutex);
+    const grpc::Status fault = Begin(state, "LoadModel");
+    state.loads.push_back(*request);
+    return fault.ok() ? Find(state.models, request->name(), model) : fault;
+  }
+  grpc::Status UnloadModel(grpc::ServerContext*, const v1::UnloadModelRequest* request,
+                           v1::Model* model) override {
+    MutexLock lock(state.mutex);
+    const grpc::Status fault = Begin(state, "UnloadModel");
+    return fault.ok() ? Find(state.models, request->name(), model) : fault;
   }
   // Two models a page.
   grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest* request,
@@ -175,6 +190,20 @@ struct Datasets : Service<v1::DatasetService::Service> {
     MutexLock lock(state.mutex);
     const grpc::Status fault = Begin(state, "GetDataset");
     return fault.ok() ? Find(state.datasets, request->name(), dataset) : fault;
+  }
+  grpc::Status ListDatasets(grpc::ServerContext*, const v1::ListDatasetsRequest*,
+                            v1::ListDatasetsResponse* response) override {
+    MutexLock lock(state.mutex);
+    const grpc::Status fault = Begin(state, "ListDatasets");
+    if (!fault.ok()) return fault;
+    for (const auto& entry : state.datasets) *response->add_datasets() = entry.second;
+    return grpc::Status::OK;
+  }
+  grpc::Status DeleteDataset(grpc::ServerContext*, const v1::DeleteDatasetRequest* request,
+                             google::protobuf::Empty*) override {
+    MutexLock lock(state.mutex);
+    const grpc::Status fault = Begin(state, "DeleteDataset");
+    return fault.ok() ? Erase(state.datasets, request->name()) : fault;
   }
 };
 
@@ -226,9 +255,22 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     state.evaluations[request->name()].set_state(v1::Evaluation::CANCELLED);
     return Find(state.evaluations, request->name(), evaluation);
   }
+  grpc::Status RetryEvaluation(grpc::ServerContext*, const v1::RetryEvaluationRequest* request,
+                               v1::Evaluation* evaluation) override {
+    MutexLock lock(state.mutex);
+    const grpc::Status fault = Begin(state, "RetryEvaluation");
+    return fault.ok() ? Find(state.evaluations, request->name(), evaluation) : fault;
+  }
+  grpc::Status DeleteEvaluation(grpc::ServerContext*, const v1::DeleteEvaluationRequest* request,
+                                google::protobuf::Empty*) override {
+    MutexLock lock(state.mutex);
+    const grpc::Status fault = Begin(state, "DeleteEvaluation");
+    return fault.ok() ? Erase(state.evaluations, request->name()) : fault;
+  }
   grpc::Status GetReport(grpc::ServerContext*, const v1::GetReportRequest* request,
                          v1::Report* report) override {
     MutexLock lock(state.mutex);
+    state.reports.push_back(*request);
     const grpc::Status fault = Begin(state, "GetReport");
     if (!fault.ok()) return fault;
     *report = state.report;
@@ -241,6 +283,15 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     const grpc::Status fault = Begin(state, "StreamOutcomes");
     if (!fault.ok()) return fault;
     for (const auto& batch : state.outcomes) writer->Write(batch);
+    return grpc::Status::OK;
+  }
+  grpc::Status StreamAdversarials(
+      grpc::ServerContext*, const v1::StreamAdversarialsRequest*,
+      grpc::ServerWriter<v1::StreamAdversarialsResponse>* writer) override {
+    MutexLock lock(state.mutex);
+    const grpc::Status fault = Begin(state, "StreamAdversarials");
+    if (!fault.ok()) return fault;
+    for (const auto& batch : state.adversarials) writer->Write(batch);
     return grpc::Status::OK;
   }
   grpc::Status WatchEvaluation(grpc::ServerContext*, const v1::WatchEvaluationRequest* request,

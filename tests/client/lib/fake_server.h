@@ -29,11 +29,14 @@ struct FakeState {
   std::map<std::string, v1::Evaluation> evaluations;
   v1::Report report;
   std::vector<v1::StreamOutcomesResponse> outcomes;
+  std::vector<v1::StreamAdversarialsResponse> adversarials;
 
   // What has been asked, for expectations.
   std::vector<std::string> received_chunks;  // digests, repetitions included
   std::vector<std::string> request_ids;
   std::vector<std::string> watch_tokens;
+  std::vector<v1::LoadModelRequest> loads;
+  std::vector<v1::GetReportRequest> reports;
   std::vector<v1::EvaluateRequest::Start> starts;
   std::vector<v1::EvaluateRequest::Batch> batches;
   size_t largest_piece = 0;

@@ -19,6 +19,7 @@ class WatchTest : public ClientFixture {
  protected:
   void SetUp() override {
     ClientFixture::SetUp();
+    request_.set_name(kName);
     state()->events = {FakeEvent(kName, v1::Evaluation::QUEUED, 0),
                        FakeEvent(kName, v1::Evaluation::RUNNING, 3),
                        FakeEvent(kName, v1::Evaluation::RUNNING, 6),
@@ -29,6 +30,7 @@ class WatchTest : public ClientFixture {
     listener_.on_interruption = [this](const absl::Status&) { ++interruptions_; };
   }
 
+  v1::WatchEvaluationRequest request_;
   WatchListener listener_;
   std::vector<int64_t> seen_;
   int interruptions_ = 0;
@@ -36,7 +38,7 @@ class WatchTest : public ClientFixture {
 };
 
 TEST_F(WatchTest, EventsArriveUntilTheEnd) {
-  const auto end = client_->Watch(kName, {}, listener_);
+  const auto end = client_->Watch(request_, listener_);
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_EQ(end->evaluation().state(), v1::Evaluation::SUCCEEDED);
   EXPECT_THAT(seen_, ElementsAre(0, 1, 2, 3));
@@ -44,7 +46,7 @@ TEST_F(WatchTest, EventsArriveUntilTheEnd) {
 
 TEST_F(WatchTest, BrokenWatchResumesWithItsTokenAndMissesNothing) {
   state()->watch_breaks_after = {2, 0, 1};
-  const auto end = client_->Watch(kName, {}, listener_);
+  const auto end = client_->Watch(request_, listener_);
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_THAT(seen_, ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(state()->watch_tokens, ElementsAre("", "1", "1", "2"));
@@ -52,14 +54,15 @@ TEST_F(WatchTest, BrokenWatchResumesWithItsTokenAndMissesNothing) {
 }
 
 TEST_F(WatchTest, GivenTokenIsUsed) {
-  ASSERT_TRUE(client_->Watch(kName, {false, "2"}, listener_).ok());
+  request_.set_resume_token("2");
+  ASSERT_TRUE(client_->Watch(request_, listener_).ok());
   EXPECT_THAT(seen_, ElementsAre(3));
 }
 
 TEST_F(WatchTest, ServerThatStaysAwayIsGivenUpAfterAMinute) {
   state()->failures["WatchEvaluation"] = std::vector<grpc::Status>(1000, kUnavailable);
   const int64_t begin = clock_.NowMicros();
-  const auto end = client_->Watch(kName, {}, listener_);
+  const auto end = client_->Watch(request_, listener_);
   EXPECT_EQ(end.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(end.status().message()), HasSubstr("gave up after"));
   const double seconds = static_cast<double>(clock_.NowMicros() - begin) * 1e-6;
@@ -81,7 +84,7 @@ TEST_F(WatchTest, EventsRestorePatience) {
   }
   state()->events.push_back(FakeEvent(kName, v1::Evaluation::SUCCEEDED, 10));
   const int64_t begin = clock_.NowMicros();
-  const auto end = client_->Watch(kName, {}, listener_);
+  const auto end = client_->Watch(request_, listener_);
   ASSERT_TRUE(end.ok()) << end.status();
   EXPECT_GT(clock_.NowMicros() - begin, 60'000'000);
   EXPECT_THAT(seen_, SizeIs(201));
@@ -89,7 +92,7 @@ TEST_F(WatchTest, EventsRestorePatience) {
 
 TEST_F(WatchTest, OtherErrorsAreFinal) {
   state()->failures["WatchEvaluation"] = {ToGrpcStatus(NotFound("evaluation", kName))};
-  const auto end = client_->Watch(kName, {}, listener_);
+  const auto end = client_->Watch(request_, listener_);
   EXPECT_EQ(ReasonOf(end.status()), Reason::kNotFound);
   EXPECT_THAT(waits_, SizeIs(0));
 }
@@ -103,7 +106,7 @@ TEST_F(WatchTest, InterruptEndsAWatchThatWaits) {
       helper_ = std::thread([this] { interrupt_.Trigger(); });
     }
   };
-  const auto end = client_->Watch(kName, {}, listener_);
+  const auto end = client_->Watch(request_, listener_);
   helper_.join();
   EXPECT_EQ(ReasonOf(end.status()), Reason::kCancelled);
   EXPECT_EQ(end.status().message(), "interrupted");

@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "absl/strings/str_split.h"
@@ -34,6 +35,23 @@ TEST(ReportTest, MarkdownIsTheGoldenText) {
 
 TEST(ReportTest, CsvIsTheGoldenText) {
   EXPECT_EQ(RenderReport(SampleReport(), Format::kCsv, false), Golden("report.csv"));
+}
+
+TEST(FormatTest, EveryNameReadsBackAndATableHasEveryForm) {
+  const Table table{{{"name", false}, {"count"}}, {{"a", "1,000"}}};
+  const nlohmann::ordered_json json = {{"name", "a"}, {"count", 1000}};
+  const std::map<std::string, std::string> forms = {
+      {"table", "name  count\na     1,000\n"},
+      {"json", "{\n  \"name\": \"a\",\n  \"count\": 1000\n}\n"},
+      {"csv", "name,count\na,\"1,000\"\n"},
+      {"markdown", "| name | count |\n| --- | ---: |\n| a | 1,000 |\n"}};
+  EXPECT_EQ(FormatNames().size(), forms.size());
+  for (const std::string& name : FormatNames()) {
+    const auto format = FormatNamed(name);
+    ASSERT_TRUE(format.has_value()) << name;
+    EXPECT_EQ(RenderTable(table, json, *format, false), forms.at(name)) << name;
+  }
+  EXPECT_EQ(FormatNamed("xml"), std::nullopt);
 }
 
 TEST(ReportTest, NotesComeBeforeTheNumbers) {

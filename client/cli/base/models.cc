@@ -1,0 +1,80 @@
+#include "client/cli/base/models.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/base/resources.h"
+#include "client/render/numbers.h"
+#include "core/base/json.h"
+#include "google/protobuf/util/time_util.h"
+
+namespace assay::cli {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+std::string YesNo(bool value) { return value ? "yes" : "no"; }
+
+render::Table ModelDetails(const v1::Model& model) {
+  render::Table table;
+  table.columns = {{"field", false}, {"value", false}};
+  auto& rows = table.rows;
+  rows.push_back({"name", model.name()});
+  rows.push_back({"state", v1::Model::State_Name(model.state())});
+  if (!model.state_reason().empty()) rows.push_back({"reason", model.state_reason()});
+  rows.push_back({"digest", model.digest()});
+  rows.push_back({"size", render::Bytes(model.size_bytes())});
+  rows.push_back({"created", TimeUtil::ToString(model.create_time())});
+  if (!model.has_validation()) return table;
+  const auto& validation = model.validation();
+  rows.push_back({"input", ShapeText(validation.input_shape())});
+  rows.push_back({"classes", render::Count(validation.num_classes())});
+  rows.push_back(
+      {"frozen", absl::StrCat(YesNo(validation.frozen()), ": logits differ by ",
+                              render::Significant(validation.frozen_max_difference()),
+                              ", tolerated ", render::Significant(validation.frozen_tolerance()))});
+  rows.push_back({"differentiable",
+                  validation.has_gradient_relative_error()
+                      ? absl::StrCat(YesNo(validation.differentiable()), ": relative error ",
+                                     render::Significant(validation.gradient_relative_error()))
+                      : YesNo(validation.differentiable())});
+  rows.push_back({"deterministic", YesNo(validation.deterministic())});
+  rows.push_back({"batch dependent", YesNo(validation.numerics().batch_difference() > 0)});
+  rows.push_back({"softmax inside", YesNo(validation.softmax_output())});
+  rows.push_back({"numerics", absl::StrCat(validation.numerics().device(), " ",
+                                           validation.numerics().capability(), ", batch ",
+                                           validation.numerics().batch_size(), ", LibTorch ",
+                                           validation.numerics().libtorch_version())});
+  for (const std::string& warning : validation.warnings()) {
+    rows.push_back({"warning", {warning, render::Tone::kNotice}});
+  }
+  return table;
+}
+
+}  // namespace
+
+absl::Status PrintModel(Session& session, const v1::Model& model) {
+  return session.PrintTable(ModelDetails(model), ToJson(model));
+}
+
+absl::Status PrintModels(Session& session, const std::vector<v1::Model>& models) {
+  render::Table table;
+  table.columns = {{"name", false}, {"state", false}, {"size"},
+                   {"input"},       {"classes"},      {"created"}};
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const v1::Model& model : models) {
+    const bool known = model.has_validation();
+    const bool broken = model.state() == v1::Model::UNAVAILABLE;
+    table.rows.push_back(
+        {model.name(),
+         {v1::Model::State_Name(model.state()), broken ? render::Tone::kBad : render::Tone::kPlain},
+         render::Bytes(model.size_bytes()),
+         known ? ShapeText(model.validation().input_shape()) : render::kUndefined,
+         known ? render::Count(model.validation().num_classes()) : render::kUndefined,
+         TimeUtil::ToString(model.create_time())});
+    json.push_back(ToJson(model));
+  }
+  return session.PrintTable(table, json);
+}
+
+}  // namespace assay::cli

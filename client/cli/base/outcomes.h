@@ -1,0 +1,19 @@
+// Outcomes of an evaluation as a CSV file.
+#ifndef ASSAY_CLIENT_CLI_BASE_OUTCOMES_H_
+#define ASSAY_CLIENT_CLI_BASE_OUTCOMES_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "assay/v1/evaluations.pb.h"
+#include "client/cli/base/session.h"
+
+namespace assay::cli {
+
+// `path` "-" is stdout.
+absl::Status WriteOutcomes(Session& session, const v1::Evaluation& evaluation,
+                           const std::string& path);
+
+}  // namespace assay::cli
+
+#endif  // ASSAY_CLIENT_CLI_BASE_OUTCOMES_H_

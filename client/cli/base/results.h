@@ -1,0 +1,53 @@
+// Waits for evaluations, and writes what comes of them: reports, outcomes, adversarial examples.
+#ifndef ASSAY_CLIENT_CLI_BASE_RESULTS_H_
+#define ASSAY_CLIENT_CLI_BASE_RESULTS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "assay/v1/evaluations.pb.h"
+#include "client/cli/base/command.h"
+#include "client/cli/base/session.h"
+#include "client/lib/client.h"
+
+namespace assay::cli {
+
+struct ResultOptions {
+  // Declares those of every report.
+  void AddTo(Leaf& leaf);
+  void AddOutcomesTo(Leaf& leaf);
+  // Whether the files could be written, as far as that can be known before.
+  absl::Status CheckWritable() const;
+
+  double confidence_level = 0.95;
+  // What normalises corruption errors: a JSON file or the name of a built-in table.
+  std::string reference;
+  // Certificates of smoothing at another failure probability and from fewer draws; 0: as run.
+  double alpha = 0;
+  int64_t n = 0;
+  // Files; empty: not written.
+  std::string report_path;
+  std::string outcomes_path;
+  // Directory for kept adversarial examples; empty: none are kept.
+  std::string adversarials_path;
+};
+
+// Shows what the listener hears of an evaluation: progress, and breaks of the connection.
+void ShowEvents(Session& session, client::WatchListener* listener);
+// Waits for the end of an evaluation with a progress bar. Nothing after Ctrl-C: it goes on at the
+// server, and the user knows; with a private server it is cancelled, which is an error, as is any
+// end but success.
+absl::StatusOr<std::optional<v1::Evaluation>> WatchToEnd(Session& session, const std::string& name);
+// Waits like that, then prints and writes what the options ask for.
+absl::Status WatchAndReport(Session& session, const std::string& name,
+                            const ResultOptions& options);
+// The last part of the above: the report on stdout, and the files.
+absl::Status WriteResults(Session& session, const v1::Evaluation& evaluation,
+                          const ResultOptions& options);
+
+}  // namespace assay::cli
+
+#endif  // ASSAY_CLIENT_CLI_BASE_RESULTS_H_

@@ -1,0 +1,102 @@
+#include "client/cli/base/uploads.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/data/open_dataset.h"
+#include "client/data/ready_made.h"
+#include "client/render/numbers.h"
+#include "core/base/errors.h"
+
+namespace assay::cli {
+namespace {
+
+client::TransferListener Listener(Session& session, const std::string& what) {
+  session.progress().Begin();
+  return [&session, what, phase = client::TransferPhase::kReading](
+             client::TransferPhase now, int64_t done, int64_t total) mutable {
+    if (now != phase) session.progress().Begin();
+    phase = now;
+    ProgressPoint point;
+    point.label =
+        absl::StrCat(now == client::TransferPhase::kReading ? "reading " : "uploading ", what);
+    point.fraction = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1;
+    point.done = static_cast<double>(done);
+    point.amount = absl::StrCat(render::Bytes(done), " of ", render::Bytes(total));
+    session.progress().Update(point);
+  };
+}
+
+void SayUploaded(Session& session, const std::string& name, const client::TransferStats& stats) {
+  session.Say(stats.sent_chunks == 0
+                  ? absl::StrCat(name, ": the server has it already")
+                  : absl::StrCat(name, ": uploaded ", render::Bytes(stats.sent_bytes), " of ",
+                                 render::Bytes(stats.bytes)));
+}
+
+}  // namespace
+
+const std::vector<std::string>& DataFormats() {
+  static const auto* const formats =
+      new std::vector<std::string>{"auto", "cifar10", "cifar100", "idx", "npy", "npz", "folder"};
+  return *formats;
+}
+
+void DataOptions::AddTo(Leaf& leaf) {
+  leaf.Add("--labels", &labels,
+           "Labels of IDX and NPY images (default: looked for beside the images)")
+      .TypeName("FILE");
+  leaf.Add("--format", &format,
+           absl::StrCat("Format of the data: ", absl::StrJoin(DataFormats(), ", ")))
+      .OneOf(DataFormats());
+  leaf.Add("--classes", &classes,
+           "Names of the classes, one a line, in the order of the logits (default: "
+           "classes.txt beside the images, or in the folder of class folders)")
+      .TypeName("FILE");
+  leaf.Add("--allow-missing-classes", &allow_missing_classes,
+           "Accept classes without images, and a number of named classes that is not that "
+           "of the model's logits");
+  leaf.Add("--limit", &limit, "Use the first N samples").Positive().TypeName("N");
+}
+
+absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(Session& session,
+                                                                const DataOptions& data) {
+  client::OpenOptions options;
+  options.paths = data.paths;
+  options.labels_path = data.labels;
+  options.format = data.format;
+  options.classes_path = data.classes;
+  options.allow_missing_classes = data.allow_missing_classes;
+  options.check = [&session] { return session.interrupt().Check(); };
+  return client::OpenDataset(options);
+}
+
+void SayNotes(Session& session, const client::DatasetReader& reader) {
+  for (const std::string& note : reader.Notes()) session.Say(absl::StrCat("note: ", note));
+}
+
+absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
+                                      const std::string& id) {
+  ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
+  ASSAY_ASSIGN_OR_RETURN(auto uploaded, client->UploadModel(path, id, Listener(session, path)));
+  SayUploaded(session, uploaded.resource.name(), uploaded.stats);
+  return std::move(uploaded.resource);
+}
+
+absl::StatusOr<v1::Dataset> UploadDataset(Session& session, const std::string& path,
+                                          client::DatasetReader& reader, int64_t limit,
+                                          const std::string& id) {
+  client::DatasetUpload upload;
+  upload.stem = client::DatasetStem(path);
+  upload.id = id;
+  upload.limit = limit;
+  ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
+  ASSAY_ASSIGN_OR_RETURN(auto uploaded,
+                         client->UploadDataset(reader, upload, Listener(session, path)));
+  SayNotes(session, reader);
+  SayUploaded(session, uploaded.resource.name(), uploaded.stats);
+  return std::move(uploaded.resource);
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,57 @@
+// Models and data that commands read: how they are named, opened and uploaded.
+#ifndef ASSAY_CLIENT_CLI_BASE_UPLOADS_H_
+#define ASSAY_CLIENT_CLI_BASE_UPLOADS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "assay/v1/datasets.pb.h"
+#include "assay/v1/models.pb.h"
+#include "client/cli/base/command.h"
+#include "client/cli/base/session.h"
+#include "client/data/dataset_reader.h"
+
+namespace assay::cli {
+
+// For the help of commands that take classes.
+inline constexpr char kOrderOfClasses[] =
+    "Order of classes: class i is logit i. Class folders have the order of --classes, or of "
+    "classes.txt in their folder;\nwithout these, names that are all numbers have the order of the "
+    "numbers, others are sorted bytewise.\n";
+
+// What --format takes.
+const std::vector<std::string>& DataFormats();
+
+struct DataOptions {
+  // Declares all but the paths, which every command names in its own way.
+  void AddTo(Leaf& leaf);
+
+  std::vector<std::string> paths;
+  std::string labels;
+  std::string format = "auto";
+  // File of class names; empty: looked for.
+  std::string classes;
+  bool allow_missing_classes = false;
+  // Samples to use; 0: all.
+  int64_t limit = 0;
+};
+
+absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(Session& session,
+                                                                const DataOptions& data);
+// What the reader has to say of the data that it read.
+void SayNotes(Session& session, const client::DatasetReader& reader);
+
+absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
+                                      const std::string& id);
+// The first `limit` samples (0: all) of what the reader reads, `path`, after which the dataset is
+// named unless there is an id.
+absl::StatusOr<v1::Dataset> UploadDataset(Session& session, const std::string& path,
+                                          client::DatasetReader& reader, int64_t limit,
+                                          const std::string& id);
+
+}  // namespace assay::cli
+
+#endif  // ASSAY_CLIENT_CLI_BASE_UPLOADS_H_

@@ -1,0 +1,144 @@
+#include "client/cli/command_line.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "client/cli/base/exit_codes.h"
+#include "client/cli/commands/commands.h"
+#include "client/cli/config.h"
+#include "client/lib/client.h"
+#include "client/render/render.h"
+#include "core/base/errors.h"
+
+namespace assay::cli {
+namespace {
+
+class CommandLine {
+ public:
+  CommandLine()
+      : app_("Assay measures how robust image classifiers are, class by class.", "assay") {
+    app_.set_version_flag("--version", "assay " ASSAY_VERSION);
+    app_.require_subcommand(1);
+    // Options of `assay` itself may stand after a subcommand too.
+    app_.fallthrough();
+    app_.footer(
+        "Options of assay itself may stand anywhere. Exit codes: 0 fine, 2 usage, 3 evaluation "
+        "failed, 4 cancelled,\n"
+        "5 not found or precondition, 6 authentication, 7 unavailable or timeout.");
+    app_.add_option("--server", options_.server,
+                    absl::StrCat("Server as host:port (ASSAY_SERVER; default ",
+                                 client::kDefaultAddress, ")"))
+        ->type_name("HOST:PORT");
+    std::vector<std::string> formats = render::FormatNames();
+    std::sort(formats.begin(), formats.end());
+    app_.add_option("-o,--output", format_, "Format of the result on stdout (default table)")
+        ->check(CLI::IsMember(formats));
+    app_.add_flag("-q,--quiet", options_.quiet, "Only errors on stderr");
+    app_.add_option("--config", config_path_, "Config file (default ~/.config/assay/config.toml)")
+        ->type_name("FILE");
+    for (const CommandEntry& entry : AllCommands()) Add(entry);
+  }
+
+  // nullopt: there is something to run.
+  std::optional<Exit> Parse(int argc, const char* const* argv,
+                            const std::string& environment_server) {
+    const absl::Status known = CheckCommandWords(argc, argv);
+    if (!known.ok()) return Exit{kExitUsage, "", ErrorText(known)};
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      std::ostringstream out;
+      std::ostringstream err;
+      const int code = app_.exit(error, out, err);
+      return Exit{code == 0 ? kExitOk : kExitUsage, out.str(), err.str()};
+    }
+    const absl::Status status = Complete(environment_server);
+    if (!status.ok()) return Exit{ExitCodeOf(status), "", ErrorText(status)};
+    return std::nullopt;
+  }
+
+  const SessionOptions& options() const { return options_; }
+  absl::Status Run(Session& session) const { return run_(session); }
+
+ private:
+  void Add(const CommandEntry& entry) {
+    const std::vector<std::string> words = absl::StrSplit(entry.words, ' ');
+    CLI::App* parent = &app_;
+    for (size_t i = 0; i + 1 < words.size(); ++i) parent = parent->get_subcommand(words[i]);
+    CLI::App* const app = parent->add_subcommand(words.back(), entry.summary);
+    if (entry.declare == nullptr) {
+      app->require_subcommand(1);
+      return;
+    }
+    Leaf leaf(*app);
+    app->callback([this, run = entry.declare(leaf)] { run_ = run; });
+  }
+
+  // A mistyped command, with the one that was meant: CLI11 would only ask for "a subcommand".
+  absl::Status CheckCommandWords(int argc, const char* const* argv) const {
+    const CLI::App* level = &app_;
+    for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+      std::vector<std::string> names;
+      const CLI::App* next = nullptr;
+      for (const CLI::App* sub : level->get_subcommands(nullptr)) {
+        names.push_back(sub->get_name());
+        if (sub->get_name() == argv[i]) next = sub;
+      }
+      if (names.empty()) break;
+      if (next == nullptr) {
+        const std::string nearest = Nearest(argv[i], names);
+        return InvalidFields(
+            {{"command",
+              absl::StrCat("there is no '", argv[i], "'; ",
+                           nearest.empty() ? absl::StrCat("known are ", absl::StrJoin(names, ", "))
+                                           : absl::StrCat("did you mean ", nearest, "?"))}});
+      }
+      level = next;
+    }
+    return absl::OkStatus();
+  }
+
+  // Environment and config file.
+  absl::Status Complete(const std::string& environment_server) {
+    ASSAY_ASSIGN_OR_RETURN(const Config config, LoadConfig(config_path_));
+    if (options_.server.empty()) options_.server = environment_server;
+    if (options_.server.empty()) options_.server = config.server;
+    if (options_.server.empty()) options_.server = client::kDefaultAddress;
+    if (format_.empty()) format_ = config.output;
+    if (format_.empty()) return absl::OkStatus();
+    const auto format = render::FormatNamed(format_);
+    if (!format.has_value()) {
+      return InvalidFields(
+          {{"output", absl::StrCat("must be table, json, csv or markdown; got '", format_, "'")}});
+    }
+    options_.format = *format;
+    return absl::OkStatus();
+  }
+
+  CLI::App app_;
+  SessionOptions options_;
+  std::string format_;
+  std::string config_path_;
+  // Of the command that was named.
+  CommandRun run_;
+};
+
+}  // namespace
+
+std::variant<Call, Exit> ParseCommandLine(int argc, const char* const* argv,
+                                          const std::string& environment_server) {
+  const auto line = std::make_shared<CommandLine>();
+  if (auto exit = line->Parse(argc, argv, environment_server)) return *std::move(exit);
+  // The command may look at the whole command line.
+  return Call{line->options(), [line](Session& session) { return line->Run(session); }};
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,53 @@
+#include "client/cli/commands/commands.h"
+
+// To add a command, define its function in a file of this folder and name it in a line here. The
+// lines are used twice, to declare the functions and to list them.
+// clang-format off
+#define ASSAY_COMMANDS(GROUP, COMMAND)                                                             \
+  COMMAND(Evaluate, "evaluate", "Upload what is missing, evaluate, wait, report")                  \
+  GROUP("model", "Models of the server")                                                           \
+  COMMAND(ModelUpload, "model upload", "Upload a TorchScript file")                                \
+  COMMAND(ModelList, "model list", "List the models")                                              \
+  COMMAND(ModelShow, "model show", "Show one model")                                               \
+  COMMAND(ModelDelete, "model delete", "Delete a model")                                           \
+  COMMAND(ModelLoad, "model load", "Start an engine for a model and check it")                     \
+  COMMAND(ModelUnload, "model unload", "Stop the engines of a model")                              \
+  GROUP("dataset", "Datasets of the server")                                                       \
+  COMMAND(DatasetUpload, "dataset upload", "Upload labelled images")                               \
+  COMMAND(DatasetList, "dataset list", "List the datasets")                                        \
+  COMMAND(DatasetShow, "dataset show", "Show one dataset")                                         \
+  COMMAND(DatasetDelete, "dataset delete", "Delete a dataset")                                     \
+  GROUP("evaluation", "Evaluations of the server")                                                 \
+  COMMAND(EvaluationList, "evaluation list", "List the evaluations, newest first")                 \
+  COMMAND(EvaluationShow, "evaluation show", "Show one evaluation")                                \
+  COMMAND(EvaluationWatch, "evaluation watch", "Wait for an evaluation and report it")             \
+  COMMAND(EvaluationCancel, "evaluation cancel",                                                   \
+          "Stop an evaluation; its outcomes so far are kept")                                      \
+  COMMAND(EvaluationRetry, "evaluation retry",                                                     \
+          "Queue what a failed or cancelled evaluation has not done")                              \
+  COMMAND(EvaluationDelete, "evaluation delete", "Delete an evaluation and its outcomes")          \
+  COMMAND(EvaluationReport, "evaluation report", "Report the outcomes so far")                     \
+  COMMAND(EvaluationOutcomes, "evaluation outcomes", "Write every outcome as CSV")                 \
+  COMMAND(EvaluationAdversarials, "evaluation adversarials",                                       \
+          "Write the adversarial examples that were kept as NPY")                                  \
+  COMMAND(Corrupt, "corrupt",                                                                      \
+          "Write corrupted images, as an evaluation would make them; needs no server")             \
+  COMMAND(Conditions, "conditions", "Show conditions as the server understands them")              \
+  COMMAND(Completion, "completion", "Print a completion script for a shell")
+// clang-format on
+
+namespace assay::cli {
+
+#define ASSAY_NO_FUNCTION(words, summary)
+#define ASSAY_FUNCTION(Function, words, summary) CommandRun Function(Leaf& leaf);
+ASSAY_COMMANDS(ASSAY_NO_FUNCTION, ASSAY_FUNCTION)
+
+const std::vector<CommandEntry>& AllCommands() {
+#define ASSAY_GROUP_ROW(words, summary) {words, summary, nullptr},
+#define ASSAY_ROW(Function, words, summary) {words, summary, Function},
+  static const auto* const commands =
+      new std::vector<CommandEntry>{ASSAY_COMMANDS(ASSAY_GROUP_ROW, ASSAY_ROW)};
+  return *commands;
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,299 @@
+// `assay evaluate`: upload what is missing, create, wait, report; or all of it over one stream.
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "client/cli/base/command.h"
+#include "client/cli/base/reference_errors.h"
+#include "client/cli/base/results.h"
+#include "client/cli/base/uploads.h"
+#include "client/cli/commands/evaluate_options.h"
+#include "client/cli/commands/ready_made_set.h"
+#include "client/data/byte_source.h"
+#include "client/render/numbers.h"
+#include "core/base/errors.h"
+#include "core/base/resource_names.h"
+#include "core/conditions/condition.h"
+
+namespace assay::cli {
+namespace {
+
+// Whether `text` names a resource of the server. A file of that path is meant first:
+// "models/resnet.pt" is a fine path.
+bool IsResource(const char* collection, const std::string& text) {
+  absl::string_view id = text;
+  std::error_code error;
+  return absl::ConsumePrefix(&id, absl::StrCat(collection, "/")) && IsValidId(id) &&
+         !std::filesystem::exists(text, error);
+}
+
+// "ID=FILE"; without '=' the id is empty.
+std::pair<std::string, std::string> IdAndFile(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos) return {"", text};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+class Evaluation {
+ public:
+  Evaluation(Session& session, EvaluateOptions options)
+      : session_(session),
+        options_(std::move(options)),
+        server_model_(IsResource(kModels, options_.model)),
+        server_data_(options_.data.paths.size() == 1 &&
+                     IsResource(kDatasets, options_.data.paths[0])) {
+    for (const std::string& suite : options_.suites) {
+      options_.conditions.push_back(absl::StrCat("suite/", suite));
+    }
+    if (options_.local) session_.UseLocalServer(options_.server);
+  }
+
+  absl::Status Run() {
+    // What can be wrong without a server comes first, then what the server can refuse before
+    // anything is uploaded.
+    ASSAY_RETURN_IF_ERROR(CheckLocally());
+    ASSAY_ASSIGN_OR_RETURN(client_, session_.Client());
+    const auto conditions = client_->ResolveConditions(options_.conditions);
+    if (!conditions.ok()) return conditions.status();
+    for (const std::string& other : options_.other_models) {
+      const auto [id, path] = IdAndFile(other);
+      ASSAY_RETURN_IF_ERROR(UploadModel(session_, path, id).status());
+    }
+    if (server_data_) {
+      ASSAY_RETURN_IF_ERROR(client_->GetDataset(options_.data.paths[0]).status());
+    }
+    if (server_model_) {
+      ASSAY_RETURN_IF_ERROR(client_->GetModel(options_.model).status());
+      model_ = options_.model;
+    } else {
+      ASSAY_ASSIGN_OR_RETURN(const v1::Model model, UploadModel(session_, options_.model, ""));
+      model_ = model.name();
+    }
+    if (!blocks_.empty()) return EvaluateReadyMade(session_, options_, model_, blocks_);
+    return options_.stream ? Stream() : Submit();
+  }
+
+ private:
+  absl::Status CheckLocally() {
+    if (options_.conditions.empty()) {
+      return InvalidFields({{"--condition", "give conditions with -c, or a --suite"}});
+    }
+    ASSAY_RETURN_IF_ERROR(options_.results.CheckWritable());
+    if (!options_.results.reference.empty()) {
+      ASSAY_RETURN_IF_ERROR(ReadReferenceErrors(options_.results.reference).status());
+    }
+    if (!options_.id.empty() && !IsValidId(options_.id)) {
+      return InvalidFields(
+          {{"--id", absl::StrCat("must be ", kIdRule, "; got '", options_.id, "'")}});
+    }
+    for (const std::string& other : options_.other_models) {
+      if (!IsValidId(IdAndFile(other).first)) {
+        return InvalidFields({{"--other-model", absl::StrCat("must be ID=FILE, the ID ", kIdRule,
+                                                             "; got '", other, "'")}});
+      }
+    }
+    std::error_code error;
+    if (!server_model_ && !std::filesystem::exists(options_.model, error)) {
+      return Error(Reason::kUnreadableInput,
+                   absl::StrCat("there is no file ", options_.model,
+                                ", and it is no name of the form models/ID"));
+    }
+    // Before a private server is started for it.
+    if (!server_model_) {
+      ASSAY_RETURN_IF_ERROR(client::ByteSource::Open(options_.model).status());
+    }
+    for (const std::string& other : options_.other_models) {
+      ASSAY_RETURN_IF_ERROR(client::ByteSource::Open(IdAndFile(other).second).status());
+    }
+    if (server_data_ && options_.stream) {
+      return InvalidFields(
+          {{"--stream", "needs files: the samples of a dataset are at the server already"}});
+    }
+    if (server_data_) {
+      ASSAY_RETURN_IF_ERROR(CheckNoFileOptions());
+      return CheckNoCleanData();
+    }
+    // With --format a folder of any names is what it is said to be.
+    if (options_.data.paths.size() == 1 && options_.data.format == "auto") {
+      ASSAY_ASSIGN_OR_RETURN(blocks_, client::ReadyMadeBlocks(options_.data.paths[0]));
+      if (!blocks_.empty()) return CheckReadyMade(session_, options_, blocks_);
+    }
+    ASSAY_RETURN_IF_ERROR(CheckNoCleanData());
+    ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(session_, options_.data));
+    return absl::OkStatus();
+  }
+
+  // Options on how files are read would be without effect, and the user would not know.
+  absl::Status CheckNoFileOptions() const {
+    std::vector<FieldViolation> violations;
+    const auto refuse = [&](const std::string& value, const char* option) {
+      if (value.empty()) return;
+      violations.push_back({option, absl::StrCat("goes with files; ", options_.data.paths[0],
+                                                 " has labels and names of its own")});
+    };
+    refuse(options_.data.labels, "--labels");
+    refuse(options_.data.classes, "--classes");
+    return violations.empty() ? absl::OkStatus() : InvalidFields(std::move(violations));
+  }
+
+  absl::Status CheckNoCleanData() const {
+    if (options_.clean_data.empty()) return absl::OkStatus();
+    return InvalidFields({{"--clean-data",
+                           "goes with the folder of a ready-made set (CIFAR-10-C, ImageNet-C); for "
+                           "other data add the condition clean"}});
+  }
+
+  absl::Status Submit() {
+    v1::EvaluationSpec spec;
+    spec.set_model(model_);
+    if (server_data_) {
+      spec.set_dataset(options_.data.paths[0]);
+      spec.set_limit(options_.data.limit);
+    } else {
+      ASSAY_ASSIGN_OR_RETURN(
+          const v1::Dataset dataset,
+          UploadDataset(session_, options_.data.paths[0], *reader_, options_.data.limit, ""));
+      spec.set_dataset(dataset.name());
+    }
+    for (const std::string& condition : options_.conditions) spec.add_conditions(condition);
+    spec.set_seed(options_.seed);
+    spec.set_task_samples(options_.task_samples);
+    spec.set_allow_missing_classes(options_.data.allow_missing_classes);
+    spec.set_keep_adversarials(!options_.results.adversarials_path.empty());
+    ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation,
+                           client_->CreateEvaluation(spec, options_.id));
+    if (options_.detach) return session_.Print(evaluation.name() + "\n");
+    session_.Say(absl::StrCat(evaluation.name(), ": ", evaluation.conditions_size(),
+                              evaluation.conditions_size() == 1 ? " condition" : " conditions"));
+    return WatchAndReport(session_, evaluation.name(), options_.results);
+  }
+
+  absl::Status Stream() {
+    v1::EvaluateRequest::Start start;
+    start.set_model(model_);
+    for (const std::string& condition : options_.conditions) start.add_conditions(condition);
+    start.set_seed(options_.seed);
+    start.set_evaluation_id(options_.id);
+    start.set_allow_missing_classes(options_.data.allow_missing_classes);
+    start.set_keep_adversarials(!options_.results.adversarials_path.empty());
+    std::string name;
+    bool sent = false;
+    client::StreamListener listener;
+    ShowEvents(session_, &listener);
+    listener.on_accepted = [&](const v1::Evaluation& evaluation) {
+      name = evaluation.name();
+      session_.Say(absl::StrCat(name, ": accepted"));
+      session_.progress().Begin();
+    };
+    listener.on_acknowledged = [&](int64_t done, int64_t total) { sent = done >= total; };
+    const auto end = client_->Evaluate(std::move(start), *reader_, options_.data.limit, listener);
+    session_.progress().Clear();
+    SayNotes(session_, *reader_);
+    if (end.ok()) {
+      ASSAY_RETURN_IF_ERROR(client::EndStatus(end->evaluation()));
+      return WriteResults(session_, end->evaluation(), options_.results);
+    }
+    if (!session_.interrupt().triggered() || name.empty() || options_.local) return end.status();
+    // With all of its data there, the evaluation can go on without us; otherwise nobody else could
+    // finish it.
+    if (sent) return WatchAndReport(session_, name, options_.results);
+    ASSAY_RETURN_IF_ERROR(Cancel(name));
+    return Error(Reason::kCancelled, absl::StrCat(name, " was cancelled while its data was sent"));
+  }
+
+  // The session's own client is interrupted for good.
+  absl::Status Cancel(const std::string& name) {
+    const client::Interrupt::Ending ending(session_.interrupt());
+    client::ClientOptions options;
+    options.address = session_.address();
+    ASSAY_ASSIGN_OR_RETURN(const auto other, client::Client::Connect(options));
+    return other->CancelEvaluation(name).status();
+  }
+
+  Session& session_;
+  EvaluateOptions options_;
+  const bool server_model_;
+  const bool server_data_;
+  client::Client* client_ = nullptr;
+  std::string model_;
+  // The files' reader; null for a dataset of the server, and for a ready-made set.
+  std::unique_ptr<client::DatasetReader> reader_;
+  // Of a ready-made set; empty for other data.
+  std::vector<client::ReadyMadeBlock> blocks_;
+};
+
+}  // namespace
+
+CommandRun Evaluate(Leaf& leaf) {
+  const auto options = std::make_shared<EvaluateOptions>();
+  leaf.Add("-m,--model", &options->model, "TorchScript file, or models/ID of the server")
+      .Required()
+      .TypeName("FILE|models/ID");
+  leaf.Add("-d,--data", &options->data.paths,
+           "File or folder of images (several CIFAR files are joined), datasets/ID, or "
+           "the folder of a ready-made set (CIFAR-10-C, ImageNet-C)")
+      .Required()
+      .TypeName("FILE|datasets/ID");
+  leaf.Add("-c,--condition", &options->conditions,
+           "Conditions, for example clean attack/pgd:norm=linf,eps=8/255")
+      .TypeName("CONDITION");
+  std::vector<std::string> suites;
+  for (const SuiteHelp& suite : AllSuites()) suites.push_back(suite.name);
+  leaf.Add("--suite", &options->suites, "Sets of conditions, beside those of -c").OneOf(suites);
+  leaf.Add("--other-model", &options->other_models,
+           "Models that conditions name (surrogates=ID, ensemble=ID), to be uploaded")
+      .TypeName("ID=FILE");
+  options->data.AddTo(leaf);
+  leaf.Add("--clean-data", &options->clean_data,
+           "With a ready-made set: its images without corruption, for the relative error")
+      .TypeName("FILE");
+  leaf.Add("--seed", &options->seed, "Seed of every random draw (default 0)");
+  leaf.Add("--id", &options->id, "Id of the evaluation (default: chosen)");
+  const Option task_samples =
+      leaf.Add("--task-samples", &options->task_samples,
+               "Samples of one task (default: chosen; outcomes do not depend on it)")
+          .Positive();
+  ResultOptions& results = options->results;
+  results.AddTo(leaf);
+  results.AddOutcomesTo(leaf);
+  leaf.Add("--keep-adversarials", &results.adversarials_path,
+           "Keep the adversarial examples, and write them as NPY into this directory")
+      .TypeName("DIR");
+  Option stream =
+      leaf.Add("--stream", &options->stream, "Work on samples while the rest is still being sent");
+  const Option detach =
+      leaf.Add("--detach", &options->detach, "Do not wait: print the evaluation's name");
+  Option local = leaf.Add("--local", &options->local, "Start a private server for this call");
+  LocalServerOptions& server = options->server;
+  leaf.Add("--data-dir", &server.data_dir,
+           "Data directory of the private server (default: temporary)")
+      .Needs(local)
+      .TypeName("DIR");
+  leaf.Add("--batch-size", &server.batch_size,
+           "Images in every model pass of the private server; 0: measured once for each "
+           "model, and remembered")
+      .Needs(local)
+      .From(0, 65536);
+  leaf.Add("--threads", &server.threads, "CPU threads of the private server; 0: one a core")
+      .Needs(local)
+      .From(0, 1024);
+  leaf.Add("--frost-directory", &server.frost_directory,
+           "Photographs for corruption/frost, given to the private server")
+      .Needs(local)
+      .TypeName("DIR");
+  local.Excludes(detach).Excludes(leaf.Common("--server"));
+  stream.Excludes(detach).Excludes(task_samples);
+  leaf.Footer(
+      absl::StrCat(kOrderOfClasses,
+                   "Example: assay evaluate --local -m resnet.pt -d test_batch.bin -c clean "
+                   "attack/pgd:norm=linf,eps=8/255\nServer, format, quiet: see assay "
+                   "--help."));
+  return [options](Session& session) { return Evaluation(session, *options).Run(); };
+}
+
+}  // namespace assay::cli

@@ -1,0 +1,31 @@
+// `assay evaluation report`.
+#include <memory>
+
+#include "client/cli/base/resources.h"
+#include "client/cli/base/results.h"
+#include "core/base/errors.h"
+#include "core/base/resource_names.h"
+
+namespace assay::cli {
+
+CommandRun EvaluationReport(Leaf& leaf) {
+  const NameArgument name(leaf, kEvaluations);
+  const auto options = std::make_shared<ResultOptions>();
+  options->AddTo(leaf);
+  leaf.Add("--alpha", &options->alpha,
+           "Certify again from the stored counts, at this failure probability")
+      .Share("0.001")
+      .TypeName("ALPHA");
+  leaf.Add("--n", &options->n,
+           "Certify as if the observed shares had come from N draws, at most those made")
+      .Positive()
+      .TypeName("N");
+  return [name, options](Session& session) -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(options->CheckWritable());
+    ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
+    ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation, client->GetEvaluation(name.full()));
+    return WriteResults(session, evaluation, *options);
+  };
+}
+
+}  // namespace assay::cli

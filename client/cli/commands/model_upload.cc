@@ -1,0 +1,30 @@
+// `assay model upload`.
+#include <memory>
+#include <string>
+
+#include "client/cli/base/command.h"
+#include "client/cli/base/models.h"
+#include "client/cli/base/uploads.h"
+#include "core/base/errors.h"
+
+namespace assay::cli {
+namespace {
+
+struct Options {
+  std::string file;
+  std::string id;
+};
+
+}  // namespace
+
+CommandRun ModelUpload(Leaf& leaf) {
+  const auto options = std::make_shared<Options>();
+  leaf.Add("file", &options->file, "TorchScript file").Required();
+  leaf.Add("--id", &options->id, "Id of the model (default: file name and digest)");
+  return [options](Session& session) -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(const v1::Model model, UploadModel(session, options->file, options->id));
+    return PrintModel(session, model);
+  };
+}
+
+}  // namespace assay::cli
