@@ -58,7 +58,7 @@ struct Flags {
 };
 
 constexpr int kExecutorThreads = 8;
-constexpr size_t kExecutorQueue = 1000;
+constexpr size_t kMaxWaitingCalls = 1000;
 
 std::string ProgramDirectory() {
   std::error_code error;
@@ -180,8 +180,8 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   pool_options.numerics_directory = flags.numerics_directory;
   scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
   scheduler::Hub hub;
-  api::Executor executor(kExecutorThreads, kExecutorQueue);
-  api::Context context{*store, *store, *blobs, pool, hub, metrics, clock, executor};
+  api::Context context(*store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
+                       kMaxWaitingCalls);
   context.max_queued_evaluations = flags.max_evaluations;
   context.sweeper = &sweeper;
 
@@ -189,7 +189,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   ASSAY_ASSIGN_OR_RETURN(const auto http,
                          monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics,
                                                        [&] { return !context.draining; }));
-  api::ReportPublisher publisher(*store, *store, metrics);
+  const api::ReportPublisher publisher(context);
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
   for (const std::string& device : pool_options.devices) {
     scheduler::WorkerOptions options;

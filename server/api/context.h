@@ -13,6 +13,7 @@
 #include "core/base/errors.h"
 #include "net/grpc_status.h"
 #include "server/api/executor.h"
+#include "server/api/report_cache.h"
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_pool.h"
 #include "server/scheduler/hub.h"
@@ -23,7 +24,24 @@
 
 namespace assay::api {
 
+// Room for the reports that the gauges show and those that are being watched.
+constexpr ReportCache::Limits kReportLimits{/*reports=*/256, /*bytes=*/64 << 20};
+
+// Reports and executor come last: what runs there uses the rest.
 struct Context {
+  Context(store::Catalog& models_and_datasets, store::Evaluations& stored, store::BlobStore& bytes,
+          scheduler::EnginePool& engines, scheduler::Hub& changes, monitoring::Metrics& counters,
+          const Clock& time, int threads, size_t max_waiting_calls)
+      : catalog(models_and_datasets),
+        evaluations(stored),
+        blobs(bytes),
+        pool(engines),
+        hub(changes),
+        metrics(counters),
+        clock(time),
+        reports(catalog, evaluations, kReportLimits),
+        executor(threads, max_waiting_calls) {}
+
   store::Catalog& catalog;
   store::Evaluations& evaluations;
   store::BlobStore& blobs;
@@ -31,13 +49,14 @@ struct Context {
   scheduler::Hub& hub;
   monitoring::Metrics& metrics;
   const Clock& clock;
-  Executor& executor;
   // Stored evaluations that are not finished; more are refused.
   std::atomic<int64_t> max_queued_evaluations = 1000;
   // Hears of deletions; nullptr: nobody sweeps.
   store::BlobSweeper* sweeper = nullptr;
   // Set when the server stops: new work is refused.
   std::atomic<bool> draining = false;
+  ReportCache reports;
+  Executor executor;
 
   absl::Status CheckTakesWork() const {
     if (!draining) return absl::OkStatus();

@@ -5,7 +5,6 @@
 #include "server/api/evaluate_stream.h"
 #include "server/api/evaluation_commands.h"
 #include "server/api/event_pump.h"
-#include "server/api/reports.h"
 #include "server/api/result_streams.h"
 #include "server/api/watch_stream.h"
 
@@ -89,6 +88,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::DeleteEvaluation(
     ASSAY_RETURN_IF_ERROR(context_.WithReserve(
         [&] { return context_.evaluations.DeleteEvaluation(request->name()); }));
     context_.FreeSpaceSoon();
+    context_.reports.Forget(request->name());
     context_.metrics.WithdrawReport(request->name());
     context_.hub.NotifyChanged(request->name());
     return absl::OkStatus();
@@ -101,8 +101,8 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::GetReport(grpc::CallbackServerC
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
     ASSAY_ASSIGN_OR_RETURN(const auto record, context_.evaluations.GetEvaluation(request->name()));
-    ASSAY_ASSIGN_OR_RETURN(*response,
-                           ReportOf(context_.catalog, context_.evaluations, record, *request));
+    ASSAY_ASSIGN_OR_RETURN(const auto report, context_.reports.Get(record, *request));
+    *response = *report;
     return absl::OkStatus();
   });
 }

@@ -6,7 +6,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "server/api/reports.h"
 
 namespace assay::api {
 namespace {
@@ -169,8 +168,8 @@ absl::StatusOr<std::optional<v1::EvaluationEvent>> EventPump::Next() {
   const bool interim =
       interim_reports_ && tasks_done > reported_tasks_ && now - last_report_ >= kReportInterval;
   if (record.proto.state() == v1::Evaluation::SUCCEEDED || (interim && !ended)) {
-    ASSAY_ASSIGN_OR_RETURN(*event.mutable_report(),
-                           ReportOf(context_.catalog, context_.evaluations, record));
+    ASSAY_ASSIGN_OR_RETURN(const auto report, context_.reports.Get(record));
+    *event.mutable_report() = *report;
     last_report_ = now;
     reported_tasks_ = tasks_done;
   }

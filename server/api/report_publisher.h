@@ -1,5 +1,6 @@
-// Keeps the robustness gauges up to date: publishes the report of every evaluation that succeeded,
-// by whichever process, and of those that had when the server started.
+// Keeps the robustness gauges up to date: publishes the reports of evaluations that succeeded, by
+// whichever process, and of those that had when the server started; of each model and dataset the
+// latest, the only one that is shown.
 #ifndef ASSAY_SERVER_API_REPORT_PUBLISHER_H_
 #define ASSAY_SERVER_API_REPORT_PUBLISHER_H_
 
@@ -8,30 +9,33 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "core/base/mutex.h"
-#include "server/monitoring/metrics.h"
-#include "server/store/catalog.h"
-#include "server/store/evaluations.h"
+#include "server/api/context.h"
 
 namespace assay::api {
 
 class ReportPublisher {
  public:
-  ReportPublisher(store::Catalog& catalog, store::Evaluations& evaluations,
-                  monitoring::Metrics& metrics);
+  explicit ReportPublisher(Context& context);
   ~ReportPublisher();
 
  private:
+  // When it ended, in microseconds since the epoch, and its name.
+  using Success = std::pair<int64_t, std::string>;
+
   void Loop();
   // Looks through stored evaluations, newest first; all of them, or one page.
   void Scan(bool all);
+  // Publishes the newest of the successes of one model and dataset whose report can be had; none if
+  // the gauges have no room for them.
+  void Publish(const std::vector<Success>& newest_first, bool shown);
 
-  store::Catalog& catalog_;
-  store::Evaluations& evaluations_;
-  monitoring::Metrics& metrics_;
-  // Of the thread only.
-  std::set<std::string> published_;
+  Context& context_;
+  // Of the thread only. Published, or too old to be.
+  std::set<Success> published_;
   int64_t succeeded_ = 0;
   Mutex mutex_;
   std::condition_variable changed_;

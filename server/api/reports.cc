@@ -24,8 +24,17 @@ int ClassesIn(const v1::Outcome& outcome) {
 
 }  // namespace
 
+absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
+    store::Catalog& catalog, const store::EvaluationRecord& evaluation) {
+  const auto model = catalog.GetModel(evaluation.proto.spec().model());
+  if (!model.ok() && ReasonOf(model.status()) != Reason::kNotFound) return model.status();
+  if (!model.ok() || !model->has_validation()) return std::nullopt;
+  return model->validation();
+}
+
 absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
                                     const store::EvaluationRecord& evaluation,
+                                    const std::optional<v1::ModelValidation>& validation,
                                     const v1::GetReportRequest& options) {
   const v1::Evaluation& proto = evaluation.proto;
   report::ReportInput input;
@@ -55,14 +64,11 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
   if (proto.spec().limit() > 0) {
     input.expected_samples = std::min(input.expected_samples, proto.spec().limit());
   }
-  const auto model = catalog.GetModel(proto.spec().model());
-  if (!model.ok() && ReasonOf(model.status()) != Reason::kNotFound) return model.status();
   // A model that no engine has seen yet has no outcomes either; the names tell how many classes to
   // expect. A report outlives its model: then the names and the outcomes tell.
-  const bool validated = model.ok() && model->has_validation();
-  if (validated) input.validation = model->validation();
+  if (validation) input.validation = *validation;
   input.num_classes =
-      std::max(2, validated ? model->validation().num_classes() : manifest.class_names_size());
+      std::max(2, validation ? validation->num_classes() : manifest.class_names_size());
 
   for (const v1::Condition& condition : proto.conditions()) {
     input.conditions.push_back({condition, {}});
@@ -75,7 +81,7 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
     if (!task) break;
     auto& outcomes = input.conditions.at(static_cast<size_t>(task->condition)).outcomes;
     for (auto& outcome : *task->outcomes.mutable_outcomes()) {
-      if (!validated) input.num_classes = std::max(input.num_classes, ClassesIn(outcome));
+      if (!validation) input.num_classes = std::max(input.num_classes, ClassesIn(outcome));
       outcomes.push_back(std::move(outcome));
     }
     numerics.emplace(task->numerics.digest(), task->numerics);

@@ -2,18 +2,28 @@
 #ifndef ASSAY_SERVER_API_REPORTS_H_
 #define ASSAY_SERVER_API_REPORTS_H_
 
+#include <optional>
+
 #include "absl/status/statusor.h"
 #include "assay/v1/evaluations.pb.h"
+#include "assay/v1/models.pb.h"
 #include "assay/v1/reports.pb.h"
 #include "server/store/catalog.h"
 #include "server/store/evaluations.h"
 
 namespace assay::api {
 
-// The report of what has been committed so far; of `options` the name is ignored.
+// What is known of the evaluation's model; nullopt while no engine has seen it, and when it has
+// been deleted.
+absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
+    store::Catalog& catalog, const store::EvaluationRecord& evaluation);
+
+// Computes the report of what has been committed so far; of `options` the name is ignored. To be
+// had from the ReportCache.
 absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
                                     const store::EvaluationRecord& evaluation,
-                                    const v1::GetReportRequest& options = v1::GetReportRequest());
+                                    const std::optional<v1::ModelValidation>& validation,
+                                    const v1::GetReportRequest& options);
 
 }  // namespace assay::api
 

@@ -90,7 +90,6 @@ class ApiFixture : public scheduler::EngineFixture {
   std::optional<scheduler::EnginePool> pool_;
   scheduler::Hub hub_;
   store::HookedStore hooked_;
-  Executor executor_;
   Context context_;
   std::unique_ptr<GrpcServer> server_;
   std::shared_ptr<grpc::Channel> channel_;

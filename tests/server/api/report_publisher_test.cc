@@ -23,7 +23,7 @@ TEST_F(ReportPublisherTest, ReportsOfEarlierAndLaterSuccessesBecomeGauges) {
   StartWorker();
   Submit("before");
   ASSERT_TRUE(Ends("evaluations/before", v1::Evaluation::SUCCEEDED));
-  const ReportPublisher publisher(hooked(), hooked(), metrics_);
+  const ReportPublisher publisher(context());
   EXPECT_TRUE(Eventually([&] { return Shows("before"); }));
   Submit("failing", "run=error");
   Submit("after");
@@ -34,7 +34,7 @@ TEST_F(ReportPublisherTest, ReportsOfEarlierAndLaterSuccessesBecomeGauges) {
 TEST_F(ReportPublisherTest, ADeletedEvaluationLeavesTheGauges) {
   StartWorker();
   Submit("e");
-  const ReportPublisher publisher(hooked(), hooked(), metrics_);
+  const ReportPublisher publisher(context());
   EXPECT_TRUE(Eventually([&] { return Shows("e"); }));
   v1::DeleteEvaluationRequest request;
   request.set_name("evaluations/e");
@@ -51,7 +51,7 @@ TEST_F(ReportPublisherTest, AnOldEvaluationThatSucceedsLateIsNotMissed) {
     ASSERT_THAT(store_->CreateEvaluation(newer, store::MakeTasks(1), ""), IsOk());
     ASSERT_THAT(store_->CancelEvaluation(newer.name()), IsOk());
   }
-  const ReportPublisher publisher(hooked(), hooked(), metrics_);
+  const ReportPublisher publisher(context());
   StartWorker();
   ASSERT_TRUE(Ends("evaluations/old", v1::Evaluation::SUCCEEDED));
   EXPECT_TRUE(Eventually([&] { return Shows("old"); }));
@@ -66,7 +66,7 @@ TEST_F(ReportPublisherTest, AStoreThatFailsForAWhileDelaysTheGaugesOnly) {
     if (method != "ReadOutcomes" || ++failures > 1) return absl::OkStatus();
     return Error(Reason::kStorageFailed, "for a moment");
   });
-  const ReportPublisher publisher(hooked(), hooked(), metrics_);
+  const ReportPublisher publisher(context());
   EXPECT_TRUE(Eventually([&] { return Shows("e"); }));
   EXPECT_GE(failures, 2);
 }
