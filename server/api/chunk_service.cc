@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/digest.h"
 #include "core/base/manifest.h"
+#include "server/api/stream.h"
 
 namespace assay::api {
 namespace {
@@ -15,24 +16,20 @@ constexpr int kMaxDigests = 10'000;
 
 // One upload stream. Messages are handled as they come, so a slow disk slows the client down and
 // nothing piles up.
-class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksRequest> {
+class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunksRequest>> {
  public:
-  UploadReactor(Context& context, const grpc::CallbackServerContext& call,
-                v1::UploadChunksResponse* response)
-      : context_(context), call_(call), response_(response) {
-    StartRead(&request_);
-  }
+  UploadStream(Context& context, const grpc::CallbackServerContext& call,
+               v1::UploadChunksResponse* response)
+      : Stream(context), call_(call), response_(response) {}
 
   void OnReadDone(bool ok) override {
-    if (!ok) {
-      // Half-close, or the client is gone; an unfinished chunk is dropped either way.
-      End(writer_ == nullptr && skip_bytes_ == 0
-              ? absl::OkStatus()
-              : absl::Status(Error(Reason::kUploadIncomplete,
-                                   absl::StrCat("the stream ended in the middle of chunk ", digest_,
-                                                "; upload it again"))));
-      return;
-    }
+    Then([this, ok] { ok ? Take() : HalfClose(); });
+  }
+
+ private:
+  void Begin() override { StartRead(&request_); }
+
+  void Take() {
     const absl::Status status = Handle();
     if (status.ok()) {
       StartRead(&request_);
@@ -41,13 +38,19 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksReque
     }
   }
 
-  void OnDone() override { delete this; }
+  // The client is done, or gone; an unfinished chunk is dropped either way.
+  void HalfClose() {
+    End(writer_ == nullptr && skip_bytes_ == 0
+            ? absl::OkStatus()
+            : absl::Status(Error(Reason::kUploadIncomplete,
+                                 absl::StrCat("the stream ended in the middle of chunk ", digest_,
+                                              "; upload it again"))));
+  }
 
- private:
   absl::Status Handle() {
     switch (request_.payload_case()) {
       case v1::UploadChunksRequest::kHeader:
-        return Begin(request_.header());
+        return BeginChunk(request_.header());
       case v1::UploadChunksRequest::kData:
         return Append(request_.data());
       default:
@@ -55,7 +58,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksReque
     }
   }
 
-  absl::Status Begin(const v1::UploadChunksRequest::Header& header) {
+  absl::Status BeginChunk(const v1::UploadChunksRequest::Header& header) {
     if (writer_ != nullptr || skip_bytes_ > 0) {
       return Error(Reason::kUploadIncomplete,
                    absl::StrCat("a new header arrived in the middle of chunk ", digest_));
@@ -110,13 +113,12 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadChunksReque
                               " announced"));
   }
 
-  void End(const absl::Status& status) {
+  void End(const absl::Status& status) override {
     writer_.reset();
     LogIfInternal(status);
     Finish(ToGrpcStatus(status));
   }
 
-  Context& context_;
   const grpc::CallbackServerContext& call_;
   v1::UploadChunksResponse* const response_;
   v1::UploadChunksRequest request_;
@@ -153,7 +155,7 @@ grpc::ServerUnaryReactor* ChunkServiceImpl::FindMissingChunks(
 
 grpc::ServerReadReactor<v1::UploadChunksRequest>* ChunkServiceImpl::UploadChunks(
     grpc::CallbackServerContext* call, v1::UploadChunksResponse* response) {
-  return new UploadReactor(context_, *call, response);
+  return OpenStream<UploadStream>(context_, *call, response);
 }
 
 }  // namespace assay::api

@@ -16,6 +16,11 @@ std::string UploadHolder(const std::string& upload_id, const grpc::CallbackServe
                            : absl::StrCat("upload ", upload_id);
 }
 
+absl::Status TooManyCalls() {
+  return Error(Reason::kQuotaExceeded, "the server has too many calls waiting")
+      .RetryAfterSeconds(1);
+}
+
 void LogIfInternal(const absl::Status& status) {
   if (status.code() == absl::StatusCode::kInternal) LogError(status.message());
 }

@@ -78,6 +78,9 @@ std::string UploadHolder(const std::string& upload_id, const grpc::CallbackServe
 // The refusal of a name that other content has, for validate_only; the store says it otherwise.
 absl::Status NameTaken(absl::string_view collection, const std::string& name);
 
+// The refusal of a call that finds too many others waiting.
+absl::Status TooManyCalls();
+
 // For the log: errors that the client is not told about in full.
 void LogIfInternal(const absl::Status& status);
 
@@ -92,11 +95,7 @@ grpc::ServerUnaryReactor* AnswerUnary(Context& context, grpc::CallbackServerCont
     LogIfInternal(status);
     reactor->Finish(ToGrpcStatus(status));
   });
-  if (!queued) {
-    const absl::Status busy =
-        Error(Reason::kQuotaExceeded, "the server has too many calls waiting").RetryAfterSeconds(1);
-    reactor->Finish(ToGrpcStatus(busy));
-  }
+  if (!queued) reactor->Finish(ToGrpcStatus(TooManyCalls()));
   return reactor;
 }
 

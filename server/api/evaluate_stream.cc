@@ -1,62 +1,65 @@
 #include "server/api/evaluate_stream.h"
 
-#include <deque>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/api/evaluation_commands.h"
 #include "server/api/event_pump.h"
+#include "server/api/serial_writer.h"
+#include "server/api/stream.h"
 
 namespace assay::api {
 namespace {
 
 // The next message is read when the last one has been dealt with, so a client can send no faster
-// than batches become durable. What goes out waits in a queue in which a new acknowledgement
-// replaces an older one, so a client that does not read costs nothing.
+// than batches become durable. Of what waits to go out a new acknowledgement replaces an older one,
+// so a client that does not read costs nothing.
 class EvaluateStream final
-    : public grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse> {
+    : public Stream<grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>> {
  public:
-  explicit EvaluateStream(Context& context) : context_(context) { StartRead(&request_); }
+  explicit EvaluateStream(Context& context) : Stream(context) {}
 
   void OnReadDone(bool ok) override {
-    if (!ok) {
-      if (complete_) return;
-      End(started_ ? Error(Reason::kUploadIncomplete,
-                           absl::StrCat("the stream ended without `finish`; ",
-                                        evaluation_.proto.name(), " stays and can be resumed"))
-                         .With("evaluation", evaluation_.proto.name())
-                         .ToStatus()
-                   : InvalidFields({{"start", "the first message must be a start"}}));
-      return;
-    }
-    const absl::Status status = Handle();
-    if (!status.ok()) {
-      LogIfInternal(status);
-      End(status);
-    } else if (!complete_) {
-      StartRead(&request_);
-    }
+    Then([this, ok] { ok ? Take() : HalfClose(); });
   }
 
   void OnWriteDone(bool ok) override {
-    MutexLock lock(mutex_);
-    writing_ = false;
-    if (!ok && !end_.has_value()) end_ = absl::CancelledError("the client is gone");
-    if (!ok) queue_.clear();
-    WriteNext();
+    const auto written = writer_.OnWriteDone(ok);
+    if (written.has_value() && written->has_event()) pump_->Ready();
   }
 
-  void OnCancel() override { End(absl::CancelledError("the client is gone")); }
-
-  void OnDone() override {
-    if (pump_ != nullptr) pump_->Detach();
-    delete this;
-  }
+  void OnCancel() override { writer_.Cancel(); }
 
  private:
+  void Begin() override {
+    pump_ = EventPump::Create(context_, [this, self = weak_from_this()](auto event, bool last) {
+      if (const auto alive = self.lock()) Deliver(std::move(event), last);
+    });
+    StartRead(&request_);
+  }
+  void End(const absl::Status& status) override { writer_.End(status); }
+  void Close() override { pump_->Detach(); }
+
+  void Take() {
+    const absl::Status status = Handle();
+    if (!status.ok()) {
+      End(status);
+    } else if (!complete_) {
+      writer_.WhileOpen([this] { StartRead(&request_); });
+    }
+  }
+
+  void HalfClose() {
+    End(started_ ? Error(Reason::kUploadIncomplete,
+                         absl::StrCat("the stream ended without `finish`; ",
+                                      evaluation_.proto.name(), " stays and can be resumed"))
+                       .With("evaluation", evaluation_.proto.name())
+                       .ToStatus()
+                 : NotStarted());
+  }
+
   absl::Status Handle() {
     switch (request_.payload_case()) {
       case v1::EvaluateRequest::kStart:
@@ -78,16 +81,15 @@ class EvaluateStream final
     if (started_) return InvalidFields({{"start", "only one start a stream"}});
     ASSAY_ASSIGN_OR_RETURN(evaluation_, StartStream(context_, request_.start()));
     started_ = true;
-    interim_reports_ = request_.start().interim_reports();
     ASSAY_ASSIGN_OR_RETURN(const auto manifest,
                            context_.evaluations.GetStreamManifest(evaluation_.proto.name()));
     v1::EvaluateResponse response;
     *response.mutable_accepted()->mutable_evaluation() = evaluation_.proto;
     response.mutable_accepted()->set_next_batch(manifest.chunks_size());
-    Push(std::move(response));
+    writer_.Push(std::move(response));
     // A stream whose data is complete already has nothing more to send: just watch.
     complete_ = evaluation_.proto.state() != v1::Evaluation::RECEIVING;
-    return StartEvents();
+    return pump_->Begin(evaluation_.proto.name(), "", request_.start().interim_reports());
   }
 
   absl::Status HandleBatch() {
@@ -97,7 +99,8 @@ class EvaluateStream final
     ASSAY_RETURN_IF_ERROR(appended);
     v1::EvaluateResponse response;
     response.mutable_acknowledged()->set_batch(request_.batch().index());
-    Push(std::move(response));
+    writer_.Push(std::move(response),
+                 [](const v1::EvaluateResponse& waiting) { return waiting.has_acknowledged(); });
     return absl::OkStatus();
   }
 
@@ -120,91 +123,30 @@ class EvaluateStream final
     return true;
   }
 
-  absl::Status StartEvents() {
-    ASSAY_ASSIGN_OR_RETURN(
-        auto pump, EventPump::Start(context_, evaluation_.proto.name(), "", interim_reports_,
-                                    [this](absl::StatusOr<v1::EvaluationEvent> event, bool last) {
-                                      OnEvent(std::move(event), last);
-                                    }));
-    MutexLock lock(mutex_);
-    pump_ = std::move(pump);
-    if (want_ready_) pump_->Ready();
-    return absl::OkStatus();
-  }
-
-  void OnEvent(absl::StatusOr<v1::EvaluationEvent> event, bool last) {
-    if (!event.ok()) {
-      End(event.status());
-      return;
+  void Deliver(absl::StatusOr<v1::EvaluationEvent> event, bool last) {
+    if (event.ok()) {
+      v1::EvaluateResponse response;
+      response.mutable_event()->Swap(&*event);
+      writer_.Push(std::move(response));
     }
-    v1::EvaluateResponse response;
-    response.mutable_event()->Swap(&*event);
-    Push(std::move(response));
-    if (last) End(absl::OkStatus());
+    if (last) End(event.status());
   }
 
-  void Push(v1::EvaluateResponse response) {
-    MutexLock lock(mutex_);
-    if (end_.has_value()) return;
-    if (response.has_acknowledged() && !queue_.empty() && queue_.back().has_acknowledged()) {
-      queue_.back().Swap(&response);
-    } else {
-      queue_.push_back(std::move(response));
-    }
-    if (!writing_) WriteNext();
-  }
-
-  // What is queued still goes out first.
-  void End(const absl::Status& status) {
-    MutexLock lock(mutex_);
-    if (end_.has_value()) return;
-    end_ = status;
-    if (status.code() == absl::StatusCode::kCancelled) queue_.clear();
-    if (!writing_) WriteNext();
-  }
-
-  void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (!queue_.empty()) {
-      current_ = std::move(queue_.front());
-      queue_.pop_front();
-      writing_ = true;
-      // Events are made one at a time, when the last one is on its way.
-      if (current_.has_event()) {
-        want_ready_ = true;
-        if (pump_ != nullptr) pump_->Ready();
-      }
-      StartWrite(&current_);
-      return;
-    }
-    if (end_.has_value() && !finished_) {
-      finished_ = true;
-      Finish(ToGrpcStatus(*end_));
-    }
-  }
-
-  Context& context_;
-  // Of the reading side.
+  // Of the step at work only.
   v1::EvaluateRequest request_;
   store::EvaluationRecord evaluation_;
   bool started_ = false;
   bool complete_ = false;
-  bool interim_reports_ = false;
 
-  Mutex mutex_;
-  std::shared_ptr<EventPump> pump_;  // set once, by the reading side
-  std::deque<v1::EvaluateResponse> queue_ ABSL_GUARDED_BY(mutex_);
-  v1::EvaluateResponse current_ ABSL_GUARDED_BY(mutex_);
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool want_ready_ ABSL_GUARDED_BY(mutex_) = false;
-  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<EventPump> pump_;  // constant after Begin
+  SerialWriter<EvaluateStream, v1::EvaluateResponse> writer_{*this};
 };
 
 }  // namespace
 
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* NewEvaluateStream(
     Context& context) {
-  return new EvaluateStream(context);
+  return OpenStream<EvaluateStream>(context);
 }
 
 }  // namespace assay::api

@@ -63,31 +63,30 @@ absl::StatusOr<store::Listing<store::EvaluationRecord>> CurrentEvaluations(
   return listing;
 }
 
-EventPump::EventPump(Context& context, std::string evaluation, bool interim_reports,
-                     Deliver deliver)
-    : context_(context),
-      evaluation_(std::move(evaluation)),
-      interim_reports_(interim_reports),
-      deliver_(std::move(deliver)) {}
+EventPump::EventPump(Context& context, Deliver deliver)
+    : context_(context), deliver_(std::move(deliver)) {}
 
-EventPump::~EventPump() = default;
+std::shared_ptr<EventPump> EventPump::Create(Context& context, Deliver deliver) {
+  return std::shared_ptr<EventPump>(new EventPump(context, std::move(deliver)));
+}
 
-absl::StatusOr<std::shared_ptr<EventPump>> EventPump::Start(Context& context,
-                                                            const std::string& evaluation,
-                                                            const std::string& resume_token,
-                                                            bool interim_reports, Deliver deliver) {
-  ASSAY_ASSIGN_OR_RETURN(const int64_t revision, ParseToken(resume_token));
-  ASSAY_RETURN_IF_ERROR(context.evaluations.GetEvaluation(evaluation).status());
-  std::shared_ptr<EventPump> pump(
-      new EventPump(context, evaluation, interim_reports, std::move(deliver)));
-  pump->told_revision_ = revision;
-  pump->resumed_ = revision >= 0;
-  pump->subscription_ = context.hub.Subscribe(evaluation, [weak = std::weak_ptr<EventPump>(pump)] {
-    if (const auto locked = weak.lock()) locked->Schedule();
-  });
+absl::Status EventPump::Begin(const std::string& evaluation, const std::string& resume_token,
+                              bool interim_reports) {
+  ASSAY_ASSIGN_OR_RETURN(told_revision_, ParseToken(resume_token));
+  ASSAY_RETURN_IF_ERROR(context_.evaluations.GetEvaluation(evaluation).status());
+  resumed_ = told_revision_ >= 0;
+  evaluation_ = evaluation;
+  interim_reports_ = interim_reports;
+  {
+    MutexLock lock(mutex_);
+    if (detached_) return absl::OkStatus();
+    subscription_ = context_.hub.Subscribe(evaluation, [weak = weak_from_this()] {
+      if (const auto locked = weak.lock()) locked->Schedule();
+    });
+  }
   // The first event does not wait for the hub.
-  pump->Schedule();
-  return pump;
+  Schedule();
+  return absl::OkStatus();
 }
 
 void EventPump::Ready() {
@@ -100,10 +99,13 @@ void EventPump::Ready() {
 }
 
 void EventPump::Detach() {
-  context_.hub.Unsubscribe(subscription_);
-  MutexLock lock(mutex_);
-  detached_ = true;
-  lock.Wait(idle_, [this] { return !busy_; });
+  int64_t subscription = 0;
+  {
+    MutexLock lock(mutex_);
+    detached_ = true;
+    std::swap(subscription, subscription_);
+  }
+  if (subscription != 0) context_.hub.Unsubscribe(subscription);
 }
 
 void EventPump::Schedule() {
@@ -119,7 +121,6 @@ void EventPump::Schedule() {
   // The executor is full; the hub pokes again within a second.
   MutexLock lock(mutex_);
   busy_ = false;
-  idle_.notify_all();
 }
 
 void EventPump::Step() {
@@ -133,7 +134,6 @@ void EventPump::Step() {
   }
   if (deliver && !detached) {
     if (!next.ok()) {
-      LogIfInternal(next.status());
       deliver_(next.status(), /*last=*/true);
     } else {
       const bool last = HasEnded((*next)->evaluation());
@@ -145,7 +145,6 @@ void EventPump::Step() {
     MutexLock lock(mutex_);
     busy_ = false;
     again = dirty_ && ready_ && !detached_;
-    idle_.notify_all();
   }
   if (again) Schedule();
 }

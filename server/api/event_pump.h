@@ -4,7 +4,6 @@
 #define ASSAY_SERVER_API_EVENT_PUMP_H_
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,38 +25,38 @@ absl::StatusOr<store::EvaluationRecord> CurrentEvaluation(Context& context,
 absl::StatusOr<store::Listing<store::EvaluationRecord>> CurrentEvaluations(Context& context,
                                                                            const store::Page& page);
 
+// Made, kept by its owner, then begun: nothing is delivered to an owner who does not have it yet.
 class EventPump : public std::enable_shared_from_this<EventPump> {
  public:
-  // An event, and whether it is the last one; or an error, which ends the pump.
+  // An event, and whether it is the last one; or an error, which is the last, too.
   using Deliver = std::function<void(absl::StatusOr<v1::EvaluationEvent> event, bool last)>;
 
-  // `deliver` is called on the executor, one call at a time, the first maybe before Start returns;
+  // `deliver` is called on the executor, one call at a time, the first maybe before Begin returns;
   // after each, the next one comes once Ready has been called.
-  static absl::StatusOr<std::shared_ptr<EventPump>> Start(Context& context,
-                                                          const std::string& evaluation,
-                                                          const std::string& resume_token,
-                                                          bool interim_reports, Deliver deliver);
-  ~EventPump();
+  static std::shared_ptr<EventPump> Create(Context& context, Deliver deliver);
+  // To be called once. Reads the store. After Detach it does nothing.
+  absl::Status Begin(const std::string& evaluation, const std::string& resume_token,
+                     bool interim_reports);
   void Ready();
-  // Waits for a running `deliver`; afterwards there are no more. Must not be called from `deliver`.
-  // Must be called before the last reference goes.
+  // No `deliver` begins after this; one that runs already is not waited for. Must be called before
+  // the last reference goes.
   void Detach();
 
  private:
-  EventPump(Context& context, std::string evaluation, bool interim_reports, Deliver deliver);
+  EventPump(Context& context, Deliver deliver);
   void Schedule();
   void Step();
   // The next event, if there is something new to tell.
   absl::StatusOr<std::optional<v1::EvaluationEvent>> Next();
 
   Context& context_;
-  const std::string evaluation_;
-  const bool interim_reports_;
   const Deliver deliver_;
-  int64_t subscription_ = 0;
+  // Constant after Begin.
+  std::string evaluation_;
+  bool interim_reports_ = false;
 
   Mutex mutex_;
-  std::condition_variable idle_;
+  int64_t subscription_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: none
   bool detached_ ABSL_GUARDED_BY(mutex_) = false;
   bool ready_ ABSL_GUARDED_BY(mutex_) = true;
   bool dirty_ ABSL_GUARDED_BY(mutex_) = false;

@@ -27,6 +27,14 @@ bool Executor::Submit(std::function<void()> job) {
   return true;
 }
 
+void Executor::Continue(std::function<void()> step) {
+  {
+    MutexLock lock(mutex_);
+    queue_.push_back(std::move(step));
+  }
+  changed_.notify_one();
+}
+
 void Executor::Loop() {
   while (true) {
     std::function<void()> job;

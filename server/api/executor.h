@@ -1,9 +1,10 @@
-// A few threads for calls that block (storage, starting engines), so that gRPC's own threads never
+// A few threads for what blocks (disk, storage, starting engines), so that gRPC's own threads never
 // do. Bounded: a call that finds the queue full is refused.
 #ifndef ASSAY_SERVER_API_EXECUTOR_H_
 #define ASSAY_SERVER_API_EXECUTOR_H_
 
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <thread>
@@ -19,8 +20,11 @@ class Executor {
   Executor(int threads, size_t max_queue);
   // Runs what is queued, then stops.
   ~Executor();
-  // False when the queue is full.
+  // A new call. False when the queue is full.
   bool Submit(std::function<void()> job);
+  // The next step of a call that was admitted: never refused. A call has one step waiting at most,
+  // so these are bounded by the calls that are open.
+  void Continue(std::function<void()> step);
 
  private:
   void Loop();

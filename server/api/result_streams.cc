@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
+#include "server/api/serial_writer.h"
+#include "server/api/stream.h"
 
 namespace assay::api {
 namespace {
@@ -21,43 +23,41 @@ using Source = std::function<absl::StatusOr<bool>(Response*)>;
 
 // Writes what its source makes, message by message, as fast as the reader takes them.
 template <typename Response>
-class PulledStream final : public grpc::ServerWriteReactor<Response> {
+class PulledStream final : public Stream<grpc::ServerWriteReactor<Response>> {
  public:
-  explicit PulledStream(absl::StatusOr<Source<Response>> source) {
-    if (source.ok()) {
-      source_ = *std::move(source);
-      WriteNext();
-    } else {
-      End(source.status());
-    }
-  }
+  using Opener = std::function<absl::StatusOr<Source<Response>>()>;
+  PulledStream(Context& context, Opener open)
+      : Stream<grpc::ServerWriteReactor<Response>>(context), open_(std::move(open)) {}
+
   void OnWriteDone(bool ok) override {
-    if (ok) {
-      WriteNext();
-    } else {
-      this->Finish(grpc::Status::CANCELLED);
-    }
+    if (writer_.OnWriteDone(ok)) this->Then([this] { Pull(); });
   }
-  void OnDone() override { delete this; }
+  void OnCancel() override { writer_.Cancel(); }
 
  private:
-  void WriteNext() {
-    message_.Clear();
-    const absl::StatusOr<bool> made = source_(&message_);
+  void Begin() override {
+    this->Then([this] {
+      absl::StatusOr<Source<Response>> source = open_();
+      if (!source.ok()) return End(source.status());
+      source_ = *std::move(source);
+      Pull();
+    });
+  }
+  void End(const absl::Status& status) override { writer_.End(status); }
+
+  void Pull() {
+    Response message;
+    const absl::StatusOr<bool> made = source_(&message);
     if (made.ok() && *made) {
-      this->StartWrite(&message_);
+      writer_.Push(std::move(message));
     } else {
       End(made.status());
     }
   }
 
-  void End(const absl::Status& status) {
-    LogIfInternal(status);
-    this->Finish(ToGrpcStatus(status));
-  }
-
-  Source<Response> source_;
-  Response message_;
+  const Opener open_;
+  Source<Response> source_;  // of the step at work only
+  SerialWriter<PulledStream, Response> writer_{*this};
 };
 
 struct Results {
@@ -94,7 +94,7 @@ absl::StatusOr<std::shared_ptr<Results>> ReadResults(
   return results;
 }
 
-absl::StatusOr<Source<v1::StreamOutcomesResponse>> Outcomes(
+absl::StatusOr<Source<v1::StreamOutcomesResponse>> OpenOutcomes(
     Context& context, const v1::StreamOutcomesRequest& request) {
   ASSAY_ASSIGN_OR_RETURN(const auto results,
                          ReadResults(context, request.name(), request.conditions()));
@@ -156,7 +156,7 @@ class AdversarialSource {
   std::string bytes_;
 };
 
-absl::StatusOr<Source<v1::StreamAdversarialsResponse>> Adversarials(
+absl::StatusOr<Source<v1::StreamAdversarialsResponse>> OpenAdversarials(
     Context& context, const v1::StreamAdversarialsRequest& request) {
   ASSAY_ASSIGN_OR_RETURN(auto results, ReadResults(context, request.name(), request.conditions()));
   const v1::EvaluationSpec& spec = results->evaluation.proto.spec();
@@ -182,12 +182,14 @@ absl::StatusOr<Source<v1::StreamAdversarialsResponse>> Adversarials(
 
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* NewOutcomeStream(
     Context& context, const v1::StreamOutcomesRequest& request) {
-  return new PulledStream<v1::StreamOutcomesResponse>(Outcomes(context, request));
+  return OpenStream<PulledStream<v1::StreamOutcomesResponse>>(
+      context, [&context, request] { return OpenOutcomes(context, request); });
 }
 
 grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* NewAdversarialStream(
     Context& context, const v1::StreamAdversarialsRequest& request) {
-  return new PulledStream<v1::StreamAdversarialsResponse>(Adversarials(context, request));
+  return OpenStream<PulledStream<v1::StreamAdversarialsResponse>>(
+      context, [&context, request] { return OpenAdversarials(context, request); });
 }
 
 }  // namespace assay::api

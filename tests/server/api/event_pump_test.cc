@@ -24,39 +24,42 @@ class EventPumpTest : public ApiFixture {
   class Reader {
    public:
     absl::Status Start(Context& context, const std::string& token = "", bool reports = false) {
-      ASSAY_ASSIGN_OR_RETURN(
-          pump_, EventPump::Start(context, "evaluations/e", token, reports,
-                                  [this](absl::StatusOr<v1::EvaluationEvent> event, bool last) {
-                                    MutexLock lock(mutex_);
-                                    deliveries_.push_back({std::move(event), last});
-                                    changed_.notify_all();
-                                  }));
-      return absl::OkStatus();
+      pump_ = EventPump::Create(
+          context, [inbox = inbox_](absl::StatusOr<v1::EvaluationEvent> event, bool last) {
+            MutexLock lock(inbox->mutex);
+            inbox->deliveries.push_back({std::move(event), last});
+            inbox->changed.notify_all();
+          });
+      return pump_->Begin("evaluations/e", token, reports);
     }
     ~Reader() {
       if (pump_ != nullptr) pump_->Detach();
     }
     std::optional<Delivery> Take() {
-      MutexLock lock(mutex_);
-      if (!lock.WaitFor(changed_, std::chrono::seconds(30),
-                        [this] { return !deliveries_.empty(); })) {
+      MutexLock lock(inbox_->mutex);
+      if (!lock.WaitFor(inbox_->changed, std::chrono::seconds(30),
+                        [this] { return !inbox_->deliveries.empty(); })) {
         return std::nullopt;
       }
-      Delivery delivery = std::move(deliveries_.front());
-      deliveries_.pop_front();
+      Delivery delivery = std::move(inbox_->deliveries.front());
+      inbox_->deliveries.pop_front();
       return delivery;
     }
     size_t waiting() {
-      MutexLock lock(mutex_);
-      return deliveries_.size();
+      MutexLock lock(inbox_->mutex);
+      return inbox_->deliveries.size();
     }
     EventPump& pump() { return *pump_; }
 
    private:
+    // Outlives a delivery that Detach does not wait for.
+    struct Inbox {
+      Mutex mutex;
+      std::condition_variable changed;
+      std::deque<Delivery> deliveries ABSL_GUARDED_BY(mutex);
+    };
+    const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
     std::shared_ptr<EventPump> pump_;
-    Mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<Delivery> deliveries_ ABSL_GUARDED_BY(mutex_);
   };
 
   // The hub pokes subscribers in turn: two pokes of a fresh one show that everybody was poked after
@@ -176,39 +179,46 @@ TEST_F(EventPumpTest, AnErrorOfTheStoreEndsThePump) {
   EXPECT_THAT(error->event, HasReason(Reason::kStorageFailed));
 }
 
-TEST_F(EventPumpTest, DetachWaitsForARunningDelivery) {
+TEST_F(EventPumpTest, DetachDoesNotWaitForARunningDeliveryAndNoneBeginsAfterIt) {
   Submit("e");
   Mutex mutex;
   std::condition_variable changed;
-  bool entered = false, release = false;
-  std::atomic<bool> detached = false;
-  const auto pump =
-      EventPump::Start(context(), "evaluations/e", "", false,
-                       [&](const absl::StatusOr<v1::EvaluationEvent>& /*event*/, bool /*last*/) {
-                         MutexLock lock(mutex);
-                         entered = true;
-                         changed.notify_all();
-                         lock.Wait(changed, [&] { return release; });
-                         EXPECT_FALSE(detached);
-                       });
-  ASSERT_THAT(pump, IsOk());
-  {
-    MutexLock lock(mutex);
-    lock.Wait(changed, [&] { return entered; });
-  }
-  std::thread other([&] {
-    (*pump)->Detach();
-    detached = true;
-  });
+  bool release = false;
+  std::atomic<int> entered = 0, left = 0;
+  const auto pump = EventPump::Create(
+      context(), [&](const absl::StatusOr<v1::EvaluationEvent>& /*event*/, bool /*last*/) {
+        ++entered;
+        MutexLock lock(mutex);
+        lock.Wait(changed, [&] { return release; });
+        ++left;
+      });
+  ASSERT_THAT(pump->Begin("evaluations/e", "", false), IsOk());
+  ASSERT_TRUE(Eventually([&] { return entered == 1; }));
+  pump->Detach();
+  EXPECT_EQ(left, 0);
   {
     MutexLock lock(mutex);
     release = true;
   }
   changed.notify_all();
-  other.join();
-  (*pump)->Ready();
+  ASSERT_TRUE(Eventually([&] { return left == 1; }));
+  pump->Ready();
+  hub_.SetRunning("evaluations/e", 1, {1, 1, "clean"});
+  WaitForPokes();
+  EXPECT_EQ(entered, 1);
+}
+
+TEST_F(EventPumpTest, APumpThatIsDetachedBeforeItBeginsDeliversNothing) {
+  Submit("e");
+  std::atomic<int> delivered = 0;
+  const auto pump = EventPump::Create(
+      context(),
+      [&](const absl::StatusOr<v1::EvaluationEvent>& /*event*/, bool /*last*/) { ++delivered; });
+  pump->Detach();
+  ASSERT_THAT(pump->Begin("evaluations/e", "", false), IsOk());
   hub_.NotifyChanged("evaluations/e");
   WaitForPokes();
+  EXPECT_EQ(delivered, 0);
 }
 
 TEST_F(EventPumpTest, WhatDoesNotExistHasNoPump) {

@@ -2,6 +2,7 @@
 
 #include <grpcpp/generic/generic_stub.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -185,6 +186,84 @@ TEST_F(GrpcServerTest, AServerThatIsDestroyedEndsOpenCallsToo) {
   v1::EvaluateResponse response;
   EXPECT_FALSE(evaluate->Read(&response));
   EXPECT_FALSE(evaluate->Finish().ok());
+}
+
+// More streams than gRPC has threads wait for a store that does not answer.
+TEST_F(GrpcServerTest, ABlockedStoreHoldsUpNoCallBeyondTheThreadsOfTheExecutor) {
+  Submit("e");
+  std::atomic<int> waiting = 0;
+  std::atomic<bool> release = false;
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
+    if (method != "ReadOutcomes") return absl::OkStatus();
+    ++waiting;
+    EXPECT_TRUE(Eventually([&] { return release.load(); }));
+    return absl::OkStatus();
+  });
+  constexpr size_t kStreams = 60;
+  std::vector<std::unique_ptr<grpc::ClientContext>> calls;
+  std::vector<std::thread> readers;
+  std::atomic<size_t> complete = 0, cancelled = 0;
+  const auto read = [&] {
+    grpc::ClientContext& call = *calls.emplace_back(std::make_unique<grpc::ClientContext>());
+    readers.emplace_back([&] {
+      v1::StreamOutcomesRequest request;
+      request.set_name("evaluations/e");
+      const auto stream = evaluations()->StreamOutcomes(&call, request);
+      v1::StreamOutcomesResponse response;
+      while (stream->Read(&response)) {
+      }
+      const absl::Status end = FromGrpcStatus(stream->Finish());
+      if (end.ok()) ++complete;
+      if (absl::IsCancelled(end)) ++cancelled;
+    });
+  };
+  // Three of the four threads: there is one for everybody else.
+  for (int i = 0; i < 3; ++i) read();
+  EXPECT_TRUE(Eventually([&] { return waiting == 3; }));
+  EXPECT_THAT(GetEvaluation("evaluations/e"), IsOk());
+  v1::WatchEvaluationRequest request;
+  request.set_name("evaluations/e");
+  grpc::ClientContext watch_call;
+  const auto watch = evaluations()->WatchEvaluation(&watch_call, request);
+  v1::EvaluationEvent event;
+  EXPECT_TRUE(watch->Read(&event));
+  // All of them, and many more that wait: health does not depend on the store.
+  while (readers.size() < kStreams) read();
+  EXPECT_TRUE(Eventually([&] { return waiting == 4; }));
+  for (int i = 0; i < 20; ++i) {
+    const auto health = Health("readiness");
+    ASSERT_THAT(health, IsOk());
+    EXPECT_EQ(*health, 1);
+  }
+  // Whoever goes while the store is blocked is let go.
+  for (size_t i = 0; i < kStreams; i += 2) calls[i]->TryCancel();
+  watch_call.TryCancel();
+  EXPECT_TRUE(absl::IsCancelled(FromGrpcStatus(watch->Finish())));
+  EXPECT_TRUE(Eventually([&] { return cancelled == kStreams / 2; }));
+  EXPECT_EQ(complete, 0u);
+  release = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(complete, kStreams / 2);
+}
+
+TEST_F(GrpcServerTest, StreamsEndWithTheServerEvenWhileTheirStepsAreBlocked) {
+  Submit("e");
+  std::atomic<int> waiting = 0;
+  std::atomic<bool> release = false;
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
+    if (method != "ReadOutcomes") return absl::OkStatus();
+    ++waiting;
+    EXPECT_TRUE(Eventually([&] { return release.load(); }));
+    return absl::OkStatus();
+  });
+  v1::StreamOutcomesRequest request;
+  request.set_name("evaluations/e");
+  grpc::ClientContext call;
+  const auto stream = evaluations()->StreamOutcomes(&call, request);
+  ASSERT_TRUE(Eventually([&] { return waiting == 1; }));
+  server_.reset();
+  EXPECT_FALSE(FromGrpcStatus(stream->Finish()).ok());
+  release = true;
 }
 
 TEST_F(GrpcServerTest, AMessageOverTheLimitIsRefusedAndTheServerGoesOn) {

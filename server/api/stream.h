@@ -1,0 +1,71 @@
+// What the streams of the server have in common: their steps run on the executor, and they live
+// until their call is over and no step runs any more.
+#ifndef ASSAY_SERVER_API_STREAM_H_
+#define ASSAY_SERVER_API_STREAM_H_
+
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "server/api/context.h"
+
+namespace assay::api {
+
+// `Reactor` is one of gRPC's, for example grpc::ServerWriteReactor<v1::EvaluationEvent>.
+template <typename Reactor>
+class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reactor>> {
+ public:
+  explicit Stream(Context& context) : context_(context) {}
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // For OpenStream: from here on it belongs to itself.
+  void Open() {
+    self_ = this->shared_from_this();
+    Begin();
+  }
+
+  void OnDone() final {
+    Close();
+    const auto self = std::move(self_);
+  }
+
+ protected:
+  // Starts the first operation or step.
+  virtual void Begin() = 0;
+  // Ends the call.
+  virtual void End(const absl::Status& status) = 0;
+  // The call is over, but for a step that still runs. Must not block.
+  virtual void Close() {}
+
+  // Runs `step` on the executor; to be called again when that is over, or later. Like any call, a
+  // stream is refused when too many wait, but only before its first step.
+  template <typename Step>
+  void Then(Step step) {
+    auto job = [self = this->shared_from_this(), step = std::move(step)] { step(); };
+    if (admitted_) {
+      context_.executor.Continue(std::move(job));
+      return;
+    }
+    admitted_ = true;
+    if (!context_.executor.Submit(std::move(job))) End(TooManyCalls());
+  }
+
+  Context& context_;
+
+ private:
+  std::shared_ptr<Stream> self_;
+  bool admitted_ = false;
+};
+
+// Makes a stream and opens it.
+template <typename Derived, typename... Args>
+Derived* OpenStream(Args&&... args) {
+  const auto stream = std::make_shared<Derived>(std::forward<Args>(args)...);
+  stream->Open();
+  return stream.get();
+}
+
+}  // namespace assay::api
+
+#endif  // ASSAY_SERVER_API_STREAM_H_
