@@ -12,8 +12,12 @@ struct EnginePool::Engine {
   std::string model;  // full name
   std::string device;
   std::string key;  // model digest and image shape
-  bool busy = false;
-  std::unique_ptr<EngineProcess> process;
+  // Under the pool's lock.
+  bool busy = true;
+  bool loaded = false;
+  bool unloaded = false;
+  // nullptr before it has started. Changed under the pool's lock until it is loaded.
+  std::shared_ptr<EngineProcess> process;
   v1::ModelValidation validation;
 };
 
@@ -89,12 +93,16 @@ absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
                                                       const v1::ImageShape& shape,
                                                       const std::function<bool()>& cancelled) {
   std::vector<std::shared_ptr<Engine>> victims;
+  const auto engine = std::make_shared<Engine>();
+  engine->model = model.name();
+  engine->device = device;
+  engine->key = EngineKey(model, shape);
   {
     MutexLock lock(mutex_);
     while (true) {
-      if (auto engine = FindIdle(device, EngineKey(model, shape))) {
-        engine->busy = true;
-        return Lease(this, std::move(engine));
+      if (auto idle = FindIdle(device, engine->key)) {
+        idle->busy = true;
+        return Lease(this, std::move(idle));
       }
       if (starting_.insert(device).second) break;
       if (cancelled()) return Error(Reason::kCancelled, "loading the model was cancelled");
@@ -102,34 +110,33 @@ absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
     }
     victims = Evict(device);
     SetState(model.name(), v1::Model::LOADING, "");
+    // Before it runs, so that Unload finds it.
+    engines_.push_front(engine);
   }
   victims.clear();
-  auto engine = StartEngine(device, model, shape, cancelled);
+  const absl::Status loaded = Load(*engine, model, shape, cancelled);
+  // Gone before the next one starts.
+  if (!loaded.ok() && engine->process != nullptr) engine->process->Kill();
   MutexLock lock(mutex_);
   starting_.erase(device);
   starting_changed_.notify_all();
-  if (!engine.ok()) {
-    const absl::Status& status = engine.status();
-    if (ReasonOf(status) == Reason::kCancelled) {
-      RefreshState(model.name());
-    } else {
-      SetState(model.name(), v1::Model::UNAVAILABLE, PublicText(status));
-    }
-    return status;
+  engine->loaded = loaded.ok();
+  if (!loaded.ok()) engines_.remove(engine);
+  if (engine->unloaded) {
+    // Whoever did that has said what the model's state is.
+  } else if (loaded.ok()) {
+    SetState(model.name(), v1::Model::READY, "");
+  } else if (ReasonOf(loaded) == Reason::kCancelled) {
+    RefreshState(model.name());
+  } else {
+    SetState(model.name(), v1::Model::UNAVAILABLE, PublicText(loaded));
   }
-  (*engine)->busy = true;
-  engines_.push_front(*engine);
-  SetState(model.name(), v1::Model::READY, "");
-  return Lease(this, *std::move(engine));
+  if (!loaded.ok()) return loaded;
+  return Lease(this, engine);
 }
 
-absl::StatusOr<std::shared_ptr<EnginePool::Engine>> EnginePool::StartEngine(
-    const std::string& device, const v1::Model& model, const v1::ImageShape& shape,
-    const std::function<bool()>& cancelled) {
-  auto engine = std::make_shared<Engine>();
-  engine->model = model.name();
-  engine->device = device;
-  engine->key = EngineKey(model, shape);
+absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::ImageShape& shape,
+                              const std::function<bool()>& cancelled) {
   int64_t number = 0;
   {
     MutexLock lock(mutex_);
@@ -137,13 +144,20 @@ absl::StatusOr<std::shared_ptr<EnginePool::Engine>> EnginePool::StartEngine(
     number = started_++ % 16;
   }
   ASSAY_ASSIGN_OR_RETURN(
-      engine->process,
+      std::shared_ptr<EngineProcess> process,
       EngineProcess::Start({options_.engine_binary,
                             absl::StrCat(options_.log_directory, "/engine-", number, ".log"),
                             options_.threads}));
+  {
+    MutexLock lock(mutex_);
+    if (engine.unloaded) return Error(Reason::kEngineLost, "the engine was stopped");
+    engine.process.swap(process);
+  }
+  process = nullptr;  // an earlier one
   // What an earlier engine chose by measuring is kept, so that the same bits come out again.
-  const std::string numerics_key = absl::StrCat(
-      engine->key, " ", device, " threads=", options_.threads, " batch=", options_.batch_size);
+  const std::string numerics_key =
+      absl::StrCat(engine.key, " ", engine.device, " threads=", options_.threads,
+                   " batch=", options_.batch_size);
   ASSAY_ASSIGN_OR_RETURN(auto numerics, catalog_.GetNumerics(numerics_key));
   if (!numerics) {
     numerics = numerics_memory_.Find(numerics_key);
@@ -152,34 +166,33 @@ absl::StatusOr<std::shared_ptr<EnginePool::Engine>> EnginePool::StartEngine(
   engine_rpc::v1::LoadRequest request;
   request.set_model_path(blobs_.Path(model.digest()));
   *request.mutable_input_shape() = shape;
-  request.set_device(device);
+  request.set_device(engine.device);
   request.set_threads(options_.threads);
   request.set_batch_size(numerics ? numerics->batch_size() : options_.batch_size);
   if (numerics) request.set_memory_format(numerics->memory_format());
   request.set_frost_directory(options_.frost_directory);
   engine_rpc::v1::LoadResponse response;
   ASSAY_RETURN_IF_ERROR(
-      engine->process->Load(request, options_.load_timeout_seconds, cancelled, &response));
-  engine->validation = response.validation();
+      engine.process->Load(request, options_.load_timeout_seconds, cancelled, &response));
+  engine.validation = response.validation();
   if (!numerics) {
-    const v1::NumericsFingerprint& own = engine->validation.numerics();
+    const v1::NumericsFingerprint& own = engine.validation.numerics();
     const v1::NumericsFingerprint remembered = numerics_memory_.Remember(numerics_key, own);
     ASSAY_RETURN_IF_ERROR(catalog_.SetNumerics(numerics_key, remembered));
     if (remembered.batch_size() != own.batch_size() ||
         remembered.memory_format() != own.memory_format()) {
       // Another server chose while this engine measured.
-      return StartEngine(device, model, shape, cancelled);
+      return Load(engine, model, shape, cancelled);
     }
   }
-  ASSAY_RETURN_IF_ERROR(catalog_.SetModelValidation(model.name(), engine->validation));
-  return engine;
+  return catalog_.SetModelValidation(model.name(), engine.validation);
 }
 
 void EnginePool::Return(const std::shared_ptr<Engine>& engine) {
   const bool alive = engine->process->alive();
   MutexLock lock(mutex_);
   engine->busy = false;
-  if (alive) return;
+  if (alive || engine->unloaded) return;
   engines_.remove(engine);
   RefreshState(engine->model);
 }
@@ -191,7 +204,7 @@ absl::Status EnginePool::EnsureLoaded(const v1::Model& model, const v1::ImageSha
     // What is starting right now may be this model.
     lock.Wait(starting_changed_, [&] { return starting_.count(device) == 0; });
     for (const auto& engine : engines_) {
-      if (engine->key == EngineKey(model, shape) && engine->process->alive()) {
+      if (engine->loaded && engine->key == EngineKey(model, shape) && engine->process->alive()) {
         return absl::OkStatus();
       }
     }
@@ -200,20 +213,21 @@ absl::Status EnginePool::EnsureLoaded(const v1::Model& model, const v1::ImageSha
 }
 
 void EnginePool::Unload(const std::string& model) {
-  std::vector<std::shared_ptr<Engine>> victims;
+  std::vector<std::shared_ptr<EngineProcess>> victims;
   {
     MutexLock lock(mutex_);
     SetState(model, v1::Model::UNLOADING, "");
     for (auto it = engines_.begin(); it != engines_.end();) {
       if ((*it)->model == model) {
-        victims.push_back(*it);
+        (*it)->unloaded = true;
+        if ((*it)->process != nullptr) victims.push_back((*it)->process);
         it = engines_.erase(it);
       } else {
         ++it;
       }
     }
   }
-  for (const auto& engine : victims) engine->process->Kill();
+  for (const auto& process : victims) process->Kill();
   MutexLock lock(mutex_);
   RefreshState(model);
 }
@@ -238,8 +252,9 @@ void EnginePool::ShowStates() {
 }
 
 void EnginePool::RefreshState(const std::string& model) {
-  const bool loaded = std::any_of(engines_.begin(), engines_.end(),
-                                  [&](const auto& engine) { return engine->model == model; });
+  const bool loaded = std::any_of(engines_.begin(), engines_.end(), [&](const auto& engine) {
+    return engine->loaded && engine->model == model;
+  });
   SetState(model, loaded ? v1::Model::READY : v1::Model::UNLOADED, "");
 }
 

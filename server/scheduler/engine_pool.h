@@ -73,7 +73,7 @@ class EnginePool {
 
   // Makes sure that some device holds the model. For LoadModel.
   absl::Status EnsureLoaded(const v1::Model& model, const v1::ImageShape& shape);
-  // Kills the model's engines, those at work too.
+  // Kills the model's engines, those at work or still loading too.
   void Unload(const std::string& model);
   // Unload, for a model that does not exist any more.
   void Forget(const std::string& model);
@@ -94,10 +94,9 @@ class EnginePool {
   // outside the lock.
   std::vector<std::shared_ptr<Engine>> Evict(const std::string& device)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::shared_ptr<Engine>> StartEngine(const std::string& device,
-                                                      const v1::Model& model,
-                                                      const v1::ImageShape& shape,
-                                                      const std::function<bool()>& cancelled);
+  // Starts the process of an engine and loads the model.
+  absl::Status Load(Engine& engine, const v1::Model& model, const v1::ImageShape& shape,
+                    const std::function<bool()>& cancelled);
   void Return(const std::shared_ptr<Engine>& engine);
   void SetState(const std::string& model, v1::Model::State state, const std::string& reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

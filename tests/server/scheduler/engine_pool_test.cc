@@ -172,6 +172,24 @@ TEST_F(EnginePoolTest, UnloadKillsAnEngineAtWork) {
   EXPECT_NE(Use(model), pid) << "the model can be loaded again";
 }
 
+TEST_F(EnginePoolTest, UnloadKillsAnEngineThatIsStillLoading) {
+  const v1::Model model = AddModel("m", "load=hang");
+  for (const bool deleted : {false, true}) {
+    SCOPED_TRACE(deleted);
+    pool();
+    absl::Status status;
+    std::thread caller([&] { status = Acquire(model).status(); });
+    EXPECT_TRUE(Eventually([&] { return StateOf(model) == v1::Model::LOADING; }));
+    deleted ? pool().Forget(model.name()) : pool().Unload(model.name());
+    caller.join();
+    EXPECT_THAT(status, HasReason(Reason::kEngineLost));
+    EXPECT_EQ(StateOf(model), v1::Model::UNLOADED);
+    EXPECT_EQ(Described(model).state_reason(), "");
+    EXPECT_THAT(metrics_.Render(),
+                HasSubstr(absl::StrCat("assay_models{state=\"UNLOADED\"} ", deleted ? 0 : 1)));
+  }
+}
+
 TEST_F(EnginePoolTest, ADeletedModelLeavesNoState) {
   const v1::Model model = AddModel("m", "load=error");
   EXPECT_THAT(Acquire(model), HasReason(Reason::kModelFailed));
