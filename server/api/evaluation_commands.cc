@@ -283,9 +283,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_seed(start.seed());
   evaluation.mutable_spec()->set_keep_adversarials(start.keep_adversarials());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
-  ASSAY_ASSIGN_OR_RETURN(auto record, context.evaluations.CreateEvaluation(evaluation, {}, ""));
-  ASSAY_RETURN_IF_ERROR(context.evaluations.CreateStreamManifest(evaluation.name(), manifest));
-  return record;
+  return context.evaluations.CreateStream(evaluation, manifest);
 }
 
 absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evaluation,

@@ -45,9 +45,9 @@ class Evaluations {
  public:
   virtual ~Evaluations() = default;
 
-  // Stores the evaluation (state QUEUED, or RECEIVING for a stream) and its tasks in one
-  // transaction. kAlreadyExists for a taken name. A request_id (may be empty) seen before returns
-  // the evaluation that it made, whatever the arguments.
+  // Stores the evaluation (state QUEUED) and its tasks in one transaction. kAlreadyExists for a
+  // taken name. A request_id (may be empty) seen before returns the evaluation that it made,
+  // whatever the arguments.
   virtual absl::StatusOr<EvaluationRecord> CreateEvaluation(const v1::Evaluation& evaluation,
                                                             const std::vector<Task>& tasks,
                                                             const std::string& request_id) = 0;
@@ -76,11 +76,12 @@ class Evaluations {
 
   // --- streams (Evaluate): a manifest that grows while the evaluation is RECEIVING
 
+  // Stores the evaluation (state RECEIVING) and its manifest, which is empty yet (shape, type,
+  // class names), in one transaction. kAlreadyExists for a taken name.
+  virtual absl::StatusOr<EvaluationRecord> CreateStream(const v1::Evaluation& evaluation,
+                                                        const v1::DatasetManifest& manifest) = 0;
   // The manifest so far; kWrongState unless the evaluation came from a stream. Also after it ended.
   virtual absl::StatusOr<v1::DatasetManifest> GetStreamManifest(const std::string& evaluation) = 0;
-  // Stores an empty manifest (shape, type, class names) for a RECEIVING evaluation.
-  virtual absl::Status CreateStreamManifest(const std::string& evaluation,
-                                            const v1::DatasetManifest& manifest) = 0;
   // Appends chunk number `index` and its tasks in one transaction. OK without effect when that
   // chunk is there already with the same digest; kInvalidArgument for another digest or a gap;
   // kWrongState when the evaluation is not RECEIVING.

@@ -7,7 +7,6 @@
 #include "core/base/errors.h"
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
-#include "google/protobuf/util/message_differencer.h"
 #include "google/protobuf/util/time_util.h"
 #include "server/store/sqlite_job_store_impl.h"
 
@@ -127,11 +126,17 @@ absl::Status SqliteJobStore::EndEvaluation(int64_t evaluation, Evaluation::State
       static_cast<int>(state), failure, clock_.NowMicros(), evaluation);
 }
 
-absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluation& evaluation,
-                                                                  const std::vector<Task>& tasks,
-                                                                  const std::string& request_id) {
-  const Evaluation::State state =
-      evaluation.state() == Evaluation::RECEIVING ? Evaluation::RECEIVING : Evaluation::QUEUED;
+absl::StatusOr<int64_t> SqliteJobStore::InsertEvaluation(const Evaluation& evaluation,
+                                                         Evaluation::State state,
+                                                         const std::string& request_id) {
+  const std::string& name = evaluation.name();
+  const absl::Status taken = FindEvaluation(name).status();
+  if (taken.ok()) {
+    return Error(Reason::kAlreadyExists, absl::StrCat(name, " exists; choose another name"))
+        .Resource(kEvaluations, name)
+        .ToStatus();
+  }
+  if (!absl::IsNotFound(taken)) return taken;
   // What can change has columns of its own.
   Evaluation fixed = evaluation;
   fixed.clear_state();
@@ -140,28 +145,12 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluati
   fixed.clear_create_time();
   fixed.clear_start_time();
   fixed.clear_end_time();
-  const std::string& name = evaluation.name();
-
-  MutexLock lock(mutex_);
-  Transaction transaction(db_, Transaction::kWrite);
-  ASSAY_RETURN_IF_ERROR(transaction.status());
-  ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> created,
-                         FindRequest(kEvaluations, request_id));
-  if (created) return ReadEvaluation(*created);
-  const absl::Status taken = FindEvaluation(name).status();
-  if (taken.ok()) {
-    return Error(Reason::kAlreadyExists, absl::StrCat(name, " exists; choose another name"))
-        .Resource(kEvaluations, name)
-        .ToStatus();
-  }
-  if (!absl::IsNotFound(taken)) return taken;
   ASSAY_RETURN_IF_ERROR(
       db_.Run("INSERT INTO evaluations (name, request_id, model, dataset, state, create_micros, "
               "evaluation) VALUES (?, ?, ?, ?, ?, ?, ?)",
               name, OrNull(request_id), evaluation.spec().model(), evaluation.spec().dataset(),
               static_cast<int>(state), clock_.NowMicros(), fixed));
   const int64_t id = db_.last_insert_id();
-  ASSAY_RETURN_IF_ERROR(InsertTasks(id, tasks));
   for (const v1::Condition& condition : evaluation.conditions()) {
     for (const std::string& model : OtherModels(condition)) {
       ASSAY_RETURN_IF_ERROR(
@@ -169,7 +158,22 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluati
                   ResourceName(kModels, model)));
     }
   }
-  ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(name));
+  return id;
+}
+
+absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluation& evaluation,
+                                                                  const std::vector<Task>& tasks,
+                                                                  const std::string& request_id) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> created,
+                         FindRequest(kEvaluations, request_id));
+  if (created) return ReadEvaluation(*created);
+  ASSAY_ASSIGN_OR_RETURN(const int64_t id,
+                         InsertEvaluation(evaluation, Evaluation::QUEUED, request_id));
+  ASSAY_RETURN_IF_ERROR(InsertTasks(id, tasks));
+  ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(evaluation.name()));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
   return record;
 }
@@ -349,6 +353,23 @@ absl::StatusOr<TaskOutcomes> SqliteJobStore::ReadTaskOutcomes(const std::string&
 
 // --- streams
 
+absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateStream(const Evaluation& evaluation,
+                                                              const v1::DatasetManifest& manifest) {
+  v1::DatasetManifest header = manifest;
+  header.clear_chunks();
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const int64_t id,
+                         InsertEvaluation(evaluation, Evaluation::RECEIVING, /*request_id=*/""));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t manifest_id, InsertManifest(header));
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("UPDATE evaluations SET manifest = ? WHERE id = ?", manifest_id, id));
+  ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(evaluation.name()));
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  return record;
+}
+
 absl::StatusOr<v1::DatasetManifest> SqliteJobStore::GetStreamManifest(
     const std::string& evaluation) {
   MutexLock lock(mutex_);
@@ -357,33 +378,6 @@ absl::StatusOr<v1::DatasetManifest> SqliteJobStore::GetStreamManifest(
   ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(evaluation));
   if (!row.manifest) return NotAStream(evaluation);
   return ReadManifest(*row.manifest);
-}
-
-absl::Status SqliteJobStore::CreateStreamManifest(const std::string& evaluation,
-                                                  const v1::DatasetManifest& manifest) {
-  v1::DatasetManifest header = manifest;
-  header.clear_chunks();
-  MutexLock lock(mutex_);
-  Transaction transaction(db_, Transaction::kWrite);
-  ASSAY_RETURN_IF_ERROR(transaction.status());
-  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(evaluation));
-  if (row.state != Evaluation::RECEIVING) {
-    return WrongState(evaluation, row.state, "it does not receive batches");
-  }
-  if (row.manifest) {
-    ASSAY_ASSIGN_OR_RETURN(v1::DatasetManifest existing, ReadManifest(*row.manifest));
-    existing.clear_chunks();
-    if (google::protobuf::util::MessageDifferencer::Equals(existing, header)) {
-      return absl::OkStatus();
-    }
-    return Error(Reason::kAlreadyExists,
-                 absl::StrCat("the stream of ", evaluation,
-                              " has begun with another shape, pixel type or classes"))
-        .Resource(kEvaluations, evaluation);
-  }
-  ASSAY_ASSIGN_OR_RETURN(const int64_t id, InsertManifest(header));
-  ASSAY_RETURN_IF_ERROR(db_.Run("UPDATE evaluations SET manifest = ? WHERE id = ?", id, row.id));
-  return transaction.Commit();
 }
 
 absl::Status SqliteJobStore::AppendStreamChunk(const std::string& evaluation, int64_t index,

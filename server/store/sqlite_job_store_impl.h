@@ -74,8 +74,8 @@ class SqliteJobStore final : public JobStore {
                                              const std::set<int>& conditions) override;
 
   absl::StatusOr<v1::DatasetManifest> GetStreamManifest(const std::string& evaluation) override;
-  absl::Status CreateStreamManifest(const std::string& evaluation,
-                                    const v1::DatasetManifest& manifest) override;
+  absl::StatusOr<EvaluationRecord> CreateStream(const v1::Evaluation& evaluation,
+                                                const v1::DatasetManifest& manifest) override;
   absl::Status AppendStreamChunk(const std::string& evaluation, int64_t index,
                                  const v1::DatasetManifest::Chunk& chunk,
                                  const std::vector<Task>& tasks) override;
@@ -143,6 +143,11 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<EvaluationRow> FindEvaluation(const std::string& name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<EvaluationRecord> ReadEvaluation(const std::string& name)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // kAlreadyExists for a taken name. Returns its id.
+  absl::StatusOr<int64_t> InsertEvaluation(const v1::Evaluation& evaluation,
+                                           v1::Evaluation::State state,
+                                           const std::string& request_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status InsertTasks(int64_t evaluation, const std::vector<Task>& tasks)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

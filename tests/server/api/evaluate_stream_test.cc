@@ -459,6 +459,23 @@ TEST_F(EvaluateStreamTest, QuotaAndShutdownRefuseNewStreams) {
   EXPECT_TRUE(HasDetail(status, "RetryInfo"));
 }
 
+TEST_F(EvaluateStreamTest, AStreamThatCannotBeStoredIsNotBegun) {
+  const v1::EvaluateRequest::Start start = StartOf("e");
+  {
+    const auto hook = hooked().Install([](const std::string& method) -> absl::Status {
+      if (method != "CreateStream") return absl::OkStatus();
+      return Error(Reason::kStorageFull, "no room");
+    });
+    Stream stream(*evaluations());
+    stream.Start(start);
+    EXPECT_THAT(stream.End(), HasReason(Reason::kStorageFull));
+    EXPECT_THAT(GetEvaluation("evaluations/e"), HasReason(Reason::kNotFound));
+  }
+  Stream again(*evaluations());
+  again.Start(start);
+  EXPECT_EQ(again.Accepted().next_batch(), 0);
+}
+
 TEST_F(EvaluateStreamTest, AFullDiskEndsTheStreamAndNothingAcknowledgedIsLost) {
   Stream stream(*evaluations());
   stream.Start(StartOf("e"));

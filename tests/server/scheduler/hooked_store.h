@@ -158,10 +158,10 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("GetStreamManifest"));
     return store_.GetStreamManifest(evaluation);
   }
-  absl::Status CreateStreamManifest(const std::string& evaluation,
-                                    const v1::DatasetManifest& manifest) override {
-    ASSAY_RETURN_IF_ERROR(Before("CreateStreamManifest"));
-    return store_.CreateStreamManifest(evaluation, manifest);
+  absl::StatusOr<EvaluationRecord> CreateStream(const v1::Evaluation& evaluation,
+                                                const v1::DatasetManifest& manifest) override {
+    ASSAY_RETURN_IF_ERROR(Before("CreateStream"));
+    return store_.CreateStream(evaluation, manifest);
   }
   absl::Status AppendStreamChunk(const std::string& evaluation, int64_t index,
                                  const v1::DatasetManifest::Chunk& chunk,

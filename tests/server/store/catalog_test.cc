@@ -228,8 +228,9 @@ TEST_F(CatalogTest, BlobsInUseAreThoseOfModelsDatasetsAndStreams) {
   ASSERT_THAT(store_->CreateModel(MakeModel("m", "model"), ""), IsOk());
   ASSERT_THAT(store_->CreateDataset(MakeDataset("d", {"a", "b"}), ""), IsOk());
   ASSERT_THAT(store_->CreateDataset(MakeDataset("e", {"b", "c"}), ""), IsOk());
-  ASSERT_THAT(store_->CreateEvaluation(MakeEvaluation("s", Evaluation::RECEIVING), {}, ""), IsOk());
-  ASSERT_THAT(store_->CreateStreamManifest("evaluations/s", v1::DatasetManifest()), IsOk());
+  ASSERT_THAT(
+      store_->CreateStream(MakeEvaluation("s", Evaluation::RECEIVING), v1::DatasetManifest()),
+      IsOk());
   v1::DatasetManifest::Chunk chunk;
   chunk.set_digest(Sha256Hex("streamed"));
   ASSERT_THAT(store_->AppendStreamChunk("evaluations/s", 0, chunk, MakeTasks(1)), IsOk());

@@ -320,7 +320,7 @@ TEST_F(EvaluationsTest, EvaluationsAndTasksAreCountedByState) {
   Commit(Claim());
   Claim();
   Create("queued", MakeTasks(3));
-  ASSERT_THAT(store_->CreateEvaluation(MakeEvaluation("s", Evaluation::RECEIVING), {}, ""), IsOk());
+  ASSERT_THAT(store_->CreateStream(MakeEvaluation("s", Evaluation::RECEIVING), {}), IsOk());
   EXPECT_THAT(*store_->CountEvaluations(),
               UnorderedElementsAre(Pair("RECEIVING", 1), Pair("QUEUED", 1), Pair("RUNNING", 1),
                                    Pair("SUCCEEDED", 1), Pair("FAILED", 1), Pair("CANCELLED", 1)));

@@ -12,9 +12,11 @@ constexpr char kStream[] = "evaluations/s";
 class StreamStoreTest : public JobStoreTest {
  protected:
   void Begin() {
-    ASSERT_THAT(store_->CreateEvaluation(MakeEvaluation("s", Evaluation::RECEIVING), {}, ""),
-                IsOk());
-    ASSERT_THAT(store_->CreateStreamManifest(kStream, MakeDataset("x", {}).manifest()), IsOk());
+    const auto created = store_->CreateStream(MakeEvaluation("s", Evaluation::RECEIVING),
+                                              MakeDataset("x", {"not yet there"}).manifest());
+    ASSERT_THAT(created, IsOk());
+    EXPECT_EQ(created->proto.state(), Evaluation::RECEIVING);
+    EXPECT_EQ(store_->GetStreamManifest(kStream)->chunks_size(), 0);
   }
   absl::Status Append(int64_t index, const std::string& content) {
     v1::DatasetManifest::Chunk chunk;
@@ -124,38 +126,32 @@ TEST_F(StreamStoreTest, OnlyAReceivingEvaluationTakesBatches) {
   ASSERT_THAT(store_->CancelEvaluation(kStream), IsOk());
   EXPECT_THAT(Append(1, "b"), HasReason(Reason::kWrongState));
   EXPECT_THAT(store_->FinishStream(kStream, "datasets/s", {}), HasReason(Reason::kWrongState));
-  EXPECT_THAT(store_->CreateStreamManifest(kStream, {}), HasReason(Reason::kWrongState));
   EXPECT_EQ(store_->GetStreamManifest(kStream)->chunks_size(), 1);
   EXPECT_TRUE(QueueIsEmpty());
 
   Create("e", MakeTasks(1));
   EXPECT_THAT(store_->GetStreamManifest("evaluations/e"), HasReason(Reason::kWrongState));
-  EXPECT_THAT(store_->CreateStreamManifest("evaluations/e", {}), HasReason(Reason::kWrongState));
   EXPECT_THAT(store_->AppendStreamChunk("evaluations/e", 0, {}, {}),
               HasReason(Reason::kWrongState));
   EXPECT_THAT(store_->FinishStream("evaluations/e", "datasets/d", {}),
               HasReason(Reason::kWrongState));
 }
 
-TEST_F(StreamStoreTest, BatchesNeedAManifestToGoTo) {
-  ASSERT_THAT(store_->CreateEvaluation(MakeEvaluation("s", Evaluation::RECEIVING), {}, ""), IsOk());
-  EXPECT_THAT(Append(0, "a"), HasReason(Reason::kWrongState));
-  EXPECT_THAT(store_->GetStreamManifest(kStream), HasReason(Reason::kWrongState));
-}
-
-TEST_F(StreamStoreTest, ManifestCanBeCreatedAgainButNotChanged) {
+TEST_F(StreamStoreTest, AStreamCannotTakeTheNameOfAnother) {
   Begin();
   ASSERT_THAT(Append(0, "a"), IsOk());
-  v1::DatasetManifest manifest = MakeDataset("x", {}).manifest();
-  EXPECT_THAT(store_->CreateStreamManifest(kStream, manifest), IsOk());
+  Create("e", MakeTasks(1));
+  for (const char* id : {"s", "e"}) {
+    EXPECT_THAT(store_->CreateStream(MakeEvaluation(id, Evaluation::RECEIVING),
+                                     MakeDataset("x", {}).manifest()),
+                HasReason(Reason::kAlreadyExists));
+  }
   EXPECT_EQ(store_->GetStreamManifest(kStream)->chunks_size(), 1);
-  manifest.set_pixel_type(v1::FLOAT32);
-  EXPECT_THAT(store_->CreateStreamManifest(kStream, manifest), HasReason(Reason::kAlreadyExists));
+  EXPECT_THAT(store_->GetStreamManifest("evaluations/e"), HasReason(Reason::kWrongState));
 }
 
 TEST_F(StreamStoreTest, UnknownStreamIsNotFound) {
   EXPECT_THAT(store_->GetStreamManifest(kStream), HasReason(Reason::kNotFound));
-  EXPECT_THAT(store_->CreateStreamManifest(kStream, {}), HasReason(Reason::kNotFound));
   EXPECT_THAT(Append(0, "a"), HasReason(Reason::kNotFound));
   EXPECT_THAT(store_->FinishStream(kStream, "datasets/s", {}), HasReason(Reason::kNotFound));
 }

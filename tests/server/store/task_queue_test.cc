@@ -194,8 +194,7 @@ TEST_F(TaskQueueTest, EvaluationsWithoutClaimableTasksDoNotHideLaterOnes) {
   Claim();
   Create("done", MakeTasks(1));
   Commit(Claim());
-  ASSERT_THAT(store_->CreateEvaluation(MakeEvaluation("waiting", Evaluation::RECEIVING), {}, ""),
-              IsOk());
+  ASSERT_THAT(store_->CreateStream(MakeEvaluation("waiting", Evaluation::RECEIVING), {}), IsOk());
   Create("e", MakeTasks(1));
   EXPECT_EQ(Claim().task.evaluation, "evaluations/e");
 }
