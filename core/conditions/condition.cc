@@ -437,13 +437,6 @@ std::vector<v1::Condition> Stages(const v1::Condition& condition) {
   return stages.ok() ? *stages : std::vector<v1::Condition>();
 }
 
-std::vector<v1::Condition> AutoAttackStages(const v1::Condition& condition) {
-  v1::Condition autoattack = condition;
-  autoattack.set_family(kFamilyAttack);
-  autoattack.set_method("autoattack");
-  return Stages(autoattack);
-}
-
 bool IsBlackBox(const v1::Condition& condition) {
   const Method* method = MethodOf(condition);
   return method != nullptr && method->traits.black_box;

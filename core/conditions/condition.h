@@ -64,8 +64,6 @@ absl::Status CheckTargetClass(const v1::Condition& condition, int num_classes);
 // The parts of a condition that is made of several, as attack/autoattack is, in the order in which
 // they run; empty for others.
 std::vector<v1::Condition> Stages(const v1::Condition& condition);
-// Those of attack/autoattack with these parameters.
-std::vector<v1::Condition> AutoAttackStages(const v1::Condition& condition);
 
 // Whether the method sees what the model answers, and never a gradient of it.
 bool IsBlackBox(const v1::Condition& condition);

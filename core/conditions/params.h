@@ -24,8 +24,7 @@ class Params {
   // Whether there is such a parameter, by itself or implied: for code that serves several methods.
   bool Has(const std::string& name) const { return Find(name).has_value(); }
   const absl::Status& status() const { return status_; }
-  // Of the condition, for error texts.
-  const std::string& id() const { return condition_.id(); }
+  const v1::Condition& condition() const { return condition_; }
 
  private:
   std::optional<std::string> Find(const std::string& name) const;

@@ -48,9 +48,9 @@ absl::StatusOr<Step> BySeverity(const std::function<SeverityFunction>& corrupt, 
   const double severity = grows ? 5 : params.Number("severity");
   ASSAY_RETURN_IF_ERROR(params.status());
   if (!(severity >= 1 && severity <= 5) && severity != 0) {
-    return Error(
-               Reason::kInvalidCondition,
-               absl::StrCat(params.id(), ": severities are from 1 to 5, or 0 for the image itself"))
+    return Error(Reason::kInvalidCondition,
+                 absl::StrCat(params.condition().id(),
+                              ": severities are from 1 to 5, or 0 for the image itself"))
         .ToStatus();
   }
   return [=](const Progress& progress, RandomStream& random, Image& image) {

@@ -82,7 +82,7 @@ Image DecodeJpeg(absl::string_view bytes) {
 absl::StatusOr<Step> JpegCompression(Params& params, const Setting& setting) {
   if (std::max(setting.shape.height(), setting.shape.width()) > kMaxJpegSide) {
     return Error(Reason::kInvalidCondition,
-                 absl::StrCat(params.id(), " needs sides of at most ", kMaxJpegSide,
+                 absl::StrCat(params.condition().id(), " needs sides of at most ", kMaxJpegSide,
                               " pixels, the limit of JPEG"))
         .ToStatus();
   }

@@ -7,11 +7,7 @@
 namespace assay::engine {
 
 NewAttack MakeAutoAttack(Params& params) {
-  v1::Condition condition;
-  for (const char* name : {"norm", "eps", "version", "parts"}) {
-    (*condition.mutable_parameters())[name] = params.Text(name);
-  }
-  const std::vector<v1::Condition> stages = AutoAttackStages(condition);
+  const std::vector<v1::Condition> stages = Stages(params.condition());
   if (stages.empty()) return Error(Reason::kInvalidCondition, "autoattack without parts");
   return MakeSequence(stages);
 }

@@ -47,7 +47,7 @@ std::vector<v1::Outcome> RunCondition(const std::string& expression, Classifier&
 
 std::vector<std::string> StageIds(const std::string& parameters) {
   std::vector<std::string> ids;
-  for (const v1::Condition& stage : AutoAttackStages(Parse("attack/autoattack:" + parameters))) {
+  for (const v1::Condition& stage : Stages(Parse("attack/autoattack:" + parameters))) {
     ids.push_back(stage.id().substr(std::string("attack/").size()));
   }
   return ids;
@@ -71,7 +71,7 @@ TEST(AutoAttackVersions, HaveThePublishedPartsAndSettings) {
 // A parameter of one part.
 std::string Setting(const std::string& parameters, const std::string& part,
                     const std::string& name) {
-  for (const v1::Condition& stage : AutoAttackStages(Parse("attack/autoattack:" + parameters))) {
+  for (const v1::Condition& stage : Stages(Parse("attack/autoattack:" + parameters))) {
     if (stage.method() == part) return stage.parameters().at(name);
   }
   return "no such part";
