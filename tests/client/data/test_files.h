@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "client/data/dataset_reader.h"
 #include "core/base/errors.h"
 
