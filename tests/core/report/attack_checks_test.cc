@@ -483,9 +483,12 @@ class ChecksPage : public ::testing::Test {
     }
   }
 
-  const Section& Of(const std::string& name) const {
-    return *std::find_if(sections_.begin(), sections_.end(),
-                         [&](const Section& section) { return section.name == name; });
+  Section Of(const std::string& name) const {
+    for (const Section& section : sections_) {
+      if (section.name == name) return section;
+    }
+    ADD_FAILURE() << "no section " << name;
+    return {};
   }
 
   std::vector<Section> sections_;
@@ -515,7 +518,7 @@ TEST_F(ChecksPage, HasTheLimitsOfTheTables) {
   int compared = 0;
   for (const CheckRow& row : AllRows()) {
     SCOPED_TRACE(row.name);
-    const std::string& text = Of(row.name).own;
+    const std::string text = Of(row.name).own;
     std::vector<std::string> written, meant;
     const std::regex limit("(Above|Below) ([0-9.]+): (WARNING|FAILED)");
     for (std::sregex_iterator found(text.begin(), text.end(), limit), end; found != end; ++found) {
@@ -541,7 +544,7 @@ TEST_F(ChecksPage, HasTheLimitsOfTheTables) {
 
 TEST_F(ChecksPage, SaysWhichChecksAreForWhiteBoxes) {
   for (const CheckRow& row : AllRows()) {
-    const Section& section = Of(row.name);
+    const Section section = Of(row.name);
     const bool white = absl::StartsWith(section.own, "White box only") ||
                        absl::StartsWith(section.group, "White box only");
     EXPECT_EQ((row.needs & kGradients) != 0, white) << row.name;
