@@ -264,12 +264,16 @@ TEST_F(LocalBinaryTest, CtrlCStopsThePrivateServer) {
 
 TEST_F(LocalBinaryTest, CtrlCWaitsForAPrivateServerThatNeedsTimeToStop) {
   NeverEnd();
-  WriteServer("trap 'sleep 3; exit 0' TERM; while :; do sleep 0.1; done");
+  // Longer than a program that is stuck would be waited for.
+  const std::string stopped = directory_ + "/stopped";
+  WriteServer(
+      absl::StrCat("trap 'sleep 3; touch ", stopped, "; exit 0' INT; while :; do sleep 0.1; done"));
   const pid_t child = Start(Evaluate({"--local"}));
   AwaitCall("WatchEvaluation");
   kill(child, SIGTERM);
   EXPECT_EQ(Finish(child).code, 4);
   EXPECT_FALSE(ServerLives());
+  EXPECT_TRUE(fs::exists(stopped));
 }
 
 TEST_F(LocalBinaryTest, FailureStopsThePrivateServer) {
