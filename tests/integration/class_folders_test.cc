@@ -35,7 +35,7 @@ class ClassFoldersTest : public ZooFixture {
     std::vector<int32_t> labels;
     std::string pixels;
     EXPECT_TRUE(reader->Read(0, reader->size(), &labels, &pixels).ok());
-    engine::Image image{32, 32, 3, {}};
+    corruptions::Image image{32, 32, 3, {}};
     image.pixels.resize(3072);
     for (size_t i = 0; i < labels.size(); ++i) {
       for (size_t p = 0; p < 1024; ++p) {

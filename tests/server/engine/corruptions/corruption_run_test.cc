@@ -15,6 +15,10 @@
 namespace assay::engine {
 namespace {
 
+using corruptions::CorruptionPlan;
+using corruptions::Image;
+using corruptions::ImageFromPlanes;
+
 constexpr Shape kShape{3, 64, 64};
 
 // Remembers every image it sees.
