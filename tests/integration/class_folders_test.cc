@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/base/png_file.h"
+#include "client/data/open_dataset.h"
 #include "tests/integration/zoo_fixture.h"
 #include "tests/test_data.h"
 

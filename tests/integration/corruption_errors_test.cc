@@ -14,6 +14,7 @@
 #include "client/data/byte_source.h"
 #include "client/data/npy_format.h"
 #include "client/data/npy_writer.h"
+#include "client/data/open_dataset.h"
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
 #include "tests/integration/zoo_fixture.h"

@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "client/data/open_dataset.h"
 #include "core/statistics/smoothing_certificate.h"
 #include "nlohmann/json.hpp"
 #include "tests/integration/zoo_fixture.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "client/data/open_dataset.h"
 #include "core/conditions/condition.h"
 #include "core/conditions/smoothing_setting.h"
 #include "core/statistics/smoothing_certificate.h"
