@@ -161,7 +161,7 @@ TEST_F(BadInputTest, NanForSomeImagesMakesThoseUndecided) {
   data.brightest = 255;
   const v1::Evaluation end = Run(Spec(Upload("nan_some"), Upload(data), {"clean"}));
   ASSERT_EQ(end.state(), v1::Evaluation::SUCCEEDED) << end.failure().message();
-  const auto report = Report(end.name());
+  const auto report = ReportOf(end.name());
   ASSERT_TRUE(report.ok());
   const auto& clean = report->conditions(0);
   EXPECT_GT(clean.undecided(), 0);

@@ -74,7 +74,7 @@ class ClassFoldersTest : public ZooFixture {
   // Samples and correct ones by class.
   std::vector<std::pair<int64_t, int64_t>> PerClass(const v1::Evaluation& evaluation) {
     EXPECT_EQ(evaluation.state(), v1::Evaluation::SUCCEEDED) << evaluation.failure().message();
-    report_ = *Report(evaluation.name());
+    report_ = *ReportOf(evaluation.name());
     std::vector<std::pair<int64_t, int64_t>> classes;
     for (const auto& one : report_.conditions(0).classes()) {
       classes.emplace_back(one.samples(), one.correct());

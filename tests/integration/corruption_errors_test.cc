@@ -81,7 +81,7 @@ class CorruptionErrorsTest : public ZooFixture {
     const v1::Evaluation end =
         Run(Spec(model->resource.name(), dataset->resource.name(), conditions));
     EXPECT_EQ(end.state(), v1::Evaluation::SUCCEEDED) << end.failure().message();
-    const auto report = Report(end.name());
+    const auto report = ReportOf(end.name());
     EXPECT_TRUE(report.ok()) << report.status();
     return report.ok() ? *report : v1::Report();
   }

@@ -156,7 +156,7 @@ TEST_F(EvaluationTest, OutOfMemoryHalvesTheBatchAndStartsTheTaskAgain) {
   GeneratedData data(30, 3, 8, 4);
   const v1::Evaluation end = Run(Spec(Upload("hungry_above_4"), Upload(data), {"clean"}));
   ASSERT_EQ(end.state(), v1::Evaluation::SUCCEEDED) << end.failure().message();
-  const auto report = Report(end.name());
+  const auto report = ReportOf(end.name());
   ASSERT_TRUE(report.ok());
   ASSERT_EQ(report->numerics_size(), 1);
   EXPECT_EQ(report->numerics(0).batch_size(), 4);
@@ -198,7 +198,7 @@ TEST_F(EvaluationTest, RetryGoesOnWithWhatWasDone) {
   ASSERT_TRUE(client_->CancelEvaluation(created->name()).ok());
   EXPECT_EQ(ReasonOf(client_->CancelEvaluation(created->name()).status()), Reason::kWrongState);
   // What is there can be read.
-  const auto partial = Report(created->name());
+  const auto partial = ReportOf(created->name());
   ASSERT_TRUE(partial.ok());
   EXPECT_FALSE(partial->complete());
   ASSERT_TRUE(client_->RetryEvaluation(created->name()).ok());

@@ -81,7 +81,7 @@ TEST_P(HostileModel, IsFoundOut) {
   const v1::Evaluation end =
       Run(Spec(model, Upload(data), {"clean", "attack/pgd" + eps, "attack/autoattack" + eps}));
   ASSERT_EQ(end.state(), v1::Evaluation::SUCCEEDED) << end.failure().message();
-  const auto report = Report(end.name());
+  const auto report = ReportOf(end.name());
   ASSERT_TRUE(report.ok()) << report.status();
   ASSERT_EQ(report->conditions_size(), 3);
   EXPECT_EQ(report->conditions(0).attack().checks_size(), 0);
@@ -131,7 +131,7 @@ TEST_F(HostileModels, OneThatIsRandomIsFoundOutAndMayBeAttackedOnAverage) {
   const v1::Evaluation end = Run(Spec(Upload("random"), Upload(data),
                                       {"attack/pgd", "attack/autoattack", "attack/pgd:eot=4"}));
   ASSERT_EQ(end.state(), v1::Evaluation::SUCCEEDED) << end.failure().message();
-  const auto report = Report(end.name());
+  const auto report = ReportOf(end.name());
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_THAT(With(v1::Check::FAILED, report->conditions(0)), Contains("randomised-model"));
   EXPECT_THAT(With(v1::Check::FAILED, report->conditions(1)), Contains("randomised-model"));

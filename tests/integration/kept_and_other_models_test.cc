@@ -131,7 +131,7 @@ TEST_F(KeptAndOtherModelsTest, ATransferAttackRunsOnAnotherModelOfTheServer) {
   const std::string id = other.substr(other.find('/') + 1);
   const std::string own = model.substr(model.find('/') + 1);
   const auto successes = [&](const v1::Evaluation& evaluation) {
-    const auto report = Report(evaluation.name());
+    const auto report = ReportOf(evaluation.name());
     EXPECT_TRUE(report.ok()) << report.status();
     return report.ok() ? report->conditions(0).attack().successes() : -1;
   };

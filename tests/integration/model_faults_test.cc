@@ -67,7 +67,7 @@ class ModelFaults : public ZooFixture {
                     const std::vector<std::string>& conditions) {
     const v1::Evaluation end = Evaluate(model_path, label, conditions);
     EXPECT_EQ(end.state(), v1::Evaluation::SUCCEEDED) << end.failure().message();
-    const auto report = Report(end.name());
+    const auto report = ReportOf(end.name());
     EXPECT_TRUE(report.ok()) << report.status();
     return report.ok() ? *report : v1::Report();
   }

@@ -19,7 +19,7 @@ class ProofsTest : public ZooFixture {
                     const std::vector<std::string>& conditions, int32_t task_samples) {
     last_ = Run(Spec(Upload(model), Upload(data), conditions, task_samples));
     EXPECT_EQ(last_.state(), v1::Evaluation::SUCCEEDED) << last_.failure().message();
-    const auto report = Report(last_.name());
+    const auto report = ReportOf(last_.name());
     EXPECT_TRUE(report.ok()) << report.status();
     return report.ok() ? *report : v1::Report();
   }

@@ -75,7 +75,7 @@ class RealModelTest : public ZooFixture {
     EXPECT_TRUE(dataset.ok() && model.ok()) << dataset.status() << model.status();
     last_ = Run(Spec(model->resource.name(), dataset->resource.name(), conditions));
     EXPECT_EQ(last_.state(), v1::Evaluation::SUCCEEDED) << last_.failure().message();
-    const auto report = Report(last_.name());
+    const auto report = ReportOf(last_.name());
     EXPECT_TRUE(report.ok()) << report.status();
     return report.ok() ? *report : v1::Report();
   }

@@ -37,7 +37,7 @@ TEST_F(SecurityCurveTest, OneRunIsReportedAtEveryBudgetAndAsACurve) {
   const auto outcomes = OutcomesOf(evaluation.name(), id);
   ASSERT_EQ(outcomes.size(), 60u);
 
-  const auto report = Report(evaluation.name());
+  const auto report = ReportOf(evaluation.name());
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_TRUE(report->complete());
   std::vector<std::string> ids;

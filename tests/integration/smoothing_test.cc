@@ -37,7 +37,7 @@ TEST_F(SmoothingTest, OutcomesDoNotDependOnTasksAndReportsSayTheSetting) {
   ASSERT_EQ(parts.state(), v1::Evaluation::SUCCEEDED) << parts.failure().message();
   EXPECT_EQ(Outcomes(whole.name()), Outcomes(parts.name()));
   EXPECT_EQ(ReportText(whole.name()), ReportText(parts.name()));
-  const auto report = Report(whole.name());
+  const auto report = ReportOf(whole.name());
   ASSERT_TRUE(report.ok()) << report.status();
   const auto certification = [&](int i) { return report->conditions(i).certification(); };
   EXPECT_EQ(certification(1).mode(), "anytime");

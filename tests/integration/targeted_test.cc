@@ -40,7 +40,7 @@ TEST_F(TargetedTest, TheMatrixOfTheReportIsThatOfTheStreamedOutcomes) {
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(outcomes, 160);
 
-  const auto report = Report(evaluation.name());
+  const auto report = ReportOf(evaluation.name());
   ASSERT_TRUE(report.ok()) << report.status();
   const v1::TargetedReport& targeted = report->conditions(0).attack().targeted();
   ASSERT_EQ(targeted.success_size(), kClasses);

@@ -122,7 +122,7 @@ class ZooFixture : public ::testing::Test {
     return all;
   }
 
-  absl::StatusOr<v1::Report> Report(const std::string& evaluation) {
+  absl::StatusOr<v1::Report> ReportOf(const std::string& evaluation) {
     v1::GetReportRequest request;
     request.set_name(evaluation);
     return client_->GetReport(request);
@@ -130,7 +130,7 @@ class ZooFixture : public ::testing::Test {
 
   // The report as text, without the names that differ between evaluations.
   std::string ReportText(const std::string& evaluation) {
-    auto report = Report(evaluation);
+    auto report = ReportOf(evaluation);
     EXPECT_TRUE(report.ok()) << report.status();
     if (!report.ok()) return "";
     report->clear_evaluation();
