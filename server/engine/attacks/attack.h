@@ -4,7 +4,8 @@
 // To add one, touch five places:
 //   1. NAME.cc beside this file: a state with its Parameters, and a maker of AttackOf<state>
 //      (fab.cc, say; minimum_norm.h for attacks that look for the nearest adversarial example);
-//   2. its line in registry.cc, which declares the maker, too;
+//   2. its line in registry.cc, which declares the maker, too (or, for a method that has to run the
+//      task itself as universal.cc does, the function that runs it);
 //   3. its row in a group of core/conditions/: what users can write, and what it costs;
 //   4. its row in the table of tests/server/engine/attacks/attacks_test.cc;
 //   5. its section in docs/conditions/attacks.md.

@@ -7,6 +7,7 @@
 #define ASSAY_SERVER_ENGINE_ATTACKS_NEAREST_H_
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "server/engine/attacks/attack.h"

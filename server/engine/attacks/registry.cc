@@ -5,15 +5,14 @@
 
 namespace assay::engine {
 
-// One of the two.
+// Either makes the attack or runs the task; the other is nullptr.
 struct AttackEntry {
   const char* name;
   NewAttack (*make)(Params& params);
   TaskMethod run;
 };
 
-// Both declare a function of a method's own file and list it: one that makes the attack, and one
-// that runs a task.
+// Both declare a function, which is in the method's own file, and list it.
 #define ATTACK(name, Make)         \
   {                                \
     name,                          \
@@ -31,7 +30,7 @@ struct AttackEntry {
     }                                                                   \
   }
 
-// Not in an unnamed namespace, whose own the declarations would be.
+// One line for each attack. (Not in an unnamed namespace: the functions would be declared in it.)
 static constexpr AttackEntry kAttacks[] = {
     ATTACK("pgd", MakePgd),
     ATTACK("apgd-ce", MakeApgdCe),
