@@ -47,6 +47,7 @@ class StoredTest : public ::testing::Test {
     std::string differences;
     differencer.ReportDifferencesToString(&differences);
     differencer.set_scope(MessageDifferencer::PARTIAL);
+    differencer.set_report_ignores(false);
     differencer.Compare(expected, actual);
     return differences;
   }
