@@ -11,49 +11,52 @@
 //
 // so an image of constant 1/2 has all logits 0, and random images spread over all classes.
 //
-//   linear.pt            the linear logits; their numbers are in linear_weights.txt
-//   linear_k2.pt         likewise with 2 classes (linear_k2_weights.txt)
-//   linear_k3.pt         likewise with 3 classes (linear_k3_weights.txt)
-//   linear_gray.pt       likewise for images of 1 channel (linear_gray_weights.txt)
-//   tiny_cnn.pt          submodule `features` (convolution, batch norm, relu, max pooling), dropout
-//   of one half, submodule `fc`;
-//                        in evaluation mode
-//   tiny_cnn_train_mode.pt  the same weights, saved in training mode: random, and changed by every
-//   call, unless switched constant.pt          logits (0.1, 0.2, 0.9, 0.3) that do not depend on
-//   the image: there is no gradient to ask for zero_gradient.pt     the linear logits of the image
-//   rounded to 0 or 1: the gradient exists and is 0 random.pt            the linear logits plus new
-//   standard normal noise at every call softmax.pt           the softmax of the linear logits:
-//   probabilities instead of logits nan.pt               NaN logits (and gradient) for every image
-//   nan_some.pt          NaN logits for the images whose mean is above 0.5, otherwise linear
-//   nan_bright.pt        likewise, but the other images have a gradient (nan_some's is NaN)
-//   wrong_shape.pt       N x 2 x 2 instead of N x 4
-//   wrong_count.pt       N - 1 rows instead of N
-//   adapts.pt            in passes that ask for gradients, moves the image along a gradient that it
+// * linear.pt: the linear logits; their numbers are in linear_weights.txt
+// * linear_k2.pt: likewise with 2 classes (linear_k2_weights.txt)
+// * linear_k3.pt: likewise with 3 classes (linear_k3_weights.txt)
+// * linear_gray.pt: likewise for images of 1 channel (linear_gray_weights.txt)
+// * tiny_cnn.pt: submodule `features` (convolution, batch norm, relu, max pooling), dropout of
+//   one half, submodule `fc`; in evaluation mode
+// * tiny_cnn_train_mode.pt: the same weights, saved in training mode: random, and changed by
+//   every call, unless switched
+// * constant.pt: logits (0.1, 0.2, 0.9, 0.3) that do not depend on the image: there is no
+//   gradient to ask for
+// * zero_gradient.pt: the linear logits of the image rounded to 0 or 1: the gradient exists and
+//   is 0
+// * random.pt: the linear logits plus new standard normal noise at every call
+// * softmax.pt: the softmax of the linear logits: probabilities instead of logits
+// * nan.pt: NaN logits (and gradient) for every image
+// * nan_some.pt: NaN logits for the images whose mean is above 0.5, otherwise linear
+// * nan_bright.pt: likewise, but the other images have a gradient (nan_some's is NaN)
+// * wrong_shape.pt: N x 2 x 2 instead of N x 4
+// * wrong_count.pt: N - 1 rows instead of N
+// * adapts.pt: in passes that ask for gradients, moves the image along a gradient that it
 //   computes by itself; otherwise linear
-//   adapts_always.pt     likewise in every pass, which fails where there are no gradients
-//   tuple_output.pt      a tuple (linear logits, mean of each image)
-//   double_output.pt     the linear logits as float64
-//   batch_statistics.pt  the linear logits minus their mean over the batch
-//   training_norm.pt     the linear logits of the image normalised by batch norm that always trains
-//   in_place.pt          the linear logits, computed by writing into the image
-//   in_place_when_bright.pt  likewise, but only when a pixel of the batch is above 1
-//   batch_of_1.pt, batch_of_8.pt  linear, for batches of exactly that many images
-//   newer.pt             calls an operator that no LibTorch has
-//   raises.pt            raises "assay test model: always raises"
-//   raises_later.pt      raises "assay test model: first pixel too bright" when the first pixel
-//   (channel 0, row 0, column 0) of
-//                        any image of the batch is above 0.9, otherwise linear
-//   loops.pt             never returns when the first pixel of any image of the batch is above 0.9,
-//   otherwise linear loops_always.pt      never returns hungry.pt            asks for 256 TiB per
-//   image, more than an address space holds: the allocation fails on every machine
-//   hungry_above_4.pt    likewise when the batch has more than 4 images, otherwise linear
-//   prints.pt            linear, printing 200 lines of 100 bytes to standard output at every call
-//   crash.pt             writes far outside its memory: the process dies of SIGSEGV
-//   writes_at_load.pt    linear; being loaded writes a file DIR/written_at_load, before any forward
-//   writes_in_forward.pt linear; every forward writes a file DIR/written_in_forward
-//   slow.pt              linear, after some 5 ms of matrix products per call whatever the batch
-//   not_torchscript.pt   4096 random bytes
-//   truncated.pt         the first half of linear.pt
+// * adapts_always.pt: likewise in every pass, which fails where there are no gradients
+// * tuple_output.pt: a tuple (linear logits, mean of each image)
+// * double_output.pt: the linear logits as float64
+// * batch_statistics.pt: the linear logits minus their mean over the batch
+// * training_norm.pt: the linear logits of the image normalised by batch norm that always trains
+// * in_place.pt: the linear logits, computed by writing into the image
+// * in_place_when_bright.pt: likewise, but only when a pixel of the batch is above 1
+// * batch_of_1.pt, batch_of_8.pt: linear, for batches of exactly that many images
+// * newer.pt: calls an operator that no LibTorch has
+// * raises.pt: raises "assay test model: always raises"
+// * raises_later.pt: raises "assay test model: first pixel too bright" when the first pixel
+//   (channel 0, row 0, column 0) of any image of the batch is above 0.9, otherwise linear
+// * loops.pt: never returns when the first pixel of any image of the batch is above 0.9,
+//   otherwise linear
+// * loops_always.pt: never returns
+// * hungry.pt: asks for 256 TiB per image, more than an address space holds: the allocation fails
+//   on every machine
+// * hungry_above_4.pt: likewise when the batch has more than 4 images, otherwise linear
+// * prints.pt: linear, printing 200 lines of 100 bytes to standard output at every call
+// * crash.pt: writes far outside its memory: the process dies of SIGSEGV
+// * writes_at_load.pt: linear; being loaded writes a file DIR/written_at_load, before any forward
+// * writes_in_forward.pt: linear; every forward writes a file DIR/written_in_forward
+// * slow.pt: linear, after some 5 ms of matrix products per call whatever the batch
+// * not_torchscript.pt: 4096 random bytes
+// * truncated.pt: the first half of linear.pt
 //
 // A weights file has a line "classes channels height width" and then, for each class, a line with
 // its bias and its weights in the order channel, row, column.
