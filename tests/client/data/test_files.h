@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/data/dataset_reader.h"
+#include "client/data/open_dataset.h"
 #include "core/base/errors.h"
 
 namespace assay::client {
