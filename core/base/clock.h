@@ -2,7 +2,6 @@
 #ifndef ASSAY_CORE_BASE_CLOCK_H_
 #define ASSAY_CORE_BASE_CLOCK_H_
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 
@@ -22,17 +21,6 @@ class SystemClock final : public Clock {
                std::chrono::system_clock::now().time_since_epoch())
         .count();
   }
-};
-
-// Stands still until it is moved. Thread-safe.
-class ManualClock final : public Clock {
- public:
-  explicit ManualClock(int64_t now_micros = 1'700'000'000'000'000) : now_(now_micros) {}
-  int64_t NowMicros() const override { return now_; }
-  void AdvanceSeconds(double seconds) { now_ += static_cast<int64_t>(seconds * 1e6); }
-
- private:
-  std::atomic<int64_t> now_;
 };
 
 }  // namespace assay

@@ -18,8 +18,6 @@ Sha256::Sha256() : context_(std::make_unique<Context>()) {
   EVP_DigestInit_ex(context_->md, EVP_sha256(), nullptr);
 }
 Sha256::~Sha256() = default;
-Sha256::Sha256(Sha256&&) noexcept = default;
-Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
 void Sha256::Update(absl::string_view bytes) {
   EVP_DigestUpdate(context_->md, bytes.data(), bytes.size());

@@ -14,8 +14,6 @@ class Sha256 {
  public:
   Sha256();
   ~Sha256();
-  Sha256(Sha256&&) noexcept;
-  Sha256& operator=(Sha256&&) noexcept;
 
   void Update(absl::string_view bytes);
   // 64 lower-case hexadecimal digits. The object must not be used afterwards.

@@ -105,15 +105,6 @@ std::optional<Reason> ReasonFromName(absl::string_view name) {
 
 StatusCode ReasonCode(Reason reason) { return Row(reason).code; }
 
-const std::vector<Reason>& AllReasons() {
-  static const auto* const all = [] {
-    auto* list = new std::vector<Reason>;
-    for (const ReasonRow& row : kReasons) list->push_back(row.reason);
-    return list;
-  }();
-  return *all;
-}
-
 Error::Error(Reason reason, absl::string_view message)
     : reason_(reason), message_(message.data(), message.size()) {}
 

@@ -52,7 +52,7 @@ enum class Reason {
   kShuttingDown,        // the server is stopping
   kUnavailable,         // the server cannot be reached
   kUnreadableInput,     // a local file cannot be read or understood (client)
-  kInternal,            // a bug
+  kInternal,            // a bug; stays the last
 };
 
 // "DIGEST_MISMATCH" and so on.
@@ -61,8 +61,6 @@ absl::string_view ReasonName(Reason reason);
 std::optional<Reason> ReasonFromName(absl::string_view name);
 // The status code that a reason always comes with.
 absl::StatusCode ReasonCode(Reason reason);
-// Every reason, in the order of the enum.
-const std::vector<Reason>& AllReasons();
 
 // What is wrong with one field, and what would be right.
 struct FieldViolation {

@@ -135,8 +135,6 @@ double RandomStream::Normal() {
   return radius * std::cos(angle);
 }
 
-int64_t RandomStream::Poisson(double mean) { return PoissonDistribution(mean)(*this); }
-
 void RandomStream::FillBits(uint32_t* out, size_t n) {
   const internal::BulkKernels& kernels = internal::SupportedKernels().front();
   counter_[0] += FillGroups({key_, counter_}, out, n, kernels.bits);

@@ -49,9 +49,6 @@ class RandomStream {
   uint32_t Below(uint32_t n);
   // Standard normal, double precision (Box-Muller).
   double Normal();
-  // Poisson with the given mean >= 0, exact in distribution (see PoissonDistribution for many draws
-  // of one mean).
-  int64_t Poisson(double mean);
 
   // Bulk draws, vectorised. They begin at a fresh block and use up whole groups of blocks, so the
   // first m of n values do not depend on n, and later single draws do not overlap them.
@@ -70,9 +67,10 @@ class RandomStream {
   double spare_normal_ = 0;
 };
 
-// Poisson draws of one mean: inversion by sequential search below 10, and Hoermann's transformed
-// rejection PTRS above ("The transformed rejection method for generating Poisson random variables",
-// Insurance: Mathematics and Economics 12, 1993). What depends only on the mean is computed once.
+// Poisson draws of one mean, exact in distribution: inversion by sequential search below 10, and
+// Hoermann's transformed rejection PTRS above ("The transformed rejection method for generating
+// Poisson random variables", Insurance: Mathematics and Economics 12, 1993). What depends only on
+// the mean is computed once.
 class PoissonDistribution {
  public:
   // mean >= 0 and finite.

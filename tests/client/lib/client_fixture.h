@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "client/lib/client.h"
-#include "core/base/clock.h"
 #include "core/base/manifest.h"
 #include "gtest/gtest.h"
 #include "tests/client/lib/fake_server.h"
+#include "tests/manual_clock.h"
 
 namespace assay::client {
 

@@ -18,6 +18,7 @@
 #include "server/scheduler/engine_pool.h"
 #include "server/scheduler/engine_process.h"
 #include "server/store/blob_store.h"
+#include "tests/manual_clock.h"
 #include "tests/server/store/store_test_util.h"
 
 namespace assay::scheduler {

@@ -13,12 +13,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/store/sqlite_job_store.h"
+#include "tests/manual_clock.h"
 
 namespace assay::store {
 

@@ -2,6 +2,7 @@
 
 #include "core/base/errors.h"
 #include "gmock/gmock.h"
+#include "tests/all_reasons.h"
 
 namespace assay::cli {
 namespace {

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "gmock/gmock.h"
+#include "tests/manual_clock.h"
 
 namespace assay::cli {
 namespace {
