@@ -125,16 +125,16 @@ TEST(WalkThrough, ACorruptionIsAddedInFivePlaces) {
   for (const corruptions::Corruption& corruption : corruptions::AllCorruptions()) {
     names.emplace_back(corruption.name);
   }
-  CheckKind({"a corruption",
-             "corruption",
-             "core/corruptions/registry.cc",
-             "docs/conditions/corruptions.md",
-             "tests/core/corruptions/corruptions_test.cc",
-             // Published parameters and errors; operators of networks have names of their own.
-             {"core/corruptions/", "core/report/corruption_summary.cc",
-              "client/cli/base/reference_errors.h", "server/engine/torch/",
-              "server/engine/example/"}},
-            names);
+  CheckKind(
+      {"a corruption",
+       "corruption",
+       "core/corruptions/registry.cc",
+       "docs/conditions/corruptions.md",
+       "tests/core/corruptions/corruptions_test.cc",
+       // Published parameters and errors; operators of networks have names of their own.
+       {"core/corruptions/", "core/report/corruption_summary.cc",
+        "client/cli/base/reference_errors.h", "server/engine/torch/", "server/engine/example/"}},
+      names);
 }
 
 // Files of methods are found by themselves; what CMake names is not a method's.
