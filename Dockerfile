@@ -10,7 +10,8 @@ RUN scripts/install-packages build
 COPY CMakeLists.txt CMakePresets.json ./
 COPY cmake cmake
 COPY proto proto
-COPY common common
+COPY core core
+COPY net net
 COPY server server
 COPY client client
 RUN cmake --preset release -DASSAY_BUILD_TESTS=OFF && \

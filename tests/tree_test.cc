@@ -176,6 +176,15 @@ TEST(Tree, IncludesGoDownAsTheArchitectureSays) {
   EXPECT_THAT(problems, IsEmpty()) << absl::StrJoin(problems, "\n");
 }
 
+TEST(Tree, TheImageIsBuiltOfEveryFolderOfSources) {
+  const std::string dockerfile = ReadAll(ASSAY_SOURCE_DIR "/Dockerfile");
+  const std::string sent = ReadAll(ASSAY_SOURCE_DIR "/.dockerignore");
+  for (const std::string top : {"proto", "cmake", "core", "net", "server", "client"}) {
+    EXPECT_THAT(dockerfile, HasSubstr(absl::StrCat("COPY ", top, " ", top, "\n")));
+    EXPECT_THAT(sent, HasSubstr(absl::StrCat("!", top, "\n")));
+  }
+}
+
 // A small tree, right at first, into which faults are planted.
 class PlantedTree : public ::testing::Test {
  protected:
