@@ -188,7 +188,10 @@ TEST(Tree, TheImageIsBuiltOfEveryFolderOfSources) {
 // A small tree, right at first, into which faults are planted.
 class PlantedTree : public ::testing::Test {
  protected:
-  PlantedTree() : root_(::testing::TempDir() + "/planted_tree") {
+  // Tests run beside each other, each in a folder of its own.
+  PlantedTree()
+      : root_(absl::StrCat(::testing::TempDir(), "/planted_tree_",
+                           ::testing::UnitTest::GetInstance()->current_test_info()->name())) {
     fs::remove_all(root_);
     Write("docs/architecture.md",
           "| folder | what | may include |\n|---|---|---|\n| `core/base` | numbers | |\n"
