@@ -27,10 +27,11 @@ function(assay_binary name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
 endfunction()
 
-# assay_test(name SOURCES a.cc... DEPS lib... [TIMEOUT s] [SERIAL]): a GoogleTest program, registered with CTest case by case.
-# SERIAL: it uses every core by itself.
+# assay_test(name SOURCES a.cc... DEPS lib... [HEADERS <h>...] [TIMEOUT s] [SERIAL]): a GoogleTest program, registered with CTest
+# case by case. HEADERS: what all its files include, and takes long to parse; for programs of many files. SERIAL: it uses every
+# core by itself.
 function(assay_test name)
-  cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "SOURCES;DEPS;HEADERS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
@@ -39,6 +40,9 @@ function(assay_test name)
   # gMock's templates take a quarter longer to compile with -O3, and what tests do themselves is small.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
+  if(ARG_HEADERS)
+    target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+  endif()
   target_compile_definitions(${name} PRIVATE ASSAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}" ASSAY_BINARY_DIR="${CMAKE_BINARY_DIR}")
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
