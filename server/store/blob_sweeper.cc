@@ -37,10 +37,9 @@ BlobSweeper::~BlobSweeper() {
 }
 
 void BlobSweeper::SweepSoon() {
-  {
-    MutexLock lock(mutex_);
-    asked_ = true;
-  }
+  MutexLock lock(mutex_);
+  asked_ = true;
+  // With the lock held: whoever ends the sweeper has to wait for it.
   changed_.notify_all();
 }
 
