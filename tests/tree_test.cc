@@ -6,7 +6,6 @@
 #include <map>
 #include <regex>
 #include <set>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "gmock/gmock.h"
+#include "tests/source_tree.h"
 
 namespace assay {
 namespace {
@@ -26,8 +26,6 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-const char* const kRoots[] = {"core", "net", "server", "client"};
 
 // Headers that only some folders may include.
 struct Fence {
@@ -48,13 +46,6 @@ const std::vector<Fence>& Fences() {
       {std::regex("prometheus/.*|microhttpd\\.h"), {"server/monitoring"}},
   };
   return *fences;
-}
-
-std::string ReadAll(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 bool IsBelow(const std::string& file, const std::string& folder) {
@@ -105,7 +96,7 @@ std::vector<std::string> Quoted(absl::string_view text) {
 Graph ReadLayers(const fs::path& root) {
   Graph layers;
   bool inside = false;
-  for (absl::string_view line : absl::StrSplit(ReadAll(root / "docs/architecture.md"), '\n')) {
+  for (absl::string_view line : absl::StrSplit(ReadFile(root / "docs/architecture.md"), '\n')) {
     if (absl::StartsWith(line, "| folder |")) inside = true;
     if (!absl::StartsWith(line, "|")) inside = false;
     const std::vector<absl::string_view> cells = absl::StrSplit(line, '|');
@@ -124,40 +115,36 @@ std::vector<std::string> Problems(const fs::path& root) {
   const Graph layers = ReadLayers(root);
   Graph folders, units;
   std::set<std::string> seen;
-  for (const char* top : kRoots) {
-    if (!fs::exists(root / top)) continue;
-    for (const auto& entry : fs::recursive_directory_iterator(root / top)) {
-      const std::string extension = entry.path().extension().string();
-      if (extension != ".h" && extension != ".cc") continue;
-      const std::string file = fs::relative(entry.path(), root).string();
-      const std::string folder = FolderOf(file);
-      const std::string unit = file.substr(0, file.size() - extension.size());
-      if (seen.insert(folder).second && layers.count(folder) == 0) {
-        problems.push_back(absl::StrCat(folder, " has no row in docs/architecture.md"));
+  for (const auto& [file, text] : ReadSources(root)) {
+    const std::string extension = fs::path(file).extension().string();
+    if (extension == ".txt") continue;
+    const std::string folder = FolderOf(file);
+    const std::string unit = file.substr(0, file.size() - extension.size());
+    if (seen.insert(folder).second && layers.count(folder) == 0) {
+      problems.push_back(absl::StrCat(folder, " has no row in docs/architecture.md"));
+    }
+    for (absl::string_view line : absl::StrSplit(text, '\n')) {
+      if (!absl::ConsumePrefix(&line, "#include ")) continue;
+      const absl::string_view rest = line.substr(1);
+      const std::string header(rest.substr(0, rest.find_first_of("\">")));
+      for (const Fence& fence : Fences()) {
+        const auto allowed = [&](const std::string& place) { return IsBelow(file, place); };
+        if (std::regex_match(header, fence.headers) &&
+            std::none_of(fence.places.begin(), fence.places.end(), allowed)) {
+          problems.push_back(absl::StrCat(file, " includes ", header, ", which belongs into ",
+                                          absl::StrJoin(fence.places, ", ")));
+        }
       }
-      for (absl::string_view line : absl::StrSplit(ReadAll(entry.path()), '\n')) {
-        if (!absl::ConsumePrefix(&line, "#include ")) continue;
-        const absl::string_view rest = line.substr(1);
-        const std::string header(rest.substr(0, rest.find_first_of("\">")));
-        for (const Fence& fence : Fences()) {
-          const auto allowed = [&](const std::string& place) { return IsBelow(file, place); };
-          if (std::regex_match(header, fence.headers) &&
-              std::none_of(fence.places.begin(), fence.places.end(), allowed)) {
-            problems.push_back(absl::StrCat(file, " includes ", header, ", which belongs into ",
-                                            absl::StrJoin(fence.places, ", ")));
-          }
-        }
-        if (!fs::exists(root / header)) continue;
-        const std::string other = header.substr(0, header.rfind('.'));
-        if (other != unit) units[unit].insert(other);
-        const std::string below = FolderOf(header);
-        if (below == folder) continue;
-        folders[folder].insert(below);
-        const auto layer = layers.find(folder);
-        if (layer != layers.end() && layer->second.count(below) == 0) {
-          problems.push_back(absl::StrCat(file, " includes ", header, ", but docs/architecture.md ",
-                                          "does not let ", folder, " include ", below));
-        }
+      if (!fs::exists(root / header)) continue;
+      const std::string other = header.substr(0, header.rfind('.'));
+      if (other != unit) units[unit].insert(other);
+      const std::string below = FolderOf(header);
+      if (below == folder) continue;
+      folders[folder].insert(below);
+      const auto layer = layers.find(folder);
+      if (layer != layers.end() && layer->second.count(below) == 0) {
+        problems.push_back(absl::StrCat(file, " includes ", header, ", but docs/architecture.md ",
+                                        "does not let ", folder, " include ", below));
       }
     }
   }
@@ -177,8 +164,8 @@ TEST(Tree, IncludesGoDownAsTheArchitectureSays) {
 }
 
 TEST(Tree, TheImageIsBuiltOfEveryFolderOfSources) {
-  const std::string dockerfile = ReadAll(ASSAY_SOURCE_DIR "/Dockerfile");
-  const std::string sent = ReadAll(ASSAY_SOURCE_DIR "/.dockerignore");
+  const std::string dockerfile = ReadFile(ASSAY_SOURCE_DIR "/Dockerfile");
+  const std::string sent = ReadFile(ASSAY_SOURCE_DIR "/.dockerignore");
   for (const std::string top : {"proto", "cmake", "core", "net", "server", "client"}) {
     EXPECT_THAT(dockerfile, HasSubstr(absl::StrCat("COPY ", top, " ", top, "\n")));
     EXPECT_THAT(sent, HasSubstr(absl::StrCat("!", top, "\n")));

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -64,49 +65,59 @@ std::string LineOf(const std::string& expression) {
                       absl::StrJoin(sorted, ",", absl::PairFormatter("=")));
 }
 
+// A line: what was written, and the condition as it was stored.
+struct Released {
+  std::string expression;
+  v1::Condition stored;
+};
+
+std::vector<Released> ReadReleased() {
+  std::vector<Released> all;
+  std::ifstream file(kReleased);
+  std::string line;
+  while (std::getline(file, line)) {
+    const std::vector<std::string> cells = absl::StrSplit(line, '\t');
+    EXPECT_EQ(cells.size(), 3u) << line;
+    if (cells.size() != 3) continue;
+    Released released{cells[0], ParseOne(cells[0])};
+    released.stored.set_id(cells[1]);
+    released.stored.clear_parameters();
+    for (absl::string_view assignment : absl::StrSplit(cells[2], ',', absl::SkipEmpty())) {
+      const std::pair<std::string, std::string> had =
+          absl::StrSplit(assignment, absl::MaxSplits('=', 1));
+      (*released.stored.mutable_parameters())[had.first] = had.second;
+    }
+    all.push_back(std::move(released));
+  }
+  return all;
+}
+
 TEST(ReleasedConditions, HaveTheIdsAndParametersThatTheyHad) {
   if (std::getenv("ASSAY_WRITE_RELEASED") != nullptr) {
     std::ofstream file(kReleased);
     for (const std::string& expression : Expressions()) file << LineOf(expression) << "\n";
   }
-  std::ifstream file(kReleased);
-  std::string line;
-  int lines = 0;
-  for (; std::getline(file, line); ++lines) {
-    const std::vector<std::string> cells = absl::StrSplit(line, '\t');
-    ASSERT_EQ(cells.size(), 3u) << line;
-    const v1::Condition condition = ParseOne(cells[0]);
-    EXPECT_EQ(condition.id(), cells[1]);
-    for (absl::string_view assignment : absl::StrSplit(cells[2], ',', absl::SkipEmpty())) {
-      const std::pair<std::string, std::string> had =
-          absl::StrSplit(assignment, absl::MaxSplits('=', 1));
-      const auto found = condition.parameters().find(had.first);
-      ASSERT_NE(found, condition.parameters().end()) << cells[0] << " has lost " << had.first;
-      EXPECT_EQ(found->second, had.second) << cells[0] << " " << had.first;
+  const std::vector<Released> all = ReadReleased();
+  for (const auto& [expression, stored] : all) {
+    const v1::Condition condition = ParseOne(expression);
+    EXPECT_EQ(condition.id(), stored.id());
+    for (const auto& [name, value] : stored.parameters()) {
+      const auto found = condition.parameters().find(name);
+      ASSERT_NE(found, condition.parameters().end()) << expression << " has lost " << name;
+      EXPECT_EQ(found->second, value) << expression << " " << name;
     }
   }
-  EXPECT_GT(lines, 80);
+  EXPECT_GT(all.size(), 80u);
 }
 
 // A parameter that came after the release must say what conditions without it meant.
 TEST(ReleasedConditions, EveryParameterThatTheyLackIsImplied) {
-  std::ifstream file(kReleased);
-  std::string line;
-  while (std::getline(file, line)) {
-    const std::vector<std::string> cells = absl::StrSplit(line, '\t');
-    v1::Condition stored = ParseOne(cells[0]);
-    stored.set_id(cells[1]);
-    stored.clear_parameters();
-    for (absl::string_view assignment : absl::StrSplit(cells[2], ',', absl::SkipEmpty())) {
-      const std::pair<std::string, std::string> had =
-          absl::StrSplit(assignment, absl::MaxSplits('=', 1));
-      (*stored.mutable_parameters())[had.first] = had.second;
-    }
+  for (const auto& [expression, stored] : ReadReleased()) {
     Params params(stored);
     for (const conditions::Parameter& p : conditions::MethodOf(stored)->parameters) {
       params.Text(p.name);
     }
-    EXPECT_TRUE(params.status().ok()) << params.status();
+    EXPECT_TRUE(params.status().ok()) << expression << ": " << params.status();
   }
 }
 

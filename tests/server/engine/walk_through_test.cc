@@ -2,10 +2,8 @@
 // all methods are looked for in the whole tree.
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,6 +14,7 @@
 #include "core/corruptions/corruption.h"
 #include "gmock/gmock.h"
 #include "server/engine/attacks/registry.h"
+#include "tests/source_tree.h"
 
 namespace assay::engine {
 namespace {
@@ -24,27 +23,9 @@ namespace fs = std::filesystem;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-std::string ReadAll(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-// Texts of the sources and CMake files of our programs by path.
 const std::map<std::string, std::string>& Sources() {
-  static const auto* const sources = [] {
-    auto* all = new std::map<std::string, std::string>;
-    const fs::path root = ASSAY_SOURCE_DIR;
-    for (const char* top : {"core", "net", "server", "client"}) {
-      for (const auto& entry : fs::recursive_directory_iterator(root / top)) {
-        const std::string extension = entry.path().extension().string();
-        if (extension != ".h" && extension != ".cc" && extension != ".txt") continue;
-        (*all)[fs::relative(entry.path(), root).string()] = ReadAll(entry.path());
-      }
-    }
-    return all;
-  }();
+  static const auto* const sources =
+      new std::map<std::string, std::string>(ReadSources(ASSAY_SOURCE_DIR));
   return *sources;
 }
 
@@ -61,7 +42,7 @@ std::vector<std::string> PlacesOf(const std::string& name) {
 // links.
 std::vector<std::string> PlacesToTouch(const std::string& what) {
   std::vector<std::string> places;
-  const std::string text = ReadAll(ASSAY_SOURCE_DIR "/docs/architecture.md");
+  const std::string text = ReadFile(ASSAY_SOURCE_DIR "/docs/architecture.md");
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     if (!absl::StartsWith(line, absl::StrCat("| ", what, " |"))) continue;
     const std::vector<std::string> parts = absl::StrSplit(line, '`');
@@ -87,7 +68,7 @@ void CheckKind(const Kind& kind, const std::vector<std::string>& names) {
   for (const std::string& place : {kind.registry, kind.docs, kind.tests}) {
     EXPECT_EQ(std::count(to_touch.begin(), to_touch.end(), place), 1) << place;
   }
-  const std::string docs = ReadAll(absl::StrCat(ASSAY_SOURCE_DIR, "/", kind.docs));
+  const std::string docs = ReadFile(absl::StrCat(ASSAY_SOURCE_DIR, "/", kind.docs));
   for (const std::string& name : names) {
     SCOPED_TRACE(absl::StrCat(kind.family, "/", name));
     EXPECT_TRUE(absl::StrContains(docs, name));
