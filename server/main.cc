@@ -257,11 +257,11 @@ int Main(int argc, char** argv) {
   app.add_option("--devices", flags.devices,
                  "auto, cpu, or GPUs such as cuda:0,cuda:1; one task at a time on each")
       ->capture_default_str();
-  app.add_option("--threads", flags.threads, "CPU threads of each engine; 0: one a core")
+  app.add_option("--threads", flags.threads, "CPU cores that each engine uses; 0: all")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   app.add_option("--batch-size", flags.batch_size,
-                 "Images in every model pass; 0: measured for each model")
+                 "Images in a model pass: at most on a CPU, exactly on a GPU; 0: chosen for each model")
       ->check(CLI::Range(0, 65536))
       ->capture_default_str();
   app.add_option("--max-engines", flags.max_engines, "Models kept loaded on each device")

@@ -515,11 +515,30 @@ void AddCondition(const v1::ConditionReport& condition, Document& document) {
 }
 
 std::string NumericsLine(const v1::NumericsFingerprint& numerics) {
-  return absl::StrCat("numerics ", numerics.digest().substr(0, kDigestDigits), ": ",
-                      numerics.device(), " ", numerics.capability(), ", batch ",
-                      numerics.batch_size(), ", ", numerics.threads(), " threads, LibTorch ",
-                      numerics.libtorch_version(), ", ", numerics.memory_format(),
-                      numerics.frozen() ? ", frozen" : "");
+  std::string line = absl::StrCat("numerics ", numerics.digest().substr(0, kDigestDigits), ": ",
+                                  numerics.device(), " ", numerics.capability());
+  if (numerics.batch_size() > 0) absl::StrAppend(&line, ", batch ", numerics.batch_size());
+  if (numerics.threads() > 0) absl::StrAppend(&line, ", ", numerics.threads(), " threads");
+  absl::StrAppend(&line, ", LibTorch ", numerics.libtorch_version(), ", ", numerics.memory_format(),
+                  numerics.frozen() ? ", frozen" : "");
+  if (numerics.forward_form() == "optimized") absl::StrAppend(&line, ", optimized");
+  return line;
+}
+
+// "passes 723,114 forward, 175,720 of them with gradients; 1.03 images passed for each that was
+// needed"
+std::string PassesLine(const v1::PassCounts& passes) {
+  std::string line = absl::StrCat("passes ", Count(passes.forwards()), " forward");
+  if (passes.backwards() > 0) {
+    absl::StrAppend(&line, ", ", Count(passes.backwards()), " of them with gradients");
+  }
+  if (passes.needed_forwards() > 0) {
+    absl::StrAppend(&line, "; ",
+                    Significant(static_cast<double>(passes.forwards()) /
+                                static_cast<double>(passes.needed_forwards())),
+                    " images passed for each that was needed");
+  }
+  return line;
 }
 
 }  // namespace
@@ -548,6 +567,7 @@ Document ReportDocument(const v1::Report& report) {
   for (const auto& fingerprint : report.numerics()) {
     numerics.lines.push_back(NumericsLine(fingerprint));
   }
+  if (report.has_passes()) numerics.lines.push_back(PassesLine(report.passes()));
   if (!numerics.lines.empty()) document.push_back(numerics);
   if (report.numerics_size() > 1) {
     document.push_back(Lines{

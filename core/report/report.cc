@@ -127,6 +127,7 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
   for (const v1::NumericsFingerprint& numerics : DistinctNumerics(input.numerics)) {
     *report.add_numerics() = numerics;
   }
+  if (input.passes.forwards() > 0) *report.mutable_passes() = input.passes;
 
   size_t most_samples = 0;
   for (const ConditionOutcomes& condition : input.conditions) {

@@ -36,6 +36,8 @@ struct ReportInput {
   int64_t expected_samples = 0;
   std::vector<ConditionOutcomes> conditions;
   std::vector<v1::NumericsFingerprint> numerics;
+  // Over all tasks.
+  v1::PassCounts passes;
   // Of the images; with it the parameter table of corruptions is known.
   v1::ImageShape shape;
   // What normalises corruption errors; absent: see corruption_summary.h.

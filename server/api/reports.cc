@@ -85,6 +85,11 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
       outcomes.push_back(std::move(outcome));
     }
     numerics.emplace(task->numerics.digest(), task->numerics);
+    const v1::PassCounts& passes = task->outcomes.passes();
+    input.passes.set_forwards(input.passes.forwards() + passes.forwards());
+    input.passes.set_needed_forwards(input.passes.needed_forwards() + passes.needed_forwards());
+    input.passes.set_backwards(input.passes.backwards() + passes.backwards());
+    input.passes.set_needed_backwards(input.passes.needed_backwards() + passes.needed_backwards());
   }
   for (auto& [digest, fingerprint] : numerics) input.numerics.push_back(fingerprint);
   return report::BuildReport(input);

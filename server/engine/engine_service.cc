@@ -75,7 +75,6 @@ grpc::Status EngineService::Load(grpc::ServerContext* /*context*/, const rpc::Lo
   options.device = request->device();
   options.threads = request->threads();
   options.batch_size = request->batch_size();
-  options.memory_format = request->memory_format();
   auto loaded = TorchClassifier::Load(options);
   if (!loaded.ok()) return ToGrpcStatus(loaded.status());
   classifier_ = *std::move(loaded);
@@ -108,9 +107,10 @@ absl::Status EngineService::LoadOthers(const rpc::RunRequest& request) {
     }
     LoadOptions options = options_;
     options.model_path = path;
-    options.batch_size = classifier_->batch_size();
-    // Fixed rather than measured: the outcomes must not depend on a measurement that nobody keeps.
-    options.memory_format = "nchw";
+    // Chosen once: the outcomes must not depend on a measurement that nobody keeps.
+    if (const int size = classifier_->validation().numerics().batch_size(); size != 0) {
+      options.batch_size = size;
+    }
     auto loaded = TorchClassifier::Load(options);
     if (!loaded.ok()) {
       return WithMessage(loaded.status(),
@@ -128,7 +128,7 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
                                              grpc::ServerWriter<rpc::RunEvent>* writer) {
   MutexLock lock(mutex_);
   if (classifier_ == nullptr) return Error(Reason::kInternal, "Run before Load");
-  classifier_->BindThread();
+  classifier_->ChooseBatchFor(request.evaluation_samples());
   const Classifier::Usage before = classifier_->usage();
   const auto start = SteadyClock::now();
   ASSAY_ASSIGN_OR_RETURN(const auto samples, OpenChunks(request, classifier_->shape()));
@@ -150,8 +150,8 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
   };
   auto outcomes = attempt();
   while (!outcomes.ok() && ReasonOf(outcomes.status()) == Reason::kOutOfMemory) {
-    // A smaller batch is another numerics fingerprint, so the task starts again as a whole.
-    ASSAY_RETURN_IF_ERROR(classifier_->HalveBatch());
+    // A smaller batch can be another numerics fingerprint, so the task starts again as a whole.
+    ASSAY_RETURN_IF_ERROR(classifier_->ShrinkBatches());
     others_.clear();
     outcomes = attempt();
   }
@@ -167,16 +167,18 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
     }
     writer->Write(event);
   }
-  const Classifier::Usage after = classifier_->usage();
+  const Classifier::Usage usage = classifier_->usage() - before;
   rpc::RunEvent event;
   rpc::RunEvent::Done& done = *event.mutable_done();
   *done.mutable_numerics() = classifier_->validation().numerics();
-  const int64_t batch = classifier_->batch_size();
-  done.set_forwards((after.forward_batches - before.forward_batches) * batch);
-  done.set_backwards((after.backward_batches - before.backward_batches) * batch);
-  done.set_model_seconds(after.seconds - before.seconds);
-  done.set_other_seconds(std::chrono::duration<double>(SteadyClock::now() - start).count() -
-                         done.model_seconds());
+  done.mutable_passes()->set_forwards(usage.forward_images);
+  done.mutable_passes()->set_needed_forwards(usage.needed_forwards);
+  done.mutable_passes()->set_backwards(usage.backward_images);
+  done.mutable_passes()->set_needed_backwards(usage.needed_backwards);
+  done.set_model_seconds(usage.seconds);
+  done.set_other_seconds(classifier_->lanes() *
+                             std::chrono::duration<double>(SteadyClock::now() - start).count() -
+                         usage.seconds);
   writer->Write(event);
   return absl::OkStatus();
 }

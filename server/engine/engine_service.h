@@ -28,7 +28,7 @@ class EngineService final : public rpc::EngineService::Service {
  private:
   absl::Status RunTaskAndStream(grpc::ServerContext* context, const rpc::RunRequest& request,
                                 grpc::ServerWriter<rpc::RunEvent>* writer);
-  // Brings `others_` to these models, at the main model's batch size.
+  // Brings `others_` to these models.
   absl::Status LoadOthers(const rpc::RunRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::atomic<bool> running_ = false;

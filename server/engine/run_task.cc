@@ -17,7 +17,7 @@ namespace {
 absl::StatusOr<std::vector<v1::Outcome>> RunClean(const TaskContext& task) {
   std::vector<v1::Outcome> outcomes(task.samples.size());
   ASSAY_RETURN_IF_ERROR(ForwardAll(
-      task, 1, [&](size_t i, float* pixels) { task.samples.ReadImage(i, pixels); },
+      task, [&](size_t i, float* pixels) { task.samples.ReadImage(i, pixels); },
       [&](size_t i, const float* logits) {
         outcomes[i] = MakeOutcome(task.samples.index(i), task.samples.label(i),
                                   Predict(logits, task.classifier.num_classes()));

@@ -105,6 +105,10 @@ struct Metrics::State {
                    .Name("assay_passes_total")
                    .Help("Images passed through models, padding included.")
                    .Register(registry)),
+        needed_passes(prometheus::BuildCounter()
+                          .Name("assay_needed_passes_total")
+                          .Help("Of assay_passes_total, images that methods had use for.")
+                          .Register(registry)),
         phases(prometheus::BuildCounter()
                    .Name("assay_phase_seconds_total")
                    .Help("Seconds of work by phase.")
@@ -159,6 +163,7 @@ struct Metrics::State {
       samples.Add({{"kind", kind}});
       for (const char* direction : {"forward", "backward"}) {
         passes.Add({{"kind", kind}, {"direction", direction}});
+        needed_passes.Add({{"kind", kind}, {"direction", direction}});
       }
     }
     for (const char* phase : {"model", "around_model", "commit"}) phases.Add({{"phase", phase}});
@@ -198,6 +203,7 @@ struct Metrics::State {
   prometheus::Family<Histogram>& task_seconds;
   prometheus::Family<Counter>& samples;
   prometheus::Family<Counter>& passes;
+  prometheus::Family<Counter>& needed_passes;
   prometheus::Family<Counter>& phases;
   prometheus::Family<Counter>& restarts;
   prometheus::Family<Gauge>& models;
@@ -236,14 +242,17 @@ void Metrics::SetQueueSource(std::function<QueueSnapshot()> source) {
   state_->queue_source = std::move(source);
 }
 
-void Metrics::CountTask(const std::string& kind, double seconds, int64_t samples, int64_t forwards,
-                        int64_t backwards) {
+void Metrics::CountTask(const std::string& kind, double seconds, int64_t samples,
+                        const v1::PassCounts& passes) {
   state_->task_seconds.Add({{"kind", kind}}, TaskBuckets()).Observe(seconds);
   state_->samples.Add({{"kind", kind}}).Increment(static_cast<double>(samples));
-  state_->passes.Add({{"kind", kind}, {"direction", "forward"}})
-      .Increment(static_cast<double>(forwards));
-  state_->passes.Add({{"kind", kind}, {"direction", "backward"}})
-      .Increment(static_cast<double>(backwards));
+  const auto count = [&](const char* direction, int64_t made, int64_t needed) {
+    const prometheus::Labels labels{{"kind", kind}, {"direction", direction}};
+    state_->passes.Add(labels).Increment(static_cast<double>(made));
+    state_->needed_passes.Add(labels).Increment(static_cast<double>(needed));
+  };
+  count("forward", passes.forwards(), passes.needed_forwards());
+  count("backward", passes.backwards(), passes.needed_backwards());
 }
 
 void Metrics::AddPhaseSeconds(const std::string& phase, double seconds) {

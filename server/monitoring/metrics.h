@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "assay/v1/outcomes.pb.h"
 #include "assay/v1/reports.pb.h"
 
 namespace assay::monitoring {
@@ -39,8 +40,8 @@ class Metrics {
   void SetQueueSource(std::function<QueueSnapshot()> source);
 
   // --- the work ---
-  void CountTask(const std::string& kind, double seconds, int64_t samples, int64_t forwards,
-                 int64_t backwards);
+  void CountTask(const std::string& kind, double seconds, int64_t samples,
+                 const v1::PassCounts& passes);
   // Phases: "model", "around_model", "commit".
   void AddPhaseSeconds(const std::string& phase, double seconds);
   // Reasons: "died_at_work", "died_idle".

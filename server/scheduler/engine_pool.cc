@@ -154,14 +154,18 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
     engine.process.swap(process);
   }
   process = nullptr;  // an earlier one
-  // What an earlier engine chose by measuring is kept, so that the same bits come out again.
+  // What an earlier engine chose by measuring is kept, so that the same bits come out again. On a
+  // CPU nothing is chosen that they depend on.
+  const bool chooses = engine.device != "cpu";
   const std::string numerics_key =
-      absl::StrCat(engine.key, " ", engine.device, " threads=", options_.threads,
-                   " batch=", options_.batch_size);
-  ASSAY_ASSIGN_OR_RETURN(auto numerics, catalog_.GetNumerics(numerics_key));
-  if (!numerics) {
-    numerics = numerics_memory_.Find(numerics_key);
-    if (numerics) ASSAY_RETURN_IF_ERROR(catalog_.SetNumerics(numerics_key, *numerics));
+      absl::StrCat(engine.key, " ", engine.device, " batch=", options_.batch_size);
+  std::optional<v1::NumericsFingerprint> numerics;
+  if (chooses) {
+    ASSAY_ASSIGN_OR_RETURN(numerics, catalog_.GetNumerics(numerics_key));
+    if (!numerics) {
+      numerics = numerics_memory_.Find(numerics_key);
+      if (numerics) ASSAY_RETURN_IF_ERROR(catalog_.SetNumerics(numerics_key, *numerics));
+    }
   }
   engine_rpc::v1::LoadRequest request;
   request.set_model_path(blobs_.Path(model.digest()));
@@ -169,18 +173,16 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
   request.set_device(engine.device);
   request.set_threads(options_.threads);
   request.set_batch_size(numerics ? numerics->batch_size() : options_.batch_size);
-  if (numerics) request.set_memory_format(numerics->memory_format());
   request.set_frost_directory(options_.frost_directory);
   engine_rpc::v1::LoadResponse response;
   ASSAY_RETURN_IF_ERROR(
       engine.process->Load(request, options_.load_timeout_seconds, cancelled, &response));
   engine.validation = response.validation();
-  if (!numerics) {
+  if (chooses && !numerics) {
     const v1::NumericsFingerprint& own = engine.validation.numerics();
     const v1::NumericsFingerprint remembered = numerics_memory_.Remember(numerics_key, own);
     ASSAY_RETURN_IF_ERROR(catalog_.SetNumerics(numerics_key, remembered));
-    if (remembered.batch_size() != own.batch_size() ||
-        remembered.memory_format() != own.memory_format()) {
+    if (remembered.batch_size() != own.batch_size()) {
       // Another server chose while this engine measured.
       return Load(engine, model, shape, cancelled);
     }

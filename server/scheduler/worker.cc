@@ -78,6 +78,13 @@ class LeaseKeeper {
   std::thread thread_;
 };
 
+// Samples of the evaluation, or what a stream is taken to have: nobody knows before it ends.
+int64_t SamplesOf(const v1::EvaluationSpec& spec, const v1::DatasetManifest& manifest) {
+  constexpr int64_t kOfAStream = 1000;
+  const int64_t all = spec.dataset().empty() ? kOfAStream : TotalSamples(manifest);
+  return spec.limit() > 0 ? std::min(all, spec.limit()) : all;
+}
+
 // The chunks that hold the samples of a task.
 void AddChunks(const v1::DatasetManifest& manifest, const store::Task& task,
                const store::BlobStore& blobs, rpc::RunRequest* request) {
@@ -173,6 +180,7 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     request.add_other_model_paths(blobs_.Path(other.digest()));
   }
   request.set_keep_adversarials(spec.keep_adversarials());
+  request.set_evaluation_samples(SamplesOf(spec, manifest));
 
   v1::OutcomeBatch outcomes;
   std::string adversarials;
@@ -222,10 +230,10 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     return Error(Reason::kInternal, absl::StrCat("the engine returned ", outcomes.outcomes_size(),
                                                  " outcomes for ", task.samples, " samples"));
   }
+  *outcomes.mutable_passes() = done.passes();
   const auto commit_start = SteadyClock::now();
   ASSAY_RETURN_IF_ERROR(Commit(claim, adversarials, &outcomes, done.numerics()));
-  metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.forwards(),
-                     done.backwards());
+  metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.passes());
   metrics_.AddPhaseSeconds("model", done.model_seconds());
   metrics_.AddPhaseSeconds("around_model", done.other_seconds());
   metrics_.AddPhaseSeconds("commit", SecondsSince(commit_start));

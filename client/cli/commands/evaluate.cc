@@ -275,11 +275,11 @@ CommandRun Evaluate(Leaf& leaf) {
       .Needs(local)
       .TypeName("DIR");
   leaf.Add("--batch-size", &server.batch_size,
-           "Images in every model pass of the private server; 0: measured once for each "
-           "model, and remembered")
+           "Images in a model pass of the private server: at most on a CPU, exactly on a GPU; "
+           "0: chosen for each model")
       .Needs(local)
       .From(0, 65536);
-  leaf.Add("--threads", &server.threads, "CPU threads of the private server; 0: one a core")
+  leaf.Add("--threads", &server.threads, "CPU cores that the private server uses; 0: all")
       .Needs(local)
       .From(0, 1024);
   leaf.Add("--frost-directory", &server.frost_directory,

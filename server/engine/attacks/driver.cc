@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <memory>
@@ -9,11 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
-#include "core/base/parallel.h"
+#include "core/base/mutex.h"
 #include "core/conditions/condition.h"
 #include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/indicators.h"
 #include "server/engine/attacks/nearest.h"
+#include "server/engine/base/lanes.h"
 
 namespace assay::engine {
 namespace {
@@ -56,49 +58,63 @@ struct Result {
 
 using Batch = std::vector<std::unique_ptr<Active>>;
 
+// The samples that wait for a pass.
+class Ready {
+ public:
+  size_t size() const { return samples_.size(); }
+  void Add(std::unique_ptr<Active> active) { samples_.push_back(std::move(active)); }
+  Batch Take(size_t count) {
+    Batch batch;
+    for (; batch.size() < count; samples_.pop_front()) batch.push_back(std::move(samples_.front()));
+    return batch;
+  }
+
+ private:
+  std::deque<std::unique_ptr<Active>> samples_;
+};
+
+// What a lane does next.
+enum class Job { kNothing, kStart, kGradient, kForward };
+
+// The samples of a lane, and the arrays of its passes.
+struct Lane {
+  Job job = Job::kNothing;
+  Batch batch;
+  std::vector<float> images, gradients, logits;
+  // Where the samples of the batch go.
+  Batch for_gradient, for_forward;
+  size_t finished = 0;
+  double work = 0;
+};
+
 class Driver {
  public:
   Driver(const TaskContext& task, const Attack& attack, const DriveOptions& options)
       : task_(task),
         attack_(attack),
         options_(options),
+        gradient_source_(options.surrogate == nullptr ? task.classifier : *options.surrogate),
         key_(task.random_key()),
         work_per_sample_(WorkPerSample(task.condition)),
         num_classes_(task.classifier.num_classes()),
         classes_(static_cast<size_t>(num_classes_)),
-        batch_size_(static_cast<size_t>(task.classifier.batch_size())),
         image_size_(task.classifier.shape().size()),
+        lanes_(static_cast<size_t>(task.classifier.lanes())),
+        most_active_(MostActive()),
         clean_logits_(task.samples.size()),
-        outcomes_(task.samples.size()),
-        images_(batch_size_ * image_size_),
-        gradients_(batch_size_ * image_size_),
-        logits_(batch_size_ * classes_) {}
+        outcomes_(task.samples.size()) {}
 
   absl::StatusOr<std::vector<v1::Outcome>> Run() {
     ASSAY_RETURN_IF_ERROR(CleanPass());
-    while (true) {
-      Admit();
-      if (for_gradient_.empty() && for_forward_.empty()) return std::move(outcomes_);
-      if (task_.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
-      // A forward pass may send samples back for gradients, so it goes first when the gradient
-      // batch has room for them.
-      const bool gradient_full = for_gradient_.size() >= batch_size_;
-      const bool forward_worthwhile = for_forward_.size() >= batch_size_ ||
-                                      (!gradient_full && for_forward_.size() * 8 >= batch_size_);
-      if (for_gradient_.empty() || forward_worthwhile) {
-        ASSAY_RETURN_IF_ERROR(ForwardBatch());
-      } else {
-        ASSAY_RETURN_IF_ERROR(GradientBatch());
-      }
-      Report();
-    }
+    ASSAY_RETURN_IF_ERROR(OnLanes(task_.classifier, [this] { return RunLane(); }));
+    return std::move(outcomes_);
   }
 
  private:
   absl::Status CleanPass() {
     return ForwardAll(
-        task_, 1, [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); },
-        [&](size_t i, const float* logits) {
+        task_, [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); },
+        [&](size_t i, const float* logits) ABSL_NO_THREAD_SAFETY_ANALYSIS {
           outcomes_[i] = CleanOutcome(task_, i, Predict(logits, num_classes_));
           work_ += 1;
           if (outcomes_[i].attack().attacked()) {
@@ -110,26 +126,122 @@ class Driver {
         });
   }
 
-  // --- the way of a sample
+  // How many samples are under attack at once: enough for full batches of every lane whatever their
+  // passes, and as many as fit into a moderate amount of memory, since those that survive take
+  // equally long and should end together.
+  size_t MostActive() const {
+    constexpr size_t kMemory = size_t{1} << 29;
+    // Arrays of the size of an image that a state keeps, roughly.
+    constexpr size_t kArrays = 12;
+    const auto batch = static_cast<size_t>(std::max(gradient_source_.gradient_sizes().largest(),
+                                                    task_.classifier.forward_sizes().largest()));
+    return std::max(2 * lanes_ * batch, kMemory / (kArrays * image_size_ * sizeof(float)));
+  }
 
-  // Keeps one gradient batch in flight beside those that wait for a forward pass.
-  void Admit() {
-    Batch fresh;
-    while (!pending_.empty() && for_gradient_.size() + fresh.size() < batch_size_ &&
-           for_forward_.size() < batch_size_) {
-      fresh.push_back(std::make_unique<Active>());
-      fresh.back()->sample = pending_.front();
-      pending_.pop_front();
-    }
-    ParallelFor(task_.classifier.threads(), fresh.size(), 4 * image_size_,
-                [&](size_t i) { Start(*fresh[i]); });
-    for (auto& active : fresh) {
-      for (int target : active->state->targets()) {
-        AttackOutcomeOf(*active).add_targets()->set_target(target);
+  // --- lanes
+
+  absl::Status RunLane() {
+    Lane lane;
+    while (true) {
+      ASSAY_RETURN_IF_ERROR(Next(lane));
+      absl::Status status;
+      switch (lane.job) {
+        case Job::kNothing:
+          return absl::OkStatus();
+        case Job::kStart:
+          for (auto& active : lane.batch) {
+            Start(*active);
+            Queue(lane, std::move(active));
+          }
+          break;
+        case Job::kGradient:
+          status = GradientBatch(lane);
+          break;
+        case Job::kForward:
+          status = ForwardBatch(lane);
+          break;
       }
-      Queue(std::move(active));
+      Return(lane, status);
+      ASSAY_RETURN_IF_ERROR(status);
     }
   }
+
+  // Waits for work, and takes it.
+  absl::Status Next(Lane& lane) {
+    MutexLock lock(mutex_);
+    lane.job = Job::kNothing;
+    lock.Wait(changed_, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return stopped_ || TakeJob(lane) || (busy_ == 0 && active_ == 0);
+    });
+    if (lane.job == Job::kNothing) return absl::OkStatus();
+    if (task_.observer.Cancelled()) {
+      stopped_ = true;
+      changed_.notify_all();
+      return Error(Reason::kCancelled, "the task was cancelled");
+    }
+    ++busy_;
+    return absl::OkStatus();
+  }
+
+  // Whether there is something to do now.
+  bool TakeJob(Lane& lane) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const BatchSizes& gradient_sizes = gradient_source_.gradient_sizes();
+    const BatchSizes& forward_sizes = task_.classifier.forward_sizes();
+    const size_t most =
+        static_cast<size_t>(std::max(gradient_sizes.largest(), forward_sizes.largest()));
+    if (!pending_.empty() && active_ < most_active_ &&
+        for_gradient_.size() + for_forward_.size() < most) {
+      for (size_t i = 0; i < most && !pending_.empty() && active_ < most_active_; ++i, ++active_) {
+        lane.batch.push_back(std::make_unique<Active>());
+        lane.batch.back()->sample = pending_.front();
+        pending_.pop_front();
+      }
+      lane.job = Job::kStart;
+      return true;
+    }
+    // The fuller queue goes first.
+    const bool gradient = for_gradient_.size() >= for_forward_.size();
+    Ready& ready = gradient ? for_gradient_ : for_forward_;
+    const BatchSizes& sizes = gradient ? gradient_sizes : forward_sizes;
+    if (ready.size() == 0) return false;
+    const int share = static_cast<int>((active_ + pending_.size() + lanes_ - 1) / lanes_);
+    const int count = sizes.Take(static_cast<int>(ready.size()), share);
+    // Samples of other lanes will be here before this batch, mostly padding, were done.
+    if (2 * count < sizes.Holding(count) && busy_ > 0) return false;
+    lane.job = gradient ? Job::kGradient : Job::kForward;
+    lane.batch = ready.Take(static_cast<size_t>(count));
+    return true;
+  }
+
+  // Hands the samples of the lane's batch on.
+  void Return(Lane& lane, const absl::Status& status) {
+    MutexLock lock(mutex_);
+    --busy_;
+    stopped_ = stopped_ || !status.ok();
+    for (auto& active : lane.for_gradient) for_gradient_.Add(std::move(active));
+    for (auto& active : lane.for_forward) for_forward_.Add(std::move(active));
+    active_ -= lane.finished;
+    finished_ += lane.finished;
+    work_ += lane.work;
+    lane.batch.clear();
+    lane.for_gradient.clear();
+    lane.for_forward.clear();
+    lane.finished = 0;
+    lane.work = 0;
+    Report();
+    changed_.notify_all();
+  }
+
+  void Report() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto total = static_cast<double>(task_.samples.size());
+    const double done = static_cast<double>(finished_);
+    // Samples in flight count by the passes spent, but never as much as finished ones.
+    const double in_flight = std::min(total - done, work_ / std::max(1.0, work_per_sample_));
+    task_.observer.OnProgress(static_cast<int64_t>(finished_),
+                              std::max(done, std::min(total, in_flight)) / total);
+  }
+
+  // --- the way of a sample
 
   void Start(Active& active) {
     active.image.resize(image_size_);
@@ -146,42 +258,45 @@ class Driver {
       active.state =
           std::make_unique<NearestState>(attack_, active.target, std::move(active.state));
     }
+    for (int target : active.state->targets()) {
+      AttackOutcomeOf(active).add_targets()->set_target(target);
+    }
   }
 
   // Puts a sample where its state wants to be.
-  void Queue(std::unique_ptr<Active> active) {
+  void Queue(Lane& lane, std::unique_ptr<Active> active) {
     active->purpose = Purpose::kStep;
     switch (active->state->need()) {
       case Need::kGradient:
-        for_gradient_.push_back(std::move(active));
+        lane.for_gradient.push_back(std::move(active));
         return;
       case Need::kForward:
-        for_forward_.push_back(std::move(active));
+        lane.for_forward.push_back(std::move(active));
         return;
       case Need::kDone:
-        GiveUp(*active);
+        GiveUp(lane, *active);
         return;
     }
   }
 
-  void QueueForward(std::unique_ptr<Active> active, Purpose purpose) {
+  static void QueueForward(Lane& lane, std::unique_ptr<Active> active, Purpose purpose) {
     active->purpose = purpose;
-    for_forward_.push_back(std::move(active));
+    lane.for_forward.push_back(std::move(active));
   }
 
   // The method is done.
-  void GiveUp(const Active& active) {
+  void GiveUp(Lane& lane, const Active& active) {
     v1::AttackOutcome& attack = AttackOutcomeOf(active);
     // Losses of a surrogate say nothing about this model, and that of a minimum-norm method goes up
     // and down across the boundary by design.
     if (!attack.success() && options_.surrogate == nullptr && !attack_.minimum_norm()) {
       active.losses.Describe(attack);
     }
-    ++finished_;
+    ++lane.finished;
   }
 
   // Takes an adversarial example: records it, and sends its rounded copy on its way.
-  absl::Status Succeed(std::unique_ptr<Active> active, const Prediction& prediction) {
+  absl::Status Succeed(Lane& lane, std::unique_ptr<Active> active, const Prediction& prediction) {
     constexpr double kSlack = 1 + 1e-6;
     const std::vector<float>& point = active->state->point();
     const double distance = attack_.Measure(point.data(), active->target);
@@ -199,7 +314,7 @@ class Driver {
       target.set_distance(distance);
     }
     if (attack.success()) {
-      Finish(std::move(active));
+      Finish(lane, std::move(active));
       return absl::OkStatus();
     }
     v1::Outcome& outcome = outcomes_[active->sample];
@@ -209,81 +324,76 @@ class Driver {
     attack.set_success(true);
     attack.set_distance(distance);
     attack.set_stage(active->state->stage());
-    if (task_.kept != nullptr) task_.kept->push_back({outcome.sample(), point});
+    if (task_.kept != nullptr) {
+      MutexLock lock(mutex_);
+      task_.kept->push_back({outcome.sample(), point});
+    }
     active->rounded.resize(image_size_);
     std::transform(point.begin(), point.end(), active->rounded.begin(), RoundToByte);
-    QueueForward(std::move(active), Purpose::kRound);
+    QueueForward(lane, std::move(active), Purpose::kRound);
     return absl::OkStatus();
   }
 
   // After a success.
-  void Finish(std::unique_ptr<Active> active) {
+  void Finish(Lane& lane, std::unique_ptr<Active> active) {
     if (active->state->NextTarget()) {
-      Queue(std::move(active));
+      Queue(lane, std::move(active));
     } else {
-      ++finished_;
+      ++lane.finished;
     }
   }
 
-  void FinishUndecided(const Active& active) {
+  void FinishUndecided(Lane& lane, const Active& active) {
     v1::Outcome& outcome = outcomes_[active.sample];
     outcome.set_undecided(true);
     outcome.set_prediction(-1);
     outcome.set_confidence(0);
-    ++finished_;
+    ++lane.finished;
   }
 
   // --- passes
 
-  Batch Take(std::deque<std::unique_ptr<Active>>& queue) {
-    Batch batch;
-    while (!queue.empty() && batch.size() < batch_size_) {
-      batch.push_back(std::move(queue.front()));
-      queue.pop_front();
-    }
-    ParallelFor(task_.classifier.threads(), batch.size(), image_size_, [&](size_t slot) {
-      std::memcpy(&images_[slot * image_size_], batch[slot]->next_point().data(),
+  void ReadPoints(Lane& lane, const BatchSizes& sizes) const {
+    const auto rows = static_cast<size_t>(sizes.Holding(static_cast<int>(lane.batch.size())));
+    lane.images.resize(std::max(lane.images.size(), rows * image_size_));
+    lane.logits.resize(std::max(lane.logits.size(), rows * classes_));
+    for (size_t slot = 0; slot < lane.batch.size(); ++slot) {
+      std::memcpy(&lane.images[slot * image_size_], lane.batch[slot]->next_point().data(),
                   image_size_ * sizeof(float));
-    });
-    return batch;
+    }
   }
 
-  absl::Status GradientBatch() {
-    Batch batch = Take(for_gradient_);
-    Classifier& classifier = options_.surrogate == nullptr ? task_.classifier : *options_.surrogate;
-    ASSAY_RETURN_IF_ERROR(classifier.ForwardBackward(
-        images_.data(),
+  absl::Status GradientBatch(Lane& lane) {
+    ReadPoints(lane, gradient_source_.gradient_sizes());
+    lane.gradients.resize(lane.images.size());
+    ASSAY_RETURN_IF_ERROR(gradient_source_.ForwardBackward(
+        lane.images.data(), static_cast<int>(lane.batch.size()),
         [&](const float* logits, float* derivative) {
-          std::memset(derivative, 0, batch_size_ * classes_ * sizeof(float));
-          for (size_t slot = 0; slot < batch.size(); ++slot) {
-            batch[slot]->state->LogitGradient(&logits[slot * classes_],
-                                              &derivative[slot * classes_]);
+          for (size_t slot = 0; slot < lane.batch.size(); ++slot) {
+            lane.batch[slot]->state->LogitGradient(&logits[slot * classes_],
+                                                   &derivative[slot * classes_]);
           }
         },
-        logits_.data(), gradients_.data()));
-    std::vector<Result> results(batch.size());
-    ParallelFor(task_.classifier.threads(), batch.size(), 8 * image_size_, [&](size_t slot) {
-      results[slot] =
-          TakeGradient(*batch[slot], &logits_[slot * classes_], &gradients_[slot * image_size_]);
-    });
-    for (size_t slot = 0; slot < batch.size(); ++slot) {
-      auto& active = batch[slot];
-      const Result& result = results[slot];
+        lane.logits.data(), lane.gradients.data()));
+    for (size_t slot = 0; slot < lane.batch.size(); ++slot) {
+      auto& active = lane.batch[slot];
+      const Result result =
+          TakeGradient(*active, &lane.logits[slot * classes_], &lane.gradients[slot * image_size_]);
       v1::AttackOutcome& counts = AttackOutcomeOf(*active);
       counts.set_forwards(counts.forwards() + 1);
       counts.set_backwards(counts.backwards() + 1);
       counts.set_zero_gradients(counts.zero_gradients() + (result.zero_gradient ? 1 : 0));
       counts.set_nonfinite_gradients(counts.nonfinite_gradients() +
                                      (result.nonfinite_gradient ? 1 : 0));
-      work_ += 3;
+      lane.work += 3;
       if (result.verdict == Verdict::kUndecided) {
-        FinishUndecided(*active);
+        FinishUndecided(lane, *active);
       } else if (result.verdict == Verdict::kGoesOn) {
-        Queue(std::move(active));
+        Queue(lane, std::move(active));
       } else if (options_.verify) {
-        QueueForward(std::move(active), Purpose::kVerify);
+        QueueForward(lane, std::move(active), Purpose::kVerify);
       } else {
-        ASSAY_RETURN_IF_ERROR(Succeed(std::move(active), result.prediction));
+        ASSAY_RETURN_IF_ERROR(Succeed(lane, std::move(active), result.prediction));
       }
     }
     return absl::OkStatus();
@@ -313,32 +423,29 @@ class Driver {
     return result;
   }
 
-  absl::Status ForwardBatch() {
-    Batch batch = Take(for_forward_);
-    ASSAY_RETURN_IF_ERROR(task_.classifier.Forward(images_.data(), logits_.data()));
-    std::vector<Result> results(batch.size());
-    ParallelFor(task_.classifier.threads(), batch.size(), 4 * image_size_, [&](size_t slot) {
-      results[slot] = TakeLogits(*batch[slot], &logits_[slot * classes_]);
-    });
-    for (size_t slot = 0; slot < batch.size(); ++slot) {
-      auto& active = batch[slot];
-      const Result& result = results[slot];
+  absl::Status ForwardBatch(Lane& lane) {
+    ReadPoints(lane, task_.classifier.forward_sizes());
+    ASSAY_RETURN_IF_ERROR(task_.classifier.Forward(
+        lane.images.data(), static_cast<int>(lane.batch.size()), lane.logits.data()));
+    for (size_t slot = 0; slot < lane.batch.size(); ++slot) {
+      auto& active = lane.batch[slot];
+      const Result result = TakeLogits(*active, &lane.logits[slot * classes_]);
       v1::AttackOutcome& attack = AttackOutcomeOf(*active);
       if (active->purpose == Purpose::kRound) {
         attack.set_survives_rounding(Fools(*active, result.prediction));
-        Finish(std::move(active));
+        Finish(lane, std::move(active));
         continue;
       }
       attack.set_forwards(attack.forwards() + 1);
-      work_ += 1;
+      lane.work += 1;
       if (result.verdict == Verdict::kUndecided) {
-        FinishUndecided(*active);
+        FinishUndecided(lane, *active);
       } else if (result.verdict == Verdict::kAdversarial) {
-        ASSAY_RETURN_IF_ERROR(Succeed(std::move(active), result.prediction));
+        ASSAY_RETURN_IF_ERROR(Succeed(lane, std::move(active), result.prediction));
       } else {
         attack.set_unconfirmed_candidates(attack.unconfirmed_candidates() +
                                           (result.unconfirmed ? 1 : 0));
-        Queue(std::move(active));
+        Queue(lane, std::move(active));
       }
     }
     return absl::OkStatus();
@@ -380,17 +487,6 @@ class Driver {
                 attack_.parameters().eps);
   }
 
-  // ---
-
-  void Report() {
-    const auto total = static_cast<double>(task_.samples.size());
-    const double done = static_cast<double>(finished_);
-    // Samples in flight count by the passes spent, but never as much as finished ones.
-    const double in_flight = std::min(total - done, work_ / std::max(1.0, work_per_sample_));
-    task_.observer.OnProgress(static_cast<int64_t>(finished_),
-                              std::max(done, std::min(total, in_flight)) / total);
-  }
-
   v1::AttackOutcome& AttackOutcomeOf(const Active& active) {
     return *outcomes_[active.sample].mutable_attack();
   }
@@ -398,17 +494,24 @@ class Driver {
   const TaskContext& task_;
   const Attack& attack_;
   const DriveOptions options_;
+  Classifier& gradient_source_;
   const RandomKey key_;
   const double work_per_sample_;
   const int num_classes_;
-  const size_t classes_, batch_size_, image_size_;
+  const size_t classes_, image_size_, lanes_, most_active_;
+  // A sample's element belongs to the lane that has the sample.
   std::vector<std::vector<float>> clean_logits_;  // of samples that wait for their admission
   std::vector<v1::Outcome> outcomes_;
-  std::deque<size_t> pending_;
-  std::deque<std::unique_ptr<Active>> for_gradient_, for_forward_;
-  std::vector<float> images_, gradients_, logits_;
-  size_t finished_ = 0;
-  double work_ = 0;  // model passes, a backward counting as two
+
+  Mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<size_t> pending_ ABSL_GUARDED_BY(mutex_);
+  Ready for_gradient_ ABSL_GUARDED_BY(mutex_), for_forward_ ABSL_GUARDED_BY(mutex_);
+  size_t active_ ABSL_GUARDED_BY(mutex_) = 0;  // samples under attack
+  size_t busy_ ABSL_GUARDED_BY(mutex_) = 0;    // lanes at work
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t finished_ ABSL_GUARDED_BY(mutex_) = 0;
+  double work_ ABSL_GUARDED_BY(mutex_) = 0;  // model passes, a backward counting as two
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Runs an attack over the samples of a task by continuous batching: when a sample is fooled or
-// finished, the next one takes its slot, so the batch shape stays constant and the device full.
+// Runs an attack over the samples of a task. Samples do not wait for each other: a lane (lanes.h)
+// takes those that are ready for the same kind of pass, runs it, moves them on and puts them back,
+// so that batches are full as long as enough samples are left.
 //
 // The driver does the bookkeeping for every method: the clean pass (samples that are wrong clean
 // are never attacked), verification of each adversarial point by a plain forward pass, the check of

@@ -16,7 +16,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunTransfer(const TaskContext& task) {
   pgd.set_method("pgd");
   ASSAY_ASSIGN_OR_RETURN(const auto attack, MakeAttack(pgd));
   ASSAY_ASSIGN_OR_RETURN(const auto surrogates, EnsembleClassifier::Create(task.others));
-  // The driver hands the same batches to both.
+  // The driver shows the same points to both.
   ASSAY_RETURN_IF_ERROR(CheckSameInterface(task.classifier, *surrogates, "a surrogate"));
   return Drive(task, *attack, {surrogates.get()});
 }

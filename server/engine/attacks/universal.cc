@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "core/base/errors.h"
-#include "core/base/parallel.h"
 #include "core/conditions/params.h"
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/driver.h"
@@ -40,13 +39,8 @@ class Universal {
         epochs_(params.Integer("epochs")),
         minibatch_(static_cast<size_t>(params.Integer("minibatch"))),
         image_size_(task.classifier.shape().size()),
-        classes_(static_cast<size_t>(task.classifier.num_classes())),
-        batch_size_(static_cast<size_t>(task.classifier.batch_size())),
         outcomes_(task.samples.size()),
-        perturbation_(image_size_),
-        images_(batch_size_ * image_size_),
-        gradients_(batch_size_ * image_size_),
-        logits_(batch_size_ * classes_) {}
+        perturbation_(image_size_) {}
 
   absl::StatusOr<std::vector<v1::Outcome>> Run() {
     ASSAY_RETURN_IF_ERROR(CleanPass());
@@ -59,7 +53,7 @@ class Universal {
  private:
   absl::Status CleanPass() {
     return ForwardAll(
-        task_, 1, [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); },
+        task_, [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); },
         [&](size_t i, const float* logits) {
           outcomes_[i] = CleanOutcome(task_, i, Predict(logits, task_.classifier.num_classes()));
           if (outcomes_[i].attack().attacked()) attacked_.push_back(i);
@@ -99,46 +93,36 @@ class Universal {
   // One step along the gradient of the mini-batch's mean loss.
   absl::Status Ascend(const size_t* samples, size_t count) {
     std::vector<double> sum(image_size_);
-    for (size_t first = 0; first < count; first += batch_size_) {
-      if (task_.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
-      const size_t slots = std::min(batch_size_, count - first);
-      ReadPerturbed(samples + first, slots);
-      // Whether a sample has a say: its loss can be told, and is not over the cap.
-      std::vector<char> votes(slots);
-      ASSAY_RETURN_IF_ERROR(task_.classifier.ForwardBackward(
-          images_.data(),
-          [&](const float* logits, float* derivative) {
-            std::fill(derivative, derivative + batch_size_ * classes_, 0.0F);
-            for (size_t slot = 0; slot < slots; ++slot) {
-              const float* z = &logits[slot * classes_];
-              float* d = &derivative[slot * classes_];
-              if (Predict(z, task_.classifier.num_classes()).undecided) continue;
-              votes[slot] = CrossEntropy(z, task_.classifier.num_classes(),
-                                         task_.samples.label(samples[first + slot]), d) <= kLossCap;
-            }
-          },
-          logits_.data(), gradients_.data()));
-      for (size_t slot = 0; slot < slots; ++slot) {
-        v1::AttackOutcome& counts = *outcomes_[samples[first + slot]].mutable_attack();
-        counts.set_forwards(counts.forwards() + 1);
-        counts.set_backwards(counts.backwards() + 1);
-        const float* gradient = &gradients_[slot * image_size_];
-        const bool finite = std::all_of(gradient, gradient + image_size_,
-                                        [](float value) { return std::isfinite(value); });
-        if (!finite) counts.set_nonfinite_gradients(counts.nonfinite_gradients() + 1);
-        if (!finite || !votes[slot]) continue;
-        // Where clipping holds the pixel, v does not move it.
-        bool zero = true;
-        const float* x = &images_[slot * image_size_];
-        for (size_t i = 0; i < image_size_; ++i) {
-          zero = zero && gradient[i] == 0.0F;
-          const bool held =
-              (x[i] >= 1.0F && gradient[i] > 0.0F) || (x[i] <= 0.0F && gradient[i] < 0.0F);
-          if (!held) sum[i] += static_cast<double>(gradient[i]);
-        }
-        if (zero) counts.set_zero_gradients(counts.zero_gradients() + 1);
+    // Whether a sample has a say: its loss can be told, and is not over the cap.
+    std::vector<char> votes(count);
+    ItemPasses passes;
+    passes.read = [&](size_t i, float* pixels) { ReadPerturbed(samples[i], pixels); };
+    passes.logit_gradient = [&](size_t i, const float* logits, float* derivative) {
+      if (Predict(logits, task_.classifier.num_classes()).undecided) return;
+      votes[i] = CrossEntropy(logits, task_.classifier.num_classes(),
+                              task_.samples.label(samples[i]), derivative) <= kLossCap;
+    };
+    passes.done = [&](size_t i, const ItemResult& result) {
+      v1::AttackOutcome& counts = *outcomes_[samples[i]].mutable_attack();
+      counts.set_forwards(counts.forwards() + 1);
+      counts.set_backwards(counts.backwards() + 1);
+      const float* gradient = result.gradient;
+      const bool finite = std::all_of(gradient, gradient + image_size_,
+                                      [](float value) { return std::isfinite(value); });
+      if (!finite) counts.set_nonfinite_gradients(counts.nonfinite_gradients() + 1);
+      if (!finite || !votes[i]) return;
+      // Where clipping holds the pixel, v does not move it.
+      bool zero = true;
+      const float* x = result.image;
+      for (size_t p = 0; p < image_size_; ++p) {
+        zero = zero && gradient[p] == 0.0F;
+        const bool held =
+            (x[p] >= 1.0F && gradient[p] > 0.0F) || (x[p] <= 0.0F && gradient[p] < 0.0F);
+        if (!held) sum[p] += static_cast<double>(gradient[p]);
       }
-    }
+      if (zero) counts.set_zero_gradients(counts.zero_gradients() + 1);
+    };
+    ASSAY_RETURN_IF_ERROR(RunItems(task_.classifier, task_.observer, count, passes));
     Move(sum);
     return absl::OkStatus();
   }
@@ -175,29 +159,24 @@ class Universal {
     return x;
   }
 
-  void ReadPerturbed(const size_t* samples, size_t slots) {
-    ParallelFor(task_.classifier.threads(), slots, 4 * image_size_, [&](size_t slot) {
-      const std::vector<float> x = Perturbed(samples[slot]);
-      std::copy(x.begin(), x.end(), &images_[slot * image_size_]);
-    });
+  void ReadPerturbed(size_t sample, float* pixels) const {
+    const std::vector<float> x = Perturbed(sample);
+    std::copy(x.begin(), x.end(), pixels);
   }
 
-  // Calls done(sample, its point, its logits) after a plain pass over points that `fill` makes.
+  // Calls done(sample, its point, its prediction) after a plain pass over points that `fill` makes.
   template <typename Fill, typename Done>
   absl::Status ForwardPoints(const std::vector<size_t>& samples, const Fill& fill,
                              const Done& done) {
-    for (size_t first = 0; first < samples.size(); first += batch_size_) {
-      if (task_.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
-      const size_t slots = std::min(batch_size_, samples.size() - first);
-      ReadPerturbed(&samples[first], slots);
-      for (size_t i = 0; i < slots * image_size_; ++i) images_[i] = fill(images_[i]);
-      ASSAY_RETURN_IF_ERROR(task_.classifier.Forward(images_.data(), logits_.data()));
-      for (size_t slot = 0; slot < slots; ++slot) {
-        done(samples[first + slot], &images_[slot * image_size_],
-             Predict(&logits_[slot * classes_], task_.classifier.num_classes()));
-      }
-    }
-    return absl::OkStatus();
+    ItemPasses passes;
+    passes.read = [&](size_t i, float* pixels) {
+      ReadPerturbed(samples[i], pixels);
+      std::transform(pixels, pixels + image_size_, pixels, fill);
+    };
+    passes.done = [&](size_t i, const ItemResult& result) {
+      done(samples[i], result.image, Predict(result.logits, task_.classifier.num_classes()));
+    };
+    return RunItems(task_.classifier, task_.observer, samples.size(), passes);
   }
 
   absl::Status Evaluate() {
@@ -238,11 +217,10 @@ class Universal {
   const Norm norm_;
   const double eps_, step_, fit_;
   const int64_t epochs_;
-  const size_t minibatch_, image_size_, classes_, batch_size_;
+  const size_t minibatch_, image_size_;
   std::vector<v1::Outcome> outcomes_;
   std::vector<size_t> attacked_, fooled_;
   std::vector<double> perturbation_;
-  std::vector<float> images_, gradients_, logits_;
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "server/engine/base/ensemble.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -10,16 +9,10 @@
 namespace assay::engine {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
-double SecondsSince(SteadyClock::time_point start) {
-  return std::chrono::duration<double>(SteadyClock::now() - start).count();
-}
-
 std::string Describe(const Classifier& member) {
   const Shape shape = member.shape();
-  return absl::StrCat(shape.channels, " x ", shape.height, " x ", shape.width, " images, ",
-                      member.num_classes(), " classes and batches of ", member.batch_size());
+  return absl::StrCat(shape.channels, " x ", shape.height, " x ", shape.width, " images and ",
+                      member.num_classes(), " classes");
 }
 
 }  // namespace
@@ -45,72 +38,87 @@ absl::StatusOr<std::unique_ptr<EnsembleClassifier>> EnsembleClassifier::Create(
     ASSAY_RETURN_IF_ERROR(CheckSameInterface(*members[0], *members[m],
                                              absl::StrCat("model ", m + 1, " of the ensemble")));
   }
-  return std::unique_ptr<EnsembleClassifier>(new EnsembleClassifier(std::move(members)));
-}
-
-absl::Status EnsembleClassifier::Forward(const float* images, float* logits) {
-  const auto start = SteadyClock::now();
-  logit_sum_.assign(logit_count(), 0.0);
-  for (Classifier* member : members_) {
-    ASSAY_RETURN_IF_ERROR(member->Forward(images, logits));
-    for (size_t i = 0; i < logit_sum_.size(); ++i) logit_sum_[i] += logits[i];
+  std::vector<int> forward = members[0]->forward_sizes().all();
+  std::vector<int> gradient = members[0]->gradient_sizes().all();
+  for (size_t m = 1; m < members.size(); ++m) {
+    forward = members[m]->forward_sizes().Common(BatchSizes(forward));
+    gradient = members[m]->gradient_sizes().Common(BatchSizes(gradient));
+    if (!forward.empty() && !gradient.empty()) continue;
+    return Error(
+        Reason::kInvalidCondition,
+        absl::StrCat("model ", m + 1, " of the ensemble takes batches of other sizes than ",
+                     "those before it, as a trace may that has its batch size built in; "
+                     "export it for any batch size"));
   }
-  Mean(logits);
-  usage_.forward_batches += static_cast<int64_t>(members_.size());
-  usage_.seconds += SecondsSince(start);
+  return std::unique_ptr<EnsembleClassifier>(
+      new EnsembleClassifier(std::move(members), BatchSizes(forward), BatchSizes(gradient)));
+}
+
+bool EnsembleClassifier::deterministic() const {
+  return std::all_of(members_.begin(), members_.end(),
+                     [](const Classifier* member) { return member->deterministic(); });
+}
+
+void EnsembleClassifier::BindThread() {
+  for (Classifier* member : members_) member->BindThread();
+}
+
+absl::Status EnsembleClassifier::RunForward(const float* images, int rows, float* logits) {
+  std::vector<double> sum(logit_count(rows));
+  for (Classifier* member : members_) {
+    ASSAY_RETURN_IF_ERROR(member->Forward(images, rows, logits));
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += logits[i];
+  }
+  Mean(sum, logits);
   return absl::OkStatus();
 }
 
-absl::Status EnsembleClassifier::ForwardBackward(const float* images,
-                                                 const LogitGradient& logit_gradient, float* logits,
-                                                 float* gradient) {
-  const auto start = SteadyClock::now();
-  const size_t pixels = static_cast<size_t>(batch_size()) * shape().size();
-  logit_sum_.assign(logit_count(), 0.0);
-  derivative_.assign(logit_count(), 0.0F);
-  gradient_sum_.assign(pixels, 0.0);
-  member_gradient_.resize(pixels);
-  ASSAY_RETURN_IF_ERROR(Nested(0, images, logit_gradient, logits));
-  for (size_t i = 0; i < pixels; ++i) gradient[i] = static_cast<float>(gradient_sum_[i]);
-  usage_.forward_batches += static_cast<int64_t>(members_.size());
-  usage_.backward_batches += static_cast<int64_t>(members_.size());
-  usage_.seconds += SecondsSince(start);
+absl::Status EnsembleClassifier::RunForwardBackward(const float* images, int rows,
+                                                    const LogitGradient& logit_gradient,
+                                                    float* logits, float* gradient) {
+  const size_t pixels = static_cast<size_t>(rows) * shape().size();
+  GradientPass pass{images, rows, logit_gradient, logits, {}, {}, {}, {}};
+  pass.logit_sum.resize(logit_count(rows));
+  pass.derivative.resize(logit_count(rows));
+  pass.gradient_sum.resize(pixels);
+  pass.member_gradient.resize(pixels);
+  ASSAY_RETURN_IF_ERROR(Nested(0, pass));
+  for (size_t i = 0; i < pixels; ++i) gradient[i] = static_cast<float>(pass.gradient_sum[i]);
   return absl::OkStatus();
 }
 
-absl::Status EnsembleClassifier::Nested(size_t m, const float* images,
-                                        const LogitGradient& logit_gradient, float* logits) {
+absl::Status EnsembleClassifier::Nested(size_t m, GradientPass& pass) {
   if (m == members_.size()) {
-    Mean(logits);
-    logit_gradient(logits, derivative_.data());
+    Mean(pass.logit_sum, pass.logits);
+    pass.logit_gradient(pass.logits, pass.derivative.data());
     const auto share = 1.0F / static_cast<float>(members_.size());
-    for (float& value : derivative_) value *= share;
+    for (float& value : pass.derivative) value *= share;
     return absl::OkStatus();
   }
   absl::Status inner;
-  std::vector<float> own(logit_count());
+  std::vector<float> own(logit_count(pass.rows));
   ASSAY_RETURN_IF_ERROR(members_[m]->ForwardBackward(
-      images,
+      pass.images, pass.rows,
       [&](const float* member_logits, float* derivative) {
-        for (size_t i = 0; i < logit_sum_.size(); ++i) logit_sum_[i] += member_logits[i];
-        inner = Nested(m + 1, images, logit_gradient, logits);
-        std::copy(derivative_.begin(), derivative_.end(), derivative);
+        for (size_t i = 0; i < pass.logit_sum.size(); ++i) pass.logit_sum[i] += member_logits[i];
+        inner = Nested(m + 1, pass);
+        std::copy(pass.derivative.begin(), pass.derivative.end(), derivative);
       },
-      own.data(), member_gradient_.data()));
+      own.data(), pass.member_gradient.data()));
   ASSAY_RETURN_IF_ERROR(inner);
-  for (size_t i = 0; i < gradient_sum_.size(); ++i) gradient_sum_[i] += member_gradient_[i];
+  for (size_t i = 0; i < pass.gradient_sum.size(); ++i) {
+    pass.gradient_sum[i] += pass.member_gradient[i];
+  }
   return absl::OkStatus();
 }
 
-size_t EnsembleClassifier::logit_count() const {
-  return static_cast<size_t>(batch_size()) * static_cast<size_t>(num_classes());
+size_t EnsembleClassifier::logit_count(int rows) const {
+  return static_cast<size_t>(rows) * static_cast<size_t>(num_classes());
 }
 
-void EnsembleClassifier::Mean(float* logits) const {
+void EnsembleClassifier::Mean(const std::vector<double>& sum, float* logits) const {
   const double share = 1.0 / static_cast<double>(members_.size());
-  for (size_t i = 0; i < logit_sum_.size(); ++i) {
-    logits[i] = static_cast<float>(logit_sum_[i] * share);
-  }
+  for (size_t i = 0; i < sum.size(); ++i) logits[i] = static_cast<float>(sum[i] * share);
 }
 
 }  // namespace assay::engine

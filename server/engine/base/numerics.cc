@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "core/base/digest.h"
 
 namespace assay::engine {
@@ -49,11 +50,14 @@ std::string GpuName(int index) {
 }
 
 std::string NumericsDigest(const v1::NumericsFingerprint& numerics) {
-  // The last line stands for TF32, which is never used.
+  // Equal probes are better evidence than the name of the processor.
+  const absl::string_view capability = numerics.capability();
+  const absl::string_view machine =
+      numerics.probes().empty() ? capability : capability.substr(0, capability.find(','));
   return Sha256Hex(absl::StrCat(numerics.device(), "\n", numerics.batch_size(), "\n",
-                                numerics.threads(), "\n", numerics.libtorch_version(), "\n",
-                                numerics.capability(), "\n", numerics.memory_format(), "\n",
-                                numerics.frozen(), "\n0"));
+                                numerics.libtorch_version(), "\n", machine, "\n",
+                                numerics.memory_format(), "\n", numerics.frozen(), "\n",
+                                numerics.forward_form(), "\n", numerics.probes()));
 }
 
 }  // namespace assay::engine

@@ -3,7 +3,9 @@
 #ifndef ASSAY_SERVER_ENGINE_BASE_TASK_H_
 #define ASSAY_SERVER_ENGINE_BASE_TASK_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -28,7 +30,7 @@ class SampleSource {
   virtual void ReadImage(size_t i, float* pixels) const = 0;
 };
 
-// Hears about progress; asked between steps whether to stop.
+// Hears about progress; asked between passes whether to stop. Called on any lane, by one at a time.
 class TaskObserver {
  public:
   virtual ~TaskObserver() = default;
@@ -49,8 +51,8 @@ struct TaskContext {
   const SampleSource& samples;
   Classifier& classifier;
   TaskObserver& observer;
-  // The other models that the condition names, in its order; of the same image shape, classes and
-  // batch size as `classifier`.
+  // The other models that the condition names, in its order; of the same image shape and classes
+  // as `classifier`.
   std::vector<Classifier*> others = {};
   // Where adversarial examples go, in no order; nullptr: nowhere.
   std::vector<KeptExample>* kept = nullptr;
@@ -72,14 +74,35 @@ Prediction Predict(const float* logits, int num_classes);
 // An outcome with sample, label and prediction filled in.
 v1::Outcome MakeOutcome(int64_t sample, int label, const Prediction& prediction);
 
-// The plain passes of a task, in batches: `read` fills the image of sample i, visiting every pixel
-// value about `visits` times, and `done` gets its logits.
-absl::Status ForwardAll(const TaskContext& task, size_t visits,
+// What came of an item's pass.
+struct ItemResult {
+  const float* image;
+  const float* logits;
+  const float* gradient;  // nullptr after a plain pass
+};
+
+// Passes that do not depend on each other, one for each item.
+struct ItemPasses {
+  // Fills the image of an item. Called on several lanes at once.
+  std::function<void(size_t item, float* pixels)> read;
+  // Where gradients are wanted: the derivative of an item's scalar by its logits, which comes as
+  // zeros. Called on several lanes at once.
+  std::function<void(size_t item, const float* logits, float* derivative)> logit_gradient = nullptr;
+  // Takes the results, of one item at a time and in their order, on any lane.
+  std::function<void(size_t item, const ItemResult& result)> done;
+};
+
+// The passes of items 0 to items - 1, on all lanes. Errors: those of the classifier, kCancelled.
+absl::Status RunItems(Classifier& classifier, TaskObserver& observer, size_t items,
+                      const ItemPasses& passes);
+
+// The plain passes of a task, with its progress: `read` fills the image of sample i, and `done`
+// gets its logits, both as ItemPasses has them.
+absl::Status ForwardAll(const TaskContext& task,
                         const std::function<void(size_t i, float* pixels)>& read,
                         const std::function<void(size_t i, const float* logits)>& done);
-// Likewise for `items` passes, the same number for every sample and one sample after the other;
-// `read` is called from several threads, `done` from the calling one, in order.
-absl::Status ForwardItems(const TaskContext& task, size_t items, size_t visits,
+// Likewise for `items` passes, the same number for every sample and one sample after the other.
+absl::Status ForwardItems(const TaskContext& task, size_t items,
                           const std::function<void(size_t item, float* pixels)>& read,
                           const std::function<void(size_t item, const float* logits)>& done);
 

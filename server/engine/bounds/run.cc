@@ -7,8 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
-#include "core/base/parallel.h"
+#include "core/base/mutex.h"
 #include "core/conditions/params.h"
+#include "server/engine/base/lanes.h"
 #include "server/engine/bounds/interval.h"
 #include "server/engine/bounds/propagation.h"
 #include "server/engine/bounds/tightness.h"
@@ -115,12 +116,11 @@ absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task,
   const size_t count = task.samples.size(), size = classifier.shape().size();
   std::vector<float> logits(count * classes);
   ASSAY_RETURN_IF_ERROR(ForwardAll(
-      task, 1, [&](size_t i, float* pixels) { task.samples.ReadImage(i, pixels); },
+      task, [&](size_t i, float* pixels) { task.samples.ReadImage(i, pixels); },
       [&](size_t i, const float* row) { std::copy(row, row + classes, &logits[i * classes]); }));
 
   std::vector<v1::Outcome> outcomes(count);
-  std::vector<absl::Status> statuses(count);
-  const auto one = [&](size_t i) {
+  const auto one = [&](size_t i) -> absl::Status {
     const int label = task.samples.label(i);
     const float* const theirs = &logits[i * classes];
     const Prediction prediction = Predict(theirs, static_cast<int>(classes));
@@ -129,14 +129,13 @@ absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task,
     v1::BoundsOutcome* proof = outcome.mutable_bounds();
     if (prediction.undecided) {
       proof->set_margin(bounds::kNothingKnown);
-      return;
+      return absl::OkStatus();
     }
     std::vector<float> image(size);
     task.samples.ReadImage(i, image.data());
     const std::vector<double> pixels(image.begin(), image.end());
     const std::vector<std::vector<double>> values = network.Evaluate(pixels.data());
-    statuses[i] = bounds::CheckAgreement(values.back(), theirs, task.samples.index(i));
-    if (!statuses[i].ok()) return;
+    ASSAY_RETURN_IF_ERROR(bounds::CheckAgreement(values.back(), theirs, task.samples.index(i)));
     const bounds::Certificate certificate =
         bounds::Certify(network, image.data(), eps, label, prediction.label, method);
     proof->set_certified(certificate.certified && !prediction.tie);
@@ -144,19 +143,20 @@ absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task,
     if (const auto tightness = bounds::Tightness(network, values)) {
       proof->set_tightness(*tightness);
     }
+    return absl::OkStatus();
   };
-  // A few samples for each thread between looks at the observer.
-  const size_t wave = 4 * static_cast<size_t>(std::max(1, classifier.threads()));
-  for (size_t first = 0; first < count; first += wave) {
+  Mutex mutex;
+  size_t done = 0;
+  const absl::Status status = ForEachOnLanes(classifier, count, [&](size_t i) -> absl::Status {
+    ASSAY_RETURN_IF_ERROR(one(i));
+    MutexLock lock(mutex);
+    ++done;
+    task.observer.OnProgress(static_cast<int64_t>(done),
+                             static_cast<double>(done) / static_cast<double>(count));
     if (task.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
-    const size_t in_wave = std::min(wave, count - first);
-    ParallelFor(classifier.threads(), in_wave,
-                static_cast<size_t>(4 * network.Multiplications(network.output())),
-                [&](size_t i) { one(first + i); });
-    for (size_t i = first; i < first + in_wave; ++i) ASSAY_RETURN_IF_ERROR(statuses[i]);
-    task.observer.OnProgress(static_cast<int64_t>(first + in_wave),
-                             static_cast<double>(first + in_wave) / static_cast<double>(count));
-  }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
   return outcomes;
 }
 

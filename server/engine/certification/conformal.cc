@@ -89,7 +89,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunConformal(const TaskContext& task) {
   double u = 0;
   bool undecided = true;
   ASSAY_RETURN_IF_ERROR(ForwardItems(
-      task, task.samples.size() * per_sample, 5,
+      task, task.samples.size() * per_sample,
       [&](size_t item, float* pixels) {
         const size_t sample = item / per_sample;
         std::vector<float> image(image_size);

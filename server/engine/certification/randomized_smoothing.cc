@@ -1,14 +1,17 @@
 #include "server/engine/certification/randomized_smoothing.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <map>
 #include <memory>
 #include <utility>
 
 #include "core/base/errors.h"
-#include "core/base/parallel.h"
+#include "core/base/mutex.h"
 #include "core/conditions/smoothing_setting.h"
 #include "core/statistics/smoothing_certificate.h"
 #include "server/engine/base/ensemble.h"
+#include "server/engine/base/lanes.h"
 #include "server/engine/certification/noise.h"
 #include "server/engine/certification/stopping.h"
 
@@ -34,10 +37,18 @@ struct Active {
 
 // Draws of one sample that are neighbours in a batch.
 struct Share {
-  Active* active;
+  std::shared_ptr<Active> active;
   size_t first_slot;
   int64_t first_draw;
   size_t count;
+};
+
+struct Batch {
+  // Batches are judged in the order of their plans.
+  int64_t number = 0;
+  size_t count = 0;
+  std::vector<Share> shares;
+  std::vector<float> noisy, logits;
 };
 
 void WriteHistogram(const std::vector<int64_t>& counts,
@@ -60,65 +71,100 @@ class Smoothing {
         noise_(MakeNoise(setting)),
         rule_(setting),
         image_size_(classifier.shape().size()),
-        batch_size_(static_cast<size_t>(classifier.batch_size())),
         classes_(static_cast<size_t>(classifier.num_classes())),
-        noisy_(batch_size_ * image_size_),
-        logits_(batch_size_ * classes_),
+        lanes_(static_cast<size_t>(classifier.lanes())),
         outcomes_(task.samples.size()) {}
 
   absl::StatusOr<std::vector<v1::Outcome>> Run() {
-    while (finished_ < outcomes_.size()) {
-      if (task_.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
-      ASSAY_RETURN_IF_ERROR(FillBatch());
-      MakeDraws();
-      ASSAY_RETURN_IF_ERROR(classifier_.Forward(noisy_.data(), logits_.data()));
-      // A sample's draws ahead come after those that its next look needs.
-      JudgeShares(0, planned_);
-      JudgeShares(planned_, batch_.size());
-      Retire();
-      task_.observer.OnProgress(static_cast<int64_t>(finished_), Fraction());
-    }
+    ASSAY_RETURN_IF_ERROR(OnLanes(classifier_, [this] { return Lane(); }));
     return std::move(outcomes_);
   }
 
  private:
-  // A look of the stopping rule, in the unit of ParallelFor.
-  static constexpr size_t kJudgeWork = 10'000;
-
   int64_t all_draws() const { return setting_.n0 + setting_.n; }
 
-  // Plans the next batch: what the active samples need until their next look, first come first
-  // served, then new samples, and where there are none left, draws ahead of the next look.
-  absl::Status FillBatch() {
-    batch_.clear();
-    size_t free = batch_size_;
-    for (auto& active : active_) Ask(*active, active->next_look, &free);
-    while (free > 0 && started_ < task_.samples.size()) {
-      ASSAY_RETURN_IF_ERROR(Admit());
-      Ask(*active_.back(), active_.back()->next_look, &free);
+  absl::Status Lane() {
+    Batch batch;
+    while (true) {
+      ASSAY_RETURN_IF_ERROR(Stop(Plan(batch)));
+      if (batch.count == 0) return absl::OkStatus();
+      MakeDraws(batch);
+      ASSAY_RETURN_IF_ERROR(Stop(classifier_.Forward(
+          batch.noisy.data(), static_cast<int>(batch.count), batch.logits.data())));
+      Deliver(std::move(batch));
+      batch = Batch();
     }
-    planned_ = batch_.size();
-    for (size_t left = planned_; left > 0 && free > 0; --left) {
-      // Even parts of what is free.
-      Active& active = *batch_[planned_ - left].active;
-      const auto even = static_cast<int64_t>((free + left - 1) / left);
-      Ask(active, std::min(all_draws(), active.asked + even), &free);
+  }
+
+  // An error ends all lanes.
+  absl::Status Stop(const absl::Status& status) {
+    if (!status.ok()) {
+      MutexLock lock(mutex_);
+      stopped_ = true;
+      judged_.notify_all();
     }
+    return status;
+  }
+
+  // Waits until there is something to draw, and plans the next batch: what the active samples need
+  // until their next look, first come first served, then new samples, and where there are none
+  // left, draws ahead of the next look. An empty batch: all is done.
+  absl::Status Plan(Batch& batch) {
+    MutexLock lock(mutex_);
+    absl::Status status;
+    lock.Wait(judged_, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      if (stopped_ || finished_ == outcomes_.size()) return true;
+      status = Fill(batch);
+      return !status.ok() || batch.count > 0;
+    });
+    ASSAY_RETURN_IF_ERROR(status);
+    if (batch.count == 0) return absl::OkStatus();
+    if (task_.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");
+    batch.number = planned_++;
     return absl::OkStatus();
   }
 
+  absl::Status Fill(Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    size_t free = static_cast<size_t>(
+        classifier_.forward_sizes().Take(classifier_.forward_sizes().largest(), LaneShare()));
+    const size_t size = free;
+    for (const auto& active : active_) Ask(active, active->next_look, size, &free, batch);
+    while (free > 0 && started_ < task_.samples.size()) {
+      ASSAY_RETURN_IF_ERROR(Admit());
+      Ask(active_.back(), active_.back()->next_look, size, &free, batch);
+    }
+    // Even parts of what is free.
+    for (size_t left = active_.size(); left > 0 && free > 0; --left) {
+      const auto& active = active_[active_.size() - left];
+      const auto even = static_cast<int64_t>((free + left - 1) / left);
+      Ask(active, std::min(all_draws(), active->asked + even), size, &free, batch);
+    }
+    batch.count = size - free;
+    return absl::OkStatus();
+  }
+
+  // The draws that are left, at most, divided among the lanes.
+  int LaneShare() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    int64_t left = static_cast<int64_t>(task_.samples.size() - started_) * all_draws();
+    for (const auto& active : active_) left += all_draws() - active->asked;
+    const auto lanes = static_cast<int64_t>(lanes_);
+    return static_cast<int>(
+        std::min<int64_t>((left + lanes - 1) / lanes, classifier_.forward_sizes().largest()));
+  }
+
   // Takes slots for the sample's draws before number `until`.
-  void Ask(Active& active, int64_t until, size_t* free) {
+  static void Ask(const std::shared_ptr<Active>& active, int64_t until, size_t size, size_t* free,
+                  Batch& batch) {
     const size_t count =
-        std::min(*free, static_cast<size_t>(std::max<int64_t>(0, until - active.asked)));
+        std::min(*free, static_cast<size_t>(std::max<int64_t>(0, until - active->asked)));
     if (count == 0) return;
-    batch_.push_back({&active, batch_size_ - *free, active.asked, count});
-    active.asked += static_cast<int64_t>(count);
+    batch.shares.push_back({active, size - *free, active->asked, count});
+    active->asked += static_cast<int64_t>(count);
     *free -= count;
   }
 
-  absl::Status Admit() {
-    auto active = std::make_unique<Active>();
+  absl::Status Admit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    auto active = std::make_shared<Active>();
     active->sample = started_++;
     active->image.resize(image_size_);
     task_.samples.ReadImage(active->sample, active->image.data());
@@ -131,32 +177,43 @@ class Smoothing {
     return absl::OkStatus();
   }
 
-  void MakeDraws() {
-    slots_.clear();
-    for (const Share& share : batch_) {
+  void MakeDraws(Batch& batch) const {
+    const auto rows =
+        static_cast<size_t>(classifier_.forward_sizes().Holding(static_cast<int>(batch.count)));
+    batch.noisy.resize(rows * image_size_);
+    batch.logits.resize(rows * classes_);
+    for (const Share& share : batch.shares) {
       for (size_t i = 0; i < share.count; ++i) {
-        slots_.push_back({share.active, share.first_draw + static_cast<int64_t>(i)});
+        noise_->Draw(key_, task_.samples.index(share.active->sample),
+                     static_cast<uint32_t>(share.first_draw + static_cast<int64_t>(i)),
+                     share.active->image.data(), &batch.noisy[(share.first_slot + i) * image_size_],
+                     image_size_);
       }
     }
-    ParallelFor(classifier_.threads(), slots_.size(), 4 * image_size_, [&](size_t slot) {
-      const auto& [active, draw] = slots_[slot];
-      noise_->Draw(key_, task_.samples.index(active->sample), static_cast<uint32_t>(draw),
-                   active->image.data(), &noisy_[slot * image_size_], image_size_);
-    });
   }
 
-  // Shares [first, last) of the batch, all of different samples.
-  void JudgeShares(size_t first, size_t last) {
-    ParallelFor(classifier_.threads(), last - first, kJudgeWork,
-                [&](size_t i) { Judge(batch_[first + i]); });
+  // Judges the batches that are next in order, if need be those that others have left here.
+  void Deliver(Batch batch) {
+    MutexLock lock(mutex_);
+    const int64_t number = batch.number;
+    waiting_.emplace(number, std::move(batch));
+    for (auto next = waiting_.begin(); next != waiting_.end() && next->first == next_judged_;
+         next = waiting_.erase(next), ++next_judged_) {
+      for (const Share& share : next->second.shares) Judge(share, next->second.logits);
+    }
+    Retire();
+    task_.observer.OnProgress(static_cast<int64_t>(finished_), Fraction());
+    judged_.notify_all();
   }
 
   // Counts the classes of a share, in the order of its draws, until the sample has had enough.
-  void Judge(const Share& share) {
+  void Judge(const Share& share, const std::vector<float>& logits) {
     Active& active = *share.active;
-    for (size_t i = 0; i < share.count && !active.finished; ++i) {
-      Count(active, &logits_[(share.first_slot + i) * classes_]);
+    size_t i = 0;
+    for (; i < share.count && !active.finished; ++i) {
+      Count(active, &logits[(share.first_slot + i) * classes_]);
     }
+    classifier_.CountUnneeded(static_cast<int64_t>(share.count - i));
   }
 
   void Count(Active& active, const float* logits) {
@@ -183,7 +240,7 @@ class Smoothing {
   }
 
   // Writes the outcomes of the samples that have had enough.
-  void Retire() {
+  void Retire() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const auto left = std::stable_partition(active_.begin(), active_.end(),
                                             [](const auto& active) { return !active->finished; });
     for (auto it = left; it != active_.end(); ++it) {
@@ -208,7 +265,7 @@ class Smoothing {
     return outcome;
   }
 
-  double Fraction() const {
+  double Fraction() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     double done = static_cast<double>(finished_);
     for (const auto& active : active_) {
       done += static_cast<double>(active->judged) / static_cast<double>(all_draws());
@@ -222,16 +279,18 @@ class Smoothing {
   const RandomKey key_;
   const std::unique_ptr<Noise> noise_;
   const StoppingRule rule_;
-  const size_t image_size_, batch_size_, classes_;
-  std::vector<float> noisy_, logits_;
+  const size_t image_size_, classes_, lanes_;
   std::vector<v1::Outcome> outcomes_;
+
+  Mutex mutex_;
+  std::condition_variable judged_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   // In the order in which they began.
-  std::vector<std::unique_ptr<Active>> active_;
-  // The first `planned_` are what looks wait for, the others ahead.
-  std::vector<Share> batch_;
-  size_t planned_ = 0;
-  std::vector<std::pair<Active*, int64_t>> slots_;
-  size_t started_ = 0, finished_ = 0;
+  std::vector<std::shared_ptr<Active>> active_ ABSL_GUARDED_BY(mutex_);
+  int64_t planned_ ABSL_GUARDED_BY(mutex_) = 0, next_judged_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Batches that came back before one planned earlier, by their numbers.
+  std::map<int64_t, Batch> waiting_ ABSL_GUARDED_BY(mutex_);
+  size_t started_ ABSL_GUARDED_BY(mutex_) = 0, finished_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

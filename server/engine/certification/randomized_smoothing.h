@@ -3,7 +3,7 @@
 // randomized smoothing" (ICML 2019, algorithm 1), many samples at once:
 //
 //   SampleUnderNoise(f, x, num, sigma):
-//     for i = 1 to num:                              FillBatch: slots for the draws of all samples
+//     for i = 1 to num:                              Plan: slots for the draws of all samples
 //       x_i = x + N(0, sigma^2 I)                    MakeDraws, by Noise::Draw (noise.h)
 //       counts[f(x_i)] += 1                          Count
 //

@@ -13,9 +13,6 @@ using corruptions::ImageFromPlanes;
 using corruptions::ImageToPlanes;
 using corruptions::SequencePlan;
 
-// What a corruption costs, in visits of every pixel value; for the choice of the number of threads.
-constexpr size_t kVisits = 64;
-
 v1::ImageShape ShapeOf(const TaskContext& task) {
   const Shape shape = task.classifier.shape();
   v1::ImageShape proto;
@@ -51,7 +48,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task,
   const RandomKey key = task.random_key();
   std::vector<v1::Outcome> outcomes(task.samples.size());
   ASSAY_RETURN_IF_ERROR(ForwardAll(
-      task, kVisits,
+      task,
       [&](size_t i, float* pixels) {
         task.samples.ReadImage(i, pixels);
         Image image = ImageFromPlanes(pixels, shape);
@@ -75,7 +72,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunSequence(const TaskContext& task,
     PartObserver observer(task.observer, frame, plan.frames());
     const TaskContext part{task.condition, task.seed, task.samples, task.classifier, observer};
     ASSAY_RETURN_IF_ERROR(ForwardAll(
-        part, kVisits,
+        part,
         [&](size_t i, float* pixels) {
           task.samples.ReadImage(i, pixels);
           Image image = ImageFromPlanes(pixels, shape);

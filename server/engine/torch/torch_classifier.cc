@@ -9,12 +9,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "server/engine/base/numerics.h"
 #include "server/engine/base/threads.h"
 #include "server/engine/torch/torch_module.h"
 #include "server/engine/torch/torch_network.h"
 #include "server/engine/torch/torch_passes.h"
+#include "server/engine/validation/batch_size_probe.h"
 #include "server/engine/validation/model_validation.h"
 
 namespace assay::engine {
@@ -23,8 +25,16 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr char kNchw[] = "nchw";
-constexpr char kNhwc[] = "nhwc";
+// Sizes of batches that are tried on a CPU, for images of up to kSmallImage values and larger ones.
+// Beyond them a pass gains nothing for one thread.
+const std::vector<int> kSmallImageBatches = {4, 8, 12, 16, 20, 24, 28, 32};
+const std::vector<int> kLargeImageBatches = {4, 8, 16};
+constexpr size_t kSmallImage = 3 * 64 * 64;
+// With as many convolutions, gradient passes in the NHWC format win more than the conversion of the
+// images and of what follows the last of them costs.
+constexpr int kDeep = 8;
+// More lanes would only hold more memory of a GPU, which runs their passes one after the other.
+constexpr int kGpuLanes = 4;
 
 bool LooksLikeShapeError(const std::string& text) {
   for (const char* part : {"channels", "shape", "size mismatch", "must match", "expected input",
@@ -35,10 +45,31 @@ bool LooksLikeShapeError(const std::string& text) {
   return false;
 }
 
-// Of the calling thread.
-void UseThreadsOfTorch(int threads) {
-  at::set_num_threads(threads);
-  UseThreads(threads);
+// Makes the passes of the calling thread its own: a team of threads for each would wait for cores
+// that other lanes use.
+void UseOneThread() {
+  at::set_num_threads(1);
+  UseThreads(1);
+}
+
+int CountConvolutions(const torch::jit::Block& block) {
+  int count = 0;
+  for (const torch::jit::Node* node : block.nodes()) {
+    const std::string kind = node->kind().toQualString();
+    count += kind == "aten::conv2d" || kind == "aten::_convolution" ? 1 : 0;
+    for (const torch::jit::Block* inner : node->blocks()) count += CountConvolutions(*inner);
+  }
+  return count;
+}
+
+// A copy of the module whose weights have the memory format of its images, or every convolution
+// would convert them.
+torch::jit::Module InFormat(const torch::jit::Module& module, at::MemoryFormat format) {
+  torch::jit::Module copy = module.clone();
+  for (at::Tensor parameter : copy.parameters()) {
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(format));
+  }
+  return copy;
 }
 
 class Loaded final : public TorchClassifier {
@@ -53,38 +84,20 @@ class Loaded final : public TorchClassifier {
   absl::Status Initialize() {
     WarnOfFile();
     ASSAY_RETURN_IF_ERROR(Validate());
-    ASSAY_RETURN_IF_ERROR(ChooseNumerics());
-    usage_ = Usage();
-    return absl::OkStatus();
+    return ChooseBatches();
   }
 
   Shape shape() const override { return shape_; }
   int num_classes() const override { return validation_.num_classes(); }
-  int batch_size() const override { return batch_size_; }
-  int threads() const override { return options_.threads; }
-  Usage usage() const override { return usage_; }
+  const BatchSizes& forward_sizes() const override { return forward_sizes_; }
+  const BatchSizes& gradient_sizes() const override { return gradient_sizes_; }
+  int lanes() const override {
+    return device_.is_cuda() ? std::min(options_.threads, kGpuLanes) : options_.threads;
+  }
+  bool deterministic() const override { return validation_.deterministic(); }
   const v1::ModelValidation& validation() const override { return validation_; }
 
-  void BindThread() override { UseThreadsOfTorch(options_.threads); }
-
-  absl::Status Forward(const float* images, float* logits) override {
-    const auto start = SteadyClock::now();
-    const absl::Status status = passes_.Forward(images, batch_size_, logits);
-    ++usage_.forward_batches;
-    usage_.seconds += Seconds(SteadyClock::now() - start).count();
-    return status;
-  }
-
-  absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
-                               float* logits, float* gradient) override {
-    const auto start = SteadyClock::now();
-    const absl::Status status =
-        passes_.ForwardBackward(images, batch_size_, logit_gradient, logits, gradient);
-    ++usage_.forward_batches;
-    ++usage_.backward_batches;
-    usage_.seconds += Seconds(SteadyClock::now() - start).count();
-    return status;
-  }
+  void BindThread() override { UseOneThread(); }
 
   absl::StatusOr<std::shared_ptr<const bounds::Network>> network() override {
     if (network_ == nullptr) {
@@ -99,17 +112,44 @@ class Loaded final : public TorchClassifier {
     return network_;
   }
 
-  absl::Status HalveBatch() override {
-    if (batch_size_ == 1 || fixed_batch_ != 0) {
+  void ChooseBatchFor(int64_t samples) override {
+    if (!by_samples_) return;
+    SetOneSize(samples >= 100 ? 32 : samples >= 30 ? 16 : 8);
+  }
+
+  absl::Status ShrinkBatches() override {
+    const auto halve = [](BatchSizes& sizes) {
+      std::vector<int> smaller = sizes.all();
+      if (smaller.size() == 1) {
+        smaller[0] /= 2;
+      } else {
+        smaller.pop_back();
+      }
+      sizes = BatchSizes(smaller);
+    };
+    if (fixed_batch_ != 0 || (forward_sizes_.largest() == 1 && gradient_sizes_.largest() == 1)) {
       return Error(Reason::kOutOfMemory,
                    absl::StrCat("the model does not fit on ", options_.device, " even with ",
-                                batch_size_ == 1 ? "a batch of one image"
-                                                 : "the batch size that is built into it",
+                                fixed_batch_ == 0 ? "a batch of one image"
+                                                  : "the batch size that is built into it",
                                 "; use a device with more memory"));
     }
-    batch_size_ /= 2;
+    by_samples_ = false;
+    if (forward_sizes_.largest() > 1) halve(forward_sizes_);
+    if (gradient_sizes_.largest() > 1) halve(gradient_sizes_);
     DescribeNumerics();
     return absl::OkStatus();
+  }
+
+ protected:
+  absl::Status RunForward(const float* images, int rows, float* logits) override {
+    return passes_.Forward(images, rows, logits);
+  }
+
+  absl::Status RunForwardBackward(const float* images, int rows,
+                                  const LogitGradient& logit_gradient, float* logits,
+                                  float* gradient) override {
+    return passes_.ForwardBackward(images, rows, logit_gradient, logits, gradient);
   }
 
  private:
@@ -142,17 +182,44 @@ class Loaded final : public TorchClassifier {
     fixed_batch_ = validator.fixed_batch();
     passes_.set_num_classes(validation_.num_classes());
     ASSAY_RETURN_IF_ERROR(validator.CheckLogits());
-    ASSAY_RETURN_IF_ERROR(validator.CheckFreezing([this] {
-      return Guarded(Reason::kModelFailed, "freezing failed", [this] {
+    ASSAY_RETURN_IF_ERROR(ChooseForms(validator));
+    ASSAY_RETURN_IF_ERROR(validator.CheckBatchDependence(!file_.training_in.empty()));
+    return validator.CheckGradient();
+  }
+
+  // Gradient passes run the frozen module, and forward passes a faster form where there is one.
+  absl::Status ChooseForms(ModelValidator& validator) {
+    TorchPasses::Form form{file_.module};
+    ASSAY_RETURN_IF_ERROR(validator.CheckFreezing([&] {
+      return Guarded(Reason::kModelFailed, "freezing failed", [&] {
         // Freezing inlines submodules only where the optimizer is on.
         torch::jit::GraphOptimizerEnabledGuard optimizer(true);
-        passes_.set_module(torch::jit::freeze(file_.module));
+        form.module = torch::jit::freeze(file_.module);
+        const auto graph = form.module.get_method("forward").graph();
+        if (!device_.is_cuda() && CountConvolutions(*graph->block()) >= kDeep) {
+          form.format = at::MemoryFormat::ChannelsLast;
+          form.module = torch::jit::freeze(InFormat(file_.module, form.format));
+        }
+        passes_.set_forward(form);
         return absl::OkStatus();
       });
     }));
-    if (!validation_.frozen()) passes_.set_module(file_.module);
-    ASSAY_RETURN_IF_ERROR(validator.CheckBatchDependence(!file_.training_in.empty()));
-    return validator.CheckGradient();
+    if (!validation_.frozen()) form = {file_.module};
+    passes_.set_gradient(form);
+    forward_form_ = validation_.frozen() ? "frozen" : "original";
+    if (validation_.frozen() && !device_.is_cuda() && validator.CheckForwardForm([&] {
+          return Guarded(Reason::kModelFailed, "optimizing failed", [&] {
+            torch::jit::GraphOptimizerEnabledGuard optimizer(true);
+            torch::jit::Module copy = form.module.clone();
+            passes_.set_forward({torch::jit::optimize_for_inference(copy)});
+            return absl::OkStatus();
+          });
+        })) {
+      forward_form_ = "optimized";
+    } else {
+      passes_.set_forward(form);
+    }
+    return absl::OkStatus();
   }
 
   // A forward pass failed: most likely the images do not suit the model.
@@ -199,67 +266,130 @@ class Loaded final : public TorchClassifier {
     return best;
   }
 
-  absl::Status ChooseNumerics() {
-    const bool cuda = device_.is_cuda();
-    format_ = options_.memory_format.empty() ? kNchw : options_.memory_format;
-    if (options_.memory_format.empty()) {
-      double fastest = 1e9;
-      std::string chosen = kNchw;
-      for (const char* candidate : {kNchw, kNhwc}) {
-        format_ = candidate;
-        ApplyFormat();
-        const auto seconds = Measure(fixed_batch_ != 0 ? fixed_batch_ : cuda ? 128 : 32);
-        // A tie goes to the first: 3 % is noise.
-        if (seconds.ok() && *seconds < fastest * (fastest < 1e9 ? 0.97 : 1)) {
-          fastest = *seconds;
-          chosen = candidate;
-        }
-      }
-      format_ = chosen;
+  absl::Status ChooseBatches() {
+    if (fixed_batch_ != 0) {
+      SetOneSize(fixed_batch_);
+    } else if (!device_.is_cuda()) {
+      return ProbeBatches();
+    } else if (options_.batch_size > 0) {
+      SetOneSize(options_.batch_size);
+    } else {
+      MeasureBatches();
     }
-    ApplyFormat();
-    batch_size_ = fixed_batch_ != 0 ? fixed_batch_ : options_.batch_size;
-    if (batch_size_ == 0) {
-      const std::vector<int> candidates =
-          cuda ? std::vector<int>{128, 256, 512} : std::vector<int>{16, 32, 64, 128};
-      double fastest = 1e9;
-      batch_size_ = candidates[0];
-      for (const int candidate : candidates) {
-        const auto seconds = Measure(candidate);
-        if (!seconds.ok()) break;
-        // A larger batch wastes more at the end of a task, so it has to earn its place.
-        if (*seconds / candidate < 0.95 * fastest) {
-          fastest = *seconds / candidate;
-          batch_size_ = candidate;
-        }
-        if (*seconds > 1) break;
-      }
+    return absl::OkStatus();
+  }
+
+  void SetOneSize(int size) {
+    forward_sizes_ = gradient_sizes_ = BatchSizes({size});
+    DescribeNumerics();
+  }
+
+  // Sizes that give the same bits.
+  absl::Status ProbeBatches() {
+    const std::vector<int>& candidates =
+        shape_.size() <= kSmallImage ? kSmallImageBatches : kLargeImageBatches;
+    if (!validation_.deterministic()) {
+      forward_sizes_ = gradient_sizes_ = AtMost(candidates);
+      DescribeNumerics();
+      return absl::OkStatus();
     }
+    ASSAY_ASSIGN_OR_RETURN(
+        const ProbedSizes forward,
+        ProbeBatchSizes(shape_, candidates,
+                        [this](const float* images, int rows, std::vector<float>* results) {
+                          results->resize(LogitCount(rows));
+                          return passes_.Forward(images, rows, results->data());
+                        }));
+    const auto gradient = ProbeBatchSizes(
+        shape_, candidates, [this](const float* images, int rows, std::vector<float>* results) {
+          return GradientProbe(images, rows, results);
+        });
+    if (ReasonOf(gradient.status()) == Reason::kOutOfMemory) return gradient.status();
+    // A model without gradients has no use for their batch sizes.
+    const ProbedSizes gradients =
+        gradient.ok() ? *gradient : ProbedSizes{forward.sizes, std::string()};
+    by_samples_ = forward.sizes.empty() || gradients.sizes.empty() ||
+                  validation_.numerics().batch_difference() > 0;
+    if (by_samples_) {
+      if (options_.batch_size > 0) {
+        by_samples_ = false;
+        SetOneSize(options_.batch_size);
+      } else {
+        ChooseBatchFor(0);
+      }
+      return absl::OkStatus();
+    }
+    forward_sizes_ = AtMost(forward.sizes);
+    gradient_sizes_ = AtMost(gradients.sizes);
+    validation_.mutable_numerics()->set_probes(Sha256Hex(forward.digest + gradients.digest));
     DescribeNumerics();
     return absl::OkStatus();
   }
 
-  void ApplyFormat() {
-    const at::MemoryFormat format =
-        format_ == kNhwc ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-    passes_.set_format(format);
-    // Weights in the layout of the activations, or every convolution reorders them.
-    if (!validation_.frozen()) {
-      for (at::Tensor parameter : passes_.module().parameters()) {
-        if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(format));
+  // Logits and gradient of each image, one after the other.
+  absl::Status GradientProbe(const float* images, int rows, std::vector<float>* results) {
+    const auto classes = static_cast<size_t>(num_classes());
+    std::vector<float> logits(LogitCount(rows)),
+        gradients(static_cast<size_t>(rows) * shape_.size());
+    ASSAY_RETURN_IF_ERROR(passes_.ForwardBackward(
+        images, rows,
+        [&](const float* z, float* derivative) {
+          // Of half the squared length of the logits: all of them take part.
+          std::copy_n(z, LogitCount(rows), derivative);
+        },
+        logits.data(), gradients.data()));
+    for (size_t row = 0; row < static_cast<size_t>(rows); ++row) {
+      results->insert(results->end(), &logits[row * classes], &logits[row * classes] + classes);
+      results->insert(results->end(), &gradients[row * shape_.size()],
+                      &gradients[row * shape_.size()] + shape_.size());
+    }
+    return absl::OkStatus();
+  }
+
+  // Those that the options allow; the smallest one always.
+  BatchSizes AtMost(const std::vector<int>& sizes) const {
+    std::vector<int> allowed;
+    for (const int size : sizes) {
+      if (allowed.empty() || options_.batch_size == 0 || size <= options_.batch_size) {
+        allowed.push_back(size);
       }
     }
+    return BatchSizes(allowed);
+  }
+
+  // The fastest for a GPU.
+  void MeasureBatches() {
+    double fastest = 1e9;
+    int best = 0;
+    for (const int candidate : {128, 256, 512}) {
+      const auto seconds = Measure(candidate);
+      if (!seconds.ok()) break;
+      // A larger batch wastes more at the end of a task, so it has to earn its place.
+      if (*seconds / candidate < 0.95 * fastest) {
+        fastest = *seconds / candidate;
+        best = candidate;
+      }
+      if (*seconds > 1) break;
+    }
+    SetOneSize(best > 0 ? best : 64);
+  }
+
+  size_t LogitCount(int rows) const {
+    return static_cast<size_t>(rows) * static_cast<size_t>(num_classes());
   }
 
   void DescribeNumerics() {
     v1::NumericsFingerprint& numerics = *validation_.mutable_numerics();
+    const bool one_size =
+        forward_sizes_.all().size() == 1 && forward_sizes_.all() == gradient_sizes_.all();
     numerics.set_device(device_.is_cuda() ? GpuName(device_.index()) : "cpu");
-    numerics.set_batch_size(batch_size_);
-    numerics.set_threads(options_.threads);
+    numerics.set_batch_size(one_size ? forward_sizes_.largest() : 0);
     numerics.set_libtorch_version(LibTorchVersion());
     numerics.set_capability(CpuCapability());
-    numerics.set_memory_format(format_);
+    numerics.set_memory_format(
+        passes_.gradient().format == at::MemoryFormat::ChannelsLast ? "nhwc" : "nchw");
     numerics.set_frozen(validation_.frozen());
+    numerics.set_forward_form(forward_form_);
     numerics.set_digest(NumericsDigest(numerics));
   }
 
@@ -270,14 +400,15 @@ class Loaded final : public TorchClassifier {
   const at::Device device_;
   const TorchModule file_;
   TorchPasses passes_;
-  int batch_size_ = 0;
+  BatchSizes forward_sizes_{{1}}, gradient_sizes_{{1}};
   // The only batch size that the model takes; 0: any.
   int fixed_batch_ = 0;
-  std::string format_;
+  // Whether the single batch size follows the number of samples.
+  bool by_samples_ = false;
+  std::string forward_form_;
   v1::ModelValidation validation_;
   // Read when first asked for.
   std::shared_ptr<const bounds::Network> network_;
-  Usage usage_;
 };
 
 }  // namespace
@@ -286,7 +417,7 @@ absl::StatusOr<std::unique_ptr<TorchClassifier>> TorchClassifier::Load(const Loa
   std::unique_ptr<Loaded> loaded;
   ASSAY_RETURN_IF_ERROR(
       Guarded(Reason::kInternal, "LibTorch could not start", [&]() -> absl::Status {
-        UseThreadsOfTorch(options.threads);
+        UseOneThread();
         at::globalContext().setAllowTF32CuBLAS(false);
         at::globalContext().setAllowTF32CuDNN(false);
         at::globalContext().setDeterministicCuDNN(true);

@@ -2,6 +2,7 @@
 #ifndef ASSAY_SERVER_ENGINE_TORCH_TORCH_CLASSIFIER_H_
 #define ASSAY_SERVER_ENGINE_TORCH_TORCH_CLASSIFIER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,10 +19,10 @@ struct LoadOptions {
   Shape shape;
   // "cpu" or "cuda:N".
   std::string device = "cpu";
+  // How much of the machine to use: on a CPU as many passes run side by side, of one thread each.
   int threads = 1;
-  // 0 and "": measure and choose.
+  // The largest batch; on a GPU the size of every batch. 0: choose.
   int batch_size = 0;
-  std::string memory_format;
 };
 
 class TorchClassifier : public Classifier {
@@ -31,15 +32,15 @@ class TorchClassifier : public Classifier {
   // validation().warnings.
   static absl::StatusOr<std::unique_ptr<TorchClassifier>> Load(const LoadOptions& options);
 
-  // Prepares the calling thread for model work (number of threads). Call it on every thread that
-  // computes.
-  virtual void BindThread() = 0;
   virtual const v1::ModelValidation& validation() const = 0;
   // The model as a graph of operators with its weights, for methods that must look inside;
   // kInvalidCondition where it cannot be had, with the operator that stands in the way.
   virtual absl::StatusOr<std::shared_ptr<const bounds::Network>> network() = 0;
-  // Halves the batch; kOutOfMemory when it is one already.
-  virtual absl::Status HalveBatch() = 0;
+  // A model that gives other bits at every batch size is run at a single one, which fits this
+  // number of samples. For all others it does nothing. Not while passes run.
+  virtual void ChooseBatchFor(int64_t samples) = 0;
+  // Makes batches smaller; kOutOfMemory where they cannot be. Not while passes run.
+  virtual absl::Status ShrinkBatches() = 0;
 };
 
 // Devices of this machine in the form of LoadOptions::device: "cuda:0", ... and always "cpu", last.

@@ -19,11 +19,12 @@ void CopyOut(const at::Tensor& tensor, float* out) {
 
 }  // namespace
 
-at::Tensor TorchPasses::Input(const float* images, int rows) const {
+at::Tensor TorchPasses::Input(const Form& form, const float* images, int rows) const {
   // Nobody writes to it: a model that might gets a copy, and gradients go elsewhere.
   const at::Tensor view = at::from_blob(const_cast<float*>(images),
                                         {rows, shape_.channels, shape_.height, shape_.width});
-  return view.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/writes_to_input_, format_);
+  return view.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/writes_to_input_,
+                 form.format);
 }
 
 absl::Status TorchPasses::CheckLogits(const at::Tensor& logits, int rows) const {
@@ -40,7 +41,7 @@ absl::StatusOr<OutputForm> TorchPasses::Look(const float* images, int rows) {
   OutputForm form;
   ASSAY_RETURN_IF_ERROR(Guarded(Reason::kModelFailed, kRaised, [&] {
     c10::InferenceMode no_gradients;
-    const c10::IValue value = module_.forward({Input(images, rows)});
+    const c10::IValue value = forward_.module.forward({Input(forward_, images, rows)});
     if (!value.isTensor()) {
       return absl::Status(Error(Reason::kModelOutputInvalid,
                                 absl::StrCat("the model returns a ", value.tagKind(),
@@ -59,7 +60,7 @@ absl::StatusOr<OutputForm> TorchPasses::Look(const float* images, int rows) {
 absl::Status TorchPasses::Forward(const float* images, int rows, float* logits) {
   return Guarded(Reason::kModelFailed, kRaised, [&] {
     c10::InferenceMode no_gradients;
-    const at::Tensor output = module_.forward({Input(images, rows)}).toTensor();
+    const at::Tensor output = forward_.module.forward({Input(forward_, images, rows)}).toTensor();
     ASSAY_RETURN_IF_ERROR(CheckLogits(output, rows));
     CopyOut(output, logits);
     return absl::OkStatus();
@@ -71,9 +72,9 @@ absl::Status TorchPasses::ForwardBackward(const float* images, int rows,
                                           float* logits, float* gradient) {
   return Guarded(Reason::kModelFailed, kRaised, [&] {
     at::AutoGradMode with_gradients(true);
-    const at::Tensor input = Input(images, rows).detach().requires_grad_(true);
+    const at::Tensor input = Input(gradient_, images, rows).detach().requires_grad_(true);
     const at::Tensor output =
-        module_.forward({writes_to_input_ ? input.clone() : input}).toTensor();
+        gradient_.module.forward({writes_to_input_ ? input.clone() : input}).toTensor();
     ASSAY_RETURN_IF_ERROR(CheckLogits(output, rows));
     CopyOut(output, logits);
     at::Tensor derivative = at::zeros({rows, num_classes_}, at::kFloat);

@@ -1,4 +1,5 @@
-// One pass of images through a module: forward, and forward with the gradient by the images.
+// One pass of images through a module: forward, and forward with the gradient by the images. Each
+// may run a form of the module of its own.
 #ifndef ASSAY_SERVER_ENGINE_TORCH_TORCH_PASSES_H_
 #define ASSAY_SERVER_ENGINE_TORCH_TORCH_PASSES_H_
 
@@ -12,7 +13,8 @@
 
 namespace assay::engine {
 
-// What the module raises is kModelFailed or kOutOfMemory.
+// What the module raises is kModelFailed or kOutOfMemory. Passes may run on several threads at
+// once.
 class TorchPasses {
  public:
   // Runs the module of the file, on its device.
@@ -20,13 +22,17 @@ class TorchPasses {
       : shape_(shape),
         device_(device),
         writes_to_input_(file.writes_to_input),
-        module_(file.module) {}
+        forward_{file.module},
+        gradient_(forward_) {}
 
-  torch::jit::Module& module() { return module_; }
-  // Another form of the same module.
-  void set_module(torch::jit::Module module) { module_ = std::move(module); }
-  // Of the images that it gets.
-  void set_format(at::MemoryFormat format) { format_ = format; }
+  // A form of the module, and the memory format of the images that it gets.
+  struct Form {
+    torch::jit::Module module;
+    at::MemoryFormat format = at::MemoryFormat::Contiguous;
+  };
+  void set_forward(const Form& form) { forward_ = form; }
+  void set_gradient(const Form& form) { gradient_ = form; }
+  const Form& gradient() const { return gradient_; }
   // Needed before any logits are copied.
   void set_num_classes(int num_classes) { num_classes_ = num_classes; }
 
@@ -39,14 +45,13 @@ class TorchPasses {
                                float* gradient);
 
  private:
-  at::Tensor Input(const float* images, int rows) const;
+  at::Tensor Input(const Form& form, const float* images, int rows) const;
   absl::Status CheckLogits(const at::Tensor& logits, int rows) const;
 
   const Shape shape_;
   const at::Device device_;
   const bool writes_to_input_;
-  torch::jit::Module module_;
-  at::MemoryFormat format_ = at::MemoryFormat::Contiguous;
+  Form forward_, gradient_;
   int num_classes_ = 0;
 };
 

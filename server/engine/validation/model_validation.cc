@@ -14,8 +14,8 @@
 namespace assay::engine {
 namespace {
 
-// Largest difference of logits, relative to their size, that freezing may cause.
-constexpr double kFrozenTolerance = 1e-4;
+// Largest difference of logits, relative to their size, that another form of the model may cause.
+constexpr double kFormTolerance = 1e-4;
 // Relative error of a directional derivative in float32 that is still no cause for a warning.
 constexpr double kGradientTolerance = 0.05;
 constexpr int kProbeBatch = 4;
@@ -145,6 +145,7 @@ absl::Status ModelValidator::CheckLogits() {
     ASSAY_RETURN_IF_ERROR(Forward(probes_.data(), probe_rows_, next.data()));
     same = same && std::memcmp(first.data(), next.data(), first.size() * sizeof(float)) == 0;
   }
+  original_ = first;
   int broken_rows = 0;
   bool probabilities = true;
   for (int row = 0; row < kProbeBatch; ++row) {
@@ -179,26 +180,37 @@ absl::Status ModelValidator::CheckLogits() {
   return absl::OkStatus();
 }
 
-absl::Status ModelValidator::CheckFreezing(const std::function<absl::Status()>& freeze) {
-  std::vector<float> original(RowSize(probe_rows_)), frozen(original.size());
-  ASSAY_RETURN_IF_ERROR(Forward(probes_.data(), probe_rows_, original.data()));
-  absl::Status status = freeze();
-  if (status.ok()) status = Forward(probes_.data(), probe_rows_, frozen.data());
-  double difference = 0;
-  for (size_t i = 0; status.ok() && i < original.size(); ++i) {
-    difference = std::max(difference, Difference(original[i], frozen[i]));
+ModelValidator::Agreement ModelValidator::CompareAfter(
+    const std::function<absl::Status()>& change) {
+  Agreement agreement;
+  std::vector<float> changed(original_.size());
+  agreement.status = change();
+  if (agreement.status.ok()) {
+    agreement.status = Forward(probes_.data(), probe_rows_, changed.data());
   }
-  const double tolerance = kFrozenTolerance * Scale(original);
-  const bool agrees = status.ok() && difference <= tolerance;
-  validation_.set_frozen_max_difference(difference);
-  validation_.set_frozen_tolerance(tolerance);
-  validation_.set_frozen(agrees);
-  if (!agrees && validation_.deterministic()) {
-    Warn(status.ok() ? "freezing changes its logits; it is run as given, more slowly"
-                     : absl::StrCat("it cannot be frozen and is run as given, more slowly (",
-                                    status.message(), ")"));
+  for (size_t i = 0; agreement.status.ok() && i < changed.size(); ++i) {
+    agreement.difference = std::max(agreement.difference, Difference(original_[i], changed[i]));
+  }
+  agreement.tolerance = kFormTolerance * Scale(original_);
+  return agreement;
+}
+
+absl::Status ModelValidator::CheckFreezing(const std::function<absl::Status()>& freeze) {
+  const Agreement agreement = CompareAfter(freeze);
+  validation_.set_frozen_max_difference(agreement.difference);
+  validation_.set_frozen_tolerance(agreement.tolerance);
+  validation_.set_frozen(agreement.agrees());
+  if (!agreement.agrees() && validation_.deterministic()) {
+    Warn(agreement.status.ok()
+             ? "freezing changes its logits; it is run as given, more slowly"
+             : absl::StrCat("it cannot be frozen and is run as given, more slowly (",
+                            agreement.status.message(), ")"));
   }
   return absl::OkStatus();
+}
+
+bool ModelValidator::CheckForwardForm(const std::function<absl::Status()>& optimize) {
+  return CompareAfter(optimize).agrees();
 }
 
 absl::Status ModelValidator::CheckBatchDependence(bool trains) {

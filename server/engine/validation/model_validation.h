@@ -66,6 +66,9 @@ class ModelValidator {
   // `freeze` turns the passes into those of the frozen model, which folds constants and batch
   // norms; afterwards validation.frozen says whether they may stay that.
   absl::Status CheckFreezing(const std::function<absl::Status()>& freeze);
+  // `optimize` turns the forward passes into those of a form that cannot have gradients; returns
+  // whether they agree with the model as given, and so may stay that.
+  bool CheckForwardForm(const std::function<absl::Status()>& optimize);
   // Whether the logits of an image move with its company: batch norm in training mode,
   // normalisation by statistics of the batch. Compares probes together with each of them at another
   // place between dark and bright images, and alone. `trains`: the model is known to hold an
@@ -89,6 +92,13 @@ class ModelValidator {
   absl::Status ForwardBackward(const float* images, int rows,
                                const Classifier::LogitGradient& logit_gradient, float* logits,
                                float* gradient);
+  // How passes compare, once `change` has been made, with the first ones.
+  struct Agreement {
+    absl::Status status;
+    double difference = 0, tolerance = 0;
+    bool agrees() const { return status.ok() && difference <= tolerance; }
+  };
+  Agreement CompareAfter(const std::function<absl::Status()>& change);
   void Warn(const std::string& text) { validation_.add_warnings(text); }
 
   const Shape shape_;
@@ -98,6 +108,8 @@ class ModelValidator {
   // What is probed with: at least kProbeBatch images, and as many as the model takes.
   std::vector<float> probes_;
   int probe_rows_ = 0;
+  // Of the model as given.
+  std::vector<float> original_;
 };
 
 }  // namespace assay::engine

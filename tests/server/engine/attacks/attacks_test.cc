@@ -440,13 +440,13 @@ TEST(AttackDriver, NonFiniteLogitsAndGradientsMakeASampleUndecidedAndNeverRobust
 }
 
 TEST(AttackDriver, TiesAreNotRobust) {
-  LinearClassifier model(kShape, 5, 8);
+  LinearClassifier model(kShape, 5, 8, /*lanes=*/1);
   VectorSource samples(model, 10);
   bool clean = true;
   model.on_forward = [&](int slot, float* z) {
     // After the clean passes every logit is the same.
     if (!clean) std::fill(z, z + 5, 1.0F);
-    if (slot == 7) clean = model.usage().forward_batches < 2;
+    if (slot == 7) clean = model.usage().forward_batches < 1;
   };
   for (const auto& outcome : RunCondition("attack/pgd:eps=0.001,steps=1", model, samples)) {
     EXPECT_TRUE(outcome.attack().success());

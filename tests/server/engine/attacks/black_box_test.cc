@@ -257,7 +257,7 @@ TEST(Transfer, FromTheSameModelIsTheLastPointOfWhiteBoxPgd) {
 }
 
 TEST(Transfer, ShowsTheModelNothingButTheLastPointsOfTheRuns) {
-  LinearClassifier model(kShape, 4, 8), surrogate(kShape, 4, 8);
+  LinearClassifier model(kShape, 4, 8, /*lanes=*/1), surrogate(kShape, 4, 8);
   VectorSource samples(model, 16);
   RunCondition("attack/transfer:surrogates=twin,eps=0.00001,steps=9,restarts=3", model, samples, 1,
                {&surrogate});

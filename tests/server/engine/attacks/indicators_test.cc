@@ -161,7 +161,7 @@ TEST_F(DriverTest, AModelThatNeverChangesItsMindHolds) {
     tried += attack.attacked() ? 1 : 0;
   }
   ASSERT_GT(tried, 0);
-  ASSERT_LE(tried, model_.batch_size());
+  ASSERT_LE(tried, model_.gradient_sizes().largest());
   // PGD, and 220 gradients at most.
   EXPECT_LE(model_.usage().backward_batches - before.backward_batches, 12 + 220);
 }

@@ -280,20 +280,21 @@ TEST(Patch, ClimbsWhereTheFirstGradientMisleads) {
       for (const size_t i : {0, 1, 4, 5}) sum += 0.04 - std::pow(x[i] - 0.6, 2);
       return sum;
     }
-    absl::Status Forward(const float* images, float* logits) override {
-      for (int slot = 0; slot < batch_size(); ++slot) {
+    absl::Status RunForward(const float* images, int rows, float* logits) override {
+      for (int slot = 0; slot < rows; ++slot) {
         logits[2 * slot] = 0;
         logits[2 * slot + 1] = static_cast<float>(Value(images + 16 * slot));
       }
       return absl::OkStatus();
     }
-    absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
-                                 float* logits, float* gradient) override {
-      ASSAY_RETURN_IF_ERROR(Forward(images, logits));
-      std::vector<float> derivative(static_cast<size_t>(2 * batch_size()));
+    absl::Status RunForwardBackward(const float* images, int rows,
+                                    const LogitGradient& logit_gradient, float* logits,
+                                    float* gradient) override {
+      ASSAY_RETURN_IF_ERROR(RunForward(images, rows, logits));
+      std::vector<float> derivative(static_cast<size_t>(2 * rows));
       logit_gradient(logits, derivative.data());
-      std::fill(gradient, gradient + 16 * batch_size(), 0.0F);
-      for (int slot = 0; slot < batch_size(); ++slot) {
+      std::fill(gradient, gradient + 16 * rows, 0.0F);
+      for (int slot = 0; slot < rows; ++slot) {
         for (const int i : {0, 1, 4, 5}) {
           gradient[16 * slot + i] =
               derivative[static_cast<size_t>(2 * slot + 1)] * -2 * (images[16 * slot + i] - 0.6F);
@@ -412,7 +413,7 @@ TEST_P(EveryUniversalNorm, DependsOnTheSamplesAndTheSeedOnly) {
   EXPECT_LT(Successes(outcomes), 55);
   std::map<int64_t, std::string> expected;
   for (const auto& outcome : outcomes) expected[outcome.sample()] = outcome.SerializeAsString();
-  LinearClassifier other(kShape, 5, 3, /*threads=*/1);
+  LinearClassifier other(kShape, 5, 3, /*lanes=*/1);
   VectorSource backwards(other, 60);
   std::reverse(backwards.images.begin(), backwards.images.end());
   std::reverse(backwards.labels.begin(), backwards.labels.end());
@@ -440,7 +441,7 @@ TEST_P(EveryUniversalNorm, EveryStepIsProjected) {
   EXPECT_EQ(Successes(RunCondition(expression, model, samples)), 1);
   const int64_t before = model.usage().backward_batches;
   model.on_gradient_logits = [&](int, float*) {
-    model.gradient_scale = model.usage().backward_batches - before > 50 ? -1 : 1;
+    model.gradient_scale = model.usage().backward_batches - before >= 50 ? -1 : 1;
   };
   EXPECT_EQ(Successes(RunCondition(expression, model, samples)), 0);
 }
@@ -495,12 +496,13 @@ TEST(Universal, IsMadeFromTheShareAndTriedOnAll) {
 class RecordingClassifier final : public LinearClassifier {
  public:
   using LinearClassifier::LinearClassifier;
-  absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
-                               float* logits, float* gradient) override {
-    for (int slot = 0; slot < batch_size(); ++slot) {
+  absl::Status RunForwardBackward(const float* images, int rows,
+                                  const LogitGradient& logit_gradient, float* logits,
+                                  float* gradient) override {
+    for (int slot = 0; slot < rows; ++slot) {
       first_pixels.push_back(images[static_cast<size_t>(slot) * shape().size()]);
     }
-    return LinearClassifier::ForwardBackward(images, logit_gradient, logits, gradient);
+    return LinearClassifier::RunForwardBackward(images, rows, logit_gradient, logits, gradient);
   }
   std::vector<float> first_pixels;
 };

@@ -270,16 +270,16 @@ class Plateau : public Classifier {
 
   Shape shape() const override { return kShape; }
   int num_classes() const override { return 2; }
-  int batch_size() const override { return kBatch; }
-  int threads() const override { return 2; }
-  Usage usage() const override { return {}; }
+  const BatchSizes& forward_sizes() const override { return sizes_; }
+  const BatchSizes& gradient_sizes() const override { return sizes_; }
+  int lanes() const override { return 2; }
 
   static double FromCentre(const float* x) {
     const std::vector<float> grey(kShape.size(), 0.5F);
     return Distance(Norm::kL2, x, grey.data(), kShape.size());
   }
 
-  absl::Status Forward(const float* images, float* logits) override {
+  absl::Status RunForward(const float* images, int /*rows*/, float* logits) override {
     for (size_t slot = 0; slot < kBatch; ++slot) {
       const double beyond = FromCentre(images + slot * kShape.size()) - kFlat;
       logits[2 * slot] = static_cast<float>(kBoundary - kFlat);
@@ -288,9 +288,10 @@ class Plateau : public Classifier {
     return absl::OkStatus();
   }
 
-  absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
-                               float* logits, float* gradient) override {
-    EXPECT_TRUE(Forward(images, logits).ok());
+  absl::Status RunForwardBackward(const float* images, int rows,
+                                  const LogitGradient& logit_gradient, float* logits,
+                                  float* gradient) override {
+    EXPECT_TRUE(RunForward(images, rows, logits).ok());
     std::vector<float> derivative(2 * kBatch);
     logit_gradient(logits, derivative.data());
     for (size_t slot = 0; slot < kBatch; ++slot) {
@@ -303,6 +304,9 @@ class Plateau : public Classifier {
     }
     return absl::OkStatus();
   }
+
+ private:
+  const BatchSizes sizes_{{kBatch}};
 };
 
 // All of class 0, on the plateau.
@@ -405,9 +409,9 @@ class TinyRelu : public Classifier {
 
   Shape shape() const override { return {1, 1, 2}; }
   int num_classes() const override { return kClasses; }
-  int batch_size() const override { return kBatch; }
-  int threads() const override { return 1; }
-  Usage usage() const override { return {}; }
+  const BatchSizes& forward_sizes() const override { return sizes_; }
+  const BatchSizes& gradient_sizes() const override { return sizes_; }
+  int lanes() const override { return 1; }
 
   void Logits(const float* x, float* z) const {
     std::fill(z, z + kClasses, 0.0F);
@@ -417,14 +421,15 @@ class TinyRelu : public Classifier {
     }
   }
 
-  absl::Status Forward(const float* images, float* logits) override {
+  absl::Status RunForward(const float* images, int /*rows*/, float* logits) override {
     for (int slot = 0; slot < kBatch; ++slot) Logits(images + 2 * slot, logits + kClasses * slot);
     return absl::OkStatus();
   }
 
-  absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
-                               float* logits, float* gradient) override {
-    EXPECT_TRUE(Forward(images, logits).ok());
+  absl::Status RunForwardBackward(const float* images, int rows,
+                                  const LogitGradient& logit_gradient, float* logits,
+                                  float* gradient) override {
+    EXPECT_TRUE(RunForward(images, rows, logits).ok());
     std::vector<float> derivative(kBatch * kClasses);
     logit_gradient(logits, derivative.data());
     std::fill(gradient, gradient + 2 * kBatch, 0.0F);
@@ -449,6 +454,7 @@ class TinyRelu : public Classifier {
   }
 
  private:
+  const BatchSizes sizes_{{kBatch}};
   float in_[kHidden][3];
   float out_[kClasses][kHidden];
 };

@@ -4,6 +4,7 @@
 #define ASSAY_TESTS_SERVER_ENGINE_BASE_FAKE_MODELS_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <random>
 #include <vector>
 
+#include "core/base/mutex.h"
 #include "server/engine/attacks/attack.h"
 #include "server/engine/base/task.h"
 
@@ -19,8 +21,10 @@ namespace assay::engine {
 // logits = W x + b, rows of W drawn from a fixed seed.
 class LinearClassifier : public Classifier {
  public:
-  LinearClassifier(Shape shape, int classes, int batch_size, int threads = 2)
-      : shape_(shape), classes_(classes), batch_size_(batch_size), threads_(threads) {
+  LinearClassifier(Shape shape, int classes, int batch_size, int lanes = 2)
+      : LinearClassifier(shape, classes, BatchSizes({batch_size}), lanes) {}
+  LinearClassifier(Shape shape, int classes, const BatchSizes& sizes, int lanes)
+      : shape_(shape), classes_(classes), sizes_(sizes), lanes_(lanes) {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     weights_.resize(static_cast<size_t>(classes) * shape.size());
@@ -42,31 +46,29 @@ class LinearClassifier : public Classifier {
 
   Shape shape() const override { return shape_; }
   int num_classes() const override { return classes_; }
-  int batch_size() const override { return batch_size_; }
-  int threads() const override { return threads_; }
-  Usage usage() const override { return usage_; }
+  const BatchSizes& forward_sizes() const override { return sizes_; }
+  const BatchSizes& gradient_sizes() const override { return sizes_; }
+  int lanes() const override { return lanes_; }
   const float* row(int k) const { return &weights_[static_cast<size_t>(k) * shape_.size()]; }
 
-  absl::Status Forward(const float* images, float* logits) override {
-    ++usage_.forward_batches;
-    for (int slot = 0; slot < batch_size_; ++slot) {
+  absl::Status RunForward(const float* images, int rows, float* logits) override {
+    for (int slot = 0; slot < rows; ++slot) {
       Logits(&images[static_cast<size_t>(slot) * shape_.size()], &logits[slot * classes_]);
-      if (on_forward) on_forward(slot, &logits[slot * classes_]);
+      Hook(on_forward, slot, &logits[slot * classes_]);
     }
     return absl::OkStatus();
   }
 
-  absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
-                               float* logits, float* gradient) override {
-    ++usage_.forward_batches;
-    ++usage_.backward_batches;
-    for (int slot = 0; slot < batch_size_; ++slot) {
+  absl::Status RunForwardBackward(const float* images, int rows,
+                                  const LogitGradient& logit_gradient, float* logits,
+                                  float* gradient) override {
+    for (int slot = 0; slot < rows; ++slot) {
       Logits(&images[static_cast<size_t>(slot) * shape_.size()], &logits[slot * classes_]);
-      if (on_gradient_logits) on_gradient_logits(slot, &logits[slot * classes_]);
+      Hook(on_gradient_logits, slot, &logits[slot * classes_]);
     }
-    std::vector<float> derivative(static_cast<size_t>(batch_size_ * classes_));
+    std::vector<float> derivative(static_cast<size_t>(rows * classes_));
     logit_gradient(logits, derivative.data());
-    for (int slot = 0; slot < batch_size_; ++slot) {
+    for (int slot = 0; slot < rows; ++slot) {
       float* g = &gradient[static_cast<size_t>(slot) * shape_.size()];
       for (size_t i = 0; i < shape_.size(); ++i) {
         float sum = 0;
@@ -113,11 +115,18 @@ class LinearClassifier : public Classifier {
     return smallest;
   }
 
-  // Change the logits of a slot.
-  std::function<void(int slot, float*logits)> on_forward, on_gradient_logits;
-  float gradient_scale = 1;
+  // Change the logits of a slot; called by one lane at a time.
+  using LogitHook = std::function<void(int slot, float* logits)>;
+  LogitHook on_forward, on_gradient_logits;
+  std::atomic<float> gradient_scale = 1;
 
  private:
+  void Hook(const LogitHook& hook, int slot, float* logits) {
+    if (!hook) return;
+    MutexLock lock(hook_mutex_);
+    hook(slot, logits);
+  }
+
   // Grey images lie between the classes, so that all of them occur.
   void Center() {
     for (int k = 0; k < classes_; ++k) {
@@ -128,9 +137,11 @@ class LinearClassifier : public Classifier {
   }
 
   const Shape shape_;
-  const int classes_, batch_size_, threads_;
+  const int classes_;
+  const BatchSizes sizes_;
+  const int lanes_;
   std::vector<float> weights_, bias_;
-  Usage usage_;
+  Mutex hook_mutex_;
 };
 
 // Images in [.3, .7], so that small budgets never meet the box; labelled by the given model.

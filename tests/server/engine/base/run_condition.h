@@ -48,7 +48,7 @@ inline void ExpectSameInParts(const std::string& expression, Shape shape,
   std::map<int64_t, std::string> expected;
   for (const auto& outcome : outcomes) expected[outcome.sample()] = outcome.SerializeAsString();
   ASSERT_EQ(outcomes.size() % part, 0u);
-  LinearClassifier model(shape, 5, 3, /*threads=*/1);
+  LinearClassifier model(shape, 5, 3, /*lanes=*/1);
   for (size_t end = outcomes.size(); end > 0; end -= part) {
     VectorSource samples(model, part, static_cast<int64_t>(end - part));
     std::reverse(samples.images.begin(), samples.images.end());

@@ -90,22 +90,21 @@ inline Network RandomResidual(unsigned seed, const Activation& activation) {
   return network;
 }
 
-// Runs a network in double precision, one slot after the other; threads() says what it is told.
+// Runs a network in double precision, one slot after the other.
 class NetworkClassifier : public Classifier {
  public:
-  NetworkClassifier(std::shared_ptr<const Network> network, Shape shape, int batch_size,
-                    int threads)
-      : network_(std::move(network)), shape_(shape), batch_size_(batch_size), threads_(threads) {}
+  NetworkClassifier(std::shared_ptr<const Network> network, Shape shape, int batch_size, int lanes)
+      : network_(std::move(network)), shape_(shape), sizes_({batch_size}), lanes_(lanes) {}
 
   Shape shape() const override { return shape_; }
   int num_classes() const override { return static_cast<int>(network_->num_classes()); }
-  int batch_size() const override { return batch_size_; }
-  int threads() const override { return threads_; }
-  Usage usage() const override { return {}; }
+  const BatchSizes& forward_sizes() const override { return sizes_; }
+  const BatchSizes& gradient_sizes() const override { return sizes_; }
+  int lanes() const override { return lanes_; }
 
-  absl::Status Forward(const float* images, float* logits) override {
+  absl::Status RunForward(const float* images, int rows, float* logits) override {
     const size_t classes = network_->num_classes();
-    for (size_t slot = 0; slot < static_cast<size_t>(batch_size_); ++slot) {
+    for (size_t slot = 0; slot < static_cast<size_t>(rows); ++slot) {
       const float* image = &images[slot * shape_.size()];
       const std::vector<double> pixels(image, image + shape_.size());
       const std::vector<double> row = network_->Evaluate(pixels.data()).back();
@@ -116,7 +115,8 @@ class NetworkClassifier : public Classifier {
     return absl::OkStatus();
   }
 
-  absl::Status ForwardBackward(const float*, const LogitGradient&, float*, float*) override {
+  absl::Status RunForwardBackward(const float*, int, const LogitGradient&, float*,
+                                  float*) override {
     return absl::UnimplementedError("no gradient");
   }
 
@@ -128,7 +128,8 @@ class NetworkClassifier : public Classifier {
  private:
   const std::shared_ptr<const Network> network_;
   const Shape shape_;
-  const int batch_size_, threads_;
+  const BatchSizes sizes_;
+  const int lanes_;
 };
 
 }  // namespace assay::engine::bounds

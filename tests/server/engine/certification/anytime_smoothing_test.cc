@@ -178,7 +178,7 @@ TEST(AnytimeSmoothing, DoesNotDependOnGroupingBatchOrThreads) {
       expected[outcome.sample()] = outcome.SerializeAsString();
     }
     for (const int batch : {1, 7, 100}) {
-      LinearClassifier other(kShape, 4, batch, /*threads=*/batch == 7 ? 1 : 4);
+      LinearClassifier other(kShape, 4, batch, /*lanes=*/batch == 7 ? 1 : 4);
       for (const int64_t first : {8, 0, 4}) {
         VectorSource part(other, 4, first);
         for (const auto& outcome : Smooth(expression, other, part)) {

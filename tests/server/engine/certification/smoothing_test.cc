@@ -60,7 +60,7 @@ TEST(RandomizedSmoothing, CountsFollowTheClosedFormOfALinearModel) {
   }
 }
 
-TEST(RandomizedSmoothing, DoesNotDependOnGroupingBatchOrThreads) {
+TEST(RandomizedSmoothing, DoesNotDependOnGroupingBatchOrLanes) {
   const std::string expression = "smoothing/gaussian:sigma=0.3,n0=10,n=100";
   LinearClassifier model(kShape, 4, 16);
   VectorSource all(model, 9);
@@ -68,7 +68,7 @@ TEST(RandomizedSmoothing, DoesNotDependOnGroupingBatchOrThreads) {
   for (const auto& outcome : Smooth(expression, model, all)) {
     expected[outcome.sample()] = outcome.SerializeAsString();
   }
-  LinearClassifier other(kShape, 4, 5, /*threads=*/1);
+  LinearClassifier other(kShape, 4, 5, /*lanes=*/1);
   for (const int64_t first : {6, 0, 3}) {
     VectorSource part(other, 3, first);
     for (const auto& outcome : Smooth(expression, other, part)) {

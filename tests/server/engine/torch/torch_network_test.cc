@@ -195,9 +195,9 @@ TEST(TorchNetwork, ALoadedModelGivesItsNetworkOnce) {
   const auto first = (*loaded)->network(), second = (*loaded)->network();
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(first->get(), second->get());
-  std::vector<float> images(static_cast<size_t>((*loaded)->batch_size()) * kShape.size(), 0.3F);
-  std::vector<float> logits(static_cast<size_t>((*loaded)->batch_size()) * 4);
-  ASSERT_TRUE((*loaded)->Forward(images.data(), logits.data()).ok());
+  const auto rows = static_cast<size_t>((*loaded)->forward_sizes().Holding(1));
+  std::vector<float> images(rows * kShape.size(), 0.3F), logits(rows * 4);
+  ASSERT_TRUE((*loaded)->Forward(images.data(), 1, logits.data()).ok());
   const std::vector<double> image(kShape.size(), 0.3F);
   const std::vector<double> ours = (*first)->Evaluate(image.data()).back();
   for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(ours[k], logits[k], 1e-4);
