@@ -8,7 +8,9 @@
 namespace assay::bench {
 
 absl::StatusOr<std::unique_ptr<MemorySamples>> ReadSamples(const std::string& path, int64_t limit) {
-  ASSAY_ASSIGN_OR_RETURN(const auto reader, client::OpenDataset({{path}, "", "auto"}));
+  client::OpenOptions options;
+  options.paths = {path};
+  ASSAY_ASSIGN_OR_RETURN(const auto reader, client::OpenDataset(options));
   auto samples = std::make_unique<MemorySamples>();
   samples->shape = {reader->shape().channels(), reader->shape().height(), reader->shape().width()};
   std::vector<int32_t> labels;
