@@ -1,10 +1,12 @@
-// Images a second of every corruption with severities and every parameter table, and the time of
-// the whole benchmark set (15 corruptions, 5 severities, 1,000 CIFAR images): bench_corruptions
-// CIFAR.bin [FROST_DIRECTORY [THREADS]].
+// Images a second of every corruption with severities and every parameter table, the time of the
+// whole benchmark set (15 corruptions, 5 severities, 1,000 CIFAR images), and the four noises
+// against each other: bench_corruptions CIFAR.bin [FROST_DIRECTORY [THREADS]].
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <set>
 #include <string>
 #include <vector>
@@ -78,6 +80,47 @@ std::set<std::string> BenchmarkSet(bool photographs) {
   return names;
 }
 
+// CPU nanoseconds a value on one thread, what a condition prepares included: medians over rounds
+// that alternate between the noises.
+void CompareNoises(const MemorySamples& samples) {
+  constexpr std::array<const char*, 4> kNoises = {"gaussian_noise", "speckle_noise",
+                                                  "impulse_noise", "shot_noise"};
+  constexpr size_t kRounds = 15;
+  std::printf("\n| CPU ns a value, 1 thread |");
+  for (const char* noise : kNoises) std::printf(" %s |", noise);
+  std::printf("\n|---|---|---|---|---|\n");
+  for (const Table& table : {kTables[0], kTables[2]}) {
+    const std::vector<Image> images = Images(samples, table.side, table.images);
+    const auto values = static_cast<double>(images.size() * images[0].pixels.size());
+    for (int severity = 1; severity <= 5; ++severity) {
+      std::array<std::array<double, kRounds>, kNoises.size()> times;
+      for (size_t round = 0; round < kRounds; ++round) {
+        for (size_t i = 0; i < kNoises.size(); ++i) {
+          const auto conditions = ParseConditions({absl::StrCat(
+              "corruption/", kNoises[i], ":severity=", severity, ",table=", table.side)});
+          const v1::Condition& condition = conditions.value()[0];
+          std::vector<Image> changed = images;
+          const std::clock_t start = std::clock();
+          const auto plan = CorruptionPlan::Make(condition, RgbShape(table.side), nullptr);
+          const RandomKey key(0, condition.id());
+          for (size_t j = 0; j < changed.size(); ++j) {
+            plan->Apply(key, static_cast<int64_t>(j), changed[j]);
+          }
+          const auto ticks = static_cast<double>(std::clock() - start);
+          times[i][round] = 1e9 * ticks / CLOCKS_PER_SEC / values;
+        }
+      }
+      std::printf("| %d px, severity %d |", table.side, severity);
+      for (auto& of_noise : times) {
+        std::nth_element(of_noise.begin(), of_noise.begin() + kRounds / 2, of_noise.end());
+        std::printf(" %.2f |", of_noise[kRounds / 2]);
+      }
+      std::printf("\n");
+      std::fflush(stdout);
+    }
+  }
+}
+
 int Run(const std::string& data, const std::string& frost_directory, int threads) {
   const auto samples = ReadSamples(data, 1000);
   if (!samples.ok() || (*samples)->shape.size() != 3072) {
@@ -121,6 +164,7 @@ int Run(const std::string& data, const std::string& frost_directory, int threads
   }
   std::printf("\n%d corruptions x 5 severities x %zu images of 32 px: %.2f s\n", set_corruptions,
               (*samples)->size(), set_seconds);
+  CompareNoises(**samples);
   return 0;
 }
 
