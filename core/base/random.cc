@@ -13,7 +13,6 @@ namespace assay {
 namespace {
 
 constexpr double kTwoPi = 6.283185307179586;
-constexpr double kPtrsFrom = 10;
 
 std::array<uint32_t, 4> FirstCounter(int64_t sample, uint32_t stream) {
   const auto bits = static_cast<uint64_t>(sample);
@@ -25,22 +24,6 @@ double UniformDouble(RandomStream& random) {
   const uint64_t high = random.Bits() >> 5;
   const uint64_t low = random.Bits() >> 6;
   return static_cast<double>(high << 26 | low) * 0x1p-53;
-}
-
-// ln k!: exact products for small k, Stirling's series above, where its error is below 1e-13.
-double LogFactorial(double k) {
-  if (k < 10) {
-    double product = 1;
-    for (int i = 2; i <= static_cast<int>(k); ++i) product *= i;
-    return std::log(product);
-  }
-  const double n = k + 1;
-  const double inverse_square = 1 / (n * n);
-  const double series =
-      (1.0 / 12 -
-       inverse_square * (1.0 / 360 - inverse_square * (1.0 / 1260 - inverse_square / 1680))) /
-      n;
-  return (n - 0.5) * std::log(n) - n + 0.5 * std::log(kTwoPi) + series;
 }
 
 // Fills out[0, n) by whole groups, the last one by way of a buffer; returns how many blocks were
@@ -144,49 +127,6 @@ void RandomStream::FillBits(uint32_t* out, size_t n) {
 void RandomStream::FillNormal(float scale, float* out, size_t n) {
   counter_[0] += FillNormalGroups({key_, counter_}, scale, out, n);
   used_ = block_.size();
-}
-
-PoissonDistribution::PoissonDistribution(double mean) : mean_(mean) {
-  if (mean < kPtrsFrom) {
-    zero_probability_ = std::exp(-mean);
-    return;
-  }
-  log_mean_ = std::log(mean);
-  b_ = 0.931 + 2.53 * std::sqrt(mean);
-  a_ = -0.059 + 0.02483 * b_;
-  accept_ = 0.9277 - 3.6224 / (b_ - 2);
-  log_inverse_alpha_ = std::log(1.1239 + 1.1328 / (b_ - 3.4));
-}
-
-int64_t PoissonDistribution::Invert(double uniform) const {
-  int64_t k = 0;
-  double probability = zero_probability_;
-  // Rounding may leave the sum of all probabilities just below `uniform`; terms this small cannot
-  // be told from that.
-  constexpr double kNegligible = 1e-18;
-  while (uniform >= probability && probability > kNegligible) {
-    uniform -= probability;
-    ++k;
-    probability *= mean_ / static_cast<double>(k);
-  }
-  return k;
-}
-
-int64_t PoissonDistribution::operator()(RandomStream& random) const {
-  if (mean_ < kPtrsFrom) return Invert(UniformDouble(random));
-  while (true) {
-    const double u = UniformDouble(random) - 0.5;
-    const double v = 1 - UniformDouble(random);  // (0, 1]
-    const double us = 0.5 - std::abs(u);
-    if (us == 0) continue;  // u = -1/2 would divide by 0, and lies outside the region of acceptance
-    const double k = std::floor((2 * a_ / us + b_) * u + mean_ + 0.43);
-    if (us >= 0.07 && v <= accept_) return static_cast<int64_t>(k);
-    if (k < 0 || (us < 0.013 && v > us)) continue;
-    if (std::log(v) + log_inverse_alpha_ - std::log(a_ / (us * us) + b_) <=
-        k * log_mean_ - mean_ - LogFactorial(k)) {
-      return static_cast<int64_t>(k);
-    }
-  }
 }
 
 void FillNormal(const RandomKey& key, int64_t sample, uint32_t stream, float scale, float* out,

@@ -67,24 +67,6 @@ class RandomStream {
   double spare_normal_ = 0;
 };
 
-// Poisson draws of one mean, exact in distribution: inversion by sequential search below 10, and
-// Hoermann's transformed rejection PTRS above ("The transformed rejection method for generating
-// Poisson random variables", Insurance: Mathematics and Economics 12, 1993). What depends only on
-// the mean is computed once.
-class PoissonDistribution {
- public:
-  // mean >= 0 and finite.
-  explicit PoissonDistribution(double mean);
-  int64_t operator()(RandomStream& random) const;
-
- private:
-  int64_t Invert(double uniform) const;
-
-  double mean_;
-  double zero_probability_ = 0;                                               // of the inversion
-  double log_mean_ = 0, a_ = 0, b_ = 0, accept_ = 0, log_inverse_alpha_ = 0;  // of PTRS
-};
-
 // Fills out[0, n) with standard normals times `scale`; fast (vectorised), and the same on every
 // machine. Draw number d of a sample's stream starts at its own counter, so any draw can be made by
 // itself.

@@ -43,6 +43,18 @@ SeverityTable NearestTable(int height, int width) {
 
 absl::StatusOr<Step> BySeverity(const std::function<SeverityFunction>& corrupt, Params& params,
                                 const Setting& setting) {
+  return PreparedBySeverity(
+      [corrupt](const CorruptionContext& context) {
+        return [corrupt, context](RandomStream& random, Image& image) {
+          corrupt(context, random, image);
+        };
+      },
+      params, setting);
+}
+
+absl::StatusOr<Step> PreparedBySeverity(
+    const std::function<PreparedCorruption(const CorruptionContext& context)>& prepare,
+    Params& params, const Setting& setting) {
   const SeverityTable table = TableNamed(params.Text("table"), setting.shape);
   const bool grows = params.Has("frames") && !params.Has("severity");
   const double severity = grows ? 5 : params.Number("severity");
@@ -53,10 +65,14 @@ absl::StatusOr<Step> BySeverity(const std::function<SeverityFunction>& corrupt, 
                               ": severities are from 1 to 5, or 0 for the image itself"))
         .ToStatus();
   }
-  return [=](const Progress& progress, RandomStream& random, Image& image) {
-    if (severity == 0) return;
-    corrupt({table, grows ? Growing(progress) : severity}, random, image);
-  };
+  if (severity == 0) return Step([](const Progress&, RandomStream&, Image&) {});
+  if (grows) {
+    return Step([=](const Progress& progress, RandomStream& random, Image& image) {
+      prepare({table, Growing(progress)})(random, image);
+    });
+  }
+  return Step([corrupt = prepare({table, severity})](const Progress&, RandomStream& random,
+                                                     Image& image) { corrupt(random, image); });
 }
 
 uint8_t TruncateToByte(double unit_value) {

@@ -103,6 +103,13 @@ using SeverityFunction = void(const CorruptionContext& context, RandomStream& ra
 absl::StatusOr<Step> BySeverity(const std::function<SeverityFunction>& corrupt, Params& params,
                                 const Setting& setting);
 
+// The same for what has something to prepare that depends on the severity only: once for all images
+// of a condition whose severity stays.
+using PreparedCorruption = std::function<void(RandomStream& random, Image& image)>;
+absl::StatusOr<Step> PreparedBySeverity(
+    const std::function<PreparedCorruption(const CorruptionContext& context)>& prepare,
+    Params& params, const Setting& setting);
+
 // clip(value, 0, 1) * 255, truncated as numpy's uint8 conversion does; the last step of most
 // corruptions.
 uint8_t TruncateToByte(double unit_value);

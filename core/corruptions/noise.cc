@@ -1,10 +1,9 @@
-// The four noises: additive, photon counts, salt and pepper, and multiplicative. Every element (not
-// pixel) draws for itself.
+// Additive and multiplicative noise, and salt and pepper. Every element (not pixel) draws for
+// itself.
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <vector>
 
 #include "core/corruptions/tables.h"
 
@@ -42,17 +41,6 @@ void GaussianNoise(const CorruptionContext& context, RandomStream& random, Image
 void SpeckleNoise(const CorruptionContext& context, RandomStream& random, Image& image) {
   WithNormals(Select(kSpeckleNoise, context), random, image,
               [](float value, float noise) { return value + value * noise; });
-}
-
-// Poisson(x c) / c.
-void ShotNoise(const CorruptionContext& context, RandomStream& random, Image& image) {
-  const double photons = Select(kShotNoise, context);
-  std::vector<PoissonDistribution> counts;
-  counts.reserve(256);
-  for (int value = 0; value < 256; ++value) counts.emplace_back(value / 255.0 * photons);
-  for (uint8_t& pixel : image.pixels) {
-    pixel = TruncateToByte(static_cast<double>(counts[pixel](random)) / photons);
-  }
 }
 
 // A share c of the elements becomes 1 or 0, with equal probability.

@@ -25,7 +25,7 @@ const std::vector<Corruption>& AllCorruptions() {
     cv::setNumThreads(0);
     std::vector<Corruption> all;
     BY_SEVERITY("gaussian_noise", GaussianNoise, true);
-    BY_SEVERITY("shot_noise", ShotNoise, true);
+    WITH_PARAMETERS("shot_noise", ShotNoise, true);
     BY_SEVERITY("impulse_noise", ImpulseNoise, true);
     BY_SEVERITY("defocus_blur", DefocusBlur, true);
     BY_SEVERITY("glass_blur", GlassBlur, true);

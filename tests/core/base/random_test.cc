@@ -170,47 +170,6 @@ TEST(RandomStream, NormalsFollowTheNormalDistribution) {
   ExpectStandardNormal(draws);
 }
 
-class Poisson : public testing::TestWithParam<double> {};
-
-// Pearson's test against the exact probabilities, cells with an expectation below 10 pooled at both
-// ends.
-TEST_P(Poisson, HasTheExactProbabilities) {
-  const double mean = GetParam();
-  RandomStream random(RandomKey(6, "poisson"), static_cast<int64_t>(mean * 10), 0);
-  const PoissonDistribution poisson(mean);
-  constexpr int kDraws = 200'000;
-  const auto cells = static_cast<size_t>(mean + 12 * std::sqrt(mean) + 12);
-  std::vector<double> seen(cells, 0);
-  for (int i = 0; i < kDraws; ++i) {
-    const int64_t k = poisson(random);
-    ASSERT_GE(k, 0);
-    ASSERT_LT(k, static_cast<int64_t>(cells));
-    ++seen[static_cast<size_t>(k)];
-  }
-  double chi = 0, pooled_seen = 0, pooled_expected = 0, expected_so_far = 0;
-  int degrees = -1;
-  for (size_t k = 0; k < cells; ++k) {
-    const auto real = static_cast<double>(k);
-    const double expected =
-        kDraws * (mean == 0 ? (k == 0 ? 1.0 : 0.0)
-                            : std::exp(real * std::log(mean) - mean - std::lgamma(real + 1)));
-    pooled_seen += seen[k];
-    pooled_expected += expected;
-    expected_so_far += expected;
-    const bool tail = kDraws - expected_so_far < 10;
-    if ((pooled_expected >= 10 && !tail) || k + 1 == cells) {
-      pooled_expected = std::max(pooled_expected, 1e-9);
-      chi += (pooled_seen - pooled_expected) * (pooled_seen - pooled_expected) / pooled_expected;
-      ++degrees;
-      pooled_seen = pooled_expected = 0;
-    }
-  }
-  EXPECT_LT(chi, degrees + 4.5 * std::sqrt(2.0 * std::max(degrees, 1)) + 10);
-}
-
-INSTANTIATE_TEST_SUITE_P(SmallAndLargeMeans, Poisson,
-                         testing::Values(0, 1e-3, 0.5, 3, 9.99, 10, 11.5, 40, 180, 500));
-
 // What fast_normal.h documents, one value at a time. Compiled without contraction, like the
 // kernels.
 float ReferenceNormal(const RandomKey& key, int64_t sample, uint32_t stream, float scale,

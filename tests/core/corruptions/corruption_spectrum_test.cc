@@ -125,12 +125,12 @@ class Distribution {
 
   Distribution(const std::string& name, SeverityTable table, int severity,
                const std::vector<Image>& images) {
+    const auto corrupt = Corrupter(OfSeverity(name, table, severity), images.at(0));
     for (size_t i = 0; i < kImages; ++i) {
       std::array<Features, kDraws> draws;
       Features& mean = means_[i];
       for (int draw = 0; draw < kDraws; ++draw) {
-        const Image after =
-            Corrupted(name, table, severity, images[i], static_cast<int64_t>(i) * kDraws + draw);
+        const Image after = corrupt(images[i], static_cast<int64_t>(i) * kDraws + draw);
         Features& features = draws[static_cast<size_t>(draw)];
         features = FeaturesOf(images[i], after.pixels.data());
         for (size_t f = 0; f < kFeatures; ++f) mean[f] += features[f] / kDraws;

@@ -295,11 +295,11 @@ struct ChangeStatistics {
 
 ChangeStatistics StatisticsOfChange(const std::string& name, int severity,
                                     const std::vector<Image>& images) {
+  const auto corrupt = Corrupter(OfSeverity(name, SeverityTable::k32, severity), images.at(0));
   double sum = 0, squares = 0, absolute = 0, count = 0;
   for (size_t sample = 0; sample < images.size(); ++sample) {
     const Image& before = images[sample];
-    const Image after =
-        Corrupted(name, SeverityTable::k32, severity, before, static_cast<int64_t>(sample));
+    const Image after = corrupt(before, static_cast<int64_t>(sample));
     for (size_t i = 0; i < before.pixels.size(); ++i) {
       const double difference = after.pixels[i] - before.pixels[i];
       sum += difference;
@@ -393,13 +393,13 @@ TEST_P(RandomCorruption, ChangesNeighboursAsDifferentlyAsTheOriginalScriptsDo) {
     const double theirs = Roughness(images, [&](size_t image, size_t i) {
       return static_cast<int>(static_cast<uint8_t>(golden[image * 3072 + i]));
     });
+    const auto corrupt = Corrupter(OfSeverity(name, SeverityTable::k32, severity), images[0]);
     double ours = 0;
     constexpr int kRepetitions = 16;
     for (int repetition = 0; repetition < kRepetitions; ++repetition) {
       std::vector<Image> changed;
       for (size_t image = 0; image < 16; ++image) {
-        changed.push_back(Corrupted(name, SeverityTable::k32, severity, images[image],
-                                    static_cast<int64_t>(image) + 16 * repetition));
+        changed.push_back(corrupt(images[image], static_cast<int64_t>(image) + 16 * repetition));
       }
       ours +=
           Roughness(images, [&](size_t image,

@@ -34,16 +34,15 @@ v1::Condition OfSeverity(const std::string& name, SeverityTable table, double se
   return condition;
 }
 
-Image Corrupted(const v1::Condition& condition, Image image, int64_t sample) {
-  RandomStream random(RandomKey(0, condition.id()), sample, 0);
-  return Corrupted(condition, std::move(image), random);
-}
+namespace {
 
-Image Corrupted(const v1::Condition& condition, Image image, RandomStream& random) {
+// The step of a condition for images of this shape; one that does nothing where there is none.
+Step StepFor(const v1::Condition& condition, const Image& image) {
+  const Step nothing = [](const Progress&, RandomStream&, Image&) {};
   const Corruption* corruption = FindCorruption(condition.method());
   if (corruption == nullptr) {
     ADD_FAILURE() << condition.method() << " is not registered";
-    return image;
+    return nothing;
   }
   v1::ImageShape shape;
   shape.set_channels(image.channels);
@@ -53,7 +52,28 @@ Image Corrupted(const v1::Condition& condition, Image image, RandomStream& rando
   const absl::StatusOr<Step> step = corruption->make(params, {shape, Photographs()});
   EXPECT_TRUE(step.ok()) << step.status();
   EXPECT_TRUE(params.status().ok()) << params.status();
-  if (step.ok()) (*step)(Progress(), random, image);
+  return step.value_or(nothing);
+}
+
+}  // namespace
+
+std::function<Image(Image image, int64_t sample)> Corrupter(const v1::Condition& condition,
+                                                            const Image& like) {
+  return [step = StepFor(condition, like), key = RandomKey(0, condition.id())](Image image,
+                                                                               int64_t sample) {
+    RandomStream random(key, sample, 0);
+    step(Progress(), random, image);
+    return image;
+  };
+}
+
+Image Corrupted(const v1::Condition& condition, Image image, int64_t sample) {
+  const auto corrupt = Corrupter(condition, image);
+  return corrupt(std::move(image), sample);
+}
+
+Image Corrupted(const v1::Condition& condition, Image image, RandomStream& random) {
+  StepFor(condition, image)(Progress(), random, image);
   return image;
 }
 

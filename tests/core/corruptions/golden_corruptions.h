@@ -5,6 +5,7 @@
 #define ASSAY_TESTS_CORE_CORRUPTIONS_GOLDEN_CORRUPTIONS_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ Image Corrupted(const v1::Condition& condition, Image image, int64_t sample = 0)
 Image Corrupted(const v1::Condition& condition, Image image, RandomStream& random);
 Image Corrupted(const std::string& name, SeverityTable table, int severity, Image image,
                 int64_t sample = 0);
+
+// Corrupted() for many images of one shape: what the condition prepares is made once.
+std::function<Image(Image image, int64_t sample)> Corrupter(const v1::Condition& condition,
+                                                            const Image& like);
 
 // The CIFAR binary layout: a label byte, then three planes of 32 x 32.
 std::vector<Image> ReadCifar(const std::string& path);

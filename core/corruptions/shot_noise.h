@@ -1,0 +1,48 @@
+// Shot noise as a table: for each value of a pixel, the exact distribution of what becomes of it,
+// drawn from by Walker's alias method ("An efficient method for generating discrete random
+// variables with general distributions", ACM TOMS 3, 1977). A draw is one look-up without a branch
+// on anything random, and takes as long for 500 photons as for 3.
+#ifndef ASSAY_CORE_CORRUPTIONS_SHOT_NOISE_H_
+#define ASSAY_CORE_CORRUPTIONS_SHOT_NOISE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/corruptions/corruption.h"
+
+namespace assay::corruptions {
+
+// P(K = k), k = 0, 1, ..., for a Poisson variable of this mean (finite, >= 0), as far as they are
+// not negligible, below 1e-30 of the largest. Only additions, multiplications and divisions: the
+// same on every machine.
+std::vector<double> PoissonProbabilities(double mean);
+
+// Immutable, so safe from many threads.
+class ShotNoiseTable {
+ public:
+  // `photons` >= 1: the mean count of a white pixel.
+  explicit ShotNoiseTable(double photons);
+
+  // What becomes of a pixel: clip(K / photons), K Poisson of mean `pixel` / 255 * `photons`, when u
+  // is uniform. Each byte has its probability to the precision of a double, and in units of 2^-64.
+  uint8_t Draw(uint8_t pixel, uint64_t u) const;
+
+  // Draw for every pixel. The lower half of a u is only made where the upper half leaves the
+  // result open, once in 2^24 times: the upper halves are bulk draws, in order, in runs; after each
+  // run come its lower halves, as single draws.
+  void Apply(RandomStream& random, Image& image) const;
+
+ private:
+  // Apply to a pixel whose upper half of u equals that of the limit in its column.
+  uint8_t DrawAtLimit(uint8_t pixel, uint32_t upper, RandomStream& random) const;
+
+  // Of each pixel value (8 bits), each column (8 bits, the top ones of u). A column stands for one
+  // byte, its own number, if the rest of u is below the upper 56 bits, and for the byte in the
+  // lower 8 bits otherwise.
+  std::vector<uint64_t> entries_;
+};
+
+}  // namespace assay::corruptions
+
+#endif  // ASSAY_CORE_CORRUPTIONS_SHOT_NOISE_H_
