@@ -1,7 +1,8 @@
-"""What the scripts beside this one share: arguments, images, the model, seconds, and the result file of side_by_side.
+"""What the scripts beside this one share: arguments, images, model, seconds, and the result file
+that side_by_side reads.
 
-Each runs one peer through its public interface on a TorchScript model and a CIFAR-10 binary file. The peer is what its authors
-publish, called as its users call it.
+Each runs one peer through its public functions on a TorchScript model and a CIFAR-10 binary file.
+The peer is what its authors publish, called as its users call it.
 """
 
 import argparse
@@ -20,17 +21,25 @@ def fraction(text):
 
 def parser(description):
     arguments = argparse.ArgumentParser(description=description)
-    arguments.add_argument("--model", required=True, help="TorchScript, images in [0, 1] in, logits out")
+    arguments.add_argument(
+        "--model", required=True, help="TorchScript, images in [0, 1] in, logits out"
+    )
     arguments.add_argument("--data", required=True, help="CIFAR-10 binary file")
     arguments.add_argument("--limit", type=int, required=True, help="the first images")
     arguments.add_argument("--threads", type=int, required=True)
     arguments.add_argument("--batch", type=int, required=True)
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--out", required=True, help="the result file")
-    arguments.add_argument("--warm-up", action="store_true",
-                           help="pass a batch a few times first, so that TorchScript's first passes are no part of the seconds")
-    arguments.add_argument("--correct-only", action="store_true",
-                           help="attack only what is classified correctly, where the peer does not see to it itself")
+    arguments.add_argument(
+        "--warm-up",
+        action="store_true",
+        help="pass a batch a few times first, so that the seconds lack TorchScript's first passes",
+    )
+    arguments.add_argument(
+        "--correct-only",
+        action="store_true",
+        help="attack only what is classified correctly, where the peer does not see to it itself",
+    )
     return arguments
 
 
@@ -58,11 +67,14 @@ class Task:
 
     @torch.no_grad()
     def predict(self, images):
-        return torch.cat([self.model(batch).argmax(1) for batch in images.split(self.arguments.batch)])
+        return torch.cat(
+            [self.model(batch).argmax(1) for batch in images.split(self.arguments.batch)]
+        )
 
     def to_attack(self, correct):
         """Positions that are attacked."""
-        return (correct if self.arguments.correct_only else torch.ones_like(correct)).nonzero()[:, 0]
+        chosen = correct if self.arguments.correct_only else torch.ones_like(correct)
+        return chosen.nonzero()[:, 0]
 
     def finish(self, versions, **result):
         """Ends the seconds, which run from the end of the constructor, and writes the result."""

@@ -1,4 +1,8 @@
-"""Minimum-norm attacks of foolbox. FMN is that of Linf: in L2, foolbox 3.3.4 does not project on the ball, and distances stay\nthose of the first steps."""
+"""Minimum-norm attacks of foolbox.
+
+FMN is that of Linf: in L2, foolbox 3.3.4 does not project on the ball, and distances stay those of
+the first steps.
+"""
 
 from importlib import metadata
 
@@ -15,9 +19,13 @@ task = peer.Task(arguments)
 
 attacks = foolbox.attacks
 if arguments.method == "cw":
-    attack = attacks.L2CarliniWagnerAttack(steps=arguments.steps, binary_search_steps=arguments.searches)
+    attack = attacks.L2CarliniWagnerAttack(
+        steps=arguments.steps, binary_search_steps=arguments.searches
+    )
 else:
-    attack = {"fmn": attacks.LInfFMNAttack, "ddn": attacks.DDNAttack}[arguments.method](steps=arguments.steps)
+    attack = {"fmn": attacks.LInfFMNAttack, "ddn": attacks.DDNAttack}[arguments.method](
+        steps=arguments.steps
+    )
 order = float("inf") if arguments.method == "fmn" else 2
 model = foolbox.PyTorchModel(task.model, bounds=(0, 1), device="cpu")
 

@@ -1,4 +1,4 @@
-"""CERTIFY of Cohen et al. (repository locuslab/smoothing, whose folder code must be on PYTHONPATH)."""
+"""CERTIFY of Cohen et al. (repository locuslab/smoothing; its folder code is on PYTHONPATH)."""
 
 import peer
 import torch
@@ -18,6 +18,9 @@ torch.randn_like = lambda tensor, device=None: randn_like(tensor)
 
 classes = task.model(task.images[:1]).shape[1]
 smooth = Smooth(task.model, classes, arguments.sigma)
-certificates = [smooth.certify(image, arguments.n0, arguments.n, arguments.alpha, arguments.batch) for image in task.images]
+certificates = [
+    smooth.certify(image, arguments.n0, arguments.n, arguments.alpha, arguments.batch)
+    for image in task.images
+]
 prediction, radius = zip(*certificates)
 task.finish("locuslab/smoothing", prediction=prediction, radius=[float(each) for each in radius])

@@ -3,7 +3,6 @@
 from importlib import metadata
 
 import peer
-import torch
 import torchattacks
 
 arguments = peer.parser(__doc__)
@@ -12,7 +11,9 @@ arguments.add_argument("--steps", type=int, default=20)
 arguments = arguments.parse_args()
 task = peer.Task(arguments)
 
-attack = torchattacks.PGD(task.model, eps=arguments.eps, alpha=arguments.eps / 4, steps=arguments.steps, random_start=True)
+attack = torchattacks.PGD(
+    task.model, eps=arguments.eps, alpha=arguments.eps / 4, steps=arguments.steps, random_start=True
+)
 robust = task.predict(task.images) == task.labels
 attacked = task.to_attack(robust)
 for part in attacked.split(arguments.batch):
