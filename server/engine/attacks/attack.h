@@ -43,6 +43,9 @@ struct AttackTarget {
   // First of the 65,536 random streams that are the method's to use for this sample.
   uint32_t stream = 0;
   size_t size = shape.size();  // number of pixel values
+  // Whether all passes of a kind give the same at a point. Only then may a method leave out passes
+  // whose results it knows.
+  bool deterministic = true;
 };
 
 // The pass that a state wants at its point.
@@ -50,6 +53,12 @@ enum class Need {
   kGradient,  // logits and the gradient of LogitGradient's scalar
   kForward,   // logits only
   kDone,      // nothing more; the method has given up
+};
+
+// Gradient passes that a step has left out: the last `passes`, `times` over again.
+struct Repetition {
+  size_t passes = 0;
+  int64_t times = 0;
 };
 
 // One sample's way through the method. The driver ends it as soon as a point is verified to be
@@ -83,6 +92,8 @@ class AttackState {
   virtual void LogitGradient(const float* /*logits*/, float* /*derivative*/) const {}
   // Takes the results at the point and moves on. `gradient` is null after a forward pass.
   virtual void Step(const float* logits, const float* gradient) = 0;
+  // Of the last Step; the driver's loss curve is that of all passes.
+  virtual Repetition repetition() const { return {}; }
 };
 
 // What the parameters of every attack begin with.
@@ -109,6 +120,9 @@ class Attack {
                                              const RandomKey& random) const = 0;
   // What is compared with eps and recorded as the distance of the point from the image.
   virtual double Measure(const float* point, const AttackTarget& target) const;
+  // Whether all that this attack does to a sample of a deterministic model of so many classes was
+  // done by `earlier`, of the same norm and eps, which left the sample robust.
+  virtual bool Repeats(const Attack& /*earlier*/, int /*num_classes*/) const { return false; }
   // kInvalidCondition where the attack means nothing for a model of this interface.
   virtual absl::Status CheckModel(const Shape& /*shape*/, int /*num_classes*/) const {
     return absl::OkStatus();

@@ -419,6 +419,7 @@ class Driver {
       result.verdict = Verdict::kUndecided;
     } else {
       active.state->Step(logits, gradient);
+      active.losses.Add(active.state->repetition());
     }
     return result;
   }
@@ -463,6 +464,7 @@ class Driver {
     } else if (active.purpose == Purpose::kVerify) {
       result.unconfirmed = true;
       active.state->Step(active.logits.data(), active.gradient.data());
+      active.losses.Add(active.state->repetition());
     } else {
       result.unconfirmed = active.state->confirms();
       active.losses.EndRun();

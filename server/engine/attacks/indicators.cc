@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "server/engine/attacks/attack.h"
 #include "server/engine/attacks/losses.h"
 
 namespace assay::engine {
@@ -61,6 +60,15 @@ void LossCurve::Add(const float* logits, int num_classes, int label, int wanted)
   losses_.push_back(static_cast<float>(wanted == AttackState::kAnyButLabel
                                            ? Margin(logits, num_classes, label)
                                            : -Margin(logits, num_classes, wanted)));
+}
+
+void LossCurve::Add(const Repetition& repetition) {
+  if (ended_) return;
+  for (int64_t i = 0; i < repetition.times; ++i) {
+    for (size_t pass = 0; pass < repetition.passes; ++pass) {
+      losses_.push_back(losses_[losses_.size() - repetition.passes]);
+    }
+  }
 }
 
 void LossCurve::Describe(v1::AttackOutcome& outcome) const {

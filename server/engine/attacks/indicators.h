@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "assay/v1/outcomes.pb.h"
+#include "server/engine/attacks/attack.h"
 
 namespace assay::engine {
 
@@ -35,6 +36,8 @@ class LossCurve {
  public:
   // After a gradient pass. `wanted`: that of the state.
   void Add(const float* logits, int num_classes, int label, int wanted);
+  // After gradient passes that were left out, as their losses are known.
+  void Add(const Repetition& repetition);
   // After a plain pass that the method asked for.
   void EndRun() { ended_ = !losses_.empty(); }
   // Writes what can be told of the curve.

@@ -18,7 +18,7 @@ namespace {
 
 constexpr Shape kShape{3, 4, 4};
 // Too small for anybody.
-constexpr char kTinyPgd[] = "attack/pgd:eps=0.00001,steps=12";
+constexpr char kTinyPgd[] = "attack/pgd:eps=0.00001,step=0.000001,steps=12";
 
 std::vector<float> Falling(int steps, int total, float scale = 1) {
   std::vector<float> losses;
@@ -91,6 +91,24 @@ TEST(LossCurve, IsThatOfTheGradientPassesUntilAPlainOneFollowsThem) {
   }
   // Without one, the losses of a wanted class follow, which are much larger.
   EXPECT_GT(describe(false, false).increasing_loss(), 0.01);
+}
+
+// Six passes, and twice more the last three.
+TEST(LossCurve, TakesThePassesThatWereLeftOutForMade) {
+  LossCurve made, left_out;
+  v1::AttackOutcome expected, outcome;
+  for (int i = 0; i < 12; ++i) {
+    const std::vector<float> logits = {static_cast<float>(i < 3 ? i : 3 + i % 3), 6, -9};
+    made.Add(logits.data(), 3, 1, AttackState::kAnyButLabel);
+    if (i < 6) left_out.Add(logits.data(), 3, 1, AttackState::kAnyButLabel);
+  }
+  left_out.Add(Repetition{3, 2});
+  left_out.EndRun();
+  left_out.Add(Repetition{3, 2});
+  made.Describe(expected);
+  left_out.Describe(outcome);
+  EXPECT_TRUE(expected.has_break_point_angle());
+  EXPECT_EQ(outcome.SerializeAsString(), expected.SerializeAsString());
 }
 
 class DriverTest : public ::testing::Test {
