@@ -12,6 +12,9 @@
 // Each step is one of steepest ascent, projected; every iterate counts. Towards a class, the loss
 // is that of the class, to be made small. For random models the gradient of a step is the mean of
 // `eot` passes (Athalye et al., "Obfuscated gradients give a false sense of security", ICML 2018).
+//
+// Without momentum the next point follows from the point. So a run that comes back to a point goes
+// on where its last points are all that is left: whole periods of the cycle are left out.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -24,6 +27,7 @@
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/gradient_sum.h"
 #include "server/engine/attacks/losses.h"
+#include "server/engine/attacks/visited_points.h"
 
 namespace assay::engine {
 namespace {
@@ -60,7 +64,10 @@ class AscentState final : public AttackState {
         budget_(parameters.norm, parameters.eps, target.image, target.size),
         aims_(ChooseAims()),
         // Steps do not depend on the gradient's length, so the sum does for the mean.
-        gradient_(parameters.eot) {
+        gradient_(parameters.eot),
+        visited_(target.deterministic && parameters.momentum == 0 && parameters.eot == 1
+                     ? target.size
+                     : 0) {
     if (!aims_.empty()) StartRun();
   }
 
@@ -112,7 +119,8 @@ class AscentState final : public AttackState {
     }
   }
 
-  void Step(const float* /*logits*/, const float* gradient) override {
+  void Step(const float* logits, const float* gradient) override {
+    repetition_ = {};
     if (gradient == nullptr) {
       if (++restart_ < parameters_.restarts) {
         StartRun();
@@ -126,7 +134,13 @@ class AscentState final : public AttackState {
     if (parameters_.momentum > 0) direction = Accumulate(direction);
     budget_.Ascend(direction, parameters_.step, &point_);
     ++iteration_;
+    // What was misclassified and not confirmed is counted each time.
+    if (Fools(logits)) visited_.Clear();
+    repetition_ = visited_.Step(direction, point_, parameters_.steps - iteration_);
+    iteration_ += static_cast<int64_t>(repetition_.passes) * repetition_.times;
   }
+
+  Repetition repetition() const override { return repetition_; }
 
  private:
   // The classes that the sample is to be taken for, one after the other.
@@ -168,8 +182,15 @@ class AscentState final : public AttackState {
       point_.assign(target_.image, target_.image + target_.size);
     }
     iteration_ = 0;
+    visited_.Start(point_);
     gradient_.Restart();
     if (parameters_.momentum > 0) accumulated_.assign(target_.size, 0.0F);
+  }
+
+  bool Fools(const float* logits) const {
+    const int wanted = this->wanted();
+    return wanted == kAnyButLabel ? Margin(logits, target_.num_classes, target_.label) <= 0
+                                  : Margin(logits, target_.num_classes, wanted) > 0;
   }
 
   // accumulated := momentum * accumulated + gradient / ||gradient||_1.
@@ -194,6 +215,8 @@ class AscentState final : public AttackState {
   int64_t restart_ = 0;
   int64_t iteration_ = 0;
   GradientSum gradient_;
+  VisitedPoints visited_;
+  Repetition repetition_;
   std::vector<float> point_, accumulated_;
 };
 

@@ -2,9 +2,10 @@
 // its point alone, all that comes then has been seen: signed steps of one length end in cycles
 // after some tens of steps (arXiv 2503.19347), mostly to and fro between two points.
 //
-// Points are known by fingerprints: two sums of products of 64-bit words (NH of UMAC, RFC 4418,
-// under keys that are shifted for the second), each equal for two different points with probability
-// 2^-64 over the keys, which are random; both with 2^-128.
+// Points are known by fingerprints: two sums of products of 64-bit words under random keys (NH of
+// Black et al., "UMAC: fast and secure message authentication", CRYPTO 1999, with its second sum
+// under the keys shifted by a pair), which for two different points are both equal with probability
+// 2^-128.
 #ifndef ASSAY_SERVER_ENGINE_ATTACKS_VISITED_POINTS_H_
 #define ASSAY_SERVER_ENGINE_ATTACKS_VISITED_POINTS_H_
 

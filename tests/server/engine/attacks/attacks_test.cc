@@ -482,7 +482,7 @@ TEST(AttackDriver, KeepsTheBatchFull) {
    private:
     const Classifier& of_;
   } observer(model);
-  const v1::Condition condition = ParseOne("attack/pgd:eps=0.00001,steps=10");
+  const v1::Condition condition = ParseOne("attack/pgd:eps=0.00001,step=0.000001,steps=10");
   ASSERT_TRUE(RunTask({condition, 1, samples, model, observer}).ok());
   EXPECT_EQ(observer.usage.backward_batches, 2 * 10);
   EXPECT_EQ(observer.usage.forward_batches, 2 + 2 * 10 + 2);

@@ -445,9 +445,11 @@ class ByHand {
     EXPECT_TRUE(attack.ok()) << attack.status();
     attack_ = *std::move(attack);
     key_ = std::make_unique<RandomKey>(1, condition.id());
-    state_ = attack_->Start(
-        {image_.data(), {1, 1, static_cast<int>(size)}, 0, clean_logits_.data(), classes, 5},
-        *key_);
+    AttackTarget target{
+        image_.data(), {1, 1, static_cast<int>(size)}, 0, clean_logits_.data(), classes, 5};
+    // Gradients by hand need not be those of the point.
+    target.deterministic = false;
+    state_ = attack_->Start(target, *key_);
   }
   AttackState& state() { return *state_; }
   void Gradient(const std::vector<float>& gradient) {
