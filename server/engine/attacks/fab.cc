@@ -50,10 +50,9 @@ class FabState final : public AttackState {
 
   Need need() const override {
     if (run_ >= runs_) return Need::kDone;
-    // A gradient across the boundary is of no use, so where the last step crossed it a forward pass
-    // looks first. The last point of all is only looked at.
-    return iteration_ >= parameters_.steps || (fresh_ && crossing_) ? Need::kForward
-                                                                    : Need::kGradient;
+    // The last point of all is only looked at.
+    return iteration_ >= parameters_.steps || (fresh_ && LooksFirst()) ? Need::kForward
+                                                                       : Need::kGradient;
   }
 
   const std::vector<float>& point() const override { return x_; }
@@ -71,17 +70,18 @@ class FabState final : public AttackState {
       return;
     }
     if (fresh_) {
-      crossing_ = Margin(logits, target_.num_classes, target_.label) <= 0;
-      if (crossing_) {
+      fresh_ = false;
+      if (crossed_ && !crossed_before_) stays_ = Crossing(logits) ? 0 : stays_ + 1;
+      crossed_before_ = std::exchange(crossed_, Crossing(logits));
+      if (crossed_) {
+        met_boundary_ = true;
         // Outside the budget, or the driver would have ended this: go back towards the image.
         for (size_t i = 0; i < target_.size; ++i) {
           x_[i] = target_.image[i] + static_cast<float>(kBeta) * (x_[i] - target_.image[i]);
         }
-        fresh_ = false;
         return;
       }
       if (gradient == nullptr) return;  // still on this side: now the gradient is wanted
-      fresh_ = false;
     }
     const double d = static_cast<double>(logits[class_]) - logits[target_.label];
     if (parameters_.targets > 0) {
@@ -106,6 +106,16 @@ class FabState final : public AttackState {
 
   int others() const { return target_.num_classes - 1; }
 
+  bool Crossing(const float* logits) const {
+    return Margin(logits, target_.num_classes, target_.label) <= 0;
+  }
+
+  // Whether a forward pass is to tell on which side a step has ended. A gradient across the
+  // boundary is of no use, but on this side the forward pass is of none. Once it was met, most
+  // steps cross it, five in six and more. Those do not that follow the first crossing after a step
+  // that stayed on this side, if that has been so the last two times.
+  bool LooksFirst() const { return met_boundary_ && (stays_ < 2 || !crossed_ || crossed_before_); }
+
   void BeginRun() {
     if (run_ % parameters_.restarts == 0) {
       x_.assign(target_.image, target_.image + target_.size);
@@ -114,7 +124,8 @@ class FabState final : public AttackState {
                         target_.size, random_, x_.data());
     }
     iteration_ = 0;
-    fresh_ = crossing_ = false;
+    fresh_ = crossed_ = crossed_before_ = false;
+    stays_ = 0;
     if (parameters_.targets > 0) {
       class_ = RankedTarget(target_.clean_logits, target_.num_classes, target_.label,
                             static_cast<int>(run_ / parameters_.restarts) + 1);
@@ -157,12 +168,26 @@ class FabState final : public AttackState {
   const int64_t runs_;
   int64_t run_ = 0;
   int64_t iteration_ = 0;
-  bool fresh_ = false;     // the point came from a step, and nothing is known of it yet
-  bool crossing_ = false;  // the last step whose end is known crossed the boundary
-  int class_ = 0;          // whose boundary the gradient is for
+  bool met_boundary_ = false;  // in any run
+  bool fresh_ = false;         // the point came from a step, and nothing is known of it yet
+  // Whether the last step whose end is known crossed the boundary, and the one before.
+  bool crossed_ = false, crossed_before_ = false;
+  int stays_ = 0;  // see LooksFirst
+  int class_ = 0;  // whose boundary the gradient is for
   // Untargeted: the nearest boundary of those whose gradients are known.
   double nearest_ = 0, nearest_d_ = 0;
   std::vector<float> x_, from_here_, from_image_, nearest_gradient_;
+};
+
+class Fab final : public AttackOf<FabState> {
+ public:
+  using AttackOf::AttackOf;
+  // Of two classes there is one boundary, so that from the image both forms walk one path.
+  bool Repeats(const Attack& earlier, int num_classes) const override {
+    const auto* other = dynamic_cast<const Fab*>(&earlier);
+    return other != nullptr && num_classes == 2 && parameters().restarts == 1 &&
+           parameters().steps <= other->parameters().steps;
+  }
 };
 
 FabParameters ReadCommon(Params& params) {
@@ -176,14 +201,12 @@ FabParameters ReadCommon(Params& params) {
 
 }  // namespace
 
-NewAttack MakeFab(Params& params) {
-  return std::make_unique<AttackOf<FabState>>(ReadCommon(params));
-}
+NewAttack MakeFab(Params& params) { return std::make_unique<Fab>(ReadCommon(params)); }
 
 NewAttack MakeFabT(Params& params) {
   FabParameters parameters = ReadCommon(params);
   parameters.targets = params.Integer("targets");
-  return std::make_unique<AttackOf<FabState>>(parameters);
+  return std::make_unique<Fab>(parameters);
 }
 
 }  // namespace assay::engine

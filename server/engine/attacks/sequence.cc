@@ -1,5 +1,7 @@
 #include "server/engine/attacks/sequence.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -31,11 +33,13 @@ class SequenceState final : public AttackState {
     return part_ < parts_.size() ? parts_[part_].name.c_str() : "";
   }
   bool counts() const override { return state_->counts(); }
+  Repetition repetition() const override { return repetition_; }
   void LogitGradient(const float* logits, float* derivative) const override {
     state_->LogitGradient(logits, derivative);
   }
   void Step(const float* logits, const float* gradient) override {
     state_->Step(logits, gradient);
+    repetition_ = state_->repetition();
     SkipFinished();
   }
 
@@ -49,10 +53,19 @@ class SequenceState final : public AttackState {
 
   void Begin() {
     state_.reset();
+    while (part_ < parts_.size() && target_.deterministic && Repeated()) ++part_;
     if (part_ == parts_.size()) return;
     AttackTarget target = target_;
     target.stream = static_cast<uint32_t>(part_) << 16;
     state_ = parts_[part_].attack->Start(target, random_);
+  }
+
+  // Whether a part before this one did all that it would do.
+  bool Repeated() const {
+    return std::any_of(parts_.begin(), parts_.begin() + static_cast<std::ptrdiff_t>(part_),
+                       [&](const Part& earlier) {
+                         return parts_[part_].attack->Repeats(*earlier.attack, target_.num_classes);
+                       });
   }
 
   const std::vector<Part>& parts_;
@@ -60,6 +73,7 @@ class SequenceState final : public AttackState {
   const RandomKey& random_;
   size_t part_ = 0;
   std::unique_ptr<AttackState> state_;
+  Repetition repetition_;
 };
 
 }  // namespace
