@@ -27,7 +27,7 @@ Budget::Budget(Norm norm, double eps, const float* image, size_t size)
 void Budget::Project(std::vector<float>* x) const {
   float* const p = x->data();
   if (norm_ == Norm::kLinf) {
-    for (size_t i = 0; i < size_; ++i) p[i] = std::min(std::max(p[i], lower_[i]), upper_[i]);
+    for (size_t i = 0; i < size_; ++i) p[i] = Nearest(i, p[i]);
     return;
   }
   if (norm_ == Norm::kL1) {
@@ -161,7 +161,7 @@ void Budget::Ascend(const float* gradient, double step, std::vector<float>* x) c
   if (norm_ == Norm::kLinf) {
     const auto length = static_cast<float>(step);
     for (size_t i = 0; i < size_; ++i) {
-      p[i] = std::min(std::max(p[i] + length * Sign(gradient[i]), lower_[i]), upper_[i]);
+      p[i] = Nearest(i, p[i] + length * Sign(gradient[i]));
     }
     return;
   }

@@ -3,6 +3,7 @@
 #ifndef ASSAY_SERVER_ENGINE_ATTACKS_BUDGET_H_
 #define ASSAY_SERVER_ENGINE_ATTACKS_BUDGET_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -21,6 +22,11 @@ class Budget {
   // rescales into the ball, then clips to [0, 1] (inside both sets, as the field does it, though
   // not the nearest point of their intersection). A point of the set stays as it is.
   void Project(std::vector<float>* x) const;
+
+  // Linf: of value i, as Project.
+  float Nearest(size_t i, float value) const {
+    return std::min(std::max(value, lower_[i]), upper_[i]);
+  }
 
   // A point on the sphere (Linf: on the boundary of the cube) in a random direction, then clipped
   // to [0, 1]; L1: the image plus standard normal noise, projected. APGD's start.

@@ -58,6 +58,11 @@ class DeepFoolState final : public MinimumNormState {
     if (candidate_ < candidates_.size()) return true;
 
     if (!inside_ && nearest_ != nearest_inside_) another_inside_ = true;
+    return Advance() || NextPath();
+  }
+
+  // By the shortest step; false when that moves nothing.
+  bool Advance() {
     candidate_ = 0;
     shortest_length_ = INFINITY;
     ++iteration_;
@@ -72,7 +77,7 @@ class DeepFoolState final : public MinimumNormState {
       delta_[i] = reach * total_[i];
       moved = moved || Clip(target().image[i] + delta_[i]) != point()[i];
     }
-    return moved || NextPath();
+    return moved;
   }
 
   // Nothing to do: it starts again behind the boundary, where it ends.
@@ -87,7 +92,10 @@ class DeepFoolState final : public MinimumNormState {
     shortest_length_ = INFINITY;
     std::fill(total_.begin(), total_.end(), 0.0F);
     std::fill(delta_.begin(), delta_.end(), 0.0F);
-    return true;
+    if (!target().deterministic) return true;
+    // The gradients at the image are those that the first path began with.
+    best_step_ = first_inside_;
+    return Advance();
   }
 
   // Keeps the step onto this candidate's boundary if it is the shortest so far.
@@ -99,6 +107,7 @@ class DeepFoolState final : public MinimumNormState {
       if (length < nearest_inside_length_) {
         nearest_inside_length_ = length;
         nearest_inside_ = candidate_;
+        first_inside_ = step_;
       }
     }
     const double length = inside_ ? StepInside(gap, gradient) : PublishedStep(gap, gradient);
@@ -147,6 +156,7 @@ class DeepFoolState final : public MinimumNormState {
   size_t nearest_inside_ = 0;
   double nearest_inside_length_ = INFINITY;
   bool another_inside_ = false;
+  std::vector<float> first_inside_;
   std::vector<float> total_, step_, best_step_;
 };
 

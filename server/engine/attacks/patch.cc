@@ -5,8 +5,11 @@
 //
 // A restart draws places, fills each with the content that is best to first order around the image,
 // takes the place with the smallest margin, and climbs the cross-entropy there by steps of the
-// gradient's sign.
+// gradient's sign. What is known of a place, or of a climb that has come into a cycle, is not asked
+// of a deterministic model again.
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +17,7 @@
 #include "server/engine/attacks/attack.h"
 #include "server/engine/attacks/losses.h"
 #include "server/engine/attacks/pixels.h"
+#include "server/engine/attacks/visited_points.h"
 
 namespace assay::engine {
 namespace {
@@ -34,6 +38,7 @@ class PatchState final : public AttackState {
       : parameters_(parameters),
         target_(target),
         random_(random, target.index, target.stream),
+        visited_(target.deterministic ? target.size : 0),
         point_(target.image, target.image + target.size) {}
 
   Need need() const override {
@@ -56,6 +61,7 @@ class PatchState final : public AttackState {
   }
 
   void Step(const float* logits, const float* gradient) override {
+    repetition_ = {};
     switch (phase_) {
       case Phase::kImage:
         first_order_.assign(gradient, gradient + target_.size);
@@ -63,55 +69,85 @@ class PatchState final : public AttackState {
         return;
       case Phase::kPlaces: {
         const double margin = Margin(logits, target_.num_classes, target_.label);
-        if (tried_ == 0 || margin < best_margin_) {
-          best_margin_ = margin;
-          best_ = place_;
-        }
-        if (++tried_ < parameters_.places) {
-          Try();
-        } else {
-          place_ = best_;
-          Fill();
-          step_ = 0;
-          phase_ = Phase::kClimb;
-        }
+        if (target_.deterministic) margins_[place_] = margin;
+        Judge(margin);
+        TryMore();
         return;
       }
       case Phase::kClimb:
-        if (step_ < parameters_.steps) {
-          const auto length = static_cast<float>(parameters_.step);
-          ForEachValue([&](size_t i) { point_[i] = Clip(point_[i] + length * Sign(gradient[i])); });
-          ++step_;
-        } else if (++restart_ < parameters_.restarts) {
+        if (step_ == parameters_.steps) {
+          ++restart_;
           StartPlaces();
-        } else {
-          phase_ = Phase::kDone;
+          return;
         }
+        ForEachValue([&, length = static_cast<float>(parameters_.step)](size_t i) {
+          point_[i] = Clip(point_[i] + length * Sign(gradient[i]));
+        });
+        ++step_;
+        // What was misclassified and not confirmed is counted each time.
+        if (Margin(logits, target_.num_classes, target_.label) <= 0) visited_.Clear();
+        repetition_ = visited_.Step(gradient, point_, parameters_.steps - step_);
+        step_ += static_cast<int64_t>(repetition_.passes) * repetition_.times;
         return;
       case Phase::kDone:
         return;
     }
   }
 
+  Repetition repetition() const override { return repetition_; }
+
  private:
   enum class Phase { kImage, kPlaces, kClimb, kDone };
-  struct Place {
-    int row = 0, column = 0;
-  };
+  using Place = std::pair<int, int>;  // row and column
 
   void StartPlaces() {
+    if (restart_ == parameters_.restarts) {
+      phase_ = Phase::kDone;
+      return;
+    }
     phase_ = Phase::kPlaces;
     tried_ = 0;
-    Try();
+    TryMore();
   }
 
-  void Try() {
+  // Goes on to the next place whose margin is not known, or else to the climb.
+  void TryMore() {
+    while (tried_ < parameters_.places) {
+      Draw();
+      const auto known = margins_.find(place_);
+      if (known == margins_.end()) {
+        Fill();
+        return;
+      }
+      Judge(known->second);
+    }
+    place_ = best_;
+    // The climb from there would be the same again.
+    if (target_.deterministic && !climbed_.insert(place_).second) {
+      ++restart_;
+      StartPlaces();
+      return;
+    }
+    Fill();
+    step_ = 0;
+    visited_.Start(point_);
+    phase_ = Phase::kClimb;
+  }
+
+  void Judge(double margin) {
+    if (tried_ == 0 || margin < best_margin_) {
+      best_margin_ = margin;
+      best_ = place_;
+    }
+    ++tried_;
+  }
+
+  void Draw() {
     const auto positions = [&](int side) {
       return static_cast<uint32_t>(side - parameters_.side + 1);
     };
-    place_.row = static_cast<int>(random_.Below(positions(target_.shape.height)));
-    place_.column = static_cast<int>(random_.Below(positions(target_.shape.width)));
-    Fill();
+    place_.first = static_cast<int>(random_.Below(positions(target_.shape.height)));
+    place_.second = static_cast<int>(random_.Below(positions(target_.shape.width)));
   }
 
   // The image with every pixel of the patch at the end of its range to which the gradient points.
@@ -127,8 +163,8 @@ class PatchState final : public AttackState {
   void ForEachValue(const Visit& visit) const {
     const int height = target_.shape.height, width = target_.shape.width;
     for (int c = 0; c < target_.shape.channels; ++c) {
-      for (int r = place_.row; r < place_.row + parameters_.side; ++r) {
-        for (int k = place_.column; k < place_.column + parameters_.side; ++k) {
+      for (int r = place_.first; r < place_.first + parameters_.side; ++r) {
+        for (int k = place_.second; k < place_.second + parameters_.side; ++k) {
           visit(static_cast<size_t>((c * height + r) * width + k));
         }
       }
@@ -138,10 +174,14 @@ class PatchState final : public AttackState {
   const PatchParameters& parameters_;
   const AttackTarget target_;
   RandomStream random_;
+  VisitedPoints visited_;
+  Repetition repetition_;
   Phase phase_ = Phase::kImage;
   std::vector<float> point_, first_order_;
   Place place_, best_;
   double best_margin_ = 0;
+  std::map<Place, double> margins_;
+  std::set<Place> climbed_;
   int64_t tried_ = 0, step_ = 0, restart_ = 0;
 };
 

@@ -89,17 +89,22 @@ class SquareState final : public AttackState {
     } else {
       x_ = best_;
     }
-    const double share = WindowShare(parameters_.p_init, query_);
-    ++query_;
-    if (query_ > parameters_.queries) return;
-    if (parameters_.norm == Norm::kLinf) {
-      ProposeLinf(share);
-    } else {
-      ProposePyramids(share);
+    // The best point again would bring nothing.
+    while (!Propose() && target_.deterministic) {
     }
   }
 
  private:
+  // Makes the point of the next query, if there is one. False: it is the best point.
+  bool Propose() {
+    const double share = WindowShare(parameters_.p_init, query_);
+    ++query_;
+    if (query_ > parameters_.queries) return true;
+    if (parameters_.norm == Norm::kLinf) return ProposeLinf(share);
+    ProposePyramids(share);
+    return true;
+  }
+
   size_t At(int c, int r, int column) const {
     return (static_cast<size_t>(c) * static_cast<size_t>(height_) + static_cast<size_t>(r)) *
                static_cast<size_t>(width_) +
@@ -123,18 +128,25 @@ class SquareState final : public AttackState {
     budget_.Project(&x_);
   }
 
-  void ProposeLinf(double share) {
+  // Whether that changes the point.
+  bool ProposeLinf(double share) {
     const int side =
         std::clamp(static_cast<int>(std::nearbyint(std::sqrt(share * height_ * width_))), 1,
                    std::min(height_, width_));
     const int row = Position(height_ - side), column = Position(width_ - side);
+    bool changed = false;
     for (int c = 0; c < channels_; ++c) {
       const auto change = static_cast<float>(2 * parameters_.eps * Sign());
       for (int r = row; r < row + side; ++r) {
-        for (int k = column; k < column + side; ++k) x_[At(c, r, k)] += change;
+        for (int k = column; k < column + side; ++k) {
+          float& value = x_[At(c, r, k)];
+          const float moved = budget_.Nearest(At(c, r, k), value + change);
+          changed |= moved != value;
+          value = moved;
+        }
       }
     }
-    budget_.Project(&x_);
+    return changed;
   }
 
   // The pattern of the given side, turned or not by a coin.
