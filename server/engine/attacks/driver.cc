@@ -253,6 +253,8 @@ class Driver {
                      active.clean_logits.data(),
                      num_classes_,
                      task_.samples.index(active.sample)};
+    active.target.deterministic =
+        gradient_source_.deterministic() && task_.classifier.deterministic();
     active.state = attack_.Start(active.target, key_);
     if (attack_.minimum_norm()) {
       active.state =

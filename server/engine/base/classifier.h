@@ -37,7 +37,7 @@ class Classifier {
   virtual const BatchSizes& gradient_sizes() const = 0;
   // How many passes run side by side.
   virtual int lanes() const = 0;
-  // Whether the same images always get the same results.
+  // Whether an image always gets the same results.
   virtual bool deterministic() const { return true; }
   // Prepares the calling thread for passes. Lanes (lanes.h) are prepared.
   virtual void BindThread() {}

@@ -94,7 +94,9 @@ class Loaded final : public TorchClassifier {
   int lanes() const override {
     return device_.is_cuda() ? std::min(options_.threads, kGpuLanes) : options_.threads;
   }
-  bool deterministic() const override { return validation_.deterministic(); }
+  bool deterministic() const override {
+    return validation_.deterministic() && validation_.numerics().batch_difference() == 0;
+  }
   const v1::ModelValidation& validation() const override { return validation_; }
 
   void BindThread() override { UseOneThread(); }
