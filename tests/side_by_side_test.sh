@@ -125,6 +125,26 @@ status=0
 "$source/bench/side_by_side" --suite no/such >out 2>err || status=$?
 [ "$status" -eq 2 ] || fail "an unknown comparison gave exit status $status"
 
+# What is ended ends its command, too.
+cat >endless <<'END'
+import os, time
+open("pid.new", "w").write(str(os.getpid()))
+os.rename("pid.new", "pid")
+while True:
+    time.sleep(1)
+END
+"$source/bench/side_by_side" --peer "python3 endless" --assay "python3 endless" >out 2>err &
+harness=$!
+until [ -s pid ]; do
+  kill -0 "$harness" 2>/dev/null || fail "the command did not start"
+  sleep 0.1
+done
+kill "$harness"
+status=0
+wait "$harness" || status=$?
+[ "$status" -eq 143 ] || fail "SIGTERM gave exit status $status"
+! kill -0 "$(cat pid)" 2>/dev/null || fail "the command is still there"
+
 # Records as a table, the last of each name.
 compare 0 "$robust" "$robust" --rounds 1 --results kept --name pair
 "$source/bench/side_by_side" --table kept >out 2>err || fail "--table"
