@@ -99,18 +99,12 @@ void ShotNoiseTable::Apply(RandomStream& random, Image& image) const {
       const uint64_t entry = entries[pixels[i] * kBytes + column];
       const auto limit = static_cast<uint32_t>(entry >> 40);
       if (rest == limit) {
-        pixels[i] = DrawAtLimit(pixels[i], words[i], random);
+        pixels[i] = Draw(pixels[i], uint64_t{words[i]} << 32 | random.Bits());
       } else {
         pixels[i] = static_cast<uint8_t>(rest < limit ? column : entry);
       }
     }
   }
-}
-
-uint8_t ShotNoiseTable::DrawAtLimit(uint8_t pixel, uint32_t upper, RandomStream& random) const {
-  const uint64_t least = uint64_t{upper} << 32;
-  const uint8_t drawn = Draw(pixel, least);
-  return drawn == Draw(pixel, least | 0xFFFFFFFF) ? drawn : Draw(pixel, least | random.Bits());
 }
 
 // Poisson(x c) / c.

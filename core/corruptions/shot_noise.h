@@ -28,15 +28,12 @@ class ShotNoiseTable {
   // is uniform. Each byte has its probability to the precision of a double, and in units of 2^-64.
   uint8_t Draw(uint8_t pixel, uint64_t u) const;
 
-  // Draw for every pixel. The lower half of a u is only made where the upper half leaves the
-  // result open, once in 2^24 times: the upper halves are bulk draws, in order, in runs; after each
-  // run come its lower halves, as single draws.
+  // Draw for every pixel. The upper halves of the u are bulk draws, in runs. A lower half is only
+  // made where the upper one cannot be told from a limit in the table, once in 2^24 times: a single
+  // draw after those of its run.
   void Apply(RandomStream& random, Image& image) const;
 
  private:
-  // Apply to a pixel whose upper half of u equals that of the limit in its column.
-  uint8_t DrawAtLimit(uint8_t pixel, uint32_t upper, RandomStream& random) const;
-
   // Of each pixel value (8 bits), each column (8 bits, the top ones of u). A column stands for one
   // byte, its own number, if the rest of u is below the upper 56 bits, and for the byte in the
   // lower 8 bits otherwise.
