@@ -64,14 +64,14 @@ outcomes=$'condition,sample,label,prediction,correct,attacked,success,norm,radiu
 attack/x,0,3,3,1,1,0,,
 attack/x,2,5,5,1,1,0,,
 attack/x,1,3,5,0,1,1,0.25,'
-report='{"conditions": [{"passes": {"forward": {"needed": 200, "passed": 210}, "gradient": {"needed": 0, "passed": 0}}}]}'
+report='{"conditions": [{}], "passes": {"forwards": "210", "needed_forwards": "200"}}'
 robust='none result.json "{\"robust\": [true, false, true]}"'
 
 # Turns, CPU time of everything that was started, and what is kept.
 compare 0 "orphan ${robust#none }" "child outcomes.csv '$outcomes' report.json '$report'" --rounds 2 --results kept --name pair
 [ "$(tr '\n' ' ' <order)" = "peer assay peer assay " ] || fail "not in turns: $(cat order)"
 shows "robust 2 and 2 of 3, 0 differ"
-shows "forward 1.050"
+shows "all 1.050"
 python3 - <<'END' || fail "CPU seconds: $(cat kept)"
 import json
 rounds = json.load(open("kept"))["rounds"]

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -40,6 +41,7 @@ struct Active {
   // kRound: the rounded point.
   std::vector<float> rounded;
   LossCurve losses;
+  int64_t passes = 0;
 
   const std::vector<float>& next_point() const {
     return purpose == Purpose::kRound ? rounded : state->point();
@@ -58,19 +60,27 @@ struct Result {
 
 using Batch = std::vector<std::unique_ptr<Active>>;
 
-// The samples that wait for a pass.
+// The samples that wait for a pass of one kind. Those go first that have had the fewest: samples
+// that keep pace want the same kind of pass, and end together.
 class Ready {
  public:
   size_t size() const { return samples_.size(); }
-  void Add(std::unique_ptr<Active> active) { samples_.push_back(std::move(active)); }
+  // Passes of the one that comes first; there must be one.
+  int64_t fewest_passes() const { return samples_.begin()->first; }
+  void Add(std::unique_ptr<Active> active) {
+    const int64_t passes = active->passes;
+    samples_.emplace(passes, std::move(active));
+  }
   Batch Take(size_t count) {
     Batch batch;
-    for (; batch.size() < count; samples_.pop_front()) batch.push_back(std::move(samples_.front()));
+    for (; batch.size() < count; samples_.erase(samples_.begin())) {
+      batch.push_back(std::move(samples_.begin()->second));
+    }
     return batch;
   }
 
  private:
-  std::deque<std::unique_ptr<Active>> samples_;
+  std::multimap<int64_t, std::unique_ptr<Active>> samples_;
 };
 
 // What a lane does next.
@@ -199,15 +209,16 @@ class Driver {
       lane.job = Job::kStart;
       return true;
     }
-    // The fuller queue goes first.
-    const bool gradient = for_gradient_.size() >= for_forward_.size();
+    if (for_gradient_.size() + for_forward_.size() == 0) return false;
+    const bool gradient =
+        for_forward_.size() == 0 ||
+        (for_gradient_.size() > 0 && for_gradient_.fewest_passes() <= for_forward_.fewest_passes());
     Ready& ready = gradient ? for_gradient_ : for_forward_;
     const BatchSizes& sizes = gradient ? gradient_sizes : forward_sizes;
-    if (ready.size() == 0) return false;
     const int share = static_cast<int>((active_ + pending_.size() + lanes_ - 1) / lanes_);
     const int count = sizes.Take(static_cast<int>(ready.size()), share);
-    // Samples of other lanes will be here before this batch, mostly padding, were done.
-    if (2 * count < sizes.Holding(count) && busy_ > 0) return false;
+    // Rather than pad much, wait for the samples of other lanes.
+    if (4 * count < 3 * sizes.Holding(count) && busy_ > 0) return false;
     lane.job = gradient ? Job::kGradient : Job::kForward;
     lane.batch = ready.Take(static_cast<size_t>(count));
     return true;
@@ -362,6 +373,7 @@ class Driver {
     for (size_t slot = 0; slot < lane.batch.size(); ++slot) {
       std::memcpy(&lane.images[slot * image_size_], lane.batch[slot]->next_point().data(),
                   image_size_ * sizeof(float));
+      ++lane.batch[slot]->passes;
     }
   }
 
