@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "server/engine/attacks/apgd_schedule.h"
+#include "server/engine/attacks/array_kernels.h"
 #include "server/engine/attacks/attack.h"
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/gradient_sum.h"
@@ -237,9 +238,7 @@ class ApgdState final : public AttackState {
     const size_t n = target_.size;
     ahead_.resize(n);
     for (size_t i = 0; i < n; ++i) ahead_[i] = std::abs(gradient[i]);
-    const auto nth = ahead_.begin() + static_cast<int64_t>(stage.sparse_schedule.first_changed());
-    std::nth_element(ahead_.begin(), nth, ahead_.end());
-    const float threshold = *nth;
+    const float threshold = Smallest(ahead_.data(), stage.sparse_schedule.first_changed(), n);
     size_t count = 0;
     for (size_t i = 0; i < n; ++i) {
       const float magnitude = std::abs(gradient[i]);

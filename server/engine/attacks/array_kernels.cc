@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "server/engine/attacks/pixels.h"
 
 // This file is compiled with -ffp-contract=off (see server/engine/CMakeLists.txt): contraction
 // would give machines with fused multiply-add other bits than those without.
@@ -154,6 +158,67 @@ ASSAY_ALWAYS_INLINE Ramp ShrunkBody(const float* wish, const float* room, double
       });
 }
 
+template <typename Wish>
+ASSAY_ALWAYS_INLINE void WriteSteps(const float* x, const float* w, float sign, size_t n,
+                                    float* step, const Wish& wish) {
+  for (size_t i = 0; i < n; ++i) {
+    const float weight = std::abs(w[i]);
+    const float room = Room(x, w, sign, i);
+    const float wished = wish(weight);
+    const float size = weight > 0.0F ? (wished < room ? wished : room) : 0.0F;
+    step[i] = sign * w[i] > 0.0F ? -size : size;
+  }
+}
+
+ASSAY_ALWAYS_INLINE void WriteEvenStepsBody(const float* x, const float* w, float sign, float t,
+                                            size_t n, float* step) {
+  WriteSteps(x, w, sign, n, step, [=](float /*weight*/) { return t; });
+}
+
+ASSAY_ALWAYS_INLINE void WriteWeightedStepsBody(const float* x, const float* w, float sign, float t,
+                                                size_t n, float* step) {
+  WriteSteps(x, w, sign, n, step, [=](float weight) { return t * weight; });
+}
+
+ASSAY_ALWAYS_INLINE void BlendBody(float alpha, float eta, const float* a, const float* y,
+                                   const float* b, size_t n, float* x) {
+  for (size_t i = 0; i < n; ++i) {
+    const float moved = (x[i] + eta * a[i]) * (1.0F - alpha) + (y[i] + eta * b[i]) * alpha;
+    x[i] = Clip(moved);
+  }
+}
+
+ASSAY_ALWAYS_INLINE void ShrinkBody(const float* image, const float* wanted, const float* wish,
+                                    const float* room, double t, size_t n, float* x) {
+  for (size_t i = 0; i < n; ++i) {
+    const double rest = wish[i] - t;
+    const double bound = room[i];
+    const double positive = rest > 0 ? rest : 0.0;
+    const double move = positive < bound ? positive : bound;
+    const auto moved = static_cast<float>(image[i] + (wanted[i] > image[i] ? move : -move));
+    x[i] = move == wish[i] ? wanted[i] : moved;
+  }
+}
+
+ASSAY_ALWAYS_INLINE size_t CountUpToBody(const float* x, float bound, size_t n) {
+  uint32_t count = 0;
+  for (size_t i = 0; i < n; ++i) count += x[i] <= bound ? 1 : 0;
+  return count;
+}
+
+ASSAY_ALWAYS_INLINE void StepAdamBody(const AdamSettings& adam, const float* gradient, size_t n,
+                                      float* mean, float* square, float* w) {
+  const AdamSettings a = adam;
+  for (size_t i = 0; i < n; ++i) {
+    const float g = gradient[i];
+    const float m = a.keep1 * mean[i] + (1 - a.keep1) * g;
+    const float s = a.keep2 * square[i] + (1 - a.keep2) * g * g;
+    mean[i] = m;
+    square[i] = s;
+    w[i] -= a.rate * m * a.correct1 / (std::sqrt(s * a.correct2) + a.guard);
+  }
+}
+
 #define ASSAY_ARRAY_KERNELS(suffix, attributes)                                                    \
   attributes double AbsoluteSum##suffix(const float* x, size_t n) {                                \
     return AbsoluteSumBody(x, n);                                                                  \
@@ -187,6 +252,29 @@ ASSAY_ALWAYS_INLINE Ramp ShrunkBody(const float* wish, const float* room, double
   attributes Ramp Shrunk##suffix(const float* wish, const float* room, double t, size_t n) {       \
     return ShrunkBody(wish, room, t, n);                                                           \
   }                                                                                                \
+  attributes void WriteEvenSteps##suffix(const float* x, const float* w, float sign, float t,      \
+                                         size_t n, float* step) {                                  \
+    WriteEvenStepsBody(x, w, sign, t, n, step);                                                    \
+  }                                                                                                \
+  attributes void WriteWeightedSteps##suffix(const float* x, const float* w, float sign, float t,  \
+                                             size_t n, float* step) {                              \
+    WriteWeightedStepsBody(x, w, sign, t, n, step);                                                \
+  }                                                                                                \
+  attributes void Blend##suffix(float alpha, float eta, const float* a, const float* y,            \
+                                const float* b, size_t n, float* x) {                              \
+    BlendBody(alpha, eta, a, y, b, n, x);                                                          \
+  }                                                                                                \
+  attributes void Shrink##suffix(const float* image, const float* wanted, const float* wish,       \
+                                 const float* room, double t, size_t n, float* x) {                \
+    ShrinkBody(image, wanted, wish, room, t, n, x);                                                \
+  }                                                                                                \
+  attributes size_t CountUpTo##suffix(const float* x, float bound, size_t n) {                     \
+    return CountUpToBody(x, bound, n);                                                             \
+  }                                                                                                \
+  attributes void StepAdam##suffix(const AdamSettings& adam, const float* gradient, size_t n,      \
+                                   float* mean, float* square, float* w) {                         \
+    StepAdamBody(adam, gradient, n, mean, square, w);                                              \
+  }                                                                                                \
   constexpr internal::ArrayKernels k##suffix = {#suffix,                                           \
                                                 AbsoluteSum##suffix,                               \
                                                 SquaredSum##suffix,                                \
@@ -198,17 +286,29 @@ ASSAY_ALWAYS_INLINE Ramp ShrunkBody(const float* wish, const float* room, double
                                                 EvenSteps##suffix,                                 \
                                                 WeightedSteps##suffix,                             \
                                                 FullSteps##suffix,                                 \
-                                                Shrunk##suffix};
+                                                Shrunk##suffix,                                    \
+                                                WriteEvenSteps##suffix,                            \
+                                                WriteWeightedSteps##suffix,                        \
+                                                Blend##suffix,                                     \
+                                                Shrink##suffix,                                    \
+                                                CountUpTo##suffix,                                 \
+                                                StepAdam##suffix};
 
 ASSAY_ARRAY_KERNELS(Portable, )
 #if defined(__x86_64__)
 ASSAY_ARRAY_KERNELS(Avx2, __attribute__((target("avx2"))))
+ASSAY_ARRAY_KERNELS(Avx512, __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,"
+                                                  "prefer-vector-width=512"))))
 #endif
 
 std::array<internal::ArrayKernels, internal::kMaxArrayKernels> FindSupported() {
   std::array<internal::ArrayKernels, internal::kMaxArrayKernels> kernels{};
   size_t count = 0;
 #if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+    kernels[count++] = kAvx512;
+  }
   if (__builtin_cpu_supports("avx2")) kernels[count++] = kAvx2;
 #endif
   kernels[count] = kPortable;
@@ -254,6 +354,49 @@ double FullSteps(const float* x, const float* w, float sign, float threshold, si
 }
 Ramp Shrunk(const float* wish, const float* room, double t, size_t n) {
   return Fastest().shrunk(wish, room, t, n);
+}
+void WriteEvenSteps(const float* x, const float* w, float sign, float t, size_t n, float* step) {
+  Fastest().write_even_steps(x, w, sign, t, n, step);
+}
+void WriteWeightedSteps(const float* x, const float* w, float sign, float t, size_t n,
+                        float* step) {
+  Fastest().write_weighted_steps(x, w, sign, t, n, step);
+}
+void Blend(float alpha, float eta, const float* a, const float* y, const float* b, size_t n,
+           float* x) {
+  Fastest().blend(alpha, eta, a, y, b, n, x);
+}
+void Shrink(const float* image, const float* wanted, const float* wish, const float* room, double t,
+            size_t n, float* x) {
+  Fastest().shrink(image, wanted, wish, room, t, n, x);
+}
+size_t CountUpTo(const float* x, float bound, size_t n) {
+  return Fastest().count_up_to(x, bound, n);
+}
+void StepAdam(const AdamSettings& adam, const float* gradient, size_t n, float* mean, float* square,
+              float* w) {
+  Fastest().step_adam(adam, gradient, n, mean, square, w);
+}
+
+float Smallest(const float* x, size_t rank, size_t n) {
+  // By bisection on the bits of floats that are not negative, whose order is that of their values.
+  const auto value = [](uint32_t bits) {
+    float result;
+    std::memcpy(&result, &bits, sizeof(result));
+    return result;
+  };
+  const auto largest = static_cast<float>(Largest(x, n));
+  uint32_t low = 0, high;
+  std::memcpy(&high, &largest, sizeof(high));
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (CountUpTo(x, value(middle), n) > rank) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return value(low);
 }
 
 }  // namespace assay::engine

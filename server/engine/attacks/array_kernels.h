@@ -1,6 +1,6 @@
-// The sums over the values of an image that attacks spend their time in, vectorised. They add up in
-// double precision, in an order that is the same on every instruction set, so results do not depend
-// on the machine.
+// The loops over the values of an image that attacks spend their time in, vectorised. Sums add up
+// in double precision, in an order that is the same on every instruction set, so results do not
+// depend on the machine.
 #ifndef ASSAY_SERVER_ENGINE_ATTACKS_ARRAY_KERNELS_H_
 #define ASSAY_SERVER_ENGINE_ATTACKS_ARRAY_KERNELS_H_
 
@@ -37,6 +37,35 @@ double FullSteps(const float* x, const float* w, float sign, float threshold, si
 // between the two bounds.
 Ramp Shrunk(const float* wish, const float* room, double t, size_t n);
 
+// The steps that EvenSteps and WeightedSteps sum up: writes min(room_i, t), or min(room_i, |w_i|
+// t), against the sign of `sign` w_i; 0 where that is 0.
+void WriteEvenSteps(const float* x, const float* w, float sign, float t, size_t n, float* step);
+void WriteWeightedSteps(const float* x, const float* w, float sign, float t, size_t n, float* step);
+
+// x_i := clip((x_i + eta a_i) (1 - alpha) + (y_i + eta b_i) alpha), clipped to [0, 1].
+void Blend(float alpha, float eta, const float* a, const float* y, const float* b, size_t n,
+           float* x);
+
+// Writes image_i moved, towards wanted_i, by min(max(wish_i - t, 0), room_i); wanted_i itself where
+// that is wish_i.
+void Shrink(const float* image, const float* wanted, const float* wish, const float* room, double t,
+            size_t n, float* x);
+
+// How many x_i are at most `bound`.
+size_t CountUpTo(const float* x, float bound, size_t n);
+// Of values that are not negative, the one after the `rank` smallest.
+float Smallest(const float* x, size_t rank, size_t n);
+
+// Adam (Kingma and Ba, ICLR 2015): both means of the gradient, and w_i moved down by
+// rate correct1 mean_i / (sqrt(correct2 square_i) + guard).
+struct AdamSettings {
+  float keep1, keep2;  // shares of the means that are kept
+  float correct1, correct2;
+  float rate, guard;
+};
+void StepAdam(const AdamSettings& adam, const float* gradient, size_t n, float* mean, float* square,
+              float* w);
+
 namespace internal {
 
 // One instruction set's kernels, named so that a test can compare them with each other.
@@ -53,9 +82,20 @@ struct ArrayKernels {
   Ramp (*weighted_steps)(const float* x, const float* w, float sign, double t, size_t n);
   double (*full_steps)(const float* x, const float* w, float sign, float threshold, size_t n);
   Ramp (*shrunk)(const float* wish, const float* room, double t, size_t n);
+  void (*write_even_steps)(const float* x, const float* w, float sign, float t, size_t n,
+                           float* step);
+  void (*write_weighted_steps)(const float* x, const float* w, float sign, float t, size_t n,
+                               float* step);
+  void (*blend)(float alpha, float eta, const float* a, const float* y, const float* b, size_t n,
+                float* x);
+  void (*shrink)(const float* image, const float* wanted, const float* wish, const float* room,
+                 double t, size_t n, float* x);
+  size_t (*count_up_to)(const float* x, float bound, size_t n);
+  void (*step_adam)(const AdamSettings& adam, const float* gradient, size_t n, float* mean,
+                    float* square, float* w);
 };
 
-inline constexpr size_t kMaxArrayKernels = 2;
+inline constexpr size_t kMaxArrayKernels = 3;
 
 // Those that this machine can run, the fastest first; unused entries have no name.
 const std::array<ArrayKernels, kMaxArrayKernels>& SupportedArrayKernels();

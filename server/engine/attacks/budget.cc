@@ -82,13 +82,8 @@ void Budget::ProjectL1(float* p) const {
   const std::vector<float> wanted(p, p + size_);
   double raise = 1e-9;
   while (true) {
-    for (size_t i = 0; i < size_; ++i) {
-      const double move = std::min<double>(std::max(wish[i] - t, 0.0), room[i]);
-      // Untouched values keep their bits.
-      p[i] = move == wish[i]
-                 ? wanted[i]
-                 : static_cast<float>(image_[i] + (wanted[i] > image_[i] ? move : -move));
-    }
+    // Untouched values keep their bits.
+    Shrink(image_, wanted.data(), wish.data(), room.data(), t, size_, p);
     const double excess = Distance(norm_, p, image_, size_) - eps_;
     if (excess <= 0) return;
     t += excess / std::max(moved.slope, 1.0) + raise;

@@ -42,7 +42,8 @@ class CarliniWagnerState final : public MinimumNormState {
         start_(target.image, target.image + target.size),
         w_(target.size),
         mean_(target.size),
-        square_(target.size) {
+        square_(target.size),
+        slope_(target.size) {
     Restart();
     for (size_t i = 0; i < target.size; ++i) {
       origin_.push_back(Clip(target.image[i] + delta_[i]));
@@ -68,15 +69,16 @@ class CarliniWagnerState final : public MinimumNormState {
     const auto correct1 = static_cast<float>(1 / (1 - std::pow(kBeta1, age)));
     const auto correct2 = static_cast<float>(1 / (1 - std::pow(kBeta2, age)));
     const auto rate = static_cast<float>(parameters_.step);
-    constexpr auto kKeep1 = static_cast<float>(kBeta1), kKeep2 = static_cast<float>(kBeta2);
+    const float* const x = point().data();
+    const float* const origin = origin_.data();
+    float* const slope = slope_.data();
+    // dx/dw = (1 - tanh(w)^2) / 2.
     for (size_t i = 0; i < n; ++i) {
-      const float x = point()[i];
-      // dx/dw = (1 - tanh(w)^2) / 2.
-      const float g = (2 * (x - origin_[i]) + pull * gradient[i]) * 2 * x * (1 - x);
-      mean_[i] = kKeep1 * mean_[i] + (1 - kKeep1) * g;
-      square_[i] = kKeep2 * square_[i] + (1 - kKeep2) * g * g;
-      w_[i] -= rate * mean_[i] * correct1 / (std::sqrt(square_[i] * correct2) + kAdamGuard);
+      slope[i] = (2 * (x[i] - origin[i]) + pull * gradient[i]) * 2 * x[i] * (1 - x[i]);
     }
+    StepAdam({static_cast<float>(kBeta1), static_cast<float>(kBeta2), correct1, correct2, rate,
+              kAdamGuard},
+             slope, n, mean_.data(), square_.data(), w_.data());
     Express();
     return true;
   }
@@ -133,7 +135,7 @@ class CarliniWagnerState final : public MinimumNormState {
   int64_t searches_ = 0, iteration_ = 0;
   double last_loss_ = INFINITY;
   bool succeeded_ = false;  // in this search
-  std::vector<float> start_, w_, mean_, square_;
+  std::vector<float> start_, w_, mean_, square_, slope_;
   // The image as w expresses it, which distances are taken from, as in the authors' code: to the
   // image itself they would be 1e-7 in every value already, more than a small weight pulls, and
   // Adam would step by them.

@@ -13,7 +13,6 @@
 #include "server/engine/attacks/budget.h"
 #include "server/engine/attacks/hyperplane.h"
 #include "server/engine/attacks/losses.h"
-#include "server/engine/attacks/pixels.h"
 
 namespace assay::engine {
 namespace {
@@ -153,11 +152,7 @@ class FabState final : public AttackState {
                                   1e-8);
     const auto alpha = static_cast<float>(std::min(here / (here + image), kAlphaMax));
     const auto eta = static_cast<float>(kEta);
-    for (size_t i = 0; i < n; ++i) {
-      const float moved = (x_[i] + eta * from_here_[i]) * (1.0F - alpha) +
-                          (target_.image[i] + eta * from_image_[i]) * alpha;
-      x_[i] = Clip(moved);
-    }
+    Blend(alpha, eta, from_here_.data(), target_.image, from_image_.data(), n, x_.data());
     fresh_ = true;
     ++iteration_;
   }

@@ -10,7 +10,6 @@
 // crossed.
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <utility>
 
@@ -151,11 +150,9 @@ class FmnState final : public MinimumNormState {
       return;
     }
     TakeSizes();
-    const auto last = sizes_.begin() + static_cast<std::ptrdiff_t>(count) - 1;
-    std::nth_element(sizes_.begin(), last, sizes_.end(), std::greater<>());
-    const float least = *last;
-    const auto larger = std::count_if(sizes_.begin(), last, [&](float s) { return s > least; });
-    size_t equal = count - static_cast<size_t>(larger);
+    const float least = Smallest(sizes_.data(), sizes_.size() - count, sizes_.size());
+    const size_t larger = sizes_.size() - CountUpTo(sizes_.data(), least, sizes_.size());
+    size_t equal = count - larger;
     for (float& d : delta_) {
       const float size = std::abs(d);
       if (size > least) continue;

@@ -79,10 +79,7 @@ class HopSkipJumpState final : public AttackState {
         return;
       case Phase::kSampling:
         // The sampled direction, as clipping left it.
-        for (size_t i = 0; i < sum_.size(); ++i) {
-          const double u = (static_cast<double>(point_[i]) - adversarial_[i]) / radius_;
-          (fooled ? sum_[i] : normal_[i]) += u;
-        }
+        AddDirection(&(fooled ? sum_ : normal_));
         fooled_ += fooled ? 1 : 0;
         if (++sampled_ < batch_) {
           Sample();
@@ -187,6 +184,15 @@ class HopSkipJumpState final : public AttackState {
     const double scale = radius_ / std::sqrt(squared);
     for (size_t i = 0; i < point_.size(); ++i) {
       point_[i] = static_cast<float>(Clip(adversarial_[i] + scale * direction_[i]));
+    }
+  }
+
+  void AddDirection(std::vector<double>* sum) const {
+    double* const to = sum->data();
+    const float* const point = point_.data();
+    const float* const adversarial = adversarial_.data();
+    for (size_t i = 0; i < sum->size(); ++i) {
+      to[i] += (static_cast<double>(point[i]) - adversarial[i]) / radius_;
     }
   }
 

@@ -28,14 +28,7 @@ double EvenStep(Norm norm, const float* x, const float* w, float sign, double wa
     if (reached.value >= wanted * (1 - 1e-9) || reached.slope <= 0) break;
     t += (wanted - reached.value) / reached.slope;
   }
-  const auto most = static_cast<float>(t);
-  for (size_t i = 0; i < n; ++i) {
-    const float weight = std::abs(w[i]);
-    const float room = Room(x[i], w[i], sign);
-    const float wish = linf ? most : most * weight;
-    const float size = weight > 0.0F ? (wish < room ? wish : room) : 0.0F;
-    step[i] = sign * w[i] > 0.0F ? -size : size;
-  }
+  (linf ? WriteEvenSteps : WriteWeightedSteps)(x, w, sign, static_cast<float>(t), n, step);
   return Length(norm, step, n);
 }
 

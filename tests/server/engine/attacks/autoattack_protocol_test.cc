@@ -546,6 +546,25 @@ TEST(ArrayKernels, AgreeToTheBitOnEveryInstructionSetAndWithPlainLoops) {
                          falling.value, falling.slope, by_weight.slope,
                          kernels.absolute_sum(w.data(), n), kernels.squared_sum(w.data(), n),
                          kernels.largest(w.data(), n)});
+      // Arrays follow the sums.
+      const auto add = [&](const std::vector<float>& values) {
+        results.back().insert(results.back().end(), values.begin(), values.end());
+      };
+      std::vector<float> step(n), blended = x, shrunken(n), mean = x, square = magnitude, moved = w;
+      kernels.write_even_steps(x.data(), w.data(), 1, 0.3F, n, step.data());
+      add(step);
+      kernels.write_weighted_steps(x.data(), w.data(), -1, 0.3F, n, step.data());
+      add(step);
+      kernels.blend(0.1F, 1.05F, w.data(), room.data(), step.data(), n, blended.data());
+      add(blended);
+      kernels.shrink(x.data(), w.data(), magnitude.data(), room.data(), kT, n, shrunken.data());
+      add(shrunken);
+      results.back().push_back(static_cast<double>(kernels.count_up_to(w.data(), 0.3F, n)));
+      kernels.step_adam({0.9F, 0.999F, 2, 3, 0.01F, 1e-8F}, w.data(), n, mean.data(), square.data(),
+                        moved.data());
+      add(mean);
+      add(square);
+      add(moved);
       EXPECT_EQ(results.back(), results.front()) << kernels.name << " " << n;
     }
     const std::vector<double> expected = {absolute,   squared,  largest, along,  even,
