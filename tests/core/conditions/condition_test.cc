@@ -92,6 +92,17 @@ TEST(Conditions, ErrorsSayWhatWouldBeRight) {
 
 // alpha^(1/n) < 1/2 can only abstain: for alpha .001 the first n that can certify is 10 (specs:
 // B3.3).
+// Every run would be the first again.
+TEST(Conditions, RestartsThatCannotDifferAreRefusedButReadWhereTheyAreStored) {
+  for (const std::string method : {"attack/pgd:", "attack/transfer:surrogates=m,"}) {
+    EXPECT_THAT(ErrorOf(method + "start=none,restarts=2"), HasSubstr("restarts need start=random"));
+  }
+  v1::Condition stored = ParseConditions({"attack/pgd:restarts=2"})->at(0);
+  const double work = WorkPerSample(stored);
+  (*stored.mutable_parameters())["start"] = "none";
+  EXPECT_EQ(WorkPerSample(stored), work);
+}
+
 TEST(Conditions, SmoothingThatCanOnlyAbstainNamesTheSmallestUsefulN) {
   EXPECT_THAT(ErrorOf("smoothing/gaussian:n=9"),
               HasSubstr("the smallest n that can certify is 10"));

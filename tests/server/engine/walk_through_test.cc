@@ -133,8 +133,7 @@ TEST(WalkThrough, CMakeNamesNoMethod) {
     }
   }
   EXPECT_THAT(named, ::testing::ElementsAre("core/corruptions/frost_files.cc",
-                                            "server/engine/attacks/array_kernels.cc",
-                                            "server/engine/attacks/hyperplane.cc"));
+                                            "server/engine/attacks/array_kernels.cc"));
 }
 
 }  // namespace
