@@ -219,6 +219,34 @@ ASSAY_ALWAYS_INLINE void StepAdamBody(const AdamSettings& adam, const float* gra
   }
 }
 
+// tanh(w) = 1 - 2 / (1 + 2^t), where t = 2 w log2(e) is an integer and a rest of at most a half,
+// for which the Taylor series is used up to the seventh power, whose error is below 1e-8.
+ASSAY_ALWAYS_INLINE void FromTanhSpaceBody(const float* w, size_t n, float* x) {
+  constexpr float kTwoLog2E = 2.885390082F;
+  // Where tanh is 1 or -1.
+  constexpr float kEnd = 60;
+  // Added and taken away, it leaves the nearest integer.
+  constexpr float kRound = 0x1.8p23F;
+  constexpr float kSeries[] = {1.5252734e-5F, 1.5403530e-4F, 1.3333558e-3F, 9.6181291e-3F,
+                               5.5504109e-2F, 2.4022651e-1F, 6.9314718e-1F, 1};
+  for (size_t i = 0; i < n; ++i) {
+    float t = w[i] * kTwoLog2E;
+    t = t < -kEnd ? -kEnd : t;
+    t = t > kEnd ? kEnd : t;
+    const float whole = (t + kRound) - kRound;
+    const float rest = t - whole;
+    float power = 0;
+    for (const float factor : kSeries) power = power * rest + factor;
+    // Times 2^whole, in the exponent.
+    int32_t bits;
+    std::memcpy(&bits, &power, sizeof(bits));
+    bits += static_cast<int32_t>(whole) * (1 << 23);
+    std::memcpy(&power, &bits, sizeof(bits));
+    const float tanh = 1.0F - 2.0F / (power + 1.0F);
+    x[i] = (tanh + 1.0F) / 2.0F;
+  }
+}
+
 #define ASSAY_ARRAY_KERNELS(suffix, attributes)                                                    \
   attributes double AbsoluteSum##suffix(const float* x, size_t n) {                                \
     return AbsoluteSumBody(x, n);                                                                  \
@@ -275,6 +303,9 @@ ASSAY_ALWAYS_INLINE void StepAdamBody(const AdamSettings& adam, const float* gra
                                    float* mean, float* square, float* w) {                         \
     StepAdamBody(adam, gradient, n, mean, square, w);                                              \
   }                                                                                                \
+  attributes void FromTanhSpace##suffix(const float* w, size_t n, float* x) {                      \
+    FromTanhSpaceBody(w, n, x);                                                                    \
+  }                                                                                                \
   constexpr internal::ArrayKernels k##suffix = {#suffix,                                           \
                                                 AbsoluteSum##suffix,                               \
                                                 SquaredSum##suffix,                                \
@@ -292,7 +323,8 @@ ASSAY_ALWAYS_INLINE void StepAdamBody(const AdamSettings& adam, const float* gra
                                                 Blend##suffix,                                     \
                                                 Shrink##suffix,                                    \
                                                 CountUpTo##suffix,                                 \
-                                                StepAdam##suffix};
+                                                StepAdam##suffix,                                  \
+                                                FromTanhSpace##suffix};
 
 ASSAY_ARRAY_KERNELS(Portable, )
 #if defined(__x86_64__)
@@ -377,6 +409,7 @@ void StepAdam(const AdamSettings& adam, const float* gradient, size_t n, float* 
               float* w) {
   Fastest().step_adam(adam, gradient, n, mean, square, w);
 }
+void FromTanhSpace(const float* w, size_t n, float* x) { Fastest().from_tanh_space(w, n, x); }
 
 float Smallest(const float* x, size_t rank, size_t n) {
   // By bisection on the bits of floats that are not negative, whose order is that of their values.

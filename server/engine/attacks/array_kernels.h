@@ -66,6 +66,10 @@ struct AdamSettings {
 void StepAdam(const AdamSettings& adam, const float* gradient, size_t n, float* mean, float* square,
               float* w);
 
+// Writes (tanh(w_i) + 1) / 2, off by at most 1e-7. Unlike tanhf it is the same with every C
+// library.
+void FromTanhSpace(const float* w, size_t n, float* x);
+
 namespace internal {
 
 // One instruction set's kernels, named so that a test can compare them with each other.
@@ -93,6 +97,7 @@ struct ArrayKernels {
   size_t (*count_up_to)(const float* x, float bound, size_t n);
   void (*step_adam)(const AdamSettings& adam, const float* gradient, size_t n, float* mean,
                     float* square, float* w);
+  void (*from_tanh_space)(const float* w, size_t n, float* x);
 };
 
 inline constexpr size_t kMaxArrayKernels = 3;

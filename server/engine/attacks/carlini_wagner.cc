@@ -112,9 +112,8 @@ class CarliniWagnerState final : public MinimumNormState {
 
   // Sets delta_ to what w_ means.
   void Express() {
-    for (size_t i = 0; i < target().size; ++i) {
-      delta_[i] = (std::tanh(w_[i]) + 1) / 2 - target().image[i];
-    }
+    FromTanhSpace(w_.data(), target().size, delta_.data());
+    for (size_t i = 0; i < target().size; ++i) delta_[i] -= target().image[i];
   }
 
   void Restart() {

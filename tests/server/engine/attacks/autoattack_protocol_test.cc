@@ -565,6 +565,8 @@ TEST(ArrayKernels, AgreeToTheBitOnEveryInstructionSetAndWithPlainLoops) {
       add(mean);
       add(square);
       add(moved);
+      kernels.from_tanh_space(w.data(), n, moved.data());
+      add(moved);
       EXPECT_EQ(results.back(), results.front()) << kernels.name << " " << n;
     }
     const std::vector<double> expected = {absolute,   squared,  largest, along,  even,
@@ -572,6 +574,32 @@ TEST(ArrayKernels, AgreeToTheBitOnEveryInstructionSetAndWithPlainLoops) {
     for (size_t k = 0; k < expected.size(); ++k) {
       EXPECT_NEAR(results[0][k], expected[k], 1e-6 * (1 + std::abs(expected[k]))) << k << " " << n;
     }
+  }
+}
+
+TEST(ArrayKernels, ComeFromTanhSpaceToSinglePrecision) {
+  std::vector<float> w, x;
+  for (int at = -120000; at <= 120000; ++at) w.push_back(static_cast<float>(at) * 1e-4F);
+  x.resize(w.size());
+  FromTanhSpace(w.data(), w.size(), x.data());
+  for (size_t i = 0; i < w.size(); ++i) {
+    EXPECT_NEAR(x[i], (std::tanh(static_cast<double>(w[i])) + 1) / 2, 1e-7) << w[i];
+  }
+  const std::vector<float> ends = {-1e30F, -INFINITY, 0, 1e30F, INFINITY};
+  FromTanhSpace(ends.data(), ends.size(), x.data());
+  x.resize(ends.size());
+  EXPECT_EQ(x, (std::vector<float>{0, 0, 0.5F, 1, 1}));
+}
+
+TEST(ArrayKernels, FindTheSmallestOfEveryRank) {
+  std::mt19937 random(5);
+  std::vector<float> values(97);
+  for (float& value : values) value = static_cast<float>(random() % 40) * 1e-3F;
+  values[3] = 1e-45F;
+  std::vector<float> sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  for (size_t rank = 0; rank < values.size(); ++rank) {
+    EXPECT_EQ(Smallest(values.data(), rank, values.size()), sorted[rank]) << rank;
   }
 }
 
