@@ -38,7 +38,7 @@ class PatchState final : public AttackState {
       : parameters_(parameters),
         target_(target),
         random_(random, target.index, target.stream),
-        visited_(target.deterministic ? target.size : 0),
+        visited_(target.deterministic),
         point_(target.image, target.image + target.size) {}
 
   Need need() const override {

@@ -65,9 +65,7 @@ class AscentState final : public AttackState {
         aims_(ChooseAims()),
         // Steps do not depend on the gradient's length, so the sum does for the mean.
         gradient_(parameters.eot),
-        visited_(target.deterministic && parameters.momentum == 0 && parameters.eot == 1
-                     ? target.size
-                     : 0) {
+        visited_(target.deterministic && parameters.momentum == 0 && parameters.eot == 1) {
     if (!aims_.empty()) StartRun();
   }
 

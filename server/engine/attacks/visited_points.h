@@ -2,15 +2,14 @@
 // its point alone, all that comes then has been seen: signed steps of one length end in cycles
 // after some tens of steps (arXiv 2503.19347), mostly to and fro between two points.
 //
-// Points are known by fingerprints: two sums of products of 64-bit words under random keys (NH of
-// Black et al., "UMAC: fast and secure message authentication", CRYPTO 1999, with its second sum
-// under the keys shifted by a pair), which for two different points are both equal with probability
-// 2^-128.
+// Points are compared with the last two and with one farther back, which is replaced by ever later
+// ones, at steps 1, 2, 4, 8, ... (Brent, "An improved Monte Carlo factorization algorithm", BIT
+// 1980). So a cycle of one or two points is noticed at once, and a longer one some time after it
+// was entered. That is exact, and costs less than to hash every point as the paper does: points
+// that differ mostly do so in their first values.
 #ifndef ASSAY_SERVER_ENGINE_ATTACKS_VISITED_POINTS_H_
 #define ASSAY_SERVER_ENGINE_ATTACKS_VISITED_POINTS_H_
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -20,10 +19,10 @@ namespace assay::engine {
 
 class VisitedPoints {
  public:
-  // Of `size` values; 0: never notices anything.
-  explicit VisitedPoints(size_t size);
+  // Without `wanted` it never notices anything.
+  explicit VisitedPoints(bool wanted) : wanted_(wanted) {}
 
-  // Before an iteration starts elsewhere, and to go through a cycle pass by pass.
+  // Forgets all, to go through a cycle pass by pass.
   void Clear();
   // The point that an iteration starts at.
   void Start(const std::vector<float>& point);
@@ -32,16 +31,12 @@ class VisitedPoints {
   Repetition Step(const float* gradient, const std::vector<float>& point, int64_t left);
 
  private:
-  __extension__ using Wide = unsigned __int128;
-  using Fingerprint = std::array<Wide, 2>;
-  // Longer cycles are not noticed.
-  static constexpr size_t kRemembered = 64;
+  void Remember(const std::vector<float>& point);
 
-  Fingerprint Of(const std::vector<float>& point) const;
-
-  std::vector<uint64_t> keys_;
-  std::vector<Fingerprint> visited_;  // the last ones, in a ring
-  size_t count_ = 0;
+  const bool wanted_;
+  std::vector<float> last_, before_, far_;
+  int64_t count_ = 0;  // points since the start; far_ is that of number far_count_
+  int64_t far_count_ = 0;
 };
 
 }  // namespace assay::engine
