@@ -3,17 +3,18 @@
 // against each other: bench_corruptions CIFAR.bin [FROST_DIRECTORY [THREADS]].
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "bench/bench_data.h"
-#include "core/base/parallel.h"
 #include "core/conditions/condition.h"
 #include "core/corruptions/plan.h"
 #include "opencv2/imgproc.hpp"
@@ -66,8 +67,16 @@ double Seconds(const v1::Condition& condition, const CorruptionPlan& plan,
   const RandomKey key(0, condition.id());
   std::vector<Image> changed = images;
   const auto start = Clock::now();
-  ParallelFor(threads, images.size(), 64 * images[0].pixels.size(),
-              [&](size_t i) { plan.Apply(key, static_cast<int64_t>(i), changed[i]); });
+  std::atomic<size_t> next = 0;
+  std::vector<std::thread> team;
+  for (int t = 0; t < threads; ++t) {
+    team.emplace_back([&] {
+      for (size_t i = next++; i < images.size(); i = next++) {
+        plan.Apply(key, static_cast<int64_t>(i), changed[i]);
+      }
+    });
+  }
+  for (std::thread& thread : team) thread.join();
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 

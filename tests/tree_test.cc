@@ -40,7 +40,7 @@ const std::vector<Fence>& Fences() {
       {std::regex("sqlite3\\.h"), {"server/store"}},
       {std::regex("grpc.*|.*\\.grpc\\.pb\\.h|sys/socket\\.h|netdb\\.h"),
        {"net", "server", "client"}},
-      {std::regex("thread"), {"core/base/parallel.h", "server", "client"}},
+      {std::regex("thread"), {"server", "client"}},
       {std::regex("opencv2/.*"), {"core/corruptions"}},
       {std::regex("CLI/.*"), {"client/cli", "server/main.cc"}},
       {std::regex("prometheus/.*|microhttpd\\.h"), {"server/monitoring"}},

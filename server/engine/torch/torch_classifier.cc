@@ -12,7 +12,6 @@
 #include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "server/engine/base/numerics.h"
-#include "server/engine/base/threads.h"
 #include "server/engine/torch/torch_module.h"
 #include "server/engine/torch/torch_network.h"
 #include "server/engine/torch/torch_passes.h"
@@ -45,12 +44,9 @@ bool LooksLikeShapeError(const std::string& text) {
   return false;
 }
 
-// Makes the passes of the calling thread its own: a team of threads for each would wait for cores
-// that other lanes use.
-void UseOneThread() {
-  at::set_num_threads(1);
-  UseThreads(1);
-}
+// For the calling thread: a team of threads for each pass would wait for cores that other lanes
+// use.
+void UseOneThread() { at::set_num_threads(1); }
 
 int CountConvolutions(const torch::jit::Block& block) {
   int count = 0;

@@ -202,16 +202,17 @@ TEST(ApgdEot, DoesNotTakeChanceForSuccess) {
 class MoodyClassifier : public LinearClassifier {
  public:
   using LinearClassifier::LinearClassifier;
-  absl::Status ForwardBackward(const float* images, const LogitGradient& logit_gradient,
-                               float* logits, float* gradient) override {
+  absl::Status RunForwardBackward(const float* images, int rows,
+                                  const LogitGradient& logit_gradient, float* logits,
+                                  float* gradient) override {
     gradient_scale = gradient_scale == 2 ? -1.0F : 2.0F;
-    return LinearClassifier::ForwardBackward(images, logit_gradient, logits, gradient);
+    return LinearClassifier::RunForwardBackward(images, rows, logit_gradient, logits, gradient);
   }
 };
 
 TEST(ApgdEot, ClimbsTheMeanOfTheGradients) {
   for (const char* eot : {"1", "2"}) {
-    MoodyClassifier model(kShape, 2, 8);
+    MoodyClassifier model(kShape, 2, 8, /*lanes=*/1);
     VectorSource samples(model, 8);
     std::vector<double> minima;
     for (size_t i = 0; i < samples.size(); ++i) {

@@ -226,7 +226,7 @@ TEST(Transfer, FromTheSameModelIsTheLastPointOfWhiteBoxPgd) {
     int passes = 0;
     while (state->need() == Need::kGradient) {
       ASSERT_TRUE(one.ForwardBackward(
-                         state->point().data(),
+                         state->point().data(), 1,
                          [&](const float* z, float* derivative) {
                            std::fill(derivative, derivative + 4, 0.0F);
                            state->LogitGradient(z, derivative);
