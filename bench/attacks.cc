@@ -1,7 +1,8 @@
 // What attacks cost beside the model: the time of each, against the time that the same passes take
-// in plain LibTorch at the same batch shape.
+// in plain LibTorch in full batches.
 //
 //   bench_attacks MODEL.pt DATA LIMIT THREADS CONDITION...
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <string>
@@ -35,22 +36,19 @@ absl::Status Measure(const Subject& subject) {
     const RawPasses raw = {mean(raw_before.forward, raw_after.forward),
                            mean(raw_before.gradient, raw_after.gradient)};
     // What the samples needed, in full batches: padding counts as overhead.
-    double needed = 0;
-    int64_t robust = 0;
-    for (const v1::Outcome& outcome : outcomes) {
-      const auto backwards = static_cast<double>(outcome.attack().backwards());
-      needed += (static_cast<double>(outcome.attack().forwards()) - backwards) / raw.forward +
-                backwards / raw.gradient;
-      robust += outcome.prediction() == outcome.label() ? 1 : 0;
-    }
+    const auto usage = classifier.usage() - before;
+    const auto seconds_for = [&](int64_t forwards, int64_t gradients) {
+      return static_cast<double>(forwards - gradients) / raw.forward +
+             static_cast<double>(gradients) / raw.gradient;
+    };
+    const double needed = seconds_for(usage.needed_forwards, usage.needed_backwards);
+    const double made = seconds_for(usage.forward_images, usage.backward_images);
+    const auto robust = std::count_if(
+        outcomes.begin(), outcomes.end(),
+        [](const v1::Outcome& outcome) { return outcome.prediction() == outcome.label(); });
     const auto count = static_cast<double>(outcomes.size());
     // Where the ratio comes from: padded slots, slower passes, and time outside the model.
-    const auto after = classifier.usage();
-    const double in_model = after.seconds - before.seconds;
-    const auto gradients = static_cast<double>(after.backward_batches - before.backward_batches);
-    const auto plain =
-        static_cast<double>(after.forward_batches - before.forward_batches) - gradients;
-    const double made = classifier.batch_size() * (plain / raw.forward + gradients / raw.gradient);
+    const double in_model = usage.seconds / classifier.lanes();
     std::cout << absl::StreamFormat("%-40s %7d %10.1f %10.1f %8.2f %9.2f %6.2f %6.2f %6.2f\n",
                                     condition.id(), robust, count / seconds, count / needed,
                                     seconds, in_model, needed / made, in_model / made,

@@ -77,7 +77,7 @@ absl::Status Measure(const Subject& subject) {
                            engine::RunTask({condition, 0, *subject.samples, classifier, observer}));
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const double in_model = classifier.usage().seconds - before.seconds;
+    const double in_model = (classifier.usage() - before).seconds / classifier.lanes();
     const auto draws = static_cast<double>(Draws(result));
     std::cout << absl::StreamFormat(
         "%s\n  %.0f draws a sample, %.2f s, %.0f draws/s (model alone %.0f/s), %.1f %% of the time "

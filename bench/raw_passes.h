@@ -1,6 +1,6 @@
-// How fast LibTorch alone runs a model: the limit that benchmarks compare with. The module is
-// frozen, tensors stay on the device, nothing is copied, checked or counted; the better of both
-// memory formats is taken.
+// How fast LibTorch alone runs a model: the limit that benchmarks compare with. Tensors stay on the
+// device, nothing is copied, checked or counted, and the fastest form is taken: frozen in both
+// memory formats, and optimized for inference for forward passes on a CPU.
 #ifndef ASSAY_BENCH_RAW_PASSES_H_
 #define ASSAY_BENCH_RAW_PASSES_H_
 
@@ -16,10 +16,10 @@ struct RawPasses {
   double gradient = 0;
 };
 
-// Measures for about `seconds` each.
+// Measures for about `seconds` each, on `lanes` threads at once, each with passes of one thread.
 absl::StatusOr<RawPasses> MeasureRawPasses(const std::string& model_path, const std::string& device,
                                            int batch, int channels, int height, int width,
-                                           int threads, double seconds);
+                                           int lanes, double seconds);
 
 }  // namespace assay::bench
 

@@ -23,19 +23,19 @@ absl::StatusOr<Subject> Open(const std::vector<std::string>& arguments) {
   options.device = engine::AvailableDevices().front();
   options.threads = std::atoi(arguments[3].c_str());
   ASSAY_ASSIGN_OR_RETURN(subject.classifier, engine::TorchClassifier::Load(options));
-  subject.classifier->BindThread();
-  std::cout << absl::StreamFormat("%s, %d samples, %s, batch %d, %d threads\n", options.model_path,
-                                  subject.samples->size(), options.device,
-                                  subject.classifier->batch_size(), options.threads);
+  std::cout << absl::StreamFormat("%s, %d samples, %s, batches of up to %d, %d lanes\n",
+                                  options.model_path, subject.samples->size(), options.device,
+                                  subject.classifier->gradient_sizes().largest(),
+                                  subject.classifier->lanes());
   return subject;
 }
 
 }  // namespace
 
 absl::StatusOr<RawPasses> Subject::MeasureRaw(double seconds) const {
-  return MeasureRawPasses(options.model_path, options.device, classifier->batch_size(),
-                          options.shape.channels, options.shape.height, options.shape.width,
-                          options.threads, seconds);
+  return MeasureRawPasses(options.model_path, options.device,
+                          classifier->gradient_sizes().largest(), options.shape.channels,
+                          options.shape.height, options.shape.width, classifier->lanes(), seconds);
 }
 
 int RunBenchmark(int argc, char** argv, absl::Status (*measure)(const Subject& subject)) {

@@ -23,8 +23,8 @@ struct Subject {
   std::unique_ptr<engine::TorchClassifier> classifier;
   std::vector<v1::Condition> conditions;
 
-  // At the classifier's batch shape, about `seconds` for each kind of pass. To be measured beside
-  // each condition, as machines change their speed.
+  // At the classifier's largest batch, on as many lanes, about `seconds` for each kind of pass. To
+  // be measured beside each condition, as machines change their speed.
   absl::StatusOr<RawPasses> MeasureRaw(double seconds) const;
 };
 

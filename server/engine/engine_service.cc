@@ -107,9 +107,9 @@ absl::Status EngineService::LoadOthers(const rpc::RunRequest& request) {
     }
     LoadOptions options = options_;
     options.model_path = path;
-    // Chosen once: the outcomes must not depend on a measurement that nobody keeps.
-    if (const int size = classifier_->validation().numerics().batch_size(); size != 0) {
-      options.batch_size = size;
+    // Not measured: the outcomes must not depend on a choice that nobody keeps.
+    if (options.device != "cpu") {
+      options.batch_size = classifier_->validation().numerics().batch_size();
     }
     auto loaded = TorchClassifier::Load(options);
     if (!loaded.ok()) {
@@ -119,6 +119,7 @@ absl::Status EngineService::LoadOthers(const rpc::RunRequest& request) {
     }
     wanted[path] = *std::move(loaded);
   }
+  for (auto& [path, other] : wanted) other->ChooseBatchFor(request.evaluation_samples());
   others_ = std::move(wanted);
   return absl::OkStatus();
 }

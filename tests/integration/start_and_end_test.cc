@@ -29,6 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // A program of ours with its output in a file; killed at the end.
 class Process {
@@ -230,23 +231,20 @@ TEST_F(StartAndEndTest, DataThatWasAskedForStays) {
 }
 
 // The report ends with the numerics that were used.
-TEST_F(StartAndEndTest, NumericsAreRememberedForTheUserOrGiven) {
-  const auto report = [&](const std::vector<std::string>& more) {
+TEST_F(StartAndEndTest, OnACpuNumericsDependNeitherOnCoresNorOnTheBatch) {
+  const auto numerics = [&](const std::vector<std::string>& more) -> std::string {
     Process assay = Local(more, "clean");
     EXPECT_EQ(assay.Wait(), 0) << assay.Output();
-    return assay.Output();
+    const std::string output = assay.Output();
+    const size_t at = output.find("numerics ");
+    EXPECT_NE(at, std::string::npos) << output;
+    return at == std::string::npos ? output : output.substr(at, output.find('\n', at) - at);
   };
-  report({"--threads", "1"});
-  const std::string memory = directory_.path() + "/cache/assay/numerics";
-  ASSERT_EQ(std::distance(fs::directory_iterator(memory), {}), 1);
-  // What no measurement chooses, so that it can only come from there.
-  v1::NumericsFingerprint remembered;
-  remembered.set_batch_size(24);
-  remembered.set_memory_format("nhwc");
-  std::ofstream(fs::directory_iterator(memory)->path(), std::ios::binary)
-      << remembered.SerializeAsString();
-  EXPECT_THAT(report({"--threads", "1"}), HasSubstr("batch 24, 1 threads"));
-  EXPECT_THAT(report({"--threads", "1", "--batch-size", "7"}), HasSubstr("batch 7, 1 threads"));
+  const std::string one = numerics({"--threads", "1"});
+  EXPECT_THAT(one, HasSubstr("cpu"));
+  EXPECT_THAT(one, Not(HasSubstr("threads")));
+  EXPECT_EQ(numerics({"--threads", "2", "--batch-size", "8"}), one);
+  EXPECT_FALSE(fs::exists(directory_.path() + "/cache/assay/numerics"));
 }
 
 }  // namespace

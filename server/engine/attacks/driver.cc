@@ -234,12 +234,12 @@ class Driver {
     active_ -= lane.finished;
     finished_ += lane.finished;
     work_ += lane.work;
+    if (lane.finished > 0 || lane.work > 0) Report();
     lane.batch.clear();
     lane.for_gradient.clear();
     lane.for_forward.clear();
     lane.finished = 0;
     lane.work = 0;
-    Report();
     changed_.notify_all();
   }
 

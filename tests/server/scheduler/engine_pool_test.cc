@@ -232,27 +232,42 @@ TEST_F(EnginePoolTest, AnEngineThatDiedAtWorkIsNotHandedOutAgain) {
   EXPECT_NE(Use(model), pid);
 }
 
-TEST_F(EnginePoolTest, NumericsAreMeasuredOnceAndKeptByTheStore) {
+TEST_F(EnginePoolTest, TheBatchOfAGpuIsMeasuredOnceAndKeptByTheStore) {
   const v1::Model model = AddModel("m", "");
   int batch = 0;
   {
-    auto lease = Acquire(model);
+    auto lease = Acquire(model, "cuda:0");
     ASSERT_THAT(lease, IsOk());
     batch = lease->validation().numerics().batch_size();
     EXPECT_EQ(batch, lease->process().pid()) << "the fake engine chose its own";
   }
   // As after a restart of the server.
   pool_.reset();
-  auto again = Acquire(model);
+  auto again = Acquire(model, "cuda:0");
   ASSERT_THAT(again, IsOk());
   EXPECT_EQ(again->validation().numerics().batch_size(), batch);
-  EXPECT_EQ(again->validation().numerics().memory_format(), "nhwc");
   EXPECT_NE(again->process().pid(), batch);
 
   // Other settings are another choice.
-  auto elsewhere = Acquire(model, "cuda:0");
+  auto elsewhere = Acquire(model, "cuda:1");
   ASSERT_THAT(elsewhere, IsOk());
   EXPECT_EQ(elsewhere->validation().numerics().batch_size(), elsewhere->process().pid());
+}
+
+TEST_F(EnginePoolTest, OnACpuNothingIsChosenThatOutcomesDependOn) {
+  options_.numerics_directory = directory_.File("cache/numerics");
+  const v1::Model model = AddModel("m", "");
+  int batch = 0;
+  {
+    auto lease = Acquire(model, "cpu");
+    ASSERT_THAT(lease, IsOk());
+    batch = lease->validation().numerics().batch_size();
+  }
+  pool_.reset();
+  auto again = Acquire(model, "cpu");
+  ASSERT_THAT(again, IsOk());
+  EXPECT_NE(again->validation().numerics().batch_size(), batch);
+  EXPECT_FALSE(std::filesystem::exists(options_.numerics_directory));
 }
 
 TEST_F(EnginePoolTest, NumericsAreRememberedBeyondTheDataDirectory) {
@@ -261,7 +276,7 @@ TEST_F(EnginePoolTest, NumericsAreRememberedBeyondTheDataDirectory) {
   const auto chosen = [&] {
     pool_.reset();
     store_ = *store::OpenSqliteJobStore(directory_.File(absl::StrCat(++stores, ".db")), clock_);
-    auto lease = Acquire(AddModel("m", ""));
+    auto lease = Acquire(AddModel("m", ""), "cuda:0");
     EXPECT_THAT(lease, IsOk());
     return lease.ok() ? lease->validation().numerics().batch_size() : 0;
   };

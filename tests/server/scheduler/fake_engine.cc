@@ -85,8 +85,7 @@ class FakeEngine final : public rpc::EngineService::Service {
  public:
   grpc::Status Load(grpc::ServerContext* /*context*/, const rpc::LoadRequest* request,
                     rpc::LoadResponse* response) override {
-    std::fprintf(stderr, "load %s batch=%d format=%s\n", request->device().c_str(),
-                 request->batch_size(), request->memory_format().c_str());
+    std::fprintf(stderr, "load %s batch=%d\n", request->device().c_str(), request->batch_size());
     if (!Exists(request->model_path())) std::abort();
     behaviour_ = ParseBehaviour(ReadFile(request->model_path()));
     std::printf("%s\n", behaviour_["print"].c_str());
@@ -102,8 +101,6 @@ class FakeEngine final : public rpc::EngineService::Service {
     numerics.set_threads(request->threads());
     // "Measured": no two processes choose the same.
     numerics.set_batch_size(request->batch_size() > 0 ? request->batch_size() : getpid());
-    numerics.set_memory_format(request->memory_format().empty() ? "nhwc"
-                                                                : request->memory_format());
     numerics_ = numerics;
     return grpc::Status::OK;
   }
