@@ -31,25 +31,33 @@ std::array<uint64_t, kBytes> Shares(double mean, double photons) {
   return shares;
 }
 
+struct Column {
+  uint64_t limit;
+  uint8_t other;
+};
+
 // Walker's table: every column of a byte with too little to fill it is filled up by a byte with
 // more, whose own column comes later.
-void FillColumns(std::array<uint64_t, kBytes> shares, uint64_t* columns) {
-  std::vector<size_t> poor, rich;
-  for (size_t byte = 0; byte < kBytes; ++byte) {
+std::array<Column, kBytes> FilledColumns(std::array<uint64_t, kBytes> shares) {
+  std::array<Column, kBytes> columns{};
+  std::vector<uint8_t> poor, rich;
+  for (size_t i = 0; i < kBytes; ++i) {
+    const auto byte = static_cast<uint8_t>(i);
     (shares[byte] < kColumn ? poor : rich).push_back(byte);
-    columns[byte] = byte;
+    columns[byte] = {0, byte};
   }
   while (!poor.empty()) {
-    const size_t byte = poor.back();
-    const size_t giver = rich.back();
+    const uint8_t byte = poor.back();
+    const uint8_t giver = rich.back();
     poor.pop_back();
-    columns[byte] = shares[byte] << 8 | giver;
+    columns[byte] = {shares[byte], giver};
     shares[giver] -= kColumn - shares[byte];
     if (shares[giver] < kColumn) {
       rich.pop_back();
       poor.push_back(giver);
     }
   }
+  return columns;
 }
 
 }  // namespace
@@ -71,24 +79,31 @@ std::vector<double> PoissonProbabilities(double mean) {
   return probabilities;
 }
 
-ShotNoiseTable::ShotNoiseTable(double photons) : entries_(kBytes * kBytes) {
-  // Black stays black: its entries are 0.
+ShotNoiseTable::ShotNoiseTable(double photons)
+    // Black stays black: what is 0 here is right.
+    : entries_(kBytes * kBytes), lower_limits_(kBytes * kBytes) {
   for (size_t pixel = 1; pixel < kBytes; ++pixel) {
-    FillColumns(Shares(static_cast<double>(pixel) / 255 * photons, photons),
-                &entries_[pixel * kBytes]);
+    size_t at = pixel * kBytes;
+    for (const Column& column :
+         FilledColumns(Shares(static_cast<double>(pixel) / 255 * photons, photons))) {
+      entries_[at] = static_cast<uint32_t>(column.limit >> 32) << 8 | column.other;
+      lower_limits_[at] = static_cast<uint32_t>(column.limit);
+      ++at;
+    }
   }
 }
 
 uint8_t ShotNoiseTable::Draw(uint8_t pixel, uint64_t u) const {
   const uint64_t column = u >> 56;
-  const uint64_t entry = entries_[pixel * kBytes + column];
-  return static_cast<uint8_t>(u % kColumn < entry >> 8 ? column : entry);
+  const size_t at = pixel * kBytes + column;
+  const uint64_t limit = uint64_t{entries_[at] >> 8} << 32 | lower_limits_[at];
+  return static_cast<uint8_t>(u % kColumn < limit ? column : entries_[at]);
 }
 
 void ShotNoiseTable::Apply(RandomStream& random, Image& image) const {
   constexpr size_t kRun = 3072;
   std::array<uint32_t, kRun> words;
-  const uint64_t* const entries = entries_.data();
+  const uint32_t* const entries = entries_.data();
   for (size_t start = 0; start < image.pixels.size(); start += kRun) {
     const size_t count = std::min(kRun, image.pixels.size() - start);
     random.FillBits(words.data(), count);
@@ -96,8 +111,8 @@ void ShotNoiseTable::Apply(RandomStream& random, Image& image) const {
     for (size_t i = 0; i < count; ++i) {
       const uint32_t column = words[i] >> 24;
       const uint32_t rest = words[i] % (1 << 24);
-      const uint64_t entry = entries[pixels[i] * kBytes + column];
-      const auto limit = static_cast<uint32_t>(entry >> 40);
+      const uint32_t entry = entries[pixels[i] * kBytes + column];
+      const uint32_t limit = entry >> 8;
       if (rest == limit) {
         pixels[i] = Draw(pixels[i], uint64_t{words[i]} << 32 | random.Bits());
       } else {

@@ -35,9 +35,11 @@ class ShotNoiseTable {
 
  private:
   // Of each pixel value (8 bits), each column (8 bits, the top ones of u). A column stands for one
-  // byte, its own number, if the rest of u is below the upper 56 bits, and for the byte in the
-  // lower 8 bits otherwise.
-  std::vector<uint64_t> entries_;
+  // byte, its own number, if the rest of u is below a limit of 56 bits, and for another one
+  // otherwise. An entry is the upper 24 bits of the limit and the other byte; the lower 32 bits,
+  // seldom needed, are apart to keep the entries small.
+  std::vector<uint32_t> entries_;
+  std::vector<uint32_t> lower_limits_;
 };
 
 }  // namespace assay::corruptions
