@@ -29,7 +29,12 @@ void FillEverything(Metrics* metrics) {
     snapshot.oldest_task_micros = 1'700'000'000'500'000;
     return snapshot;
   });
-  metrics->CountTask("attack", 2.5, 100, 7000, 3000);
+  v1::PassCounts passes;
+  passes.set_forwards(7000);
+  passes.set_needed_forwards(6900);
+  passes.set_backwards(3000);
+  passes.set_needed_backwards(2950);
+  metrics->CountTask("attack", 2.5, 100, passes);
   metrics->AddPhaseSeconds("model", 1.5);
   metrics->CountEngineRestart("died_idle");
   metrics->SetModelStates({{"READY", 2}});
@@ -79,6 +84,8 @@ TEST(MetricsTest, EverythingThatHappensIsCounted) {
         "assay_samples_total{kind=\"attack\"} 100",
         "assay_passes_total{direction=\"forward\",kind=\"attack\"} 7000",
         "assay_passes_total{direction=\"backward\",kind=\"attack\"} 3000",
+        "assay_needed_passes_total{direction=\"forward\",kind=\"attack\"} 6900",
+        "assay_needed_passes_total{direction=\"backward\",kind=\"attack\"} 2950",
         "assay_task_seconds_bucket{kind=\"attack\",le=\"1\"} 0",
         "assay_task_seconds_bucket{kind=\"attack\",le=\"3\"} 1",
         "assay_task_seconds_sum{kind=\"attack\"} 2.5",
@@ -129,7 +136,7 @@ TEST(MetricsTest, EveryThreadMayCountAndRender) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&metrics, t] {
       for (int i = 0; i < 100; ++i) {
-        metrics.CountTask("clean", 0.1, 1, 1, 0);
+        metrics.CountTask("clean", 0.1, 1, {});
         metrics.SetModelStates({{"READY", i}});
         metrics.PublishReport(MakeReport(absl::StrCat("e", t), absl::StrCat("m", t), "d"), i);
         metrics.WithdrawReport(absl::StrCat("evaluations/e", t));

@@ -167,7 +167,8 @@ class FakeEngine final : public rpc::EngineService::Service {
     writer.Write(outcomes);
     rpc::RunEvent done;
     *done.mutable_done()->mutable_numerics() = numerics_;
-    done.mutable_done()->set_forwards(request.samples());
+    done.mutable_done()->mutable_passes()->set_forwards(request.samples());
+    done.mutable_done()->mutable_passes()->set_needed_forwards(request.samples());
     writer.Write(done);
     return absl::OkStatus();
   }
