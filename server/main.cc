@@ -65,10 +65,20 @@ std::string ProgramDirectory() {
   return fs::read_symlink("/proc/self/exe", error).parent_path().string();
 }
 
+// Whether the kernel has a driver of GPUs that LibTorch might use. Asking the engine takes a second,
+// in which it starts LibTorch.
+bool MayHaveGpus() {
+  for (const char* path : {"/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd"}) {
+    if (access(path, F_OK) == 0) return true;
+  }
+  return false;
+}
+
 // "auto": what the engine finds, the GPUs if there are any.
 absl::StatusOr<std::vector<std::string>> ResolveDevices(const Flags& flags) {
   if (flags.devices != "auto") return std::vector<std::string>(absl::StrSplit(flags.devices, ','));
   std::vector<std::string> found;
+  if (!MayHaveGpus() && access(flags.engine_binary.c_str(), X_OK) == 0) return std::vector<std::string>{"cpu"};
   FILE* pipe = popen(absl::StrCat("'", flags.engine_binary, "' --list-devices").c_str(), "r");
   if (pipe != nullptr) {
     char line[128];
