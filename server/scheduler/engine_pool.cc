@@ -201,6 +201,7 @@ void EnginePool::Return(const std::shared_ptr<Engine>& engine) {
 
 absl::Status EnginePool::EnsureLoaded(const v1::Model& model, const v1::ImageShape& shape) {
   const std::string& device = options_.devices.front();
+  MutexLock one_at_a_time(ensuring_);
   {
     MutexLock lock(mutex_);
     // What is starting right now may be this model.

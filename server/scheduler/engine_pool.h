@@ -110,6 +110,8 @@ class EnginePool {
   const NumericsMemory numerics_memory_;
   store::BlobStore& blobs_;
   monitoring::Metrics& metrics_;
+  // Held by EnsureLoaded: of several that ask for a model, one starts its engine.
+  Mutex ensuring_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable Mutex mutex_;
   // Most recently used first.
   std::list<std::shared_ptr<Engine>> engines_ ABSL_GUARDED_BY(mutex_);

@@ -116,10 +116,11 @@ class Loaded final : public TorchClassifier {
   }
 
   absl::Status ShrinkBatches() override {
-    const auto halve = [](BatchSizes& sizes) {
+    const auto halve = [this](BatchSizes& sizes) {
       std::vector<int> smaller = sizes.all();
       if (smaller.size() == 1) {
         smaller[0] /= 2;
+        validation_.mutable_numerics()->clear_probes();
       } else {
         smaller.pop_back();
       }
@@ -378,8 +379,8 @@ class Loaded final : public TorchClassifier {
 
   void DescribeNumerics() {
     v1::NumericsFingerprint& numerics = *validation_.mutable_numerics();
-    const bool one_size =
-        forward_sizes_.all().size() == 1 && forward_sizes_.all() == gradient_sizes_.all();
+    // Sizes that were probed give the same bits, even where the options leave one of them.
+    const bool one_size = numerics.probes().empty() && forward_sizes_.all().size() == 1;
     numerics.set_device(device_.is_cuda() ? GpuName(device_.index()) : "cpu");
     numerics.set_batch_size(one_size ? forward_sizes_.largest() : 0);
     numerics.set_libtorch_version(LibTorchVersion());
