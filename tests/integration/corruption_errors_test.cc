@@ -1,5 +1,7 @@
 // Real models on corrupted real images, end to end, against the errors that the same models have on
 // images from the original scripts (ASSAY_TEST_DATA, golden/corruptions_cifar_stats.json).
+#include <unistd.h>
+
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -209,7 +211,7 @@ TEST_F(CorruptionErrorsTest, AReadyMadeSetHasTheReportOfTheCorruptionsThatMadeIt
   for (const std::string& name : names) conditions.push_back("corruption/" + name);
   const v1::Report made = Evaluate(model, conditions, 100);
 
-  const std::string directory = ::testing::TempDir() + "/assay_ready_made_set";
+  const std::string directory = absl::StrCat(::testing::TempDir(), "/ready_made_set_", getpid());
   std::filesystem::remove_all(directory);
   std::filesystem::create_directories(directory + "/My-C");
   const auto assay = [](const std::string& arguments) {

@@ -1,9 +1,12 @@
 #include "client/cli/config.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <fstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "gmock/gmock.h"
 
@@ -29,7 +32,7 @@ TEST(ConfigTest, MistakesAreNamedWithTheirLine) {
 }
 
 TEST(ConfigTest, AFileIsTextWithOrWithoutAByteOrderMark) {
-  const std::string path = ::testing::TempDir() + "/assay_config_test.toml";
+  const std::string path = absl::StrCat(::testing::TempDir(), "/config_test_", getpid(), ".toml");
   std::ofstream(path, std::ios::binary) << "\xef\xbb\xbfserver = \"a:1\"\n";
   const auto config = LoadConfig(path);
   ASSERT_TRUE(config.ok()) << config.status();

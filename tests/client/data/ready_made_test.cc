@@ -10,6 +10,7 @@
 #include "core/base/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/client/data/test_files.h"
 
 namespace assay::client {
 namespace {
@@ -18,12 +19,7 @@ namespace fs = std::filesystem;
 
 class ReadyMade : public testing::Test {
  protected:
-  void SetUp() override {
-    directory_ = fs::path(testing::TempDir()) / "ready_made_test" / "CIFAR-10-C";
-    fs::remove_all(directory_.parent_path());
-    fs::create_directories(directory_);
-  }
-  void TearDown() override { fs::remove_all(directory_.parent_path()); }
+  void SetUp() override { fs::create_directories(directory_); }
 
   // Image i of n is one grey of value i; its label is i % 4.
   void Write(int n) {
@@ -42,7 +38,8 @@ class ReadyMade : public testing::Test {
 
   std::string File() const { return (directory_ / "fog.npy").string(); }
 
-  fs::path directory_;
+  const TempDir temporary_;
+  const fs::path directory_ = fs::path(temporary_.path()) / "CIFAR-10-C";
 };
 
 TEST_F(ReadyMade, ASeverityIsAFifthOfTheFile) {

@@ -1,5 +1,7 @@
 // Every registered corruption: against the published scripts (golden files, see the README of the
 // test data), and what must hold for any image.
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -270,7 +272,7 @@ TEST(Frost, SomePartOfAPhotographGivesEachGoldenImage) {
 TEST(Frost, TakesThePublishedFilesOnly) {
   SKIP_WITHOUT_PHOTOGRAPHS("frost");
   const std::filesystem::path directory =
-      std::filesystem::path(testing::TempDir()) / "frost_files_test";
+      std::filesystem::path(testing::TempDir()) / absl::StrCat("frost_files_", getpid());
   std::filesystem::remove_all(directory);
   const auto error = [&] {
     const auto loaded = FrostPhotographs::Load(directory.string());

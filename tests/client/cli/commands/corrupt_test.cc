@@ -1,5 +1,6 @@
 // `assay corrupt`, run inside this process.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/base/session.h"
 #include "client/cli/command_line.h"
 #include "client/data/npy_writer.h"
@@ -34,7 +36,7 @@ std::string Read(const fs::path& path) {
 class Corrupt : public ::testing::Test {
  protected:
   void SetUp() override {
-    directory_ = fs::path(::testing::TempDir()) / "corrupt_command_test";
+    directory_ = fs::path(::testing::TempDir()) / absl::StrCat("corrupt_command_", getpid());
     fs::remove_all(directory_);
     fs::create_directories(directory_);
     std::string bytes;
