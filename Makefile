@@ -1,4 +1,4 @@
-# The front door. On a Debian 12 that has make and git and nothing else, each target does its own set-up.
+# The front door. On a Debian 12 or 13 that has make and git and nothing else, each target does its own set-up.
 #
 #   make demo     packages, build, the built-in example, two reports        make test     packages, build, every test
 #
@@ -7,8 +7,11 @@ JOBS ?= $(shell nproc)
 # Tests start engines with a thread for each core, so more tests at a time would only wait for each other.
 TEST_JOBS ?= 2
 PROGRAMS := assayd assay assay-engine assay-example
+# Another LibTorch than Debian's: the folder of an unpacked one, or python for the one of `python3 -c 'import torch'`. The next
+# call without it goes back to Debian's.
+LIBTORCH ?=
 
-.PHONY: help demo test build format clean packages
+.PHONY: .FORCE help demo test build format clean packages
 .DEFAULT_GOAL := help
 
 help:
@@ -17,14 +20,21 @@ help:
 	@echo 'make build    build the programs into build/bin'
 	@echo 'make format   format the sources with clang-format'
 	@echo 'make clean    remove build/, the built-in example included'
+	@echo 'LIBTORCH=PATH, with build or test: another LibTorch, unpacked there; LIBTORCH=python: the one of python3'
 	@echo 'Each installs the Debian packages that it needs (packages.txt) if they are missing.'
 
 packages:
 	@scripts/install-packages
 
-# Once configured, Ninja configures again by itself when that is needed.
-build/build.ninja: | packages
-	cmake --preset release
+# Once configured, Ninja configures again by itself when that is needed, but not for another LibTorch.
+build/build.ninja: build/libtorch | packages
+	cmake --preset release -U 'Torch*' -U 'Caffe2*' -U C10_LIBRARY -U TORCH_LIBRARY -D ASSAY_LIBTORCH="$$(cat $<)"
+	@touch $@
+
+build/libtorch: .FORCE
+	@mkdir -p build
+	@scripts/find-libtorch '$(LIBTORCH)' >$@.new || { rm -f $@.new; exit 1; }
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 build: build/build.ninja | packages
 	cmake --build build --parallel $(JOBS) --target $(PROGRAMS)

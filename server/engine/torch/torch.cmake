@@ -2,13 +2,33 @@
 # once for all of them: a file takes 4 s to compile instead of 9. Include this file before using either; including it again
 # does nothing.
 #
-# The installed LibTorch is taken (Debian's libtorch-dev), or any other (2.x, CUDA) named with CMAKE_PREFIX_PATH.
+# The installed LibTorch is taken (Debian's libtorch-dev), or any other (2.x, CUDA) whose folder ASSAY_LIBTORCH names, as
+# `make build LIBTORCH=...` does.
 include_guard(GLOBAL)
 
+set(ASSAY_LIBTORCH "" CACHE PATH "Folder of a LibTorch in place of Debian's: an unpacked libtorch/, or site-packages/torch")
+set(search)
+if(ASSAY_LIBTORCH)
+  # No other is good enough.
+  set(search PATHS ${ASSAY_LIBTORCH} NO_DEFAULT_PATH)
+  # Its package asks for the CUDA compiler, and has it try cards of all ages that the compiler may have dropped.
+  if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
+    set(TORCH_CUDA_ARCH_LIST 9.0)
+  endif()
+endif()
 # Imported targets are seen in all directories, so that tests/ need not search again.
 set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
-find_package(Torch REQUIRED)
+find_package(Torch REQUIRED ${search})
 unset(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL)
+
+# Debian's 1.13.1 calls itself 1.13.0.
+set(assay_torch_version ${Torch_VERSION})
+if(Torch_DIR MATCHES "^/usr/lib/" AND Torch_VERSION VERSION_EQUAL 1.13.0)
+  execute_process(COMMAND dpkg-query -W -f \${Version} libtorch-dev OUTPUT_VARIABLE version ERROR_QUIET)
+  if(version MATCHES "^1\\.13\\.[0-9]+")
+    set(assay_torch_version ${CMAKE_MATCH_0})
+  endif()
+endif()
 
 add_library(assay_torch INTERFACE)
 # The package's own targets carry its definitions, its ABI flag and its headers; being imported, the headers are system
@@ -16,6 +36,12 @@ add_library(assay_torch INTERFACE)
 target_link_libraries(assay_torch INTERFACE ${TORCH_LIBRARIES} Threads::Threads)
 # gRPC and GoogleTest bring this flag along, and a precompiled header serves only targets that agree on it.
 target_compile_options(assay_torch INTERFACE -pthread)
+# Debian 13's abseil brings this one along in the same way.
+target_compile_definitions(assay_torch INTERFACE NOMINMAX)
+if(Torch_VERSION VERSION_GREATER_EQUAL 2.10)
+  # Its headers need it. Debian's abseil fixes its own types whatever the standard, so that both can be linked.
+  target_compile_features(assay_torch INTERFACE cxx_std_20)
+endif()
 
 # Owns the precompiled header. torch/torch.h (layers, optimizers, data loaders) stays out: parsing it would cost more than all
 # of the rest, and nothing here uses it.

@@ -12,6 +12,7 @@
 #include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "server/engine/base/numerics.h"
+#include "server/engine/torch/blas.h"
 #include "server/engine/torch/torch_module.h"
 #include "server/engine/torch/torch_network.h"
 #include "server/engine/torch/torch_passes.h"
@@ -165,6 +166,10 @@ class Loaded final : public TorchClassifier {
       Warn(absl::StrCat("its function '", file_.autograd_in,
                         "' computes gradients by itself; gradient attacks may mislead (see "
                         "docs/checks.md)"));
+    }
+    if (const std::string blas = BlasLibrary(); !device_.is_cuda() && IsReferenceBlas(blas)) {
+      Warn(absl::StrCat("this server's LibTorch multiplies matrices by the reference BLAS (", blas,
+                        "), tens of times slower than it could; install libopenblas0-openmp"));
     }
   }
 

@@ -5,7 +5,6 @@
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/inliner.h>
-#include <torch/version.h>
 
 #include <cstring>
 #include <memory>
@@ -156,9 +155,7 @@ absl::StatusOr<TorchModule> ReadTorchModule(const std::string& path, const at::D
   return file;
 }
 
-std::string LibTorchVersion() {
-  return absl::StrCat(TORCH_VERSION_MAJOR, ".", TORCH_VERSION_MINOR, ".", TORCH_VERSION_PATCH);
-}
+std::string LibTorchVersion() { return ASSAY_LIBTORCH_VERSION; }
 
 absl::Status FromTorchError(Reason reason, absl::string_view what, const std::string& text) {
   if (LooksLikeOutOfMemory(text)) return Error(Reason::kOutOfMemory, "the device is out of memory");
