@@ -36,7 +36,8 @@ struct Fence {
 const std::vector<Fence>& Fences() {
   static const auto* const fences = new std::vector<Fence>{
       // LibTorch.
-      {std::regex("(torch|ATen|c10|caffe2)/.*"), {"server/engine/torch", "server/engine/example"}},
+      {std::regex("(torch|ATen|c10|caffe2)/.*"),
+       {"server/engine/import", "server/engine/torch", "server/engine/example"}},
       {std::regex("sqlite3\\.h"), {"server/store"}},
       {std::regex("grpc.*|.*\\.grpc\\.pb\\.h|sys/socket\\.h|netdb\\.h"),
        {"net", "server", "client"}},

@@ -97,9 +97,10 @@ class Client {
 
   // The id of a model or dataset without one of its own is "<slug of the file's stem>-<first 12
   // digits of the digest>". What the server holds already is not sent again; the same content under
-  // the same name is the same resource.
+  // the same name is the same resource. The same file with another interface is another model.
   absl::StatusOr<Uploaded<v1::Model>> UploadModel(const std::string& path, const std::string& id,
-                                                  const TransferListener& listener);
+                                                  const TransferListener& listener,
+                                                  const v1::ModelInterface& interface = {});
   absl::StatusOr<v1::Model> GetModel(const std::string& name);
   absl::StatusOr<std::vector<v1::Model>> ListModels();
   absl::Status DeleteModel(const std::string& name);

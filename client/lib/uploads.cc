@@ -1,5 +1,6 @@
 // Uploads of models and datasets: a pass for the digests, a look at what the server has, and the
 // chunks that it lacks.
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include "core/base/errors.h"
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
+#include "core/models/model_file.h"
 
 namespace assay::client {
 namespace {
@@ -65,13 +67,22 @@ absl::StatusOr<std::ifstream> OpenFile(const std::string& path, int64_t* size) {
   return file;
 }
 
-absl::Status ReadPiece(std::ifstream& file, const std::string& path, int64_t offset, int64_t size,
+// Of the file of `file_size` bytes and what is to follow it.
+absl::Status ReadPiece(std::ifstream& file, const std::string& path, int64_t file_size,
+                       const std::string& trailer, int64_t offset, int64_t size,
                        std::string* bytes) {
-  bytes->resize(static_cast<size_t>(size));
+  const int64_t of_file = std::clamp<int64_t>(file_size - offset, 0, size);
+  bytes->resize(static_cast<size_t>(of_file));
   file.clear();
   file.seekg(offset);
-  file.read(bytes->data(), size);
-  if (file.gcount() != size) return Unreadable(path, "it became shorter while it was being read");
+  file.read(bytes->data(), of_file);
+  if (file.gcount() != of_file) {
+    return Unreadable(path, "it became shorter while it was being read");
+  }
+  if (of_file < size) {
+    bytes->append(trailer, static_cast<size_t>(offset + of_file - file_size),
+                  static_cast<size_t>(size - of_file));
+  }
   return absl::OkStatus();
 }
 
@@ -96,10 +107,13 @@ absl::Status ReadSamples(DatasetReader& reader, int64_t first, int64_t count, st
 
 absl::StatusOr<Uploaded<v1::Model>> Client::UploadModel(const std::string& path,
                                                         const std::string& id,
-                                                        const TransferListener& listener) {
+                                                        const TransferListener& listener,
+                                                        const v1::ModelInterface& interface) {
   ASSAY_RETURN_IF_ERROR(CheckId(id));
-  int64_t size = 0;
-  ASSAY_ASSIGN_OR_RETURN(std::ifstream file, OpenFile(path, &size));
+  int64_t file_size = 0;
+  ASSAY_ASSIGN_OR_RETURN(std::ifstream file, OpenFile(path, &file_size));
+  const std::string trailer = InterfaceTrailer(interface);
+  const int64_t size = file_size + static_cast<int64_t>(trailer.size());
 
   ChunkSet chunks;
   Sha256 whole;
@@ -109,14 +123,15 @@ absl::StatusOr<Uploaded<v1::Model>> Client::UploadModel(const std::string& path,
   };
   for (int64_t offset = 0; offset < size; offset += kTargetChunkBytes) {
     ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());
-    ASSAY_RETURN_IF_ERROR(ReadPiece(file, path, offset, piece_size(offset), &bytes));
+    ASSAY_RETURN_IF_ERROR(
+        ReadPiece(file, path, file_size, trailer, offset, piece_size(offset), &bytes));
     whole.Update(bytes);
     chunks.chunks.push_back({Sha256Hex(bytes), static_cast<int64_t>(bytes.size())});
     if (listener) listener(TransferPhase::kReading, offset + piece_size(offset), size);
   }
   chunks.read = [&](size_t index, std::string* out) {
     const int64_t offset = static_cast<int64_t>(index) * kTargetChunkBytes;
-    return ReadPiece(file, path, offset, piece_size(offset), out);
+    return ReadPiece(file, path, file_size, trailer, offset, piece_size(offset), out);
   };
 
   v1::CreateModelRequest request;

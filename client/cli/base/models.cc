@@ -6,6 +6,7 @@
 #include "client/cli/base/resources.h"
 #include "client/render/numbers.h"
 #include "core/base/json.h"
+#include "core/models/model_interface.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace assay::cli {
@@ -27,6 +28,10 @@ render::Table ModelDetails(const v1::Model& model) {
   rows.push_back({"created", TimeUtil::ToString(model.create_time())});
   if (!model.has_validation()) return table;
   const auto& validation = model.validation();
+  if (!validation.format().empty()) rows.push_back({"format", validation.format()});
+  if (const std::string text = ModelInterfaceText(validation.interface()); !text.empty()) {
+    rows.push_back({"interface", text});
+  }
   rows.push_back({"input", ShapeText(validation.input_shape())});
   rows.push_back({"classes", render::Count(validation.num_classes())});
   rows.push_back(

@@ -76,10 +76,28 @@ void SayNotes(Session& session, const client::DatasetReader& reader) {
   for (const std::string& note : reader.Notes()) session.Say(absl::StrCat("note: ", note));
 }
 
+void ModelOptions::AddTo(Leaf& leaf) {
+  leaf.Add("--input-range", &input_range, "What the model calls black and white: 0..255, -1..1")
+      .TypeName("LOW..HIGH");
+  leaf.Add("--normalize", &normalize,
+           "Normalisation that the model lacks, in units of its range: mean=R,G,B,std=R,G,B, or "
+           "imagenet")
+      .TypeName("mean=..,std=..");
+  leaf.Add("--channels", &channels, "Order of the model's channels: rgb, bgr").TypeName("ORDER");
+  leaf.Add("--layout", &layout, "Layout of the model's images: nchw, nhwc").TypeName("LAYOUT");
+  leaf.Add("--resize", &resize, "Size of the model's images, to which ours are brought (bilinear)")
+      .TypeName("HxW");
+  leaf.Add("--model-output", &output,
+           "What the model returns: logits, probabilities, log-probabilities, binary-logit; "
+           "key=NAME or index=I of several outputs")
+      .TypeName("KIND");
+}
+
 absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
-                                      const std::string& id) {
+                                      const std::string& id, const v1::ModelInterface& interface) {
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
-  ASSAY_ASSIGN_OR_RETURN(auto uploaded, client->UploadModel(path, id, Listener(session, path)));
+  ASSAY_ASSIGN_OR_RETURN(auto uploaded,
+                         client->UploadModel(path, id, Listener(session, path), interface));
   SayUploaded(session, uploaded.resource.name(), uploaded.stats);
   return std::move(uploaded.resource);
 }

@@ -13,6 +13,7 @@
 #include "client/cli/base/command.h"
 #include "client/cli/base/session.h"
 #include "client/data/dataset_reader.h"
+#include "core/models/model_interface.h"
 
 namespace assay::cli {
 
@@ -21,6 +22,9 @@ inline constexpr char kOrderOfClasses[] =
     "Order of classes: class i is logit i. Class folders have the order of --classes, or of "
     "classes.txt in their folder;\nwithout these, names that are all numbers have the order of the "
     "numbers, others are sorted bytewise.\n";
+
+// For the help of commands that take a model.
+inline constexpr char kModelFile[] = "Model: TorchScript, exported program (.pt2) or ONNX";
 
 // What --format takes.
 const std::vector<std::string>& DataFormats();
@@ -44,8 +48,13 @@ absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(Session& session
 // What the reader has to say of the data that it read.
 void SayNotes(Session& session, const client::DatasetReader& reader);
 
+// How the model in a file wants its images and gives its answer.
+struct ModelOptions : ModelInterfaceOptions {
+  void AddTo(Leaf& leaf);
+};
+
 absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
-                                      const std::string& id);
+                                      const std::string& id, const v1::ModelInterface& interface);
 // The first `limit` samples (0: all) of what the reader reads, `path`, after which the dataset is
 // named unless there is an id.
 absl::StatusOr<v1::Dataset> UploadDataset(Session& session, const std::string& path,

@@ -6,7 +6,7 @@
 #define ASSAY_COMMANDS(GROUP, COMMAND)                                                             \
   COMMAND(Evaluate, "evaluate", "Upload what is missing, evaluate, wait, report")                  \
   GROUP("model", "Models of the server")                                                           \
-  COMMAND(ModelUpload, "model upload", "Upload a TorchScript file")                                \
+  COMMAND(ModelUpload, "model upload", "Upload the file of a model")                                \
   COMMAND(ModelList, "model list", "List the models")                                              \
   COMMAND(ModelShow, "model show", "Show one model")                                               \
   COMMAND(ModelDelete, "model delete", "Delete a model")                                           \

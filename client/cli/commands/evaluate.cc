@@ -62,7 +62,7 @@ class Evaluation {
     if (!conditions.ok()) return conditions.status();
     for (const std::string& other : options_.other_models) {
       const auto [id, path] = IdAndFile(other);
-      ASSAY_RETURN_IF_ERROR(UploadModel(session_, path, id).status());
+      ASSAY_RETURN_IF_ERROR(UploadModel(session_, path, id, {}).status());
     }
     if (server_data_) {
       ASSAY_RETURN_IF_ERROR(client_->GetDataset(options_.data.paths[0]).status());
@@ -71,7 +71,8 @@ class Evaluation {
       ASSAY_RETURN_IF_ERROR(client_->GetModel(options_.model).status());
       model_ = options_.model;
     } else {
-      ASSAY_ASSIGN_OR_RETURN(const v1::Model model, UploadModel(session_, options_.model, ""));
+      ASSAY_ASSIGN_OR_RETURN(const v1::Model model,
+                             UploadModel(session_, options_.model, "", interface_));
       model_ = model.name();
     }
     if (!blocks_.empty()) return EvaluateReadyMade(session_, options_, model_, blocks_);
@@ -96,6 +97,13 @@ class Evaluation {
         return InvalidFields({{"--other-model", absl::StrCat("must be ID=FILE, the ID ", kIdRule,
                                                              "; got '", other, "'")}});
       }
+    }
+    ASSAY_ASSIGN_OR_RETURN(interface_, ParseModelInterface(options_.interface));
+    if (server_model_ && interface_.ByteSizeLong() > 0) {
+      return InvalidFields({{"--model", absl::StrCat(options_.model,
+                                                     " is at the server already, and wants its "
+                                                     "images as it was uploaded; options on that "
+                                                     "go with a file")}});
     }
     std::error_code error;
     if (!server_model_ && !std::filesystem::exists(options_.model, error)) {
@@ -220,6 +228,7 @@ class Evaluation {
   const bool server_model_;
   const bool server_data_;
   client::Client* client_ = nullptr;
+  v1::ModelInterface interface_;
   std::string model_;
   // The files' reader; null for a dataset of the server, and for a ready-made set.
   std::unique_ptr<client::DatasetReader> reader_;
@@ -231,7 +240,7 @@ class Evaluation {
 
 CommandRun Evaluate(Leaf& leaf) {
   const auto options = std::make_shared<EvaluateOptions>();
-  leaf.Add("-m,--model", &options->model, "TorchScript file, or models/ID of the server")
+  leaf.Add("-m,--model", &options->model, absl::StrCat(kModelFile, ", or models/ID of the server"))
       .Required()
       .TypeName("FILE|models/ID");
   leaf.Add("-d,--data", &options->data.paths,
@@ -248,6 +257,7 @@ CommandRun Evaluate(Leaf& leaf) {
   leaf.Add("--other-model", &options->other_models,
            "Models that conditions name (surrogates=ID, ensemble=ID), to be uploaded")
       .TypeName("ID=FILE");
+  options->interface.AddTo(leaf);
   options->data.AddTo(leaf);
   leaf.Add("--clean-data", &options->clean_data,
            "With a ready-made set: its images without corruption, for the relative error")

@@ -15,6 +15,8 @@ namespace assay::cli {
 struct EvaluateOptions {
   // A file, or models/ID of the server.
   std::string model;
+  // Of the file.
+  ModelOptions interface;
   // Files, or datasets/ID of the server.
   DataOptions data;
   std::vector<std::string> conditions;

@@ -13,16 +13,20 @@ namespace {
 struct Options {
   std::string file;
   std::string id;
+  ModelOptions model;
 };
 
 }  // namespace
 
 CommandRun ModelUpload(Leaf& leaf) {
   const auto options = std::make_shared<Options>();
-  leaf.Add("file", &options->file, "TorchScript file").Required();
+  leaf.Add("file", &options->file, kModelFile).Required();
   leaf.Add("--id", &options->id, "Id of the model (default: file name and digest)");
+  options->model.AddTo(leaf);
   return [options](Session& session) -> absl::Status {
-    ASSAY_ASSIGN_OR_RETURN(const v1::Model model, UploadModel(session, options->file, options->id));
+    ASSAY_ASSIGN_OR_RETURN(const v1::ModelInterface interface, ParseModelInterface(options->model));
+    ASSAY_ASSIGN_OR_RETURN(const v1::Model model,
+                           UploadModel(session, options->file, options->id, interface));
     return PrintModel(session, model);
   };
 }

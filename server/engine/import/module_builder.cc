@@ -11,8 +11,7 @@ namespace assay::engine {
 
 namespace jit = torch::jit;
 
-ModuleBuilder::ModuleBuilder()
-    : module_("ImportedModel"), graph_(std::make_shared<jit::Graph>()) {
+ModuleBuilder::ModuleBuilder() : module_("ImportedModel"), graph_(std::make_shared<jit::Graph>()) {
   self_ = graph_->addInput("self");
   self_->setType(module_._ivalue()->type());
   images_ = graph_->addInput("images");

@@ -20,8 +20,6 @@ std::string BlasLibrary() {
   return absl::StrContains(path, "libtorch") ? "" : path;
 }
 
-bool IsReferenceBlas(absl::string_view file) {
-  return absl::StrContains(file, "/blas/libblas.so");
-}
+bool IsReferenceBlas(absl::string_view file) { return absl::StrContains(file, "/blas/libblas.so"); }
 
 }  // namespace assay::engine

@@ -8,7 +8,8 @@
 
 namespace assay::engine {
 
-// The file of the BLAS that this process calls; empty where it is part of LibTorch or there is none.
+// The file of the BLAS that this process calls; empty where it is part of LibTorch or there is
+// none.
 std::string BlasLibrary();
 
 // Whether `file` is the reference implementation, which is tens of times slower than any other: on

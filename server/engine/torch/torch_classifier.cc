@@ -12,8 +12,10 @@
 #include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "server/engine/base/numerics.h"
+#include "server/engine/import/read_model.h"
+#include "server/engine/import/torch_guard.h"
 #include "server/engine/torch/blas.h"
-#include "server/engine/torch/torch_module.h"
+#include "server/engine/torch/row_wise_linear.h"
 #include "server/engine/torch/torch_network.h"
 #include "server/engine/torch/torch_passes.h"
 #include "server/engine/validation/batch_size_probe.h"
@@ -30,6 +32,8 @@ using SteadyClock = std::chrono::steady_clock;
 const std::vector<int> kSmallImageBatches = {4, 8, 12, 16, 20, 24, 28, 32};
 const std::vector<int> kLargeImageBatches = {4, 8, 16};
 constexpr size_t kSmallImage = 3 * 64 * 64;
+// A size that few survivors fill.
+constexpr int kSmallBatch = 8;
 // With as many convolutions, gradient passes in the NHWC format win more than the conversion of the
 // images and of what follows the last of them costs.
 constexpr int kDeep = 8;
@@ -71,7 +75,7 @@ torch::jit::Module InFormat(const torch::jit::Module& module, at::MemoryFormat f
 
 class Loaded final : public TorchClassifier {
  public:
-  Loaded(const LoadOptions& options, TorchModule file)
+  Loaded(const LoadOptions& options, ImportedModel file)
       : options_(options),
         shape_(options.shape),
         device_(options.device),
@@ -79,6 +83,8 @@ class Loaded final : public TorchClassifier {
         passes_(file_, shape_, device_) {}
 
   absl::Status Initialize() {
+    validation_.set_format(file_.format);
+    *validation_.mutable_interface() = file_.interface;
     WarnOfFile();
     ASSAY_RETURN_IF_ERROR(Validate());
     return ChooseBatches();
@@ -174,27 +180,21 @@ class Loaded final : public TorchClassifier {
   }
 
   absl::Status Validate() {
-    ModelValidator validator(
-        shape_,
-        {[this](const auto&... pass) { return passes_.Look(pass...); },
-         [this](const auto&... pass) { return passes_.Forward(pass...); },
-         [this](const auto&... pass) { return passes_.ForwardBackward(pass...); }},
-        &validation_);
-    if (const absl::Status status = validator.CheckForm(); !status.ok()) {
+    if (const absl::Status status = validator_.CheckForm(); !status.ok()) {
       return ExplainForwardError(status);
     }
-    fixed_batch_ = validator.fixed_batch();
+    fixed_batch_ = validator_.fixed_batch();
     passes_.set_num_classes(validation_.num_classes());
-    ASSAY_RETURN_IF_ERROR(validator.CheckLogits());
-    ASSAY_RETURN_IF_ERROR(ChooseForms(validator));
-    ASSAY_RETURN_IF_ERROR(validator.CheckBatchDependence(!file_.training_in.empty()));
-    return validator.CheckGradient();
+    ASSAY_RETURN_IF_ERROR(validator_.CheckLogits());
+    ASSAY_RETURN_IF_ERROR(ChooseForms());
+    ASSAY_RETURN_IF_ERROR(validator_.CheckBatchDependence(!file_.training_in.empty()));
+    return validator_.CheckGradient();
   }
 
   // Gradient passes run the frozen module, and forward passes a faster form where there is one.
-  absl::Status ChooseForms(ModelValidator& validator) {
+  absl::Status ChooseForms() {
     TorchPasses::Form form{file_.module};
-    ASSAY_RETURN_IF_ERROR(validator.CheckFreezing([&] {
+    ASSAY_RETURN_IF_ERROR(validator_.CheckFreezing([&] {
       return Guarded(Reason::kModelFailed, "freezing failed", [&] {
         // Freezing inlines submodules only where the optimizer is on.
         torch::jit::GraphOptimizerEnabledGuard optimizer(true);
@@ -204,6 +204,7 @@ class Loaded final : public TorchClassifier {
           form.format = at::MemoryFormat::ChannelsLast;
           form.module = torch::jit::freeze(InFormat(file_.module, form.format));
         }
+        if (by_rows_) MakeRowWise(form.module);
         passes_.set_forward(form);
         return absl::OkStatus();
       });
@@ -211,7 +212,7 @@ class Loaded final : public TorchClassifier {
     if (!validation_.frozen()) form = {file_.module};
     passes_.set_gradient(form);
     forward_form_ = validation_.frozen() ? "frozen" : "original";
-    if (validation_.frozen() && !device_.is_cuda() && validator.CheckForwardForm([&] {
+    if (validation_.frozen() && !device_.is_cuda() && validator_.CheckForwardForm([&] {
           return Guarded(Reason::kModelFailed, "optimizing failed", [&] {
             torch::jit::GraphOptimizerEnabledGuard optimizer(true);
             torch::jit::Module copy = form.module.clone();
@@ -223,6 +224,7 @@ class Loaded final : public TorchClassifier {
     } else {
       passes_.set_forward(form);
     }
+    if (by_rows_) forward_form_ += ", linear by rows";
     return absl::OkStatus();
   }
 
@@ -297,23 +299,12 @@ class Loaded final : public TorchClassifier {
       DescribeNumerics();
       return absl::OkStatus();
     }
-    ASSAY_ASSIGN_OR_RETURN(
-        const ProbedSizes forward,
-        ProbeBatchSizes(shape_, candidates,
-                        [this](const float* images, int rows, std::vector<float>* results) {
-                          results->resize(LogitCount(rows));
-                          return passes_.Forward(images, rows, results->data());
-                        }));
-    const auto gradient = ProbeBatchSizes(
-        shape_, candidates, [this](const float* images, int rows, std::vector<float>* results) {
-          return GradientProbe(images, rows, results);
-        });
-    if (ReasonOf(gradient.status()) == Reason::kOutOfMemory) return gradient.status();
-    // A model without gradients has no use for their batch sizes.
-    const ProbedSizes gradients =
-        gradient.ok() ? *gradient : ProbedSizes{forward.sizes, std::string()};
-    by_samples_ = forward.sizes.empty() || gradients.sizes.empty() ||
-                  validation_.numerics().batch_difference() > 0;
+    ASSAY_ASSIGN_OR_RETURN(Probed probed, Probe(candidates));
+    if (validation_.frozen() && !probed.Serve(candidates)) {
+      ASSAY_RETURN_IF_ERROR(TryByRows(candidates, probed));
+    }
+    const auto& [forward, gradients] = probed;
+    by_samples_ = probed.sizes() == 0 || validation_.numerics().batch_difference() > 0;
     if (by_samples_) {
       if (options_.batch_size > 0) {
         by_samples_ = false;
@@ -328,6 +319,59 @@ class Loaded final : public TorchClassifier {
     validation_.mutable_numerics()->set_probes(Sha256Hex(forward.digest + gradients.digest));
     DescribeNumerics();
     return absl::OkStatus();
+  }
+
+  struct Probed {
+    ProbedSizes forward, gradients;
+    size_t sizes() const { return std::min(forward.sizes.size(), gradients.sizes.size()); }
+    // Whether few survivors fill their batches, and many fill good ones.
+    bool Serve(const std::vector<int>& candidates) const {
+      for (const ProbedSizes* probed : {&forward, &gradients}) {
+        if (probed->sizes.empty() || probed->sizes.front() > kSmallBatch ||
+            probed->sizes.back() < candidates.back()) {
+          return false;
+        }
+      }
+      return true;
+    }
+  };
+  absl::StatusOr<Probed> Probe(const std::vector<int>& candidates) {
+    Probed probed;
+    ASSAY_ASSIGN_OR_RETURN(
+        probed.forward,
+        ProbeBatchSizes(shape_, candidates,
+                        [this](const float* images, int rows, std::vector<float>* results) {
+                          results->resize(LogitCount(rows));
+                          return passes_.Forward(images, rows, results->data());
+                        }));
+    auto gradients = ProbeBatchSizes(
+        shape_, candidates, [this](const float* images, int rows, std::vector<float>* results) {
+          return GradientProbe(images, rows, results);
+        });
+    if (ReasonOf(gradients.status()) == Reason::kOutOfMemory) return gradients.status();
+    // A model without gradients has no use for their batch sizes.
+    probed.gradients =
+        gradients.ok() ? *std::move(gradients) : ProbedSizes{probed.forward.sizes, std::string()};
+    return probed;
+  }
+
+  // What keeps a model from the sizes that it should have is its linear layers: a BLAS chooses a
+  // kernel by the number of rows.
+  absl::Status TryByRows(const std::vector<int>& candidates, Probed& probed) {
+    const int warnings = validation_.warnings_size();
+    by_rows_ = true;
+    ASSAY_RETURN_IF_ERROR(ChooseForms());
+    if (validation_.frozen()) {
+      ASSAY_ASSIGN_OR_RETURN(Probed by_rows, Probe(candidates));
+      if (by_rows.sizes() > probed.sizes()) {
+        probed = std::move(by_rows);
+        return validator_.CheckGradient();
+      }
+    }
+    validation_.mutable_warnings()->DeleteSubrange(warnings,
+                                                   validation_.warnings_size() - warnings);
+    by_rows_ = false;
+    return ChooseForms();
   }
 
   // Logits and gradient of each image, one after the other.
@@ -402,15 +446,23 @@ class Loaded final : public TorchClassifier {
   const LoadOptions options_;
   const Shape shape_;
   const at::Device device_;
-  const TorchModule file_;
+  const ImportedModel file_;
   TorchPasses passes_;
   BatchSizes forward_sizes_{{1}}, gradient_sizes_{{1}};
   // The only batch size that the model takes; 0: any.
   int fixed_batch_ = 0;
   // Whether the single batch size follows the number of samples.
   bool by_samples_ = false;
+  // Whether linear layers compute row by row.
+  bool by_rows_ = false;
   std::string forward_form_;
   v1::ModelValidation validation_;
+  ModelValidator validator_{
+      shape_,
+      {[this](const auto&... pass) { return passes_.Look(pass...); },
+       [this](const auto&... pass) { return passes_.Forward(pass...); },
+       [this](const auto&... pass) { return passes_.ForwardBackward(pass...); }},
+      &validation_};
   // Read when first asked for.
   std::shared_ptr<const bounds::Network> network_;
 };
@@ -426,8 +478,8 @@ absl::StatusOr<std::unique_ptr<TorchClassifier>> TorchClassifier::Load(const Loa
         at::globalContext().setAllowTF32CuDNN(false);
         at::globalContext().setDeterministicCuDNN(true);
         at::globalContext().setBenchmarkCuDNN(false);
-        ASSAY_ASSIGN_OR_RETURN(TorchModule file,
-                               ReadTorchModule(options.model_path, at::Device(options.device)));
+        ASSAY_ASSIGN_OR_RETURN(ImportedModel file,
+                               ReadModel(options.model_path, at::Device(options.device)));
         loaded = std::make_unique<Loaded>(options, std::move(file));
         return loaded->Initialize();
       }));

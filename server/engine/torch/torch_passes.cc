@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "server/engine/import/torch_guard.h"
 
 namespace assay::engine {
 namespace {
@@ -83,7 +84,7 @@ absl::Status TorchPasses::ForwardBackward(const float* images, int rows,
     if (output.requires_grad()) {
       result =
           torch::autograd::grad({output}, {input}, {derivative.to(device_, output.scalar_type())},
-                                /*retain_graph=*/c10::nullopt, /*create_graph=*/false,
+                                /*retain_graph=*/{}, /*create_graph=*/false,
                                 /*allow_unused=*/true)[0];
     }
     // An output that does not depend on the input has gradient zero.

@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/engine/base/classifier.h"
-#include "server/engine/torch/torch_module.h"
+#include "server/engine/import/read_model.h"
 #include "server/engine/validation/model_validation.h"
 
 namespace assay::engine {
@@ -18,7 +18,7 @@ namespace assay::engine {
 class TorchPasses {
  public:
   // Runs the module of the file, on its device.
-  TorchPasses(const TorchModule& file, const Shape& shape, const at::Device& device)
+  TorchPasses(const ImportedModel& file, const Shape& shape, const at::Device& device)
       : shape_(shape),
         device_(device),
         writes_to_input_(file.writes_to_input),

@@ -1,0 +1,100 @@
+#include "server/engine/import/read_model.h"
+
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/inliner.h>
+
+#include <memory>
+
+#include "core/base/errors.h"
+#include "server/engine/import/apply_interface.h"
+#include "server/engine/import/model_view.h"
+#include "server/engine/import/torch_guard.h"
+#include "server/engine/import/torchscript.h"
+
+namespace assay::engine {
+namespace {
+
+constexpr char kUnreadable[] = "its code cannot be read";
+
+// The first node of `block`, at any depth, that `is` picks; nullptr without.
+template <typename Is>
+const torch::jit::Node* FindNode(const torch::jit::Block& block, const Is& is) {
+  for (const torch::jit::Node* node : block.nodes()) {
+    if (is(*node)) return node;
+    for (const torch::jit::Block* inner : node->blocks()) {
+      if (const torch::jit::Node* found = FindNode(*inner, is)) return found;
+    }
+  }
+  return nullptr;
+}
+
+bool CallsAutograd(const torch::jit::Node& node) {
+  const std::string kind = node.kind().toQualString();
+  return kind == "aten::grad" || kind == "aten::backward";
+}
+
+// Batch norm, dropout and their like take whether they train as an argument. In a script it is an
+// attribute that eval() sets; a trace has the constant that it saw.
+bool AlwaysTrains(const torch::jit::Node& node) {
+  const c10::FunctionSchema* schema = node.maybeSchema();
+  if (schema == nullptr) return false;
+  for (const char* name : {"training", "train"}) {
+    const auto index = schema->argumentIndexWithName(name);
+    if (!index.has_value() || *index >= static_cast<int>(node.inputs().size())) continue;
+    const auto value = torch::jit::toIValue(node.input(static_cast<size_t>(*index)));
+    if (value.has_value() && value->isBool() && value->toBool()) return true;
+  }
+  return false;
+}
+
+absl::Status FindAutograd(ImportedModel& model) {
+  return Guarded(Reason::kInvalidModel, kUnreadable, [&] {
+    for (torch::jit::Function* function :
+         model.module._ivalue()->compilation_unit()->get_functions()) {
+      if (!function->isGraphFunction()) continue;
+      const auto graph = torch::jit::toGraphFunction(*function).graph();
+      if (FindNode(*graph->block(), CallsAutograd) == nullptr) continue;
+      model.autograd_in = function->name();
+      break;
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status ReadForward(ImportedModel& model) {
+  return Guarded(Reason::kInvalidModel, kUnreadable, [&] {
+    const std::shared_ptr<torch::jit::Graph> graph =
+        model.module.get_method("forward").graph()->copy();
+    torch::jit::Inline(*graph);
+    if (const torch::jit::Node* node = FindNode(*graph->block(), AlwaysTrains)) {
+      model.training_in = node->kind().toQualString();
+    }
+    // The first input is the module.
+    model.writes_to_input =
+        graph->inputs().size() > 1 && torch::jit::AliasDb(graph).hasWriters(graph->inputs()[1]);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<ImportedModel> ReadModel(const std::string& path, const at::Device& device) {
+  ASSAY_ASSIGN_OR_RETURN(const ModelView view, ModelView::Open(path));
+  ImportedModel model;
+  ASSAY_ASSIGN_OR_RETURN(model.module, ReadTorchScript(view.path(), device));
+  model.format = "TorchScript";
+  model.saved_in_training_mode = model.module.is_training();
+  model.interface = view.interface();
+  model.module.eval();
+  for (at::Tensor parameter : model.module.parameters()) parameter.requires_grad_(false);
+  ASSAY_RETURN_IF_ERROR(FindAutograd(model));
+  if (model.interface.ByteSizeLong() > 0) {
+    ASSAY_ASSIGN_OR_RETURN(model.module, ApplyInterface(model.interface, model.module));
+  }
+  ASSAY_RETURN_IF_ERROR(ReadForward(model));
+  return model;
+}
+
+}  // namespace assay::engine
