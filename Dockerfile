@@ -1,12 +1,21 @@
-# Assay on Debian 12, CPU only. Build: docker build -t assay .   Run: docker compose up, or see docs/operations.md.
+# Assay with Debian's LibTorch, CPU only. Build: docker build -t assay .   Run: docker compose up, or see docs/operations.md.
+# --build-arg DEBIAN=12 for the older one.
 #
-# A GPU image needs a LibTorch with CUDA in place of Debian's: add it to the build stage and point CMAKE_PREFIX_PATH at it.
-FROM debian:12 AS build
+# For GPUs: unpack a LibTorch with CUDA into libtorch/ beside this file, and name a Debian or Ubuntu image with the CUDA toolkit of that
+# LibTorch's version: docker build --build-arg LIBTORCH=/opt/libtorch --build-arg BUILD=IMAGE --build-arg RUN=IMAGE -t assay-gpu .
+ARG DEBIAN=13
+ARG BUILD=debian:${DEBIAN}
+ARG RUN=debian:${DEBIAN}-slim
+
+FROM ${BUILD} AS build
+ARG LIBTORCH=
 WORKDIR /src
 # Packages first: this layer changes only with packages.txt.
 COPY packages.txt ./
 COPY scripts/install-packages scripts/
 RUN scripts/install-packages build
+# With a file that is always there, since there may be no libtorch/.
+COPY packages.txt libtorch* /opt/libtorch/
 COPY CMakeLists.txt CMakePresets.json ./
 COPY cmake cmake
 COPY proto proto
@@ -14,15 +23,17 @@ COPY core core
 COPY net net
 COPY server server
 COPY client client
-RUN cmake --preset release -DASSAY_BUILD_TESTS=OFF && \
+RUN cmake --preset release -DASSAY_BUILD_TESTS=OFF -DASSAY_LIBTORCH="$LIBTORCH" && \
     cmake --build build --target assayd assay-engine assay assay-example && \
-    strip build/bin/*
+    strip build/bin/* && mkdir -p /opt/libtorch/lib
 
-FROM debian:12-slim
+FROM ${RUN}
 WORKDIR /tmp/install
 COPY packages.txt ./
 COPY scripts/install-packages scripts/
 RUN scripts/install-packages run && rm -rf /var/lib/apt/lists/* /tmp/install
+# Where the engine looks for it; empty with Debian's.
+COPY --from=build /opt/libtorch/lib/ /opt/libtorch/lib/
 COPY --from=build /src/build/bin/ /usr/local/bin/
 RUN useradd --uid 10001 --home-dir /var/lib/assay --create-home assay
 USER assay

@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "client/render/corruption_document.h"
 #include "client/render/numbers.h"
 #include "client/render/text.h"
@@ -519,9 +521,15 @@ std::string NumericsLine(const v1::NumericsFingerprint& numerics) {
                                   numerics.device(), " ", numerics.capability());
   if (numerics.batch_size() > 0) absl::StrAppend(&line, ", batch ", numerics.batch_size());
   if (numerics.threads() > 0) absl::StrAppend(&line, ", ", numerics.threads(), " threads");
-  absl::StrAppend(&line, ", LibTorch ", numerics.libtorch_version(), ", ", numerics.memory_format(),
-                  numerics.frozen() ? ", frozen" : "");
-  if (numerics.forward_form() == "optimized") absl::StrAppend(&line, ", optimized");
+  absl::StrAppend(&line, ", LibTorch ", numerics.libtorch_version(), ", ",
+                  numerics.memory_format());
+  if (numerics.frozen()) {
+    // What gradient passes run is frozen in any case.
+    absl::string_view form = numerics.forward_form();
+    absl::ConsumePrefix(&form, "frozen");
+    absl::ConsumePrefix(&form, ", ");
+    absl::StrAppend(&line, ", frozen", form.empty() ? "" : ", ", form);
+  }
   return line;
 }
 

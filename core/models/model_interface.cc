@@ -95,8 +95,9 @@ class Parser {
     const std::vector<std::string> sides = absl::StrSplit(options_.resize, 'x');
     int height = 0;
     int width = 0;
+    // 0 would mean that nothing is resized.
     if (sides.size() > 2 || !absl::SimpleAtoi(sides.front(), &height) ||
-        !absl::SimpleAtoi(sides.back(), &width)) {
+        !absl::SimpleAtoi(sides.back(), &width) || height < 1 || width < 1) {
       return Wrong("--resize", "SIDE or HEIGHTxWIDTH, such as 224 or 224x192", options_.resize);
     }
     interface_.set_resize_height(height);

@@ -149,7 +149,8 @@ const std::vector<CheckRow>& ConditionChecks() {
        BatchDependence},
       {"better-than-guessing", kCleanImages, std::nullopt,
        "usual causes: another order of classes, labels that start at 1, a normalisation that is "
-       "missing or applied twice, BGR for RGB, pixels of 0 to 255 where the model wants 0 to 1",
+       "missing (--normalize) or applied twice, BGR for RGB (--channels), pixels of 0 to 1 where "
+       "the model wants 0 to 255 (--input-range)",
        BetterThanGuessing},
       // Of all samples, those that another order would make right: many can only be a fault.
       {"class-order", kCleanImages, AtMost(0, 0.1), "", ClassOrder},

@@ -75,6 +75,7 @@ grpc::Status EngineService::Load(grpc::ServerContext* /*context*/, const rpc::Lo
   options.device = request->device();
   options.threads = request->threads();
   options.batch_size = request->batch_size();
+  options.details = request->details();
   auto loaded = TorchClassifier::Load(options);
   if (!loaded.ok()) return ToGrpcStatus(loaded.status());
   classifier_ = *std::move(loaded);
@@ -107,6 +108,7 @@ absl::Status EngineService::LoadOthers(const rpc::RunRequest& request) {
     }
     LoadOptions options = options_;
     options.model_path = path;
+    options.details = false;
     // Not measured: the outcomes must not depend on a choice that nobody keeps.
     if (options.device != "cpu") {
       options.batch_size = classifier_->validation().numerics().batch_size();

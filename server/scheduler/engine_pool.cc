@@ -11,7 +11,8 @@ namespace assay::scheduler {
 struct EnginePool::Engine {
   std::string model;  // full name
   std::string device;
-  std::string key;  // model digest and image shape
+  std::string key;       // model digest and image shape
+  bool details = false;  // whether it is to say what the model is made of
   // Under the pool's lock.
   bool busy = true;
   bool loaded = false;
@@ -91,12 +92,14 @@ std::vector<std::shared_ptr<EnginePool::Engine>> EnginePool::Evict(const std::st
 absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
                                                       const v1::Model& model,
                                                       const v1::ImageShape& shape,
-                                                      const std::function<bool()>& cancelled) {
+                                                      const std::function<bool()>& cancelled,
+                                                      bool details) {
   std::vector<std::shared_ptr<Engine>> victims;
   const auto engine = std::make_shared<Engine>();
   engine->model = model.name();
   engine->device = device;
   engine->key = EngineKey(model, shape);
+  engine->details = details;
   {
     MutexLock lock(mutex_);
     while (true) {
@@ -174,10 +177,15 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
   request.set_threads(options_.threads);
   request.set_batch_size(numerics ? numerics->batch_size() : options_.batch_size);
   request.set_frost_directory(options_.frost_directory);
+  request.set_details(engine.details);
   engine_rpc::v1::LoadResponse response;
   ASSAY_RETURN_IF_ERROR(
       engine.process->Load(request, options_.load_timeout_seconds, cancelled, &response));
   engine.validation = response.validation();
+  // What an earlier load said of it.
+  if (!engine.details && model.validation().has_details()) {
+    *engine.validation.mutable_details() = model.validation().details();
+  }
   if (chooses && !numerics) {
     const v1::NumericsFingerprint& own = engine.validation.numerics();
     const v1::NumericsFingerprint remembered = numerics_memory_.Remember(numerics_key, own);
@@ -212,7 +220,9 @@ absl::Status EnginePool::EnsureLoaded(const v1::Model& model, const v1::ImageSha
       }
     }
   }
-  return Acquire(device, model, shape, [] { return false; }).status();
+  return Acquire(
+             device, model, shape, [] { return false; }, /*details=*/true)
+      .status();
 }
 
 void EnginePool::Unload(const std::string& model) {

@@ -65,13 +65,15 @@ class EnginePool {
   };
 
   // An engine with the model for images of `shape` on `device`, started if need be (which can take
-  // a while). Errors of the model make the model UNAVAILABLE. One engine at a time starts on each
-  // device. kCancelled soon after `cancelled` says yes.
+  // a while; `details`: with those of v1::ModelDetails). Errors of the model make the model
+  // UNAVAILABLE. One engine at a time starts on each device. kCancelled soon after `cancelled` says
+  // yes.
   absl::StatusOr<Lease> Acquire(const std::string& device, const v1::Model& model,
-                                const v1::ImageShape& shape,
-                                const std::function<bool()>& cancelled);
+                                const v1::ImageShape& shape, const std::function<bool()>& cancelled,
+                                bool details = false);
 
-  // Makes sure that some device holds the model. For LoadModel.
+  // Makes sure that some device holds the model, whose validation has its details when it is loaded
+  // for that. For LoadModel.
   absl::Status EnsureLoaded(const v1::Model& model, const v1::ImageShape& shape);
   // Kills the model's engines, those at work or still loading too.
   void Unload(const std::string& model);

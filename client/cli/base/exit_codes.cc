@@ -22,14 +22,14 @@ std::string ReasonHint(Reason reason) {
     case Reason::kInvalidCondition:
       return "`assay conditions` lists every method with its parameters";
     case Reason::kInvalidModel:
-      return "a model is a TorchScript file (torch.jit.save) that takes float32 NCHW images in "
-             "[0,1] and gives "
-             "logits";
+      return "a model is an exported program (torch.export.save), ONNX or TorchScript; "
+             "docs/models.md tells how to make one";
     case Reason::kModelInputMismatch:
-      return "check that the model was made for images of this shape; `assay model load --shape "
-             "CxHxW` tries one";
+      return "check that the model was made for images of this shape; `assay model inspect FILE` "
+             "tries several, and --resize brings images to the model's size";
     case Reason::kModelOutputInvalid:
-      return "the model must return one float32 tensor of shape N x K";
+      return "the model must return one float32 tensor of shape N x K; --model-output chooses "
+             "from several outputs";
     case Reason::kModelNotFinite:
       return "the model gives NaN or infinity on images in [0,1]: check its normalisation and "
              "weights";

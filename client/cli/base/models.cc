@@ -1,10 +1,15 @@
 #include "client/cli/base/models.h"
 
 #include <string>
+#include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "client/cli/base/resources.h"
 #include "client/render/numbers.h"
+#include "core/base/errors.h"
 #include "core/base/json.h"
 #include "core/models/model_interface.h"
 #include "google/protobuf/util/time_util.h"
@@ -15,6 +20,37 @@ namespace {
 using google::protobuf::util::TimeUtil;
 
 std::string YesNo(bool value) { return value ? "yes" : "no"; }
+
+// Names of as many as fit into a table; JSON has all.
+constexpr int kNamed = 12;
+
+void AddDetails(const v1::ModelDetails& details, render::Table& table) {
+  auto& rows = table.rows;
+  rows.push_back({"parameters", render::Count(details.parameters())});
+  std::vector<std::string> operators;
+  for (const auto& entry : details.operators()) {
+    operators.push_back(entry.count() == 1 ? entry.name()
+                                           : absl::StrCat(entry.name(), " x", entry.count()));
+  }
+  rows.push_back({"operators", absl::StrJoin(operators, ", ")});
+  for (int i = 0; i < details.weights_size(); ++i) {
+    if (i == kNamed && details.weights_size() > kNamed + 1) {
+      rows.push_back({"weights", absl::StrCat(details.weights_size() - i, " more: -o json")});
+      break;
+    }
+    rows.push_back({"weights", absl::StrCat(details.weights(i).name(), " ",
+                                            absl::StrJoin(details.weights(i).sizes(), "x"))});
+  }
+  const std::string lane =
+      absl::StrCat(" images/s on one core, ", details.batch_size(), " at a time");
+  rows.push_back(
+      {"forward", absl::StrCat(render::Significant(details.forward_images_per_second()), lane)});
+  if (details.gradient_images_per_second() > 0) {
+    rows.push_back({"gradient",
+                    absl::StrCat(render::Significant(details.gradient_images_per_second()), lane)});
+  }
+  rows.push_back({"bounds", details.bounds_refusal().empty() ? "yes" : details.bounds_refusal()});
+}
 
 render::Table ModelDetails(const v1::Model& model) {
   render::Table table;
@@ -50,6 +86,7 @@ render::Table ModelDetails(const v1::Model& model) {
                                            validation.numerics().capability(), ", batch ",
                                            validation.numerics().batch_size(), ", LibTorch ",
                                            validation.numerics().libtorch_version())});
+  if (validation.has_details()) AddDetails(validation.details(), table);
   for (const std::string& warning : validation.warnings()) {
     rows.push_back({"warning", {warning, render::Tone::kNotice}});
   }
@@ -57,6 +94,25 @@ render::Table ModelDetails(const v1::Model& model) {
 }
 
 }  // namespace
+
+absl::StatusOr<v1::ImageShape> ParseShape(const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, 'x');
+  int32_t sides[3];
+  bool valid = parts.size() == 3;
+  for (size_t i = 0; i < 3 && valid; ++i) {
+    valid = absl::SimpleAtoi(parts[i], &sides[i]) && sides[i] > 0;
+  }
+  if (!valid) {
+    return InvalidFields(
+        {{"--shape", absl::StrCat("must be channels x height x width, for example 3x32x32; got '",
+                                  text, "'")}});
+  }
+  v1::ImageShape shape;
+  shape.set_channels(sides[0]);
+  shape.set_height(sides[1]);
+  shape.set_width(sides[2]);
+  return shape;
+}
 
 absl::Status PrintModel(Session& session, const v1::Model& model) {
   return session.PrintTable(ModelDetails(model), ToJson(model));

@@ -7,6 +7,7 @@
   COMMAND(Evaluate, "evaluate", "Upload what is missing, evaluate, wait, report")                  \
   GROUP("model", "Models of the server")                                                           \
   COMMAND(ModelUpload, "model upload", "Upload the file of a model")                                \
+  COMMAND(ModelInspect, "model inspect", "Tell what a file of a model is, without a server")        \
   COMMAND(ModelList, "model list", "List the models")                                              \
   COMMAND(ModelShow, "model show", "Show one model")                                               \
   COMMAND(ModelDelete, "model delete", "Delete a model")                                           \

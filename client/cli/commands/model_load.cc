@@ -2,40 +2,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "client/cli/base/models.h"
 #include "client/cli/base/resources.h"
-#include "core/base/errors.h"
 #include "core/base/resource_names.h"
 
 namespace assay::cli {
-namespace {
-
-// "3x32x32".
-absl::StatusOr<v1::ImageShape> ParseShape(const std::string& text) {
-  const std::vector<std::string> parts = absl::StrSplit(text, 'x');
-  int32_t sides[3];
-  bool valid = parts.size() == 3;
-  for (size_t i = 0; i < 3 && valid; ++i) {
-    valid = absl::SimpleAtoi(parts[i], &sides[i]) && sides[i] > 0;
-  }
-  if (!valid) {
-    return InvalidFields(
-        {{"--shape", absl::StrCat("must be channels x height x width, for example 3x32x32; got '",
-                                  text, "'")}});
-  }
-  v1::ImageShape shape;
-  shape.set_channels(sides[0]);
-  shape.set_height(sides[1]);
-  shape.set_width(sides[2]);
-  return shape;
-}
-
-}  // namespace
 
 CommandRun ModelLoad(Leaf& leaf) {
   const NameArgument name(leaf, kModels);

@@ -15,6 +15,7 @@
 #include "server/engine/import/read_model.h"
 #include "server/engine/import/torch_guard.h"
 #include "server/engine/torch/blas.h"
+#include "server/engine/torch/model_details.h"
 #include "server/engine/torch/row_wise_linear.h"
 #include "server/engine/torch/torch_network.h"
 #include "server/engine/torch/torch_passes.h"
@@ -87,7 +88,8 @@ class Loaded final : public TorchClassifier {
     *validation_.mutable_interface() = file_.interface;
     WarnOfFile();
     ASSAY_RETURN_IF_ERROR(Validate());
-    return ChooseBatches();
+    ASSAY_RETURN_IF_ERROR(ChooseBatches());
+    return options_.details ? AddDetails() : absl::OkStatus();
   }
 
   Shape shape() const override { return shape_; }
@@ -255,14 +257,43 @@ class Loaded final : public TorchClassifier {
     return status;
   }
 
-  // Seconds of one forward pass of a batch, after a warm-up.
-  absl::StatusOr<double> Measure(int batch) {
+  absl::Status AddDetails() {
+    v1::ModelDetails& details = *validation_.mutable_details();
+    ASSAY_RETURN_IF_ERROR(
+        Guarded(Reason::kInvalidModel, "its operators cannot be read", [this, &details] {
+          details = DescribeModule(file_.module);
+          return absl::OkStatus();
+        }));
+    const int batch = forward_sizes_.largest();
+    details.set_batch_size(batch);
+    ASSAY_ASSIGN_OR_RETURN(const double forward, MeasureForward(batch));
+    details.set_forward_images_per_second(batch / forward);
+    if (validation_.differentiable()) {
+      const std::vector<float> images = ProbeImages(shape_, batch);
+      ASSAY_ASSIGN_OR_RETURN(const double gradient, Measure([&] {
+                               std::vector<float> results;
+                               return GradientProbe(images.data(), batch, &results);
+                             }));
+      details.set_gradient_images_per_second(batch / gradient);
+    }
+    const auto bounds = network();
+    if (!bounds.ok()) details.set_bounds_refusal(std::string(bounds.status().message()));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<double> MeasureForward(int batch) {
     const std::vector<float> images = ProbeImages(shape_, batch);
-    std::vector<float> logits(static_cast<size_t>(batch) * static_cast<size_t>(num_classes()));
+    std::vector<float> logits(LogitCount(batch));
+    return Measure([&] { return passes_.Forward(images.data(), batch, logits.data()); });
+  }
+
+  // Seconds of one pass, after a warm-up.
+  template <typename Pass>
+  absl::StatusOr<double> Measure(const Pass& pass) {
     double best = 1e9;
     for (int repetition = 0; repetition < 4; ++repetition) {
       const auto start = SteadyClock::now();
-      ASSAY_RETURN_IF_ERROR(passes_.Forward(images.data(), batch, logits.data()));
+      ASSAY_RETURN_IF_ERROR(pass());
       const double seconds = Seconds(SteadyClock::now() - start).count();
       // The first pass allocates and builds primitives; a slow one is not repeated just to be
       // exact.
@@ -410,7 +441,7 @@ class Loaded final : public TorchClassifier {
     double fastest = 1e9;
     int best = 0;
     for (const int candidate : {128, 256, 512}) {
-      const auto seconds = Measure(candidate);
+      const auto seconds = MeasureForward(candidate);
       if (!seconds.ok()) break;
       // A larger batch wastes more at the end of a task, so it has to earn its place.
       if (*seconds / candidate < 0.95 * fastest) {

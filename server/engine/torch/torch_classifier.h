@@ -23,6 +23,8 @@ struct LoadOptions {
   int threads = 1;
   // The largest batch; on a GPU the size of every batch. 0: choose.
   int batch_size = 0;
+  // Whether validation() is to say what the model is made of, and how fast it is.
+  bool details = false;
 };
 
 class TorchClassifier : public Classifier {
