@@ -67,6 +67,8 @@ absl::Status ReadForward(ImportedModel& model) {
   return Guarded(Reason::kInvalidModel, kUnreadable, [&] {
     const std::shared_ptr<torch::jit::Graph> graph =
         model.module.get_method("forward").graph()->copy();
+    // Calls are inlined only where the optimizer is on.
+    const torch::jit::GraphOptimizerEnabledGuard optimizer(true);
     torch::jit::Inline(*graph);
     if (const torch::jit::Node* node = FindNode(*graph->block(), AlwaysTrains)) {
       model.training_in = node->kind().toQualString();
