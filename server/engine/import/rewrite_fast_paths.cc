@@ -256,7 +256,8 @@ absl::Status RewriteFastPaths(jit::Module& module) {
     for (jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
       if (!function->isGraphFunction()) continue;
       std::vector<jit::Node*> nodes;
-      CollectFastPaths(*jit::toGraphFunction(*function).graph()->block(), &nodes);
+      jit::GraphFunction& code = jit::toGraphFunction(*function);
+      CollectFastPaths(*code.graph()->block(), &nodes);
       for (jit::Node* node : nodes) ASSAY_RETURN_IF_ERROR(rewriter.Rewrite(node));
     }
     return absl::OkStatus();
