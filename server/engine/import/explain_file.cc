@@ -207,9 +207,7 @@ FileExplanation ExplainZip(const std::string& path) {
     return Other(ExplainSaved(ScanPickle(*pickle)));
   }
   if (records.AllEnd(".npy")) {
-    return Other(
-        "it holds arrays of numpy (.npz), not a network; images and labels like these are a "
-        "dataset of 'assay' (see 'assay data')");
+    return Other("it holds arrays of numpy (.npz), such as images and labels, not a network");
   }
   if (records.Has("saved_model.pb")) {
     return Other(absl::StrCat("it is a zipped SavedModel of TensorFlow; unpack it and ", kToOnnx,

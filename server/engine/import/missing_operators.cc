@@ -43,7 +43,8 @@ class Call {
 // Softmax along the last dimension, 0 where all that it is given is masked by -inf.
 Tensor SafeSoftmax(const Tensor& scores, int64_t dim) {
   const Tensor nothing = scores.eq(-kInfinity).all(dim, /*keepdim=*/true);
-  return at::softmax(scores, dim).masked_fill(nothing, 0);
+  // Filled before, too, or the gradient of these rows would not be a number.
+  return at::softmax(scores.masked_fill(nothing, 0), dim).masked_fill(nothing, 0);
 }
 
 // The scores of `query` and `key`, scaled and masked.

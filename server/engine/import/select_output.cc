@@ -76,7 +76,7 @@ class Output {
         if (last != keys_.rend() && IsOnlyReturned()) {
           return value_->node()->input(2 * static_cast<size_t>(keys_.rend() - last - 1) + 1);
         }
-        return graph.insert(c10::aten::__getitem__, {value_, *key});
+        return graph.insert(c10::aten::__getitem__, {value_, graph.insertConstant(*key)});
       }
       case c10::TypeKind::TupleType: {
         if (key != nullptr && named == keys_.end()) return nullptr;
@@ -93,7 +93,7 @@ class Output {
         if (size_.has_value() && IsOnlyReturned()) {
           return value_->node()->input(static_cast<size_t>(*index));
         }
-        return graph.insert(c10::aten::__getitem__, {value_, *index});
+        return graph.insert(c10::aten::__getitem__, {value_, graph.insertConstant(*index)});
       }
       default:
         return nullptr;
