@@ -259,6 +259,8 @@ absl::Status RewriteFastPaths(jit::Module& module) {
       jit::GraphFunction& code = jit::toGraphFunction(*function);
       CollectFastPaths(*code.graph()->block(), &nodes);
       for (jit::Node* node : nodes) ASSAY_RETURN_IF_ERROR(rewriter.Rewrite(node));
+      // Where the code was inlined before, LibTorch has kept it as it was.
+      if (!nodes.empty()) code.clear_optimized_graphs();
     }
     return absl::OkStatus();
   });
