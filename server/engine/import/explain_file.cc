@@ -214,8 +214,8 @@ FileExplanation ExplainZip(const std::string& path) {
                               "with python -m tf2onnx.convert --saved-model FOLDER --output "
                               "model.onnx"));
   }
-  if (records.Has("model.weights.h5") || (records.Has("metadata.json") && records.Has("config."
-                                                                                      "json"))) {
+  if (records.Has("model.weights.h5") ||
+      (records.Has("metadata.json") && records.Has("config.json"))) {
     return Other(absl::StrCat("it is a model of Keras 3; ", kToOnnx,
                               "with keras.models.load_model(FILE).export(\"model.onnx\", "
                               "format=\"onnx\")"));
@@ -459,11 +459,11 @@ FileExplanation ExplainFolder(const fs::path& path) {
 
 // --- errors of LibTorch
 
-// The part of LibTorch's error texts that a user can use: from "RuntimeError: " on, or the first
-// line.
+// LibTorch's texts go on with where in its code an error was, and in the model's.
 std::string FirstLine(const std::string& text) {
-  return std::string(absl::StripAsciiWhitespace(
-      absl::string_view(text).substr(0, text.find('\n')).substr(0, 300)));
+  const absl::string_view stripped = absl::StripLeadingAsciiWhitespace(text);
+  return std::string(absl::StripTrailingAsciiWhitespace(
+      stripped.substr(0, std::min<size_t>(stripped.find('\n'), 300))));
 }
 
 // What the archive tells of the PyTorch that wrote it: it records no version, but newer ones write
