@@ -92,8 +92,8 @@ INSTANTIATE_TEST_SUITE_P(Files, TorchScriptFilesTest,
                                          Row{"odd", "resnet_dict_trace.pt", "resnet"},
                                          Row{"odd", "resnet_inplace_trace.pt", "resnet"},
                                          Row{"odd", "resnet_training_script.pt", "resnet"}),
-                         [](const testing::TestParamInfo<Row>& info) {
-                           std::string name = absl::StrCat(info.param.folder, "_", info.param.file);
+                         [](const testing::TestParamInfo<Row>& row) {
+                           std::string name = absl::StrCat(row.param.folder, "_", row.param.file);
                            for (char& c : name)
                              c = absl::ascii_isalnum(static_cast<unsigned char>(c)) ? c : '_';
                            return name;
