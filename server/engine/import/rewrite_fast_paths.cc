@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/passes/peephole.h>
 #include <torch/jit.h>
 
 #include <algorithm>
@@ -175,6 +176,8 @@ class Rewriter {
       }
       const auto known = jit::toIValue(argument);
       if (!known.has_value() || known->isTensor()) {
+        // A mask that is a tensor is not None.
+        definition->inputs()[open]->setType(argument->type());
         arguments->push_back(argument);
         ++open;
         continue;
@@ -185,6 +188,7 @@ class Rewriter {
       }
       definition->eraseInput(open);
     }
+    jit::PeepholeOptimize(definition);
     jit::ConstantPropagation(definition);
     jit::EliminateDeadCode(definition);
     return absl::OkStatus();

@@ -31,6 +31,9 @@ class Output {
           keys_.push_back(field.name());
         }
       }
+    } else if (!IsOnlyReturned()) {
+      // It may have got other entries after it was made.
+      return;
     } else if (value->node()->kind() == c10::prim::DictConstruct) {
       // Keys and values take turns.
       for (size_t i = 0; i + 1 < value->node()->inputs().size(); i += 2) {
@@ -73,7 +76,7 @@ class Output {
         if (key == nullptr || (!keys_.empty() && named == keys_.end())) return nullptr;
         // The last of equal keys counts, as in a dict.
         const auto last = std::find(keys_.rbegin(), keys_.rend(), *key);
-        if (last != keys_.rend() && IsOnlyReturned()) {
+        if (last != keys_.rend()) {
           return value_->node()->input(2 * static_cast<size_t>(keys_.rend() - last - 1) + 1);
         }
         return graph.insert(c10::aten::__getitem__, {value_, graph.insertConstant(*key)});
@@ -90,7 +93,7 @@ class Output {
             (size_.has_value() && *index >= static_cast<int64_t>(*size_))) {
           return nullptr;
         }
-        if (size_.has_value() && IsOnlyReturned()) {
+        if (size_.has_value()) {
           return value_->node()->input(static_cast<size_t>(*index));
         }
         return graph.insert(c10::aten::__getitem__, {value_, graph.insertConstant(*index)});
@@ -101,7 +104,6 @@ class Output {
   }
 
  private:
-  // Nobody can have changed it after it was made.
   bool IsOnlyReturned() const { return value_->uses().size() == 1; }
 
   jit::Value* const value_;

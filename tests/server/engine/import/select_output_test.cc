@@ -21,7 +21,8 @@ jit::Module Make(const std::string& body) {
 
 // The entry that is chosen, of a model of which entry n is x + n; also after freezing.
 void ExpectEntry(jit::Module module, const OutputChoice& choice, float entry) {
-  ASSERT_TRUE(SelectOutput(module, choice).ok());
+  const absl::Status status = SelectOutput(module, choice);
+  ASSERT_TRUE(status.ok()) << status;
   EXPECT_EQ(DescribeOutput(module), "");
   const at::Tensor x = at::rand({2, 3});
   EXPECT_TRUE(module.forward({x}).toTensor().equal(x + entry));
@@ -60,6 +61,8 @@ TEST(SelectOutputTest, EntriesOfTuplesAndListsByIndex) {
 
 TEST(SelectOutputTest, ADictThatIsChangedAfterItWasMadeGivesWhatItHoldsAtTheEnd) {
   ExpectEntry(Make("  d = {'logits': x + 7}\n  d['logits'] = x + 1\n  return d\n"),
+              std::string("logits"), 1);
+  ExpectEntry(Make("  d = {'other': x}\n  d['logits'] = x + 1\n  return d\n"),
               std::string("logits"), 1);
   ExpectEntry(Make("  d = [x + 7]\n  d[0] = x + 1\n  return d\n"), int64_t{0}, 1);
 }

@@ -149,8 +149,8 @@ TEST(OddTorchScriptTest, HalfPrecisionIsNearSinglePrecisionWhereItRuns) {
 
 TEST(OddTorchScriptTest, QuantizedModelsHaveOperatorsWithoutDerivative) {
   ASSAY_TEST_DATA_OR_SKIP(path, "models2x/odd/resnet_quantized_script.pt");
-  EXPECT_EQ(OperatorsWithoutDerivative(Load(path)),
-            std::vector<std::string>{"quantized::linear_dynamic"});
+  EXPECT_THAT(OperatorsWithoutDerivative(Load(path)),
+              testing::Contains("quantized::linear_dynamic"));
 }
 
 TEST(OddTorchScriptTest, TracesInTrainingModeDependOnTheBatch) {
