@@ -10,7 +10,7 @@
 
 namespace assay::engine {
 
-// Methods throw what LibTorch throws; call them where that is caught (torch_guard.h).
+// Methods throw what LibTorch throws; call them where that is caught (torch_module.h: Guarded).
 //
 //   ModuleBuilder builder;
 //   torch::jit::Value* weight = builder.Tensor("conv.weight", tensor);
