@@ -14,8 +14,8 @@ namespace assay::engine {
 namespace {
 
 absl::Status Damaged(absl::string_view what) {
-  return Error(Reason::kInvalidModel,
-               absl::StrCat("the file is damaged: ", what, "; upload it again, or export it again"));
+  return Error(Reason::kInvalidModel, absl::StrCat("the file is damaged: ", what,
+                                                   "; upload it again, or export it again"));
 }
 
 struct CloseRecord {
@@ -93,10 +93,10 @@ absl::Status ZipArchive::ReadInto(const std::string& name,
     return Damaged(absl::StrCat("the size of record ", name, " is not known"));
   }
   if (about.comp_method != ZIP_CM_STORE ||
-      ((about.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 &&
-       about.encryption_method != ZIP_EM_NONE)) {
+      ((about.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && about.encryption_method != ZIP_EM_NONE)) {
     return Error(Reason::kInvalidModel,
-                 absl::StrCat("record ", name, " is compressed or encrypted, which PyTorch never "
+                 absl::StrCat("record ", name,
+                              " is compressed or encrypted, which PyTorch never "
                               "does; use the file that torch.export.save wrote"));
   }
   if (about.size > left_) {
@@ -110,7 +110,8 @@ absl::Status ZipArchive::ReadInto(const std::string& name,
   zip_uint64_t done = 0;
   while (done < about.size) {
     const zip_int64_t got = zip_fread(record.get(), content + done, about.size - done);
-    if (got <= 0) return Damaged(absl::StrCat("record ", name, " ends early or is not what it was"));
+    if (got <= 0)
+      return Damaged(absl::StrCat("record ", name, " ends early or is not what it was"));
     done += static_cast<zip_uint64_t>(got);
   }
   // The checksum is compared at the end of the record, which a read beyond it finds.

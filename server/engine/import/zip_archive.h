@@ -1,5 +1,5 @@
-// The records of a zip archive as PyTorch writes it, stored without compression. Made for files that
-// nobody vouches for: what a record says of itself is checked before memory is taken for it.
+// The records of a zip archive as PyTorch writes it, stored without compression. Made for files
+// that nobody vouches for: what a record says of itself is checked before memory is taken for it.
 #ifndef ASSAY_SERVER_ENGINE_IMPORT_ZIP_ARCHIVE_H_
 #define ASSAY_SERVER_ENGINE_IMPORT_ZIP_ARCHIVE_H_
 
