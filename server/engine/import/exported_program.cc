@@ -42,10 +42,12 @@ int64_t BatchOf(const Json& program) {
 absl::StatusOr<torch::jit::Module> ImportExportedProgram(const std::string& path,
                                                          ExportedProgramInfo* info) {
   try {
-    ASSAY_ASSIGN_OR_RETURN(const ProgramArchive archive, ReadProgramArchive(path));
+    ProgramArchive archive;
+    const absl::Status read = ReadProgramArchive(path, &archive);
     if (info != nullptr) {
       *info = {archive.layout, archive.writer, archive.schema, BatchOf(archive.program)};
     }
+    ASSAY_RETURN_IF_ERROR(read);
     return BuildProgramGraph(archive);
   } catch (const std::bad_alloc&) {
     return Error(Reason::kOutOfMemory, "there is too little memory to read the exported program")

@@ -210,15 +210,10 @@ ProgramLayout LayoutOf(const std::string& path) {
   return archive.ok() ? LayoutOf(*archive) : ProgramLayout::kNone;
 }
 
-absl::StatusOr<ProgramArchive> ReadProgramArchive(const std::string& path) {
-  ProgramArchive result;
-  {
-    ASSAY_ASSIGN_OR_RETURN(ZipArchive archive, ZipArchive::Open(path));
-    result.layout = LayoutOf(archive);
-  }
-  // Opened again: LayoutOf may have read a record that is read below.
-  ASSAY_ASSIGN_OR_RETURN(ZipArchive archive, ZipArchive::Open(path));
-  switch (result.layout) {
+absl::Status ReadProgramArchive(const std::string& path, ProgramArchive* archive) {
+  ASSAY_ASSIGN_OR_RETURN(ZipArchive zip, ZipArchive::Open(path));
+  archive->layout = LayoutOf(zip);
+  switch (archive->layout) {
     case ProgramLayout::kNone:
       return Invalid("the file is not an exported program (save it with torch.export.save)");
     case ProgramLayout::kCompiled:
@@ -226,13 +221,11 @@ absl::StatusOr<ProgramArchive> ReadProgramArchive(const std::string& path) {
           "the file is an AOTInductor package: compiled machine code, which has no gradients and "
           "is not run here; save the program that it was compiled from with torch.export.save");
     case ProgramLayout::kFlat:
-      ASSAY_RETURN_IF_ERROR(ReadFlat(archive, &result));
-      break;
+      return ReadFlat(zip, archive);
     case ProgramLayout::kPackage:
-      ASSAY_RETURN_IF_ERROR(ReadPackage(archive, &result));
-      break;
+      return ReadPackage(zip, archive);
   }
-  return result;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<c10::ScalarType> SchemaScalarType(const Json& type) {

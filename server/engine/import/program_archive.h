@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/engine/import/json_access.h"
 
@@ -34,8 +35,9 @@ struct ProgramArchive {
   std::map<std::string, at::Tensor> state, constants;
 };
 
-// Errors are kInvalidModel. Throws what LibTorch throws when memory is out.
-absl::StatusOr<ProgramArchive> ReadProgramArchive(const std::string& path);
+// Fills `archive`; before an error (kInvalidModel) as far as it was read. Throws what LibTorch
+// throws when memory is out.
+absl::Status ReadProgramArchive(const std::string& path, ProgramArchive* archive);
 
 // The type that number `type` of the schema means, which is not that of c10.
 absl::StatusOr<c10::ScalarType> SchemaScalarType(const Json& type);

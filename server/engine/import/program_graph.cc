@@ -30,17 +30,20 @@ constexpr int kMaxDepth = 8;
 
 absl::Status Invalid(absl::string_view what) { return Error(Reason::kInvalidModel, what); }
 
-// An operator of the functional form that decompositions leave, as the operator of which it is a
-// part: the same arguments, but those named. Only where nothing reads more than its first result.
-struct Simpler {
+// An operator that programs have, and the one that serves better: for one of the functional form
+// that decompositions leave the one that it is a part of, which the engine knows more of; for
+// view(), reshape(), because the memory formats of this LibTorch, and of the images that the engine
+// gives, are not those that the program saw. The same arguments, but those named. Only where
+// nothing reads more than the first result, or changes it in place.
+struct Better {
   const char* target;
-  const char* simpler;
+  const char* better;
   std::map<std::string, std::string> renamed;  // arguments; to "": left out
   std::vector<std::pair<std::string, Json>> added;
 };
 
-const std::vector<Simpler>& SimplerForms() {
-  static const auto* const forms = new std::vector<Simpler>{
+const std::vector<Better>& BetterForms() {
+  static const auto* const forms = new std::vector<Better>{
       {"torch.ops.aten._native_batch_norm_legit_no_training.default",
        "torch.ops.aten.batch_norm.default",
        {},
@@ -53,6 +56,11 @@ const std::vector<Simpler>& SimplerForms() {
       {"torch.ops.aten.max_pool2d_with_indices.default",
        "torch.ops.aten.max_pool2d.default",
        {},
+       {}},
+      {"torch.ops.aten.view.default", "torch.ops.aten.reshape.default", {{"size", "shape"}}, {}},
+      {"torch.ops.aten._unsafe_view.default",
+       "torch.ops.aten.reshape.default",
+       {{"size", "shape"}},
        {}},
       {"torch.ops.aten._adaptive_avg_pool2d.default",
        "torch.ops.aten.adaptive_avg_pool2d.default",
@@ -497,16 +505,22 @@ class GraphReader {
     if (step.target == "same" || step.target == "detach") {
       ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads.at(0)));
       const bool tensor = value->type()->kind() == TypeKind::TensorType;
-      return Define(step.outputs.at(0).names.at(0), step.target == "detach" && tensor
-                                                        ? builder_.Call("aten::detach", {value})
-                                                        : value);
+      return Define(step.outputs.at(0).names.at(0),
+                    step.target == "detach" && tensor ? Detached(value) : value);
+    }
+    if (step.target == "torch.ops.aten.detach.default" && !step.changed_in_place &&
+        step.reads.size() == 1) {
+      ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads[0]));
+      return Define(step.outputs.at(0).names.at(0), Detached(value));
     }
     if (absl::StartsWith(step.target, "_operator.") || absl::StartsWith(step.target, "math.") ||
         absl::StartsWith(step.target, "torch.sym_")) {
       return EmitSymbolic(step);
     }
-    for (const Simpler& form : SimplerForms()) {
-      if (step.target == form.target && OnlyFirstIsRead(step)) return EmitSimpler(step, form);
+    for (const Better& form : BetterForms()) {
+      if (step.target == form.target && OnlyFirstIsRead(step) && !step.changed_in_place) {
+        return EmitBetter(step, form);
+      }
     }
     // Other than in PyTorch 2, the size of a tensor has no symbolic form.
     if (step.target == "torch.ops.aten.sym_size.int") {
@@ -519,6 +533,11 @@ class GraphReader {
     return EmitAs(step, step.target, step.arguments);
   }
 
+  // Freezing takes aten::detach for an operation without effect, and so gives other gradients.
+  jit::Value* Detached(jit::Value* value) {
+    return builder_.Call("aten::detach_", {builder_.Call("aten::clone", {value})});
+  }
+
   bool OnlyFirstIsRead(const ProgramStep& step) const {
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       if (step.outputs[i].list) return false;
@@ -529,7 +548,7 @@ class GraphReader {
     return true;
   }
 
-  absl::Status EmitSimpler(const ProgramStep& step, const Simpler& form) {
+  absl::Status EmitBetter(const ProgramStep& step, const Better& form) {
     std::vector<std::pair<std::string, const Json*>> arguments;
     for (const auto& [name, argument] : step.arguments) {
       const auto renamed = form.renamed.find(name);
@@ -537,7 +556,7 @@ class GraphReader {
       arguments.emplace_back(renamed == form.renamed.end() ? name : renamed->second, argument);
     }
     for (const auto& [name, argument] : form.added) arguments.emplace_back(name, &argument);
-    return EmitAs(step, form.simpler, arguments);
+    return EmitAs(step, form.better, arguments);
   }
 
   // _softmax(self, dim, half_to_float) and the same of log_softmax.

@@ -276,12 +276,14 @@ absl::Status ProgramSteps::KeepNeeded(const std::set<std::string>& outputs,
                                       const std::map<std::string, std::string>& state,
                                       std::set<std::string> changed) {
   Aliases aliases;
-  // Storages that a step writes to; empty for most.
+  // Storages that a step writes to, empty for most; and all of them.
   std::vector<std::set<std::string>> written;
+  std::set<std::string> ever_written;
   // Where the values of a region without gradients begin.
   std::map<std::string, const ProgramScope*> made_in;
   for (const ProgramStep& step : steps_) {
     written.push_back(aliases.Follow(step));
+    ever_written.insert(written.back().begin(), written.back().end());
     for (const ProgramStep::Output& output : step.outputs) {
       for (const std::string& name : output.names) made_in[name] = step.scope;
     }
@@ -305,7 +307,12 @@ absl::Status ProgramSteps::KeepNeeded(const std::set<std::string>& outputs,
     bool keep = std::any_of(written[i].begin(), written[i].end(),
                             [&](const std::string& root) { return state.count(root) == 0; });
     for (const ProgramStep::Output& output : step.outputs) {
-      for (const std::string& name : output.names) keep = keep || needed_.count(name) > 0;
+      for (const std::string& name : output.names) {
+        keep = keep || needed_.count(name) > 0;
+        for (const std::string& root : aliases.Of(name)) {
+          step.changed_in_place = step.changed_in_place || ever_written.count(root) > 0;
+        }
+      }
     }
     if (!keep) continue;
     needed_.insert(step.reads.begin(), step.reads.end());

@@ -47,6 +47,8 @@ struct ProgramStep {
   std::vector<Output> outputs;
   // The operator; without, the target is no operator of this LibTorch.
   std::optional<c10::FunctionSchema> schema;
+  // Whether some step changes in place what this one returns, by whatever name.
+  bool changed_in_place = false;
 };
 
 // An operator by the name that programs give it, "torch.ops.aten.add.Tensor"; without, this

@@ -29,7 +29,7 @@ struct None {};
 // What MARK leaves on the stack.
 struct Mark {};
 // The functions that a pickle of tensors may name.
-enum class Function { kRebuildTensor, kRebuildParameter, kOrderedDict };
+enum class Function { kRebuildTensor, kRebuildParameter, kRebuildParameterWithState, kOrderedDict };
 // A Python class such as torch.FloatStorage.
 struct StorageClass {
   c10::ScalarType type;
@@ -296,6 +296,9 @@ class Interpreter {
     if (module == "torch._utils" && name == "_rebuild_parameter") {
       return Push({Function::kRebuildParameter});
     }
+    if (module == "torch._utils" && name == "_rebuild_parameter_with_state") {
+      return Push({Function::kRebuildParameterWithState});
+    }
     if (module == "collections" && name == "OrderedDict") return Push({Function::kOrderedDict});
     return Invalid(absl::StrCat("the pickle names ", module.substr(0, 100), ".",
                                 name.substr(0, 100),
@@ -394,6 +397,10 @@ class Interpreter {
         return RebuildTensor(tuple->items);
       case Function::kRebuildParameter:
         return RebuildParameter(tuple->items);
+      case Function::kRebuildParameterWithState:
+        // The state: attributes in Python, such as what torch.compile noted.
+        if (tuple->items.size() != 4 || tuple->items[3].AsDict() == nullptr) return Malformed();
+        return RebuildParameter({tuple->items.begin(), tuple->items.begin() + 3});
     }
     return Malformed();
   }

@@ -39,7 +39,7 @@ struct Passed {
 };
 
 // The gradient by the images of the sum of factors * logits.
-Passed Pass(jit::Module& module, const at::Tensor& images, const at::Tensor& factors) {
+Passed Pass(jit::Module module, const at::Tensor& images, const at::Tensor& factors) {
   jit::GraphOptimizerEnabledGuard no_optimizer(false);
   const at::Tensor input = images.clone().requires_grad_(true);
   const at::Tensor logits = module.forward({input.clone()}).toTensor();
@@ -126,7 +126,7 @@ TEST_P(RealPrograms, GiveTheLogitsAndGradientsOfTheirPyTorch) {
     for (int k = 0; k < 10; ++k) factors[row][k] = (k + row) % 3 - 1;
   }
   double logit_difference = 0, gradient_difference = 0;
-  const auto compare = [&](jit::Module& form, int64_t first, int64_t count) {
+  const auto compare = [&](const jit::Module& form, int64_t first, int64_t count) {
     const Passed passed =
         Pass(form, images.slice(0, first, first + count), factors.slice(0, first, first + count));
     logit_difference = std::max(logit_difference,
@@ -212,26 +212,24 @@ struct Program {
          {"user_input": {"arg": {"as_tensor": {"name": "x"}}}})";
   std::string outputs = R"({"user_output": {"arg": {"as_tensor": {"name": "logits"}}}})";
   std::string out_spec = kLeaf;
-  std::string batch = R"({"as_expr": {"expr_str": "Symbol('s0')", "hint" : { "as_int" : 2 }
-}
-})";
+  std::string batch = "{\"as_expr\": {\"expr_str\": \"Symbol('s0')\"}}";
   int type = 7;
-std::string schema = R"({"major": 8, "minor": 20})";
+  std::string schema = R"({"major": 8, "minor": 20})";
 
-std::string Json() const {
-  return absl::StrCat(
-      R"({"graph_module": {"graph": {"inputs": [], "outputs": [], "nodes": [)", nodes,
-      R"(], "tensor_values": {"x": )",
-      Meta(absl::StrCat("[", batch, R"(, {"as_int": 3}, {"as_int": 2}, {"as_int": 2}])"), type),
-      R"(, "flat": )", Meta("[]"), R"(, "counts": )", Meta("[]", 5),
-      R"(}, "sym_int_values": {}, "sym_bool_values": {}}, "signature": {"input_specs": [)", inputs,
-      R"(], "output_specs": [)", outputs,
-      R"(]}, "module_call_graph": [{"fqn": "", "signature": {"inputs": [], "outputs": [], )",
-      R"("in_spec": "", "out_spec": ")",
-      absl::StrReplaceAll(absl::StrCat("[1, ", out_spec, "]"), {{"\\", "\\\\"}, {"\"", "\\\""}}),
-      R"("}}]}, "opset_version": {"aten": 10}, "range_constraints": {}, )",
-      R"("torch_version": "2.14.1", "schema_version": )", schema, "}");
-}
+  std::string Json() const {
+    return absl::StrCat(
+        R"({"graph_module": {"graph": {"inputs": [], "outputs": [], "nodes": [)", nodes,
+        R"(], "tensor_values": {"x": )",
+        Meta(absl::StrCat("[", batch, R"(, {"as_int": 3}, {"as_int": 2}, {"as_int": 2}])"), type),
+        R"(, "flat": )", Meta("[]"), R"(, "counts": )", Meta("[]", 5),
+        R"(}, "sym_int_values": {}, "sym_bool_values": {}}, "signature": {"input_specs": [)",
+        inputs, R"(], "output_specs": [)", outputs,
+        R"(]}, "module_call_graph": [{"fqn": "", "signature": {"inputs": [], "outputs": [], )",
+        R"("in_spec": "", "out_spec": ")",
+        absl::StrReplaceAll(absl::StrCat("[1, ", out_spec, "]"), {{"\\", "\\\\"}, {"\"", "\\\""}}),
+        R"("}}]}, "opset_version": {"aten": 10}, "range_constraints": {}, )",
+        R"("torch_version": "2.14.1", "schema_version": )", schema, "}");
+  }
 };
 
 std::vector<float> Weight() {
