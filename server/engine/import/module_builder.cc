@@ -4,25 +4,32 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 
 namespace assay::engine {
 
 namespace jit = torch::jit;
 
-ModuleBuilder::ModuleBuilder() : module_("ImportedModel"), graph_(std::make_shared<jit::Graph>()) {
+ModuleBuilder::ModuleBuilder()
+    : module_("__torch__.ImportedModel"), graph_(std::make_shared<jit::Graph>()) {
+  // Freezing wants to see that it is off.
+  module_.register_attribute("training", c10::BoolType::get(), false);
   self_ = graph_->addInput("self");
   self_->setType(module_._ivalue()->type());
   images_ = graph_->addInput("images");
   images_->setType(c10::TensorType::get());
 }
 
-jit::Value* ModuleBuilder::Tensor(const std::string& name, const at::Tensor& tensor) {
-  const std::string base = absl::StrReplaceAll(name, {{".", "_"}, {"/", "_"}, {":", "_"}});
+jit::Value* ModuleBuilder::Tensor(const std::string& name, const at::Tensor& tensor, bool buffer) {
+  // What Python takes as a name, so that the module can be saved as code.
+  std::string base = absl::StrCat(name.empty() || absl::ascii_isdigit(name[0]) ? "_" : "", name);
+  for (char& c : base) {
+    if (!absl::ascii_isalnum(c)) c = '_';
+  }
   std::string unique = base;
   for (int i = 1; module_.hasattr(unique); ++i) unique = absl::StrCat(base, "_", i);
-  if (tensor.is_floating_point()) {
+  if (tensor.is_floating_point() && !buffer) {
     module_.register_parameter(unique, tensor, /*is_buffer=*/false);
   } else {
     module_.register_buffer(unique, tensor);

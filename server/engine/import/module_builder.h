@@ -24,9 +24,9 @@ class ModuleBuilder {
   // The argument of `forward`: N x C x H x W, float32.
   torch::jit::Value* images() const { return images_; }
 
-  // A tensor that the module holds, a parameter if it is of floating point, else a buffer. `name`
-  // may have dots; names that are taken get a number.
-  torch::jit::Value* Tensor(const std::string& name, const at::Tensor& tensor);
+  // A tensor that the module holds, a parameter if it is of floating point and not said to be a
+  // buffer. `name` may have dots; names that are taken get a number.
+  torch::jit::Value* Tensor(const std::string& name, const at::Tensor& tensor, bool buffer = false);
   torch::jit::Value* Constant(const c10::IValue& value);
 
   // The result of an operator, its overload chosen by the arguments, what is left out as the

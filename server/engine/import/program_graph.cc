@@ -1,0 +1,907 @@
+#include "server/engine/import/program_graph.h"
+
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/version.h>
+
+#include <list>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "core/base/errors.h"
+#include "server/engine/import/module_builder.h"
+#include "server/engine/import/program_steps.h"
+
+namespace assay::engine {
+namespace {
+
+namespace jit = torch::jit;
+using c10::IValue;
+using c10::TypeKind;
+
+// Containers in the output.
+constexpr int kMaxDepth = 8;
+
+absl::Status Invalid(absl::string_view what) { return Error(Reason::kInvalidModel, what); }
+
+// An operator that programs have, and the one that serves better: for one of the functional form
+// that decompositions leave the one that it is a part of, which the engine knows more of; for
+// view(), reshape(), because the memory formats of this LibTorch, and of the images that the engine
+// gives, are not those that the program saw. The same arguments, but those named. Only where
+// nothing reads more than the first result, or changes it in place.
+struct Better {
+  const char* target;
+  const char* better;
+  std::map<std::string, std::string> renamed;  // arguments; to "": left out
+  std::vector<std::pair<std::string, Json>> added;
+};
+
+const std::vector<Better>& BetterForms() {
+  static const auto* const forms = new std::vector<Better>{
+      {"torch.ops.aten._native_batch_norm_legit_no_training.default",
+       "torch.ops.aten.batch_norm.default",
+       {},
+       {{"training", {{"as_bool", false}}}, {"cudnn_enabled", {{"as_bool", false}}}}},
+      {"torch.ops.aten.native_layer_norm.default", "torch.ops.aten.layer_norm.default", {}, {}},
+      {"torch.ops.aten.native_group_norm.default",
+       "torch.ops.aten.group_norm.default",
+       {{"N", ""}, {"C", ""}, {"HxW", ""}, {"group", "num_groups"}},
+       {}},
+      {"torch.ops.aten.max_pool2d_with_indices.default",
+       "torch.ops.aten.max_pool2d.default",
+       {},
+       {}},
+      {"torch.ops.aten.view.default", "torch.ops.aten.reshape.default", {{"size", "shape"}}, {}},
+      {"torch.ops.aten._unsafe_view.default",
+       "torch.ops.aten.reshape.default",
+       {{"size", "shape"}},
+       {}},
+      {"torch.ops.aten._adaptive_avg_pool2d.default",
+       "torch.ops.aten.adaptive_avg_pool2d.default",
+       {},
+       {}}};
+  return *forms;
+}
+
+class GraphReader {
+ public:
+  explicit GraphReader(const ProgramArchive& archive) : archive_(archive) {}
+
+  absl::StatusOr<jit::Module> Read() {
+    ASSAY_ASSIGN_OR_RETURN(const Json* const module, ObjectIn(archive_.program, "graph_module"));
+    ASSAY_ASSIGN_OR_RETURN(const Json* const graph, ObjectIn(*module, "graph"));
+    ASSAY_ASSIGN_OR_RETURN(const Json* const signature, ObjectIn(*module, "signature"));
+    ASSAY_RETURN_IF_ERROR(ReadInputs(*signature));
+    ASSAY_RETURN_IF_ERROR(ReadOutputs(*signature));
+    ASSAY_RETURN_IF_ERROR(CheckImages(*graph));
+
+    ASSAY_ASSIGN_OR_RETURN(ProgramSteps steps, ProgramSteps::Read(*graph));
+    std::map<std::string, std::string> state_names;
+    for (const auto& [value, held] : state_) state_names[value] = held.name;
+    std::set<std::string> outputs;
+    for (const std::string& name : outputs_) {
+      if (!name.empty()) outputs.insert(name);
+    }
+    ASSAY_RETURN_IF_ERROR(steps.KeepNeeded(outputs, state_names, changed_));
+    needed_ = &steps.needed();
+    values_[image_name_] = builder_.images();
+    for (const ProgramStep& step : steps.steps()) ASSAY_RETURN_IF_ERROR(Emit(step));
+    ASSAY_ASSIGN_OR_RETURN(jit::Value* const result, Output(*module));
+    return std::move(builder_).Build(result);
+  }
+
+ private:
+  struct Held {
+    std::string name;  // qualified
+    const at::Tensor* tensor;
+    bool buffer;
+  };
+
+  std::string Wrote() const { return absl::StrCat(archive_.writer, " wrote it"); }
+
+  static std::string Here() {
+    return absl::StrCat("LibTorch ", TORCH_VERSION_MAJOR, ".", TORCH_VERSION_MINOR, ".",
+                        TORCH_VERSION_PATCH, " of this server");
+  }
+
+  // --- the signature
+
+  absl::Status ReadInputs(const Json& signature) {
+    if (const Json* const specs = Member(signature, "input_specs"); specs != nullptr) {
+      if (!specs->is_array()) return Invalid("the signature of the exported program is malformed");
+      for (const Json& spec : *specs) ASSAY_RETURN_IF_ERROR(ReadInput(spec));
+      return absl::OkStatus();
+    }
+    // PyTorch 2.1.
+    ASSAY_ASSIGN_OR_RETURN(const Json* const parameters,
+                           ObjectIn(signature, "inputs_to_parameters"));
+    for (const auto& [value, name] : parameters->items()) {
+      ASSAY_RETURN_IF_ERROR(Hold(value, name, /*buffer=*/false));
+    }
+    ASSAY_ASSIGN_OR_RETURN(const Json* const buffers, ObjectIn(signature, "inputs_to_buffers"));
+    for (const auto& [value, name] : buffers->items()) {
+      ASSAY_RETURN_IF_ERROR(Hold(value, name, /*buffer=*/true));
+    }
+    ASSAY_ASSIGN_OR_RETURN(const Json* const inputs, ArrayIn(signature, "user_inputs"));
+    for (const Json& input : *inputs) {
+      if (!input.is_string()) return Invalid("the exported program takes something unnamed");
+      ASSAY_RETURN_IF_ERROR(TakeImages(input.get<std::string>()));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadInput(const Json& spec) {
+    ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(spec));
+    const Json& about = *kind.second;
+    // Its value stands where it is used.
+    if (kind.first == "constant_input") return absl::OkStatus();
+    const char* target = nullptr;
+    if (kind.first == "parameter") target = "parameter_name";
+    if (kind.first == "buffer") target = "buffer_name";
+    if (kind.first == "tensor_constant") target = "tensor_constant_name";
+    if (target == nullptr && kind.first != "user_input") {
+      return Invalid(absl::StrCat("the exported program has an input of kind ", kind.first,
+                                  ", which is not supported; export the model without it"));
+    }
+    ASSAY_ASSIGN_OR_RETURN(const Json* const argument, ObjectIn(about, "arg"));
+    if (target != nullptr) {
+      ASSAY_ASSIGN_OR_RETURN(const std::string value, StringIn(*argument, "name"));
+      const Json* const name = Member(about, target);
+      return Hold(value, name == nullptr ? Json() : *name, kind.first != "parameter");
+    }
+    ASSAY_ASSIGN_OR_RETURN(const auto input, Alternative(*argument));
+    if (input.first != "as_tensor") {
+      return Invalid(absl::StrCat("the exported program takes an argument of kind ", input.first,
+                                  "; a model must take one batch of images"));
+    }
+    ASSAY_ASSIGN_OR_RETURN(const std::string name, StringIn(*input.second, "name"));
+    return TakeImages(name);
+  }
+
+  absl::Status TakeImages(const std::string& name) {
+    if (!image_name_.empty()) {
+      return Invalid(absl::StrCat("the exported program takes two tensors, ", image_name_, " and ",
+                                  name, "; a model must take one batch of images"));
+    }
+    image_name_ = name;
+    return absl::OkStatus();
+  }
+
+  absl::Status Hold(const std::string& value, const Json& name, bool buffer) {
+    if (!name.is_string()) return Invalid("a parameter of the exported program has no name");
+    const std::string qualified = name.get<std::string>();
+    for (const auto* tensors : {&archive_.state, &archive_.constants}) {
+      const auto found = tensors->find(qualified);
+      if (found == tensors->end()) continue;
+      state_[value] = {qualified, &found->second, buffer};
+      return absl::OkStatus();
+    }
+    return Invalid(absl::StrCat("the file holds no tensor ", qualified,
+                                ", which the exported program uses; export it again"));
+  }
+
+  absl::Status ReadOutputs(const Json& signature) {
+    if (const Json* const specs = Member(signature, "output_specs"); specs != nullptr) {
+      if (!specs->is_array()) return Invalid("the signature of the exported program is malformed");
+      for (const Json& spec : *specs) ASSAY_RETURN_IF_ERROR(ReadOutputSpec(spec));
+      return absl::OkStatus();
+    }
+    // PyTorch 2.1.
+    ASSAY_ASSIGN_OR_RETURN(const Json* const outputs, ArrayIn(signature, "user_outputs"));
+    for (const Json& output : *outputs) {
+      if (!output.is_string()) return Invalid("the exported program returns something unnamed");
+      outputs_.push_back(output.get<std::string>());
+    }
+    ASSAY_ASSIGN_OR_RETURN(const Json* const changes, ObjectIn(signature, "buffers_to_mutate"));
+    for (const auto& [value, name] : changes->items()) Change(name);
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadOutputSpec(const Json& spec) {
+    ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(spec));
+    const Json& about = *kind.second;
+    if (kind.first == "user_output") {
+      ASSAY_ASSIGN_OR_RETURN(const Json* const argument, ObjectIn(about, "arg"));
+      ASSAY_ASSIGN_OR_RETURN(const auto output, Alternative(*argument));
+      if (output.first == "as_none") {
+        outputs_.emplace_back();
+      } else if (output.first == "as_tensor") {
+        ASSAY_ASSIGN_OR_RETURN(outputs_.emplace_back(), StringIn(*output.second, "name"));
+      } else {
+        return Invalid(absl::StrCat("the exported program returns a value of kind ", output.first,
+                                    "; a model must return tensors"));
+      }
+      return absl::OkStatus();
+    }
+    // What became of the images after they were changed in place: the caller's are not to change.
+    if (kind.first == "user_input_mutation") return absl::OkStatus();
+    for (const char* name : {"buffer_name", "parameter_name"}) {
+      const Json* const changed = Member(about, name);
+      if (changed == nullptr || !absl::EndsWith(kind.first, "_mutation")) continue;
+      Change(*changed);
+      return absl::OkStatus();
+    }
+    return Invalid(absl::StrCat("the exported program has an output of kind ", kind.first,
+                                ", which is not supported; export the model without it"));
+  }
+
+  void Change(const Json& name) {
+    for (const auto& [value, held] : state_) {
+      if (name == held.name) changed_.insert(value);
+    }
+  }
+
+  absl::Status CheckImages(const Json& graph) {
+    if (image_name_.empty()) return Invalid("the exported program takes no tensor");
+    const Json* const metas = Member(graph, "tensor_values");
+    const Json* meta = metas == nullptr ? nullptr : Member(*metas, image_name_.c_str());
+    // PyTorch 2.1 wraps it.
+    if (meta != nullptr && Member(*meta, "meta") != nullptr) meta = Member(*meta, "meta");
+    const Json* const type = meta == nullptr ? nullptr : Member(*meta, "dtype");
+    if (type == nullptr) return Invalid("the exported program does not tell what it takes");
+    ASSAY_ASSIGN_OR_RETURN(const c10::ScalarType scalar_type, SchemaScalarType(*type));
+    if (scalar_type != c10::kFloat) {
+      return Invalid(absl::StrCat("the exported program takes images of type ",
+                                  c10::toString(scalar_type),
+                                  "; export model.float() with an example in float32"));
+    }
+    return absl::OkStatus();
+  }
+
+  // --- values
+
+  absl::StatusOr<jit::Value*> Find(const std::string& global) {
+    const auto found = values_.find(global);
+    if (found != values_.end()) return found->second;
+    const auto held = state_.find(global);
+    if (held == state_.end()) {
+      return Invalid(absl::StrCat("the exported program uses ", global, " before it is computed"));
+    }
+    jit::Value* const value =
+        builder_.Tensor(held->second.name, *held->second.tensor, held->second.buffer);
+    values_[global] = value;
+    return value;
+  }
+
+  absl::StatusOr<jit::Value*> Named(const Json& argument, const ProgramScope& scope) {
+    // PyTorch 2.1 and 2.2 leave the bare name in some places.
+    if (argument.is_string()) return Find(scope.Global(argument.get<std::string>()));
+    ASSAY_ASSIGN_OR_RETURN(const std::string name, StringIn(argument, "name"));
+    return Find(scope.Global(name));
+  }
+
+  // A SymIntArgument: a number, or the name of one that is computed. In constants the number.
+  absl::StatusOr<jit::Value*> SymbolicInt(const Json& argument, const ProgramScope& scope) {
+    ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(argument));
+    if (kind.first == "as_int") {
+      ASSAY_ASSIGN_OR_RETURN(const int64_t number, ToInt(*kind.second));
+      return builder_.Constant(number);
+    }
+    if (kind.first != "as_name" || !kind.second->is_string()) {
+      return Invalid("a symbolic number of the exported program is malformed");
+    }
+    return Find(scope.Global(kind.second->get<std::string>()));
+  }
+
+  // The device of the images: that of the machine that the model was exported on does not matter.
+  absl::StatusOr<jit::Value*> Device(const Json& argument) {
+    ASSAY_ASSIGN_OR_RETURN(const std::string type, StringIn(argument, "type"));
+    if (type != "cpu" && type != "cuda") {
+      return Invalid(
+          absl::StrCat("the exported program computes on device ", type, "; export it on the CPU"));
+    }
+    if (device_ == nullptr) device_ = builder_.Call("prim::device", {builder_.images()});
+    return device_;
+  }
+
+  // --- arguments
+
+  absl::Status Mismatch(const std::string& operator_name, const c10::Argument& formal,
+                        const std::string& kind) const {
+    return Invalid(absl::StrCat("argument ", formal.name(), " of ", operator_name, " is of kind ",
+                                kind, " in the exported program, which ", Here(),
+                                " does not take; ", Wrote()));
+  }
+
+  // The value of an Argument of the schema, as `formal` of an operator wants it.
+  absl::StatusOr<jit::Value*> Value(const std::string& operator_name, const c10::Argument& formal,
+                                    const Json& argument, const ProgramScope& scope) {
+    ASSAY_ASSIGN_OR_RETURN(auto kind, Alternative(argument));
+    c10::TypePtr type = formal.type(), real = formal.real_type();
+    if (const auto optional = type->cast<c10::OptionalType>()) {
+      if (kind.first == "as_none") return builder_.Constant(IValue());
+      type = optional->getElementType();
+      if (const auto real_optional = real->cast<c10::OptionalType>()) {
+        real = real_optional->getElementType();
+      }
+    }
+    if (kind.first == "as_optional_tensor") {
+      ASSAY_ASSIGN_OR_RETURN(kind, Alternative(*kind.second));
+      if (kind.first == "as_none") return builder_.Constant(IValue());
+    }
+    const std::string& name = kind.first;
+    const Json& value = *kind.second;
+    switch (type->kind()) {
+      case TypeKind::TensorType:
+        if (name == "as_tensor") return Named(value, scope);
+        break;
+      case TypeKind::ListType:
+        return List(operator_name, formal, *type->castRaw<c10::ListType>(), name, value, scope);
+      case TypeKind::NumberType:
+        if (name == "as_int") return Int(value);
+        if (name == "as_float") return Float(value);
+        if (name == "as_sym_int" || name == "as_sym_float") return SymbolicInt(value, scope);
+        if (name == "as_bool" && TakesBool(operator_name) && value.is_boolean()) {
+          return builder_.Constant(value.get<bool>() ? 1 : 0);
+        }
+        break;
+      case TypeKind::IntType:
+        if (real->kind() == TypeKind::ScalarTypeType) {
+          if (name != "as_scalar_type") break;
+          ASSAY_ASSIGN_OR_RETURN(const c10::ScalarType scalar_type, SchemaScalarType(value));
+          return builder_.Constant(static_cast<int64_t>(scalar_type));
+        }
+        if (real->kind() == TypeKind::LayoutType) {
+          if (name == "as_layout") return Layout(value);
+          break;
+        }
+        if (real->kind() == TypeKind::MemoryFormatType) {
+          if (name == "as_memory_format") return MemoryFormat(value);
+          break;
+        }
+        if (name == "as_int") return Int(value);
+        if (name == "as_sym_int") return SymbolicInt(value, scope);
+        // The correction of a variance became a float.
+        if (name == "as_float" && value.is_number() &&
+            value.get<double>() == static_cast<double>(static_cast<int32_t>(value.get<double>()))) {
+          return builder_.Constant(static_cast<int64_t>(value.get<double>()));
+        }
+        break;
+      case TypeKind::FloatType:
+        if (name == "as_float" || name == "as_int") return Float(value);
+        if (name == "as_sym_float") return SymbolicInt(value, scope);
+        break;
+      case TypeKind::BoolType:
+        if (name == "as_bool" && value.is_boolean()) return builder_.Constant(value.get<bool>());
+        break;
+      case TypeKind::StringType:
+        if (name == "as_string" && value.is_string()) {
+          return builder_.Constant(value.get<std::string>());
+        }
+        break;
+      case TypeKind::DeviceObjType:
+        if (name == "as_device") return Device(value);
+        break;
+      default:
+        break;
+    }
+    return Mismatch(operator_name, formal, name);
+  }
+
+  // Operators for which a boolean number means what 0 and 1 mean, whatever the other types.
+  static bool TakesBool(const std::string& operator_name) {
+    static const auto* const names = new std::set<std::string>{
+        "aten::eq", "aten::fill",        "aten::fill_",        "aten::full_like",
+        "aten::ne", "aten::masked_fill", "aten::masked_fill_", "aten::new_full"};
+    return names->count(operator_name) > 0;
+  }
+
+  absl::StatusOr<jit::Value*> Int(const Json& value) {
+    ASSAY_ASSIGN_OR_RETURN(const int64_t number, ToInt(value));
+    return builder_.Constant(number);
+  }
+
+  absl::StatusOr<jit::Value*> Float(const Json& value) {
+    ASSAY_ASSIGN_OR_RETURN(const double number, ToDouble(value));
+    return builder_.Constant(number);
+  }
+
+  absl::StatusOr<jit::Value*> Layout(const Json& value) {
+    constexpr int kStrided = 7;
+    if (value != kStrided) return Invalid("the exported program uses sparse tensors");
+    return builder_.Constant(static_cast<int64_t>(c10::Layout::Strided));
+  }
+
+  absl::StatusOr<jit::Value*> MemoryFormat(const Json& value) {
+    static constexpr c10::MemoryFormat kFormats[] = {
+        c10::MemoryFormat::Contiguous, c10::MemoryFormat::ChannelsLast,
+        c10::MemoryFormat::ChannelsLast3d, c10::MemoryFormat::Preserve};
+    ASSAY_ASSIGN_OR_RETURN(const int64_t number, ToInt(value));
+    if (number < 1 || number > 4)
+      return Invalid("the exported program uses an unknown memory format");
+    return builder_.Constant(static_cast<int64_t>(kFormats[number - 1]));
+  }
+
+  absl::StatusOr<jit::Value*> List(const std::string& operator_name, const c10::Argument& formal,
+                                   const c10::ListType& type, const std::string& kind,
+                                   const Json& value, const ProgramScope& scope) {
+    const c10::TypePtr element = type.getElementType();
+    const bool empty = value.is_array() && value.empty();
+    const auto one_or_all = [&]() -> std::vector<Json> {
+      if (value.is_array()) return value.get<std::vector<Json>>();
+      // int[2] takes one number for both.
+      return std::vector<Json>(static_cast<size_t>(formal.N().value_or(1)), value);
+    };
+    const bool one = formal.N().has_value() && !value.is_array();
+    const bool list = value.is_array();
+    switch (element->kind()) {
+      case TypeKind::IntType: {
+        if ((one && kind == "as_int") || (list && (kind == "as_ints" || empty))) {
+          std::vector<int64_t> numbers;
+          for (const Json& item : one_or_all()) {
+            ASSAY_ASSIGN_OR_RETURN(numbers.emplace_back(), ToInt(item));
+          }
+          return builder_.Constant(c10::List<int64_t>(numbers));
+        }
+        if ((one && kind == "as_sym_int") || (list && kind == "as_sym_ints")) {
+          std::vector<jit::Value*> numbers;
+          for (const Json& item : one_or_all()) {
+            ASSAY_ASSIGN_OR_RETURN(numbers.emplace_back(), SymbolicInt(item, scope));
+          }
+          return Insert(builder_.graph().createList(element, numbers));
+        }
+        break;
+      }
+      case TypeKind::FloatType:
+        if ((one && (kind == "as_float" || kind == "as_int")) ||
+            (list && (kind == "as_floats" || kind == "as_ints" || empty))) {
+          c10::List<double> numbers;
+          for (const Json& item : one_or_all()) {
+            ASSAY_ASSIGN_OR_RETURN(const double number, ToDouble(item));
+            numbers.push_back(number);
+          }
+          return builder_.Constant(numbers);
+        }
+        break;
+      case TypeKind::BoolType:
+        if (list && (kind == "as_bools" || empty)) {
+          c10::List<bool> flags;
+          for (const Json& item : value) {
+            if (!item.is_boolean()) return Mismatch(operator_name, formal, kind);
+            flags.push_back(item.get<bool>());
+          }
+          return builder_.Constant(flags);
+        }
+        break;
+      case TypeKind::TensorType:
+      case TypeKind::OptionalType: {
+        const bool optional = element->kind() == TypeKind::OptionalType;
+        if (!list ||
+            !(kind == "as_tensors" || (optional && kind == "as_optional_tensors") || empty)) {
+          break;
+        }
+        std::vector<jit::Value*> tensors;
+        for (const Json& item : value) {
+          if (kind == "as_tensors") {
+            ASSAY_ASSIGN_OR_RETURN(tensors.emplace_back(), Named(item, scope));
+            continue;
+          }
+          ASSAY_ASSIGN_OR_RETURN(const auto alternative, Alternative(item));
+          if (alternative.first == "as_none") {
+            tensors.push_back(builder_.Constant(IValue()));
+          } else {
+            ASSAY_ASSIGN_OR_RETURN(tensors.emplace_back(), Named(*alternative.second, scope));
+          }
+        }
+        return Insert(builder_.graph().createList(element, tensors));
+      }
+      default:
+        break;
+    }
+    return Mismatch(operator_name, formal, kind);
+  }
+
+  jit::Value* Insert(jit::Node* node) { return builder_.graph().insertNode(node)->output(); }
+
+  // --- steps
+
+  absl::Status Emit(const ProgramStep& step) {
+    if (step.target == "same" || step.target == "detach") {
+      ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads.at(0)));
+      const bool tensor = value->type()->kind() == TypeKind::TensorType;
+      return Define(step.outputs.at(0).names.at(0),
+                    step.target == "detach" && tensor ? Detached(value) : value);
+    }
+    if (step.target == "torch.ops.aten.detach.default" && !step.changed_in_place &&
+        step.reads.size() == 1) {
+      ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads[0]));
+      return Define(step.outputs.at(0).names.at(0), Detached(value));
+    }
+    if (absl::StartsWith(step.target, "_operator.") || absl::StartsWith(step.target, "math.") ||
+        absl::StartsWith(step.target, "torch.sym_")) {
+      return EmitSymbolic(step);
+    }
+    for (const Better& form : BetterForms()) {
+      if (step.target == form.target && OnlyFirstIsRead(step) && !step.changed_in_place) {
+        return EmitBetter(step, form);
+      }
+    }
+    // Other than in PyTorch 2, the size of a tensor has no symbolic form.
+    if (step.target == "torch.ops.aten.sym_size.int") {
+      return EmitAs(step, "torch.ops.aten.size.int", step.arguments);
+    }
+    if (step.target == "torch.ops.aten.sym_numel.default") {
+      return EmitAs(step, "torch.ops.aten.numel.default", step.arguments);
+    }
+    if (IsSoftmax(step)) return EmitSoftmax(step);
+    return EmitAs(step, step.target, step.arguments);
+  }
+
+  // Freezing takes aten::detach for an operation without effect, and so gives other gradients.
+  jit::Value* Detached(jit::Value* value) {
+    return builder_.Call("aten::detach_", {builder_.Call("aten::clone", {value})});
+  }
+
+  bool OnlyFirstIsRead(const ProgramStep& step) const {
+    for (size_t i = 0; i < step.outputs.size(); ++i) {
+      if (step.outputs[i].list) return false;
+      for (const std::string& name : step.outputs[i].names) {
+        if (i > 0 && needed_->count(name) > 0) return false;
+      }
+    }
+    return true;
+  }
+
+  absl::Status EmitBetter(const ProgramStep& step, const Better& form) {
+    std::vector<std::pair<std::string, const Json*>> arguments;
+    for (const auto& [name, argument] : step.arguments) {
+      const auto renamed = form.renamed.find(name);
+      if (renamed != form.renamed.end() && renamed->second.empty()) continue;
+      arguments.emplace_back(renamed == form.renamed.end() ? name : renamed->second, argument);
+    }
+    for (const auto& [name, argument] : form.added) arguments.emplace_back(name, &argument);
+    return EmitAs(step, form.better, arguments);
+  }
+
+  // _softmax(self, dim, half_to_float) and the same of log_softmax.
+  static bool IsSoftmax(const ProgramStep& step) {
+    if (step.target != "torch.ops.aten._softmax.default" &&
+        step.target != "torch.ops.aten._log_softmax.default") {
+      return false;
+    }
+    return step.arguments.size() == 3 && step.arguments[2].first == "half_to_float" &&
+           *step.arguments[2].second == Json{{"as_bool", false}};
+  }
+
+  absl::Status EmitSoftmax(const ProgramStep& step) {
+    const bool log = absl::StrContains(step.target, "log");
+    return EmitAs(step, log ? "torch.ops.aten.log_softmax.int" : "torch.ops.aten.softmax.int",
+                  {step.arguments[0], step.arguments[1]});
+  }
+
+  // Arithmetic with symbolic sizes.
+  absl::Status EmitSymbolic(const ProgramStep& step) {
+    static const auto* const names = new std::map<std::string, std::string>{
+        {"_operator.add", "aten::add"},       {"_operator.sub", "aten::sub"},
+        {"_operator.mul", "aten::mul"},       {"_operator.floordiv", "aten::floordiv"},
+        {"_operator.mod", "aten::remainder"}, {"_operator.neg", "aten::neg"},
+        {"_operator.truediv", "aten::div"},   {"torch.sym_max", "prim::max"},
+        {"torch.sym_min", "prim::min"},       {"torch.sym_float", "aten::Float"},
+        {"torch.sym_int", "aten::Int"},       {"math.trunc", "aten::Int"},
+        {"math.floor", "aten::floor"},        {"math.ceil", "aten::ceil"}};
+    const auto found = names->find(step.target);
+    if (found == names->end()) {
+      return Invalid(absl::StrCat("the exported program computes a size by ", step.target,
+                                  ", which is not supported; ", Wrote()));
+    }
+    std::vector<jit::NamedValue> arguments;
+    for (const auto& [name, argument] : step.arguments) {
+      ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(*argument));
+      if (kind.first == "as_int") {
+        ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Int(*kind.second));
+        arguments.emplace_back(value);
+      } else if (kind.first == "as_float") {
+        ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Float(*kind.second));
+        arguments.emplace_back(value);
+      } else if (kind.first == "as_sym_int" || kind.first == "as_sym_float") {
+        ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, SymbolicInt(*kind.second, *step.scope));
+        arguments.emplace_back(value);
+      } else {
+        return Invalid(absl::StrCat("the exported program computes a size from ", kind.first,
+                                    ", which is not supported; ", Wrote()));
+      }
+    }
+    if (step.outputs.size() != 1 || step.outputs[0].names.size() != 1) {
+      return Invalid("a computed size of the exported program has no name");
+    }
+    return Define(step.outputs[0].names[0], builder_.Call(found->second, arguments));
+  }
+
+  using Arguments = std::vector<std::pair<std::string, const Json*>>;
+
+  // The operator `target` for `step`, with the arguments `given`.
+  absl::Status EmitAs(const ProgramStep& step, const std::string& target, const Arguments& given) {
+    std::optional<c10::FunctionSchema> schema = FindOperator(target);
+    if (!schema.has_value()) return MissingOperator(target);
+    const std::string& name = schema->name();
+    if (schema->argumentIndexWithName("filename").has_value()) {
+      return Invalid(absl::StrCat("the exported program calls ", name,
+                                  ", which opens files; a model must not"));
+    }
+    ASSAY_ASSIGN_OR_RETURN(const Arguments arguments, WithoutNumbers(step, given, &schema));
+    std::map<std::string, const Json*> by_name;
+    for (const auto& [argument, value] : arguments) {
+      if (!schema->argumentIndexWithName(argument).has_value()) {
+        return Invalid(absl::StrCat("the exported program gives ", name, " an argument ", argument,
+                                    ", which ", Here(), " does not know; ", Wrote(),
+                                    ". Use a server with a LibTorch as new as that PyTorch"));
+      }
+      if (!by_name.emplace(argument, value).second) {
+        return Invalid(
+            absl::StrCat("the exported program gives argument ", argument, " of ", name, " twice"));
+      }
+    }
+    std::vector<jit::Value*> inputs;
+    for (const c10::Argument& formal : schema->arguments()) {
+      const auto found = by_name.find(formal.name());
+      if (found != by_name.end()) {
+        ASSAY_ASSIGN_OR_RETURN(inputs.emplace_back(),
+                               Value(name, formal, *found->second, *step.scope));
+      } else if (formal.default_value().has_value()) {
+        inputs.push_back(builder_.Constant(*formal.default_value()));
+      } else {
+        return Invalid(absl::StrCat("the exported program calls ", name, " without its argument ",
+                                    formal.name(), ", which ", Here(), " needs; ", Wrote()));
+      }
+    }
+    jit::Node* const node = builder_.graph().create(c10::Symbol::fromQualString(name), inputs,
+                                                    schema->returns().size());
+    for (size_t i = 0; i < schema->returns().size(); ++i) {
+      node->output(i)->setType(schema->returns()[i].type());
+    }
+    builder_.graph().insertNode(node);
+    // The node finds its operator by name and types.
+    const c10::FunctionSchema* const chosen = node->maybeSchema();
+    if (chosen == nullptr || absl::StripSuffix(chosen->overload_name(), "_newer") !=
+                                 absl::StripSuffix(schema->overload_name(), "_newer")) {
+      return Invalid(absl::StrCat("the arguments of ", target,
+                                  " in the exported program do not suit ", Here(), "; ", Wrote()));
+    }
+    if (node->hasSideEffects()) {
+      return Invalid(absl::StrCat("the exported program calls ", name, ", which a model must not"));
+    }
+    return DefineOutputs(step, *node);
+  }
+
+  absl::Status MissingOperator(const std::string& target) const {
+    absl::string_view name = target;
+    if (absl::ConsumePrefix(&name, "torch.ops.higher_order.")) {
+      return Invalid(absl::StrCat("the exported program uses the higher-order operator ", name,
+                                  " (control flow, or a region of its own), which is not "
+                                  "supported; export the model without it, or as TorchScript"));
+    }
+    if (absl::ConsumePrefix(&name, "torch.ops.aten.")) {
+      // "add.Tensor", "linear.default"
+      const std::string op = absl::StrCat("aten::", absl::StripSuffix(name, ".default"));
+      return Invalid(absl::StrCat(
+          "the exported program calls ", op, ", which ", Here(), " does not have; ", Wrote(),
+          ". Use a server with a LibTorch as new as that PyTorch, or export "
+          "the model without ",
+          op));
+    }
+    return Invalid(absl::StrCat("the exported program calls ", name.substr(0, 100),
+                                ", which is not an operator of PyTorch's ATen; export the model "
+                                "without it, or after run_decompositions()"));
+  }
+
+  // In programs a number may stand for a tensor: x * 2 is aten.mul.Tensor(x, 2). It becomes the
+  // overload for numbers where there is one, and else a tensor of the type that the result of the
+  // operator is computed in.
+  absl::StatusOr<Arguments> WithoutNumbers(const ProgramStep& step, const Arguments& given,
+                                           std::optional<c10::FunctionSchema>* schema) {
+    Arguments arguments = given;
+    std::vector<size_t> numbers;
+    std::vector<std::string> tensors;
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      const auto index = (*schema)->argumentIndexWithName(arguments[i].first);
+      if (!index.has_value()) continue;
+      const c10::Argument& formal = (*schema)->arguments()[static_cast<size_t>(*index)];
+      if (formal.type()->kind() != TypeKind::TensorType) continue;
+      ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(*arguments[i].second));
+      if (kind.first == "as_tensor") {
+        const Json& value = *kind.second;
+        if (const Json* const name = Member(value, "name"); name != nullptr && name->is_string()) {
+          tensors.push_back(name->get<std::string>());
+        }
+      } else if (kind.first == "as_int" || kind.first == "as_float" || kind.first == "as_bool") {
+        numbers.push_back(i);
+      }
+    }
+    if (numbers.empty()) return arguments;
+    const size_t number = numbers.front();
+    std::string overload = (*schema)->overload_name();
+    if (numbers.size() == 1 && arguments[number].first == "other" &&
+        absl::StrContains(overload, "Tensor")) {
+      overload.replace(overload.find("Tensor"), 6, "Scalar");
+      if (const auto scalar = jit::findOperatorFor({(*schema)->name(), overload})) {
+        *schema = scalar->schema();
+        return arguments;
+      }
+    }
+    if (numbers.size() != 1 || tensors.size() != 1) {
+      return Invalid(absl::StrCat("the exported program gives ", (*schema)->name(),
+                                  " numbers for tensors, whose type is not known; ", Wrote()));
+    }
+    ASSAY_ASSIGN_OR_RETURN(const at::Tensor constant,
+                           NumberLike(*arguments[number].second, tensors.front(), *step.scope));
+    const std::string name = absl::StrCat("number ", ++numbers_);
+    Json& argument = made_arguments_.emplace_back(Json{{"as_tensor", {{"name", name}}}});
+    values_[step.scope->Global(name)] = builder_.Constant(constant);
+    arguments[number].second = &argument;
+    return arguments;
+  }
+
+  // A number as a tensor without dimensions, of the type that it has beside the tensor `beside`.
+  absl::StatusOr<at::Tensor> NumberLike(const Json& argument, const std::string& beside,
+                                        const ProgramScope& scope) {
+    const Json* const metas = Member(*scope.graph, "tensor_values");
+    const Json* meta = metas == nullptr ? nullptr : Member(*metas, beside.c_str());
+    if (meta != nullptr && Member(*meta, "meta") != nullptr) meta = Member(*meta, "meta");
+    if (meta == nullptr) return Invalid(absl::StrCat("the type of ", beside, " is not known"));
+    ASSAY_ASSIGN_OR_RETURN(c10::ScalarType type, SchemaScalarType(meta->value("dtype", Json())));
+    ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(argument));
+    c10::Scalar number;
+    if (kind.first == "as_bool") {
+      if (!kind.second->is_boolean()) return Invalid("a boolean of the exported program is none");
+      number = kind.second->get<bool>();
+    } else if (kind.first == "as_int") {
+      ASSAY_ASSIGN_OR_RETURN(const int64_t value, ToInt(*kind.second));
+      number = value;
+      if (type == c10::kBool) type = c10::kLong;
+    } else {
+      ASSAY_ASSIGN_OR_RETURN(const double value, ToDouble(*kind.second));
+      number = value;
+      if (!c10::isFloatingType(type)) type = c10::kFloat;
+    }
+    return at::full({}, number, type);
+  }
+
+  absl::Status Define(const std::string& name, jit::Value* value) {
+    if (state_.count(name) > 0 || !values_.emplace(name, value).second) {
+      return Invalid(absl::StrCat("the exported program computes ", name, " twice"));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status DefineOutputs(const ProgramStep& step, jit::Node& node) {
+    if (step.outputs.size() > node.outputs().size()) {
+      return step.outputs.size() > 1 && OnlyFirstIsRead(step)
+                 ? Define(step.outputs[0].names.at(0), node.output(0))
+                 : Invalid(absl::StrCat(step.target,
+                                        " returns more values in the exported program "
+                                        "than ",
+                                        Here(), " gives; ", Wrote()));
+    }
+    for (size_t i = 0; i < step.outputs.size(); ++i) {
+      const ProgramStep::Output& output = step.outputs[i];
+      const bool list = node.output(i)->type()->kind() == TypeKind::ListType;
+      if (output.names.empty() && !output.list) continue;
+      if (list != output.list) {
+        return Invalid(absl::StrCat(step.target,
+                                    " returns something else in the exported program "
+                                    "than ",
+                                    Here(), " gives; ", Wrote()));
+      }
+      if (!list) {
+        ASSAY_RETURN_IF_ERROR(Define(output.names[0], node.output(i)));
+        continue;
+      }
+      jit::Node* const unpack =
+          builder_.graph().createListUnpack(node.output(i), output.names.size());
+      builder_.graph().insertNode(unpack);
+      for (size_t k = 0; k < output.names.size(); ++k) {
+        ASSAY_RETURN_IF_ERROR(Define(output.names[k], unpack->output(k)));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // --- the output
+
+  // As the model returned it: a tensor, or a tuple or dict of them.
+  absl::StatusOr<jit::Value*> Output(const Json& module) {
+    std::string text;
+    if (const Json* const calls = Member(module, "module_call_graph");
+        calls != nullptr && calls->is_array() && !calls->empty()) {
+      if (const Json* const signature = Member(calls->front(), "signature")) {
+        ASSAY_ASSIGN_OR_RETURN(text, StringIn(*signature, "out_spec"));
+      }
+    } else if (const Json* const call = Member(module, "call_spec")) {  // PyTorch 2.1
+      ASSAY_ASSIGN_OR_RETURN(text, StringIn(*call, "out_spec"));
+    }
+    size_t used = 0;
+    jit::Value* result = nullptr;
+    if (text.empty()) {
+      if (outputs_.size() != 1)
+        return Invalid("the exported program does not tell what it returns");
+      ASSAY_ASSIGN_OR_RETURN(result, Leaf(&used));
+    } else {
+      ASSAY_ASSIGN_OR_RETURN(const Json spec, ParseJson("out_spec", std::move(text)));
+      // [version of the specification, the root]
+      if (!spec.is_array() || spec.size() != 2) {
+        return Invalid("what the exported program returns is malformed");
+      }
+      ASSAY_ASSIGN_OR_RETURN(result, Tree(spec[1], 0, &used));
+    }
+    if (used != outputs_.size()) {
+      return Invalid("the exported program returns another number of values than it tells");
+    }
+    return result;
+  }
+
+  absl::StatusOr<jit::Value*> Leaf(size_t* used) {
+    if (*used >= outputs_.size()) {
+      return Invalid("the exported program returns fewer values than it tells");
+    }
+    const std::string& name = outputs_[(*used)++];
+    if (name.empty()) return builder_.Constant(IValue());
+    return Find(name);
+  }
+
+  absl::StatusOr<jit::Value*> Tree(const Json& spec, int depth, size_t* used) {
+    if (depth > kMaxDepth) return Invalid("what the exported program returns is nested too deeply");
+    // A leaf has no type.
+    if (Member(spec, "type") == nullptr) return Leaf(used);
+    ASSAY_ASSIGN_OR_RETURN(const Json* const children, ArrayIn(spec, "children_spec"));
+    std::vector<jit::Value*> values;
+    for (const Json& child : *children) {
+      ASSAY_ASSIGN_OR_RETURN(values.emplace_back(), Tree(child, depth + 1, used));
+    }
+    const std::vector<std::string> keys = KeysOf(spec);
+    if (keys.empty() || keys.size() != values.size()) {
+      return Insert(builder_.graph().createTuple(values));
+    }
+    std::vector<jit::Value*> names;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (values[i]->type()->kind() != TypeKind::TensorType) {
+        return Invalid(absl::StrCat("what the exported program returns as ", keys[i],
+                                    " is not a tensor; let the model return its logits only"));
+      }
+      names.push_back(builder_.Constant(keys[i]));
+    }
+    return Insert(
+        builder_.graph().createDict(c10::StringType::get(), c10::TensorType::get(), names, values));
+  }
+
+  // The names of the values of a dict, or of a class of outputs such as those of Hugging Face, by
+  // the context of a container; empty for tuples and lists.
+  static std::vector<std::string> KeysOf(const Json& spec) {
+    std::vector<std::string> keys;
+    const Json* const context = Member(spec, "context");
+    if (context == nullptr || !context->is_string()) return keys;
+    const Json names = Json::parse(context->get_ref<const std::string&>(), nullptr, false);
+    if (!names.is_array()) return keys;
+    for (const Json& name : names) {
+      if (!name.is_string()) return {};
+      keys.push_back(name.get<std::string>());
+    }
+    return keys;
+  }
+
+  const ProgramArchive& archive_;
+  ModuleBuilder builder_;
+  std::string image_name_;
+  // Parameters, buffers and constants by the names of the values that they are in the graph.
+  std::map<std::string, Held> state_;
+  std::set<std::string> changed_;     // those that the signature says to change
+  std::vector<std::string> outputs_;  // names of values; "" is None
+  const std::set<std::string>* needed_ = nullptr;
+  std::map<std::string, jit::Value*> values_;  // by global names
+  jit::Value* device_ = nullptr;               // once it was asked for
+  std::list<Json> made_arguments_;
+  int numbers_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<jit::Module> BuildProgramGraph(const ProgramArchive& archive) {
+  return GraphReader(archive).Read();
+}
+
+}  // namespace assay::engine
