@@ -1,5 +1,4 @@
-// A first look at an uploaded file, before any LibTorch code sees it: is it a TorchScript archive
-// at all?
+// A first look at an uploaded file, before any LibTorch code sees it: is it a model at all?
 #ifndef ASSAY_SERVER_API_MODEL_ADMISSION_H_
 #define ASSAY_SERVER_API_MODEL_ADMISSION_H_
 
@@ -9,9 +8,8 @@
 
 namespace assay::api {
 
-// kInvalidModel says what the file is instead, where that can be told: truncated, a checkpoint of
-// weights, something else.
-absl::Status CheckTorchScriptFile(const std::string& path);
+// kInvalidModel says what the file is instead, and what to do.
+absl::Status CheckModelFile(const std::string& path);
 
 }  // namespace assay::api
 

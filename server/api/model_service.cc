@@ -47,7 +47,7 @@ absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request,
     // A single chunk is the file itself, so only longer files need joining.
     ASSAY_RETURN_IF_ERROR(context_.blobs.Join(blobs, request.digest(), holder));
   }
-  ASSAY_RETURN_IF_ERROR(CheckTorchScriptFile(context_.blobs.Path(request.digest())));
+  ASSAY_RETURN_IF_ERROR(CheckModelFile(context_.blobs.Path(request.digest())));
   ASSAY_ASSIGN_OR_RETURN(const int64_t size, context_.blobs.Size(request.digest()));
   v1::Model model;
   model.set_name(ResourceName(

@@ -4,11 +4,11 @@
 #include <limits>
 #include <string>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/errors.h"
 #include "core/models/model_interface.h"
+#include "server/engine/import/select_output.h"
 #include "server/engine/import/torch_guard.h"
 
 namespace assay::engine {
@@ -25,15 +25,7 @@ at::Tensor PerChannel(const google::protobuf::RepeatedField<float>& values) {
 // All digits of a float.
 std::string Number(double value) { return absl::StrFormat("%.9e", value); }
 
-// In the language of TorchScript; `y` is what the model returned.
-std::string Select(const ModelInterface& interface) {
-  if (interface.has_output_key()) {
-    return absl::StrCat("y[\"", absl::CEscape(interface.output_key()), "\"]");
-  }
-  if (interface.has_output_index()) return absl::StrCat("y[", interface.output_index(), "]");
-  return "y";
-}
-
+// In the language of TorchScript.
 std::string Source(const ModelInterface& interface) {
   std::string source = "def forward(self, x):\n";
   const auto line = [&source](const auto&... parts) {
@@ -51,8 +43,7 @@ std::string Source(const ModelInterface& interface) {
   if (!interface.mean().empty()) line("x = torch.div(torch.sub(x, self.mean), self.std)");
   if (interface.channels() == ModelInterface::BGR) line("x = torch.flip(x, [1])");
   if (interface.layout() == ModelInterface::NHWC) line("x = torch.permute(x, [0, 2, 3, 1])");
-  line("y = self.model.forward(x)");
-  line("z = ", Select(interface));
+  line("z = self.model.forward(x)");
   if (interface.output() == ModelInterface::PROBABILITIES) {
     line("z = torch.log(torch.clamp_min(z, ", Number(double{std::numeric_limits<float>::min()}),
          "))");
@@ -67,7 +58,12 @@ std::string Source(const ModelInterface& interface) {
 }  // namespace
 
 absl::StatusOr<torch::jit::Module> ApplyInterface(const ModelInterface& interface,
-                                                  const torch::jit::Module& model) {
+                                                  torch::jit::Module model) {
+  if (interface.has_output_key()) {
+    ASSAY_RETURN_IF_ERROR(SelectOutput(model, interface.output_key()));
+  } else if (interface.has_output_index()) {
+    ASSAY_RETURN_IF_ERROR(SelectOutput(model, int64_t{interface.output_index()}));
+  }
   torch::jit::Module wrapped("ModelWithInterface");
   ASSAY_RETURN_IF_ERROR(Guarded(Reason::kModelOutputInvalid,
                                 absl::StrCat("the model has no output as its interface says (",

@@ -10,10 +10,10 @@
 namespace assay::engine {
 
 // A module around `model` that takes float32 NCHW images in [0,1] and returns logits. It is a part
-// of the graph, so that gradients are those of the images. kModelOutputInvalid when the model has
-// no such output.
+// of the graph, so that gradients are those of the images. `model` must not have run, and is
+// changed; kModelOutputInvalid when it has no such output.
 absl::StatusOr<torch::jit::Module> ApplyInterface(const v1::ModelInterface& interface,
-                                                  const torch::jit::Module& model);
+                                                  torch::jit::Module model);
 
 }  // namespace assay::engine
 

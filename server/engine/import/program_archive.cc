@@ -12,7 +12,7 @@
 #include "core/base/errors.h"
 #include "server/engine/import/stored_tensor.h"
 #include "server/engine/import/tensor_pickle.h"
-#include "server/engine/import/zip_archive.h"
+#include "core/models/zip_archive.h"
 
 namespace assay::engine {
 namespace {

@@ -7,9 +7,16 @@
 
 #include <memory>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "core/models/file_format.h"
 #include "server/engine/import/apply_interface.h"
+#include "server/engine/import/exported_program.h"
+#include "server/engine/import/missing_operators.h"
 #include "server/engine/import/model_view.h"
+#include "server/engine/import/rewrite_devices.h"
+#include "server/engine/import/rewrite_fast_paths.h"
+#include "server/engine/import/select_output.h"
 #include "server/engine/import/torch_guard.h"
 #include "server/engine/import/torchscript.h"
 
@@ -80,21 +87,59 @@ absl::Status ReadForward(ImportedModel& model) {
   });
 }
 
+absl::Status ReadFormat(const std::string& path, const at::Device& device, ImportedModel& model) {
+  RegisterMissingOperators();
+  const FileExplanation file = ExplainFile(path);
+  switch (file.format) {
+    case FileFormat::kTorchScript: {
+      ASSAY_ASSIGN_OR_RETURN(model.module, ReadTorchScript(path, device));
+      model.format = "TorchScript";
+      model.saved_in_training_mode = model.module.is_training();
+      return RewriteDevices(model.module, device);
+    }
+    case FileFormat::kExportedProgram: {
+      ExportedProgramInfo info;
+      ASSAY_ASSIGN_OR_RETURN(model.module, ImportExportedProgram(path, &info));
+      model.format =
+          absl::StrCat("exported program", info.writer.empty() ? "" : " of ", info.writer);
+      break;
+    }
+    case FileFormat::kOnnx:
+    case FileFormat::kOther:
+      return Error(Reason::kInvalidModel,
+                   absl::StrCat("the file is not a model that can be loaded: ", file.message));
+  }
+  return Guarded(Reason::kInvalidModel, "its weights cannot be moved to the device", [&] {
+    model.module.to(device);
+    return absl::OkStatus();
+  });
+}
+
+// Models that return several tensors are asked which.
+absl::Status CheckOutput(const torch::jit::Module& module) {
+  const std::string output = DescribeOutput(module);
+  if (output.empty()) return absl::OkStatus();
+  return Error(
+      Reason::kModelOutputInvalid,
+      absl::StrCat("the model returns ", output,
+                   "; say which entry has the logits: --model-output key=NAME or index=I"));
+}
+
 }  // namespace
 
 absl::StatusOr<ImportedModel> ReadModel(const std::string& path, const at::Device& device) {
   ASSAY_ASSIGN_OR_RETURN(const ModelView view, ModelView::Open(path));
   ImportedModel model;
-  ASSAY_ASSIGN_OR_RETURN(model.module, ReadTorchScript(view.path(), device));
-  model.format = "TorchScript";
-  model.saved_in_training_mode = model.module.is_training();
   model.interface = view.interface();
+  ASSAY_RETURN_IF_ERROR(ReadFormat(view.path(), device, model));
   model.module.eval();
   for (at::Tensor parameter : model.module.parameters()) parameter.requires_grad_(false);
+  ASSAY_RETURN_IF_ERROR(RewriteFastPaths(model.module));
   ASSAY_RETURN_IF_ERROR(FindAutograd(model));
   if (model.interface.ByteSizeLong() > 0) {
     ASSAY_ASSIGN_OR_RETURN(model.module, ApplyInterface(model.interface, model.module));
   }
+  ASSAY_RETURN_IF_ERROR(CheckOutput(model.module));
   ASSAY_RETURN_IF_ERROR(ReadForward(model));
   return model;
 }

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "server/engine/torch/torch_module.h"
+#include "server/engine/import/torch_guard.h"
 
 namespace assay::engine {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "server/engine/torch/torch_module.h"
+#include "server/engine/import/torch_guard.h"
 
 namespace assay::engine {
 namespace {
@@ -120,22 +120,22 @@ std::string Chosen(const OutputChoice& choice) {
 }  // namespace
 
 absl::Status SelectOutput(jit::Module& module, const OutputChoice& choice) {
-  return Guarded(Reason::kInvalidModel, "its output cannot be selected", [&]() -> absl::Status {
+  return Guarded(Reason::kModelOutputInvalid, "its output cannot be selected", [&]() -> absl::Status {
     jit::Function& function = module.get_method("forward").function();
     const std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph();
     const Output output(graph->outputs().at(0));
     if (output.IsTensor()) {
-      return Error(Reason::kInvalidModel,
+      return Error(Reason::kModelOutputInvalid,
                    absl::StrCat("the model returns one tensor, of which no entry ", Chosen(choice),
                                 " can be selected; leave the selection out"));
     }
     jit::Value* const entry = output.Select(choice);
     if (entry == nullptr) {
-      return Error(Reason::kInvalidModel, absl::StrCat("the model returns ", output.Describe(),
+      return Error(Reason::kModelOutputInvalid, absl::StrCat("the model returns ", output.Describe(),
                                                        ", which has no entry ", Chosen(choice)));
     }
     if (entry->type()->kind() != c10::TypeKind::TensorType) {
-      return Error(Reason::kInvalidModel,
+      return Error(Reason::kModelOutputInvalid,
                    absl::StrCat("entry ", Chosen(choice), " of what the model returns is ",
                                 entry->type()->repr_str(), ", not a tensor"));
     }

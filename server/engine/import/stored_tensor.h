@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/engine/import/zip_archive.h"
+#include "core/models/zip_archive.h"
 
 namespace assay::engine {
 

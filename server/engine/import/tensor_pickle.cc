@@ -12,7 +12,7 @@
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
 #include "server/engine/import/stored_tensor.h"
-#include "server/engine/import/zip_archive.h"
+#include "core/models/zip_archive.h"
 
 namespace assay::engine {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/engine/import/explain_file.h"
+#include "core/models/file_format.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -13,7 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/engine/import/missing_operators.h"
-#include "server/engine/torch/torch_module.h"
+#include "server/engine/import/torch_guard.h"
 #include "tests/server/engine/import/expected.h"
 #include "tests/test_data.h"
 

@@ -13,11 +13,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "server/engine/import/explain_file.h"
+#include "core/models/file_format.h"
 #include "server/engine/import/missing_operators.h"
 #include "server/engine/import/rewrite_fast_paths.h"
 #include "server/engine/import/select_output.h"
-#include "server/engine/torch/torch_module.h"
+#include "server/engine/import/torch_guard.h"
 #include "tests/server/engine/import/expected.h"
 #include "tests/test_data.h"
 

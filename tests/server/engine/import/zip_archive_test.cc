@@ -1,4 +1,4 @@
-#include "server/engine/import/zip_archive.h"
+#include "core/models/zip_archive.h"
 
 #include <string>
 

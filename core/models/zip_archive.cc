@@ -1,4 +1,4 @@
-#include "server/engine/import/zip_archive.h"
+#include "core/models/zip_archive.h"
 
 #include <zip.h>
 
@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 
-namespace assay::engine {
+namespace assay {
 namespace {
 
 absl::Status Damaged(absl::string_view what) {
@@ -24,14 +24,26 @@ struct CloseRecord {
 
 }  // namespace
 
+std::unique_ptr<zip, ZipArchive::Close> ZipArchive::OpenSource(zip_source* source) {
+  if (source == nullptr) return nullptr;
+  std::unique_ptr<zip, Close> archive(zip_open_from_source(source, ZIP_RDONLY, nullptr));
+  // An archive that opens owns its source.
+  if (archive == nullptr) zip_source_free(source);
+  return archive;
+}
+
 void ZipArchive::Close::operator()(zip* archive) const { zip_discard(archive); }
 
-absl::StatusOr<ZipArchive> ZipArchive::Open(const std::string& path) {
+absl::StatusOr<ZipArchive> ZipArchive::Open(const std::string& path,
+                                            std::optional<uint64_t> size) {
   ZipArchive archive;
   std::error_code no_size;
-  archive.left_ = std::filesystem::file_size(path, no_size);
-  int error = 0;
-  if (!no_size) archive.handle_.reset(zip_open(path.c_str(), ZIP_RDONLY, &error));
+  const uint64_t whole = std::filesystem::file_size(path, no_size);
+  if (!no_size) {
+    archive.left_ = std::min(size.value_or(whole), whole);
+    archive.handle_ = OpenSource(
+        zip_source_file_create(path.c_str(), 0, static_cast<zip_int64_t>(archive.left_), nullptr));
+  }
   if (archive.handle_ == nullptr) {
     return Error(Reason::kInvalidModel, "the file cannot be read as a zip archive").ToStatus();
   }
@@ -43,16 +55,8 @@ absl::StatusOr<ZipArchive> ZipArchive::FromBytes(std::string bytes) {
   ZipArchive archive;
   archive.bytes_ = std::make_unique<std::string>(std::move(bytes));
   archive.left_ = archive.bytes_->size();
-  zip_error_t error;
-  zip_error_init(&error);
-  zip_source_t* const source =
-      zip_source_buffer_create(archive.bytes_->data(), archive.bytes_->size(), 0, &error);
-  if (source != nullptr) {
-    archive.handle_.reset(zip_open_from_source(source, ZIP_RDONLY, &error));
-    // An archive that opens owns its source.
-    if (archive.handle_ == nullptr) zip_source_free(source);
-  }
-  zip_error_fini(&error);
+  archive.handle_ = OpenSource(
+      zip_source_buffer_create(archive.bytes_->data(), archive.bytes_->size(), 0, nullptr));
   if (archive.handle_ == nullptr) return Damaged("it holds no zip archive where one should be");
   ASSAY_RETURN_IF_ERROR(archive.ReadNames());
   return archive;
@@ -122,4 +126,4 @@ absl::Status ZipArchive::ReadInto(const std::string& name,
   return absl::OkStatus();
 }
 
-}  // namespace assay::engine
+}  // namespace assay

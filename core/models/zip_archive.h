@@ -1,11 +1,12 @@
 // The records of a zip archive as PyTorch writes it, stored without compression. Made for files
 // that nobody vouches for: what a record says of itself is checked before memory is taken for it.
-#ifndef ASSAY_SERVER_ENGINE_IMPORT_ZIP_ARCHIVE_H_
-#define ASSAY_SERVER_ENGINE_IMPORT_ZIP_ARCHIVE_H_
+#ifndef ASSAY_CORE_MODELS_ZIP_ARCHIVE_H_
+#define ASSAY_CORE_MODELS_ZIP_ARCHIVE_H_
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,13 +14,16 @@
 #include "absl/strings/string_view.h"
 
 struct zip;
+struct zip_source;
 
-namespace assay::engine {
+namespace assay {
 
 // Not thread-safe. Errors are kInvalidModel.
 class ZipArchive {
  public:
-  static absl::StatusOr<ZipArchive> Open(const std::string& path);
+  // The archive is the first `size` bytes of the file, or all of it.
+  static absl::StatusOr<ZipArchive> Open(const std::string& path,
+                                         std::optional<uint64_t> size = std::nullopt);
   // `bytes` is kept.
   static absl::StatusOr<ZipArchive> FromBytes(std::string bytes);
 
@@ -39,6 +43,8 @@ class ZipArchive {
   };
 
   ZipArchive() = default;
+  // Takes the source; null where it is no archive.
+  static std::unique_ptr<zip, Close> OpenSource(zip_source* source);
   absl::Status ReadNames();
 
   std::unique_ptr<std::string> bytes_;  // outlives handle_; without, the archive is a file
@@ -47,6 +53,6 @@ class ZipArchive {
   uint64_t left_ = 0;  // bytes that may still be read
 };
 
-}  // namespace assay::engine
+}  // namespace assay
 
-#endif  // ASSAY_SERVER_ENGINE_IMPORT_ZIP_ARCHIVE_H_
+#endif  // ASSAY_CORE_MODELS_ZIP_ARCHIVE_H_

@@ -1,4 +1,4 @@
-#include "server/engine/import/pickle_scan.h"
+#include "core/models/pickle_scan.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

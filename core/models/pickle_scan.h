@@ -1,7 +1,7 @@
 // What a Python pickle names, found without running it. A pickle is a program that calls whatever
 // it names, so one that nobody vouches for is only looked at.
-#ifndef ASSAY_SERVER_ENGINE_IMPORT_PICKLE_SCAN_H_
-#define ASSAY_SERVER_ENGINE_IMPORT_PICKLE_SCAN_H_
+#ifndef ASSAY_CORE_MODELS_PICKLE_SCAN_H_
+#define ASSAY_CORE_MODELS_PICKLE_SCAN_H_
 
 #include <cstddef>
 #include <string>
@@ -9,7 +9,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace assay::engine {
+namespace assay {
 
 struct PickleScan {
   // Classes and functions, "torch._utils._rebuild_tensor_v2", in the order of their first mention.
@@ -24,6 +24,6 @@ struct PickleScan {
 // The first pickle of `bytes`, of any protocol.
 PickleScan ScanPickle(absl::string_view bytes);
 
-}  // namespace assay::engine
+}  // namespace assay
 
-#endif  // ASSAY_SERVER_ENGINE_IMPORT_PICKLE_SCAN_H_
+#endif  // ASSAY_CORE_MODELS_PICKLE_SCAN_H_

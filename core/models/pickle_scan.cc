@@ -1,4 +1,4 @@
-#include "server/engine/import/pickle_scan.h"
+#include "core/models/pickle_scan.h"
 
 #include <cstdint>
 #include <map>
@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace assay::engine {
+namespace assay {
 namespace {
 
 // Enough to tell what a pickle is; the rest of a large one is only skipped.
@@ -227,4 +227,4 @@ class Scanner {
 
 PickleScan ScanPickle(absl::string_view bytes) { return Scanner(bytes).Scan(); }
 
-}  // namespace assay::engine
+}  // namespace assay

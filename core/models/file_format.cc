@@ -1,11 +1,8 @@
-#include "server/engine/import/explain_file.h"
-
-#include <caffe2/serialize/inline_container.h>
+#include "core/models/file_format.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -19,11 +16,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "server/engine/import/pickle_scan.h"
-#include "server/engine/import/zip_archive.h"
-#include "server/engine/torch/torch_module.h"
+#include "core/models/pickle_scan.h"
+#include "core/models/zip_archive.h"
+#include "core/models/torch_guard.h"
 
-namespace assay::engine {
+namespace assay {
 namespace {
 
 namespace fs = std::filesystem;
@@ -164,8 +161,8 @@ class Records {
   const std::vector<std::string>& names_;
 };
 
-FileExplanation ExplainZip(const std::string& path) {
-  absl::StatusOr<ZipArchive> archive = ZipArchive::Open(path);
+FileExplanation ExplainZip(const std::string& path, uint64_t size) {
+  absl::StatusOr<ZipArchive> archive = ZipArchive::Open(path, size);
   if (!archive.ok()) {
     return Other(
         "it begins like a zip archive (TorchScript and exported programs are such) and does not "
@@ -457,61 +454,17 @@ FileExplanation ExplainFolder(const fs::path& path) {
   return Other("it is a folder; give a file");
 }
 
-// --- errors of LibTorch
-
-// LibTorch's texts go on with where in its code an error was, and in the model's.
-std::string FirstLine(const std::string& text) {
-  const absl::string_view stripped = absl::StripLeadingAsciiWhitespace(text);
-  return std::string(absl::StripTrailingAsciiWhitespace(
-      stripped.substr(0, std::min<size_t>(stripped.find('\n'), 300))));
-}
-
-// What the archive tells of the PyTorch that wrote it: it records no version, but newer ones write
-// more records.
-std::string WriterOf(const std::string& path) {
-  try {
-    caffe2::serialize::PyTorchStreamReader reader(path);
-    return absl::StrCat(reader.hasRecord("byteorder") ? "PyTorch 2 or later" : "PyTorch",
-                        " (file format ", reader.version(), ")");
-  } catch (const std::exception&) {
-    return "PyTorch";
-  }
-}
-
-// The word that follows `marker`; empty without.
-std::string WordAfter(const std::string& text, absl::string_view marker) {
-  const size_t found = text.find(std::string(marker));
-  if (found == std::string::npos) return std::string();
-  const size_t begin = found + marker.size();
-  std::string word = text.substr(begin, text.find_first_of(" \n'\"", begin) - begin);
-  while (!word.empty() && (word.back() == '.' || word.back() == ',' || word.back() == ':')) {
-    word.pop_back();
-  }
-  return word;
-}
-
-// The namespace of an operator that comes with a library of its own; empty for those of LibTorch.
-std::string LibraryOf(const std::string& op) {
-  const size_t end = op.find("::");
-  if (end == std::string::npos) return std::string();
-  const std::string name = op.substr(0, end);
-  for (const char* own : {"aten", "prim", "prims", "quantized", "quantized_decomposed", "prepacked",
-                          "mkldnn", "mkldnn_prepacked", "inductor", "sparse", "onednn", "cuda"}) {
-    if (name == own) return std::string();
-  }
-  return name;
-}
-
 }  // namespace
 
-FileExplanation ExplainFile(const std::string& path) {
+FileExplanation ExplainFile(const std::string& path, std::optional<uint64_t> model_size) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) return Other("there is no such file");
   if (fs::is_directory(status)) return ExplainFolder(path);
   if (!fs::is_regular_file(status)) return Other("it is not a regular file");
-  const uint64_t size = fs::file_size(path, error);
+  const uint64_t whole = fs::file_size(path, error);
   if (error) return Other("it cannot be read");
+  const uint64_t size = std::min(model_size.value_or(whole), whole);
   if (size == 0) return Other("the file is empty; copy it again, or export the model again");
   std::string bytes(static_cast<size_t>(std::min<uint64_t>(size, kHead)), '\0');
   if (!std::ifstream(path, std::ios::binary)
@@ -520,7 +473,7 @@ FileExplanation ExplainFile(const std::string& path) {
   }
   const absl::string_view head = bytes;
   if (absl::StartsWith(head, "PK\x03\x04") || absl::StartsWith(head, "PK\x05\x06")) {
-    return ExplainZip(path);
+    return ExplainZip(path, size);
   }
   if (absl::StartsWith(head, "\x89HDF\r\n\x1a\n")) return ExplainHdf5(head);
   if (auto found = ExplainSignature(head)) return *std::move(found);
@@ -541,65 +494,4 @@ FileExplanation ExplainFile(const std::string& path) {
       absl::StrCat("it is of no format that is known here; of a network of PyTorch, ", kExport));
 }
 
-std::optional<std::string> ExplainLoadError(const std::string& path, const std::string& text) {
-  const std::string here = absl::StrCat("LibTorch ", LibTorchVersion());
-  if (const std::string op = WordAfter(text, "Unknown builtin op: "); !op.empty()) {
-    if (const std::string library = LibraryOf(op); !library.empty()) {
-      return absl::StrCat("it calls ", op, ", an operator of the library '", library,
-                          "' that LibTorch does not have; export the model without it (as code of "
-                          "PyTorch's own operators)");
-    }
-    return absl::StrCat(
-        "it calls ", op, ", which ", here, " of this server does not have; ", WriterOf(path),
-        " wrote it. Use a server with a LibTorch as new as that PyTorch, or export the model "
-        "without ",
-        op);
-  }
-  if (absl::StrContains(text, "__torch__.torch.classes.")) {
-    return absl::StrCat("it holds an object of the class ",
-                        WordAfter(text, "__torch__.torch.classes."),
-                        ", of a library that LibTorch does not have; export the model without it");
-  }
-  // A constant that has no value in the file.
-  if (absl::StrContains(text, "required keyword attribute 'value'") ||
-      absl::StrContains(text, "MKLDNN")) {
-    return std::string(
-        "it is a module that torch.jit.optimize_for_inference had changed before it was saved, and "
-        "its weights were not saved with it; save the module from before (the server optimizes by "
-        "itself)");
-  }
-  for (const char* part : {"maximum supported version", "Unknown type name",
-                           "Unknown qualified name", "is not supported in this version",
-                           "Arguments for call are not valid", "Unknown keyword argument"}) {
-    if (!absl::StrContains(text, part)) continue;
-    return absl::StrCat(
-        here, " of this server cannot read what ", WriterOf(path), " wrote (", FirstLine(text),
-        "). Use a server with a LibTorch as new as that PyTorch, or save it with an older one");
-  }
-  return std::nullopt;
-}
-
-std::optional<std::string> ExplainRunError(const std::string& text) {
-  for (const auto& [type, name] :
-       {std::pair{"'Half'", "float16"}, std::pair{"'BFloat16'", "bfloat16"}}) {
-    if (!absl::StrContains(text, "not implemented for") || !absl::StrContains(text, type)) continue;
-    return absl::StrCat("it computes in ", name, ", for which LibTorch ", LibTorchVersion(),
-                        " has not all operators on this device; export model.float(), or use a "
-                        "server with a newer LibTorch or with a GPU");
-  }
-  if (const std::string op = WordAfter(text, "derivative for "); !op.empty()) {
-    return absl::StrCat("its ", op,
-                        " has no derivative; export the model without it, or use "
-                        "attacks that need no gradients");
-  }
-  if (absl::StrContains(text, "'CUDA' backend") || absl::StrContains(text, "CUDA driver") ||
-      absl::StrContains(text, "not linked with support for cuda") ||
-      absl::StrContains(text, "Found no NVIDIA driver")) {
-    return std::string(
-        "its code names a GPU (a device was written into it when it was traced), and it runs on "
-        "another device here; export the model on the CPU");
-  }
-  return std::nullopt;
-}
-
-}  // namespace assay::engine
+}  // namespace assay
