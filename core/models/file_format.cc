@@ -18,7 +18,6 @@
 #include "absl/strings/strip.h"
 #include "core/models/pickle_scan.h"
 #include "core/models/zip_archive.h"
-#include "core/models/torch_guard.h"
 
 namespace assay {
 namespace {

@@ -49,10 +49,10 @@ class BadInputTest : public ZooFixture {
   }
 };
 
-TEST_F(BadInputTest, AFileThatIsNoTorchScriptModel) {
+TEST_F(BadInputTest, AFileThatIsNoModel) {
   const absl::Status random = UploadFile(ASSAY_BINARY_DIR "/tests/zoo/not_torchscript.pt");
   EXPECT_EQ(ReasonOf(random), Reason::kInvalidModel);
-  EXPECT_THAT(random.message(), HasSubstr("torch.jit.script"));
+  EXPECT_THAT(random.message(), HasSubstr("torch.export.save"));
   const absl::Status truncated = UploadFile(ASSAY_BINARY_DIR "/tests/zoo/truncated.pt");
   EXPECT_EQ(ReasonOf(truncated), Reason::kInvalidModel);
   EXPECT_THAT(truncated.message(), HasSubstr("cut off"));

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/models/model_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/api/api_fixture.h"
@@ -19,7 +20,7 @@ class ModelAdmissionTest : public ::testing::Test {
   absl::Status Check(const std::string& bytes) const {
     const std::string path = directory_.File("model");
     std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-    return CheckTorchScriptFile(path);
+    return CheckModelFile(path);
   }
   void ExpectInvalid(const std::string& bytes, const std::string& text) const {
     const absl::Status status = Check(bytes);
@@ -48,7 +49,7 @@ TEST_F(ModelAdmissionTest, AFileThatIsCutOffAnywhereIsRefused) {
     for (size_t size = 0; size < model.size(); size += 64) {
       ASSERT_THAT(Check(model.substr(0, size)), HasReason(Reason::kInvalidModel)) << size;
     }
-    ExpectInvalid(model.substr(0, model.size() - 1), "damaged or cut off");
+    ExpectInvalid(model.substr(0, model.size() - 1), "cut off on its way, or is damaged");
   }
 }
 
@@ -67,19 +68,26 @@ TEST_F(ModelAdmissionTest, NoDamageOfOneByteOfTheDirectoryIsFatal) {
 }
 
 TEST_F(ModelAdmissionTest, WhatTheFileIsInsteadIsTold) {
-  ExpectInvalid("", "not a TorchScript model");
-  ExpectInvalid("P", "not a TorchScript model");
-  ExpectInvalid("import torch\n", "zip archives");
-  ExpectInvalid(std::string(100'000, '\0'), "not a TorchScript model");
+  ExpectInvalid("", "empty");
+  ExpectInvalid("import torch\n", "source of a program");
+  ExpectInvalid(std::string(100'000, '\0'), "no format that is known here");
   ExpectInvalid(std::string("\x80\x02}q", 4), "pickle");
-  ExpectInvalid(MakeZip({{"archive/data.pkl", "x"}, {"archive/data/0", "x"}}), "checkpoint");
-  ExpectInvalid(MakeZip({{"readme.txt", "x"}}), "zip archive, but not a TorchScript model");
-  ExpectInvalid(MakeZip({}), "not a TorchScript model");
+  ExpectInvalid(MakeZip({{"readme.txt", "x"}}), "zip archive (with 'readme.txt')");
+  ExpectInvalid(MakeZip({}), "zip archive of nothing");
 }
 
-TEST_F(ModelAdmissionTest, EveryRefusalSaysHowToMakeAModel) {
-  ExpectInvalid("", "torch.jit.script(model).save(path)");
-  ExpectInvalid(MakeZip({{"archive/data.pkl", "x"}}), "torch.jit.script(model).save(path)");
+TEST_F(ModelAdmissionTest, WhatIsNoModelIsToldHowToBecomeOne) {
+  ExpectInvalid(std::string(100'000, '\0'), "torch.export.save");
+  ExpectInvalid(MakeZip({{"readme.txt", "x"}}), "torch.export.save");
+}
+
+TEST_F(ModelAdmissionTest, AModelWithAnInterfaceIsAModel) {
+  v1::ModelInterface interface;
+  interface.set_layout(v1::ModelInterface::NHWC);
+  for (const std::string& model : Models()) {
+    EXPECT_THAT(Check(model + InterfaceTrailer(interface)), IsOk());
+  }
+  ExpectInvalid("text" + InterfaceTrailer(interface), "it is text");
 }
 
 TEST_F(ModelAdmissionTest, ACommentBehindTheArchiveIsNoObstacle) {
@@ -89,7 +97,7 @@ TEST_F(ModelAdmissionTest, ACommentBehindTheArchiveIsNoObstacle) {
 }
 
 TEST_F(ModelAdmissionTest, AMissingFileIsAFaultOfTheStore) {
-  EXPECT_THAT(CheckTorchScriptFile(directory_.File("nothing")), HasReason(Reason::kStorageFailed));
+  EXPECT_THAT(CheckModelFile(directory_.File("nothing")), HasReason(Reason::kStorageFailed));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/engine/import/explain_error.h"
 #include "tests/test_data.h"
 
 namespace assay::engine {

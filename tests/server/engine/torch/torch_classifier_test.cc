@@ -55,12 +55,12 @@ TEST_P(RefusedModel, FailsAtLoadWithAClearReason) {
 
 INSTANTIATE_TEST_SUITE_P(
     Zoo, RefusedModel,
-    ::testing::Values(Verdict{"not_torchscript", Reason::kInvalidModel, "not a TorchScript model"},
-                      Verdict{"truncated", Reason::kInvalidModel, "not a TorchScript model"},
+    ::testing::Values(Verdict{"not_torchscript", Reason::kInvalidModel, "no format that is known"},
+                      Verdict{"truncated", Reason::kInvalidModel, "cut off on its way"},
                       Verdict{"nan", Reason::kModelNotFinite, "not finite"},
                       Verdict{"wrong_shape", Reason::kModelOutputInvalid, "4 x 2 x 2"},
                       Verdict{"wrong_count", Reason::kModelOutputInvalid, "3 x 4"},
-                      Verdict{"tuple_output", Reason::kModelOutputInvalid, "Tuple"},
+                      Verdict{"tuple_output", Reason::kModelOutputInvalid, "a tuple of"},
                       Verdict{"raises", Reason::kModelFailed, "always raises"},
                       Verdict{"adapts_always", Reason::kModelFailed,
                               "'forward' computes gradients, and passes are made without"},
