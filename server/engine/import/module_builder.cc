@@ -1,6 +1,7 @@
 #include "server/engine/import/module_builder.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
 
 #include <utility>
 
@@ -50,6 +51,7 @@ jit::Value* ModuleBuilder::Call(const std::string& name, const std::vector<jit::
 
 jit::Module ModuleBuilder::Build(jit::Value* logits) && {
   graph_->registerOutput(logits);
+  jit::EliminateDeadCode(graph_);
   auto function = module_._ivalue()->compilation_unit()->create_function(
       c10::QualifiedName(*module_.type()->name(), "forward"), graph_);
   module_.type()->addMethod(function);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/errors.h"
@@ -24,6 +25,15 @@ namespace wire = onnx::wire;
 constexpr int64_t kLargestSide = 1 << 16;
 
 absl::Status Invalid(absl::string_view what) { return Error(Reason::kInvalidModel, what); }
+
+// Names come from the file, which may have anything in them.
+std::string Printable(absl::string_view text) {
+  std::string result(text.substr(0, 1000));
+  for (char& c : result) {
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
+  }
+  return result;
+}
 
 std::string ShapeText(const Sizes& sizes) {
   return absl::StrCat("[",
@@ -111,6 +121,22 @@ bool Fits(const Sizes& declared, const Sizes& image) {
   return true;
 }
 
+// Images row by row in another shape, perhaps without an axis for the batch.
+absl::StatusOr<InputPlan> PlanFlat(InputPlan plan, const Sizes& sizes, const Shape& shape) {
+  int64_t rest = int64_t{shape.channels} * shape.height * shape.width;
+  plan.image = shape;
+  plan.flat = sizes;
+  if (sizes.size() < 2) plan.batch = 1;
+  for (size_t i = sizes.size() < 2 ? 0 : 1; i < sizes.size(); ++i) {
+    if (sizes[i] < 0) plan.flat[i] = rest;
+    if (rest % plan.flat[i] != 0) return Mismatch(sizes, shape);
+    rest /= plan.flat[i];
+  }
+  if (rest != 1 || sizes.empty()) return Mismatch(sizes, shape);
+  if (sizes.size() >= 2) plan.flat[0] = std::max<int64_t>(plan.batch, 1);
+  return plan;
+}
+
 absl::StatusOr<InputPlan> PlanInput(const wire::GraphProto& graph, const std::string& name,
                                     const std::optional<Sizes>& declared,
                                     const std::optional<Shape>& shape) {
@@ -134,10 +160,13 @@ absl::StatusOr<InputPlan> PlanInput(const wire::GraphProto& graph, const std::st
       const Sizes nhwc = {shape->height, shape->width, shape->channels};
       // The images decide where only one of the two is possible.
       const bool may_be_nchw = Fits(sizes, nchw), may_be_nhwc = Fits(sizes, nhwc);
-      if (!may_be_nchw && !may_be_nhwc) return Mismatch(sizes, *shape);
-      if (may_be_nchw != may_be_nhwc) plan.nhwc = may_be_nhwc;
-      plan.image = *shape;
-      return plan;
+      if (may_be_nchw || may_be_nhwc) {
+        if (may_be_nchw != may_be_nhwc) plan.nhwc = may_be_nhwc;
+        plan.image = *shape;
+        return plan;
+      }
+      plan.nhwc = false;
+      return PlanFlat(std::move(plan), sizes, *shape);
     }
     const Sizes image = plan.nhwc ? Sizes{sizes[3], sizes[1], sizes[2]}
                                   : Sizes{sizes[1], sizes[2], sizes[3]};
@@ -156,19 +185,7 @@ absl::StatusOr<InputPlan> PlanInput(const wire::GraphProto& graph, const std::st
     return Invalid(absl::StrCat("the ONNX model takes an input of ", ShapeText(sizes),
                                 " and not N x C x H x W; give the shape of the images"));
   }
-  // Flat images, row by row, perhaps without an axis for the batch.
-  int64_t rest = int64_t{shape->channels} * shape->height * shape->width;
-  plan.flat = sizes;
-  if (sizes.size() < 2) plan.batch = 1;
-  for (size_t i = sizes.size() < 2 ? 0 : 1; i < sizes.size(); ++i) {
-    if (sizes[i] < 0) plan.flat[i] = rest;
-    if (rest % plan.flat[i] != 0) return Mismatch(sizes, *shape);
-    rest /= plan.flat[i];
-  }
-  if (rest != 1 || sizes.empty()) return Mismatch(sizes, *shape);
-  if (sizes.size() >= 2) plan.flat[0] = std::max<int64_t>(plan.batch, 1);
-  plan.image = *shape;
-  return plan;
+  return PlanFlat(std::move(plan), sizes, *shape);
 }
 
 // The module for any number of images (`batch` 0) or exactly `batch`.
@@ -276,7 +293,11 @@ absl::StatusOr<ImportedOnnx> ImportOnnx(const std::string& path,
         result = Import(model, shape);
         return result.status();
       });
-  if (!status.ok()) return status;
+  if (!status.ok()) return WithMessage(status, Printable(status.message()));
+  result->producer = Printable(result->producer);
+  result->input_name = Printable(result->input_name);
+  for (std::string& name : result->output_names) name = Printable(name);
+  result->fixed_because = Printable(result->fixed_because);
   return result;
 }
 

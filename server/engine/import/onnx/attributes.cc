@@ -84,12 +84,9 @@ const wire::GraphProto* Attributes::Graph(const std::string& name) {
   return found == nullptr ? nullptr : &found->g();
 }
 
-std::string Attributes::Problem() const {
-  if (!problem_.empty()) return problem_;
+std::string Attributes::Unread() const {
   for (const auto& [name, attribute] : attributes_) {
-    if (read_.count(name) == 0) {
-      return absl::StrCat("its attribute '", name, "' is not supported");
-    }
+    if (read_.count(name) == 0) return name;
   }
   return "";
 }

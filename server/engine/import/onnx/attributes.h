@@ -7,15 +7,15 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "server/engine/import/onnx/wire.h"
 
 namespace assay::engine::onnx {
 
 // An attribute of another type than asked for, or a missing one that is required, is remembered as
-// an error (`Check`), and the answer is the default.
+// a problem, and the answer is the default.
 class Attributes {
  public:
   // The attributes must outlive this object.
@@ -35,14 +35,16 @@ class Attributes {
   const wire::TensorProto* Tensor(const std::string& name);
   const wire::GraphProto* Graph(const std::string& name);
 
-  // Why the answers cannot be used, or that an attribute was left unread; text without the node.
-  std::string Problem() const;
+  // Why the answers cannot be used; "" if they can.
+  const std::string& problem() const { return problem_; }
+  // The name of an attribute that nobody asked for; "" without.
+  std::string Unread() const;
 
  private:
   const wire::AttributeProto* Find(const std::string& name);
   // The attribute if it is there with this type (AttributeProto.type, which old files leave out).
-  const wire::AttributeProto* Find(const std::string& name, int32_t type, bool present_in_it(
-                                                                              const wire::AttributeProto&));
+  const wire::AttributeProto* Find(const std::string& name, int32_t type,
+                                   bool present_in_it(const wire::AttributeProto&));
 
   const std::map<std::string, const wire::AttributeProto*> attributes_;
   std::set<std::string> read_;

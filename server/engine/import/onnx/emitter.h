@@ -36,7 +36,7 @@ class Emitter {
                              const Form& form,
                              const std::vector<std::pair<std::string, Operand>>& named = {});
 
-  // `constant` once for each image, concatenated along `axis`, which has size 1.
+  // `constant` once for each image, along `axis`, which has size 1.
   Value Repeated(const Value& constant, int64_t axis);
 
   // The operator that made `value` was a permutation of axes (of `source`).

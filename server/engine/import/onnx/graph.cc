@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "server/engine/import/onnx/attributes.h"
@@ -30,7 +29,8 @@ struct Scope {
   std::map<std::string, const wire::TensorProto*> initializers;
   // Outputs that operators have and the import does not make: the node's text.
   std::map<std::string, std::string> missing;
-  // In a function: what its nodes' attributes may refer to.
+  // Of a function: inputs that its caller left out, and what its nodes' attributes may refer to.
+  std::set<std::string> absent;
   std::map<std::string, const wire::AttributeProto*> attributes;
 };
 
@@ -128,7 +128,7 @@ class Walk {
     std::vector<std::optional<Value>> inputs;
     for (const std::string& name : proto.input()) {
       inputs.emplace_back();
-      if (name.empty()) continue;
+      if (name.empty() || IsAbsent(name, scope)) continue;
       ASSAY_ASSIGN_OR_RETURN(inputs.back(), Find(name, scope, proto.op_type()));
     }
     const auto function = functions_.find({proto.domain(), proto.op_type(), proto.overload()});
@@ -154,14 +154,14 @@ class Walk {
         Guarded(Reason::kInvalidModel,
                 absl::StrCat("the ONNX operator ", proto.op_type(), " (node '", proto.name(), "')"),
                 [&] { return implementation(node); });
-    // What an attribute says comes first: what is wrong otherwise may follow from it.
-    const std::string problem = node.attributes().Problem();
-    result_.mixes_images = result_.mixes_images || (node.mixes_images() && problem.empty());
-    if (!problem.empty() && (status.ok() || absl::StrContains(problem, "missing") ||
-                             absl::StrContains(problem, "type"))) {
-      return node.Refuse(problem);
-    }
+    // What is wrong otherwise may follow from it.
+    if (!node.attributes().problem().empty()) return node.Refuse(node.attributes().problem());
+    result_.mixes_images = result_.mixes_images || node.mixes_images();
     ASSAY_RETURN_IF_ERROR(status);
+    const std::string unread = node.attributes().Unread();
+    if (!unread.empty()) {
+      return node.Refuse(absl::StrCat("its attribute '", unread, "' is not supported"));
+    }
     return Keep(proto, node, scope);
   }
 
@@ -170,7 +170,9 @@ class Walk {
       const std::string& name = proto.output(i);
       if (name.empty()) continue;
       const auto& value = node.outputs()[static_cast<size_t>(i)];
-      if (scope.values.count(name) > 0) return Invalid(absl::StrCat("'", name, "' is made twice"));
+      if (scope.values.count(name) > 0 || scope.initializers.count(name) > 0) {
+        return Invalid(absl::StrCat("'", name, "' is made twice"));
+      }
       if (value.has_value()) {
         scope.values.emplace(name, *value);
       } else {
@@ -193,6 +195,14 @@ class Walk {
     const auto to = attributes.find("to"), value = attributes.find("value");
     if (proto.op_type() == "Cast" && to != attributes.end()) note(to->second->i());
     if (value != attributes.end()) note(value->second->t().data_type());
+  }
+
+  static bool IsAbsent(const std::string& name, const Scope& innermost) {
+    for (const Scope* scope = &innermost; scope != nullptr; scope = scope->outer) {
+      if (scope->absent.count(name) > 0) return true;
+      if (scope->values.count(name) > 0) return false;
+    }
+    return false;
   }
 
   absl::StatusOr<Value> Find(const std::string& name, const Scope& innermost,
@@ -229,7 +239,7 @@ class Walk {
     ASSAY_ASSIGN_OR_RETURN(const double condition, node.Number(0, "condition"));
     const wire::GraphProto* const yes = node.attributes().Graph("then_branch");
     const wire::GraphProto* const no = node.attributes().Graph("else_branch");
-    if (yes == nullptr || no == nullptr || !node.attributes().Problem().empty()) {
+    if (yes == nullptr || no == nullptr || !node.attributes().problem().empty()) {
       return node.Refuse("it does not have two branches");
     }
     const wire::GraphProto& taken = condition != 0 ? *yes : *no;
@@ -256,6 +266,14 @@ class Walk {
                             Scope& scope, int depth) {
     // Nothing of the caller is seen but inputs and attributes.
     Scope inner;
+    std::set<std::string> known(function.attribute().begin(), function.attribute().end());
+    for (const wire::AttributeProto& preset : function.attribute_proto()) known.insert(preset.name());
+    for (const auto& [name, attribute] : attributes) {
+      if (known.count(name) == 0) {
+        return Invalid(absl::StrCat("it calls the function ", function.name(),
+                                    " with the attribute '", name, "', which it does not have"));
+      }
+    }
     for (const wire::AttributeProto& preset : function.attribute_proto()) {
       attributes.emplace(preset.name(), &preset);
     }
@@ -269,12 +287,8 @@ class Walk {
       return Invalid(absl::StrCat("it calls the function ", function.name(),
                                   " with other inputs and outputs than it has"));
     }
-    // A body may pass on an optional input that the caller left out; operators see it as missing.
-    for (int i = 0; i < function.input_size(); ++i) {
-      if (inner.values.count(function.input(i)) == 0) {
-        inner.missing[function.input(i)] =
-            absl::StrCat("input ", i, " of the function ", function.name());
-      }
+    for (const std::string& input : function.input()) {
+      if (inner.values.count(input) == 0) inner.absent.insert(input);
     }
     std::set<std::string> outputs;
     for (int i = 0; i < proto.output_size(); ++i) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -132,10 +133,12 @@ absl::StatusOr<Form> Node::Broadcast(const std::vector<Value>& values, at::Scala
     }
     if (value.batch_axis == kNone) continue;
     const int64_t batch_axis = value.batch_axis + shift;
-    if (form.batch_axis != kNone && form.batch_axis != batch_axis) {
+    if (form.batch_axis != kNone &&
+        (form.batch_axis != batch_axis || form.batch_outer != value.batch_outer)) {
       return MixesImages("its inputs have the batch on different axes");
     }
     form.batch_axis = batch_axis;
+    form.batch_outer = value.batch_outer;
   }
   if (form.batch_axis == kNone) return form;
   // Along the batch axis every value that depends on the image has all of the elements for an image,
@@ -170,8 +173,39 @@ absl::StatusOr<Value> Node::Same(const std::string& aten, const std::vector<Oper
   return Call(aten, arguments, arguments.at(0).values.at(0).form());
 }
 
-// Row by row a tensor is [P, N, R]: P elements before the batch axis, and R that an image has at each
-// of them. Any axis of the new shape with P elements before it leaves that as it is.
+namespace {
+
+// Where the batch is after a reshape of `value` to `form.sizes`. Row by row a tensor is [P, N, R]: P
+// elements, for each of them N images, and R elements of each. Any axis of the new shape that begins
+// after a divisor of P and has the rest of it as its outer part leaves that as it is. Of several such
+// axes, the one on which other operators most likely work image by image.
+void PlaceBatch(const Value& value, Form& form) {
+  const auto begin = value.sizes.begin(), old = begin + value.batch_axis;
+  const int64_t before =
+      std::accumulate(begin, old, value.batch_outer, std::multiplies<>());
+  form.batch_axis = kNone;
+  int best = std::numeric_limits<int>::max();
+  int64_t product = 1;
+  for (int64_t axis = 0; axis < form.rank(); product *= form.size(axis), ++axis) {
+    if (before % product != 0 || form.size(axis) % (before / product) != 0) continue;
+    const int64_t outer = before / product;
+    const bool unchanged = axis == value.batch_axis && outer == value.batch_outer &&
+                           std::equal(begin, old + 1, form.sizes.begin());
+    const bool last = axis + 1 == form.rank();
+    const int rank = unchanged                               ? 0
+                     : outer == 1 && form.size(axis) == 1    ? 1
+                     : outer == 1 && !last                   ? 2
+                     : !last                                 ? 3
+                                                             : 4;
+    if (rank >= best) continue;
+    best = rank;
+    form.batch_axis = axis;
+    form.batch_outer = outer;
+  }
+}
+
+}  // namespace
+
 absl::StatusOr<Value> Node::Reshape(const Value& value, const Sizes& sizes) {
   ASSAY_RETURN_IF_ERROR(Emitter::CheckSizes(sizes).ok()
                             ? absl::OkStatus()
@@ -185,17 +219,7 @@ absl::StatusOr<Value> Node::Reshape(const Value& value, const Sizes& sizes) {
   form.sizes = sizes;
   Sizes literal = sizes;
   if (value.batch_axis != kNone) {
-    const auto old = value.sizes.begin() + value.batch_axis;
-    const int64_t before =
-        std::accumulate(value.sizes.begin(), old, int64_t{1}, std::multiplies<>());
-    form.batch_axis = kNone;
-    int64_t product = 1;
-    for (int64_t axis = 0; axis < form.rank(); ++axis) {
-      const bool unchanged = axis == value.batch_axis &&
-                             std::equal(value.sizes.begin(), old, sizes.begin());
-      if (product == before && (form.batch_axis == kNone || unchanged)) form.batch_axis = axis;
-      product *= form.size(axis);
-    }
+    PlaceBatch(value, form);
     if (form.batch_axis == kNone) return MixesImages("it reshapes the axis of the batch");
     literal[static_cast<size_t>(form.batch_axis)] = -1;
   }
@@ -267,7 +291,10 @@ absl::StatusOr<Value> Node::Concat(std::vector<Value> values, int64_t axis) {
   for (const Value& value : values) {
     if (!value.constant() && image == nullptr) image = &value;
   }
-  if (image != nullptr) form.batch_axis = image->batch_axis;
+  if (image != nullptr) {
+    form.batch_axis = image->batch_axis;
+    form.batch_outer = image->batch_outer;
+  }
   form.sizes[static_cast<size_t>(axis)] = 0;
   for (Value& value : values) {
     if (value.type != form.type) return Refuse("it joins tensors of different types");
@@ -282,7 +309,7 @@ absl::StatusOr<Value> Node::Concat(std::vector<Value> values, int64_t axis) {
     if (form.batch_axis == kNone) continue;
     if (form.batch_axis == axis) return MixesImages("it joins along the axis of the batch");
     if (!value.constant()) {
-      if (value.batch_axis != form.batch_axis) {
+      if (value.batch_axis != form.batch_axis || value.batch_outer != form.batch_outer) {
         return MixesImages("its inputs have the batch on different axes");
       }
     } else if (value.size(form.batch_axis) == 1) {

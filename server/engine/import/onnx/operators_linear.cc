@@ -55,6 +55,7 @@ absl::StatusOr<Value> Product(Node& node, const Value& left, const Value& right)
     if (value->batch_axis != axis) continue;
     if (!other->constant()) return node.MixesImages("its matrices have the batch on other axes");
     form.batch_axis = value == &left ? rank - 2 : rank - 1;
+    form.batch_outer = value->batch_outer;
   }
   form.sizes.push_back(left.size(rank_left - 2));
   form.sizes.push_back(right.size(rank_right - 1));
@@ -140,6 +141,7 @@ absl::Status Einsum(Node& node) {
   };
   std::map<char, int64_t> sizes;
   char batch = 0;
+  Form form;
   for (size_t i = 0; i < terms.size(); ++i) {
     if (!inputs[i].floating_point()) return node.Refuse("of other types than floating point");
     if (!unique(terms[i]) || static_cast<int64_t>(terms[i].size()) != inputs[i].rank()) {
@@ -152,11 +154,13 @@ absl::Status Einsum(Node& node) {
         return node.Refuse(absl::StrCat("its axes '", std::string(1, letter), "' differ in size"));
       }
       if (inputs[i].batch_axis != axis) continue;
-      if (batch != 0 && batch != letter) return node.MixesImages("its batch is two axes");
+      if (batch != 0 && (batch != letter || form.batch_outer != inputs[i].batch_outer)) {
+        return node.MixesImages("its batch is two axes");
+      }
       batch = letter;
+      form.batch_outer = inputs[i].batch_outer;
     }
   }
-  Form form;
   if (!unique(sides[1])) return node.Refuse(absl::StrCat("with the equation '", equation, "'"));
   for (const char letter : sides[1]) {
     if (sizes.count(letter) == 0) return node.Refuse("its result has an axis that no input has");

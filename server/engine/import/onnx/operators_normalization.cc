@@ -181,7 +181,7 @@ absl::Status LocalResponseNormalization(Node& node) {
   return node.Output(node.Binary("aten::div", x, divisor));
 }
 
-// x / |x|_p along an axis.
+// x / |x|_p along an axis, and zero where the norm is.
 absl::Status LpNormalization(Node& node) {
   ASSAY_ASSIGN_OR_RETURN(const Value x, Activations(node));
   ASSAY_ASSIGN_OR_RETURN(const int64_t axis,
@@ -194,7 +194,12 @@ absl::Status LpNormalization(Node& node) {
   ASSAY_ASSIGN_OR_RETURN(const Value norm,
                          node.Call("aten::norm", {x, static_cast<double>(p), Sizes{axis}, true},
                                    form));
-  return node.Output(node.Binary("aten::div", x, norm));
+  Form condition = form;
+  condition.type = at::kBool;
+  ASSAY_ASSIGN_OR_RETURN(const Value none, node.Call("aten::eq", {norm, 0.0}, condition));
+  ASSAY_ASSIGN_OR_RETURN(const Value divisor,
+                         node.Call("aten::where", {none, Known(at::ones({})), norm}, form));
+  return node.Output(node.Binary("aten::div", x, divisor));
 }
 
 }  // namespace

@@ -43,6 +43,7 @@ absl::StatusOr<Reduced> ReadReduction(Node& node, int64_t axes_since) {
     for (int64_t axis = 0; axis < x.rank(); ++axis) reduced.axes.push_back(axis);
   }
   reduced.form.type = x.type;
+  reduced.form.batch_outer = x.batch_outer;
   for (int64_t axis = 0; axis < x.rank(); ++axis) {
     const bool gone =
         std::find(reduced.axes.begin(), reduced.axes.end(), axis) != reduced.axes.end();

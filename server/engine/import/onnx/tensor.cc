@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstring>
-#include <limits>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -19,15 +18,12 @@ enum Type : int32_t {
   kFloat32 = 1,
   kUint8 = 2,
   kInt8 = 3,
-  kUint16 = 4,
   kInt16 = 5,
   kInt32 = 6,
   kInt64 = 7,
   kBoolean = 9,
   kFloat16 = 10,
   kFloat64 = 11,
-  kUint32 = 12,
-  kUint64 = 13,
   kBfloat16 = 16,
 };
 
@@ -77,22 +73,6 @@ absl::StatusOr<at::Tensor> Read(const wire::TensorProto& proto, int64_t count, c
   return Convert(values, stored, to, proto);
 }
 
-// Unsigned types that LibTorch lacks, as the next larger signed one.
-template <typename Stored, typename Typed>
-absl::StatusOr<at::Tensor> ReadUnsigned(const wire::TensorProto& proto, int64_t count,
-                                        const Typed& typed) {
-  ASSAY_ASSIGN_OR_RETURN(const std::vector<Stored> values, Elements<Stored>(proto, count, typed));
-  std::vector<int64_t> wide;
-  wide.reserve(values.size());
-  for (const Stored value : values) {
-    if (static_cast<uint64_t>(value) > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-      return Invalid(proto, "has a number above 2^63");
-    }
-    wide.push_back(static_cast<int64_t>(value));
-  }
-  return Convert(wide, at::kLong, at::kLong, proto);
-}
-
 absl::StatusOr<int64_t> Count(const wire::TensorProto& proto) {
   int64_t count = 1;
   for (const int64_t size : proto.dims()) {
@@ -133,9 +113,6 @@ absl::StatusOr<at::ScalarType> ElementType(int32_t type) {
       return at::kChar;
     case kInt16:
       return at::kShort;
-    case kUint16:
-    case kUint32:
-    case kUint64:
     case kInt64:
       return at::kLong;
     case kInt32:
@@ -145,7 +122,8 @@ absl::StatusOr<at::ScalarType> ElementType(int32_t type) {
     default:
       return Error(Reason::kInvalidModel,
                    absl::StrCat("the ONNX file has elements of type ", ElementTypeName(type),
-                                "; export the model in float32 and without quantization"))
+                                ", which is not supported; export the model in float32 and "
+                                "without quantization"))
           .ToStatus();
   }
 }
@@ -185,12 +163,6 @@ absl::StatusOr<at::Tensor> ToTensor(const wire::TensorProto& proto) {
       return Read<int32_t>(proto, count, proto.int32_data(), at::kInt, *to);
     case kInt64:
       return Read<int64_t>(proto, count, proto.int64_data(), at::kLong, *to);
-    case kUint16:
-      return ReadUnsigned<uint16_t>(proto, count, proto.int32_data());
-    case kUint32:
-      return ReadUnsigned<uint32_t>(proto, count, proto.uint64_data());
-    case kUint64:
-      return ReadUnsigned<uint64_t>(proto, count, proto.uint64_data());
     default:
       break;
   }

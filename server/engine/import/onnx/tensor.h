@@ -19,8 +19,8 @@ constexpr int64_t kMostElements = int64_t{1} << 28;
 std::string ElementTypeName(int32_t type);
 
 // The type that elements of ONNX's `type` have after import: modules are float32, so other floating
-// point becomes that; integers of up to 32 bits and 64 bits stay, unsigned ones become the next
-// larger. kInvalidModel for text, complex numbers and quantised types.
+// point becomes that. kInvalidModel for text, complex numbers, quantised types and the unsigned
+// integers that LibTorch does not have.
 absl::StatusOr<at::ScalarType> ElementType(int32_t type);
 
 // Whether elements of this type are rounded or widened to float32.

@@ -4,13 +4,16 @@
 // one are the same then: every shape is known, and what is computed from shapes becomes constants.
 // The module is for any number N of images all the same, by this invariant:
 //
-//   a value that depends on the image has a batch axis; in the module it is the concatenation, along
-//   that axis and in the order of the images, of the values that the graph has for each image alone.
+//   a value that depends on the image has a batch axis. Of an image alone it has o c elements on that
+//   axis (`batch_outer` o); in the module it has o N c, which are, in this order, o times those of the
+//   first image, c of them, then those of the second, and so on.
 //
-// (The batch axis of the input is 0, where one image has size 1; a reshape to windows or heads may
-// make it larger than one for each image.) Every operator either keeps the invariant, which is said
-// where it is not obvious, or refuses to be imported so ("works across the batch"): then the graph is
-// imported once more for the batch that the file has, without batch axes, and is run image by image.
+// With o = 1 that is the concatenation of the images' values, as of the input on its axis 0, where an
+// image has size 1. A reshape to windows or heads makes c larger; the layers of a transformer that
+// works on S x N x E flatten that to rows, of which o = S are between two images. Every operator keeps
+// the invariant, which is said where it is not obvious, or refuses to be imported so ("works across
+// the batch"): then the graph is imported once more for the batch that the file has, without batch
+// axes, and is run image by image.
 #ifndef ASSAY_SERVER_ENGINE_IMPORT_ONNX_VALUE_H_
 #define ASSAY_SERVER_ENGINE_IMPORT_ONNX_VALUE_H_
 
@@ -38,6 +41,7 @@ struct Form {
   Sizes sizes;
   at::ScalarType type = at::kFloat;
   int64_t batch_axis = kNone;
+  int64_t batch_outer = 1;
 
   int64_t rank() const { return static_cast<int64_t>(sizes.size()); }
   int64_t size(int64_t axis) const { return sizes[static_cast<size_t>(axis)]; }
