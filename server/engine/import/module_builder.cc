@@ -1,6 +1,7 @@
 #include "server/engine/import/module_builder.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
 
 #include <utility>
 
@@ -13,7 +14,7 @@ namespace jit = torch::jit;
 
 ModuleBuilder::ModuleBuilder()
     : module_("__torch__.ImportedModel"), graph_(std::make_shared<jit::Graph>()) {
-  // Freezing wants to see that it is off.
+  // Only modules that say that they do not train can be frozen.
   module_.register_attribute("training", c10::BoolType::get(), false);
   self_ = graph_->addInput("self");
   self_->setType(module_._ivalue()->type());
@@ -22,13 +23,13 @@ ModuleBuilder::ModuleBuilder()
 }
 
 jit::Value* ModuleBuilder::Tensor(const std::string& name, const at::Tensor& tensor, bool buffer) {
-  // What Python takes as a name, so that the module can be saved as code.
-  std::string base = absl::StrCat(name.empty() || absl::ascii_isdigit(name[0]) ? "_" : "", name);
+  std::string base = name;
   for (char& c : base) {
-    if (!absl::ascii_isalnum(c)) c = '_';
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c))) c = '_';
   }
+  if (base.empty() || absl::ascii_isdigit(static_cast<unsigned char>(base[0]))) base.insert(0, "_");
   std::string unique = base;
-  for (int i = 1; module_.hasattr(unique); ++i) unique = absl::StrCat(base, "_", i);
+  while (module_.hasattr(unique)) unique = absl::StrCat(base, "_", ++names_[base]);
   if (tensor.is_floating_point() && !buffer) {
     module_.register_parameter(unique, tensor, /*is_buffer=*/false);
   } else {
@@ -50,6 +51,7 @@ jit::Value* ModuleBuilder::Call(const std::string& name, const std::vector<jit::
 
 jit::Module ModuleBuilder::Build(jit::Value* logits) && {
   graph_->registerOutput(logits);
+  jit::EliminateDeadCode(graph_);
   auto function = module_._ivalue()->compilation_unit()->create_function(
       c10::QualifiedName(*module_.type()->name(), "forward"), graph_);
   module_.type()->addMethod(function);

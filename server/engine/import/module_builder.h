@@ -4,6 +4,7 @@
 
 #include <torch/script.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,7 +26,8 @@ class ModuleBuilder {
   torch::jit::Value* images() const { return images_; }
 
   // A tensor that the module holds, a parameter if it is of floating point and not said to be a
-  // buffer. `name` may have dots; names that are taken get a number.
+  // buffer. `name` may be any text: what is no letter or digit becomes "_", and names that are taken
+  // get a number.
   torch::jit::Value* Tensor(const std::string& name, const at::Tensor& tensor, bool buffer = false);
   torch::jit::Value* Constant(const c10::IValue& value);
 
@@ -42,6 +44,8 @@ class ModuleBuilder {
   std::shared_ptr<torch::jit::Graph> graph_;
   torch::jit::Value* self_;
   torch::jit::Value* images_;
+  // The last number given to a name that was taken.
+  std::map<std::string, int> names_;
 };
 
 }  // namespace assay::engine

@@ -6,14 +6,17 @@
 #include <torch/csrc/jit/passes/inliner.h>
 
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/base/errors.h"
 #include "core/models/file_format.h"
 #include "server/engine/import/apply_interface.h"
 #include "server/engine/import/exported_program.h"
 #include "server/engine/import/missing_operators.h"
 #include "server/engine/import/model_view.h"
+#include "server/engine/import/onnx.h"
 #include "server/engine/import/rewrite_devices.h"
 #include "server/engine/import/rewrite_fast_paths.h"
 #include "server/engine/import/select_output.h"
@@ -87,7 +90,42 @@ absl::Status ReadForward(ImportedModel& model) {
   });
 }
 
-absl::Status ReadFormat(const std::string& path, const at::Device& device, ImportedModel& model) {
+// What the model gets of images of `shape`.
+Shape ShapeInside(const v1::ModelInterface& interface, Shape shape) {
+  if (interface.resize_height() > 0) {
+    shape.height = interface.resize_height();
+    shape.width = interface.resize_width();
+  }
+  return shape;
+}
+
+void DescribeOnnx(const ImportedOnnx& onnx, ImportedModel& model) {
+  model.format = absl::StrCat("ONNX, opset ", onnx.opset, onnx.producer.empty() ? "" : ", of ",
+                              onnx.producer);
+  // The import turns the axes by itself.
+  if (onnx.nhwc) model.interface.clear_layout();
+  if (onnx.batch == OnnxBatch::kFreed) {
+    absl::StrAppend(&model.format, ", its batch of one image freed");
+  } else if (onnx.batch == OnnxBatch::kFixed) {
+    absl::StrAppend(&model.format, ", batches of ", onnx.fixed_batch);
+    if (!onnx.fixed_because.empty()) {
+      model.notes.push_back(absl::StrCat("its batch of ", onnx.fixed_batch,
+                                         " cannot be freed, since its ", onnx.fixed_because,
+                                         " works across the batch; it is run image by image"));
+    }
+  }
+  if (onnx.output_names.size() > 1) {
+    model.notes.push_back(absl::StrCat("of its ", onnx.output_names.size(), " outputs '",
+                                       onnx.output_names[0], "' is taken for the logits"));
+  }
+  if (!onnx.converted_types.empty()) {
+    model.notes.push_back(absl::StrCat("computed in float32 where it has ",
+                                       absl::StrJoin(onnx.converted_types, ", ")));
+  }
+}
+
+absl::Status ReadFormat(const std::string& path, const Shape& shape, const at::Device& device,
+                        ImportedModel& model) {
   RegisterMissingOperators();
   const FileExplanation file = ExplainFile(path);
   switch (file.format) {
@@ -104,7 +142,12 @@ absl::Status ReadFormat(const std::string& path, const at::Device& device, Impor
           absl::StrCat("exported program", info.writer.empty() ? "" : " of ", info.writer);
       break;
     }
-    case FileFormat::kOnnx:
+    case FileFormat::kOnnx: {
+      ASSAY_ASSIGN_OR_RETURN(ImportedOnnx onnx, ImportOnnx(path, ShapeInside(model.interface, shape)));
+      DescribeOnnx(onnx, model);
+      model.module = std::move(onnx.module);
+      break;
+    }
     case FileFormat::kOther:
       return Error(Reason::kInvalidModel,
                    absl::StrCat("the file is not a model that can be loaded: ", file.message));
@@ -127,11 +170,12 @@ absl::Status CheckOutput(const torch::jit::Module& module) {
 
 }  // namespace
 
-absl::StatusOr<ImportedModel> ReadModel(const std::string& path, const at::Device& device) {
+absl::StatusOr<ImportedModel> ReadModel(const std::string& path, const Shape& shape,
+                                        const at::Device& device) {
   ASSAY_ASSIGN_OR_RETURN(const ModelView view, ModelView::Open(path));
   ImportedModel model;
   model.interface = view.interface();
-  ASSAY_RETURN_IF_ERROR(ReadFormat(view.path(), device, model));
+  ASSAY_RETURN_IF_ERROR(ReadFormat(view.path(), shape, device, model));
   model.module.eval();
   for (at::Tensor parameter : model.module.parameters()) parameter.requires_grad_(false);
   ASSAY_RETURN_IF_ERROR(RewriteFastPaths(model.module));

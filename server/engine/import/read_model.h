@@ -6,9 +6,11 @@
 #include <torch/script.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "assay/v1/models.pb.h"
+#include "server/engine/base/classifier.h"
 
 namespace assay::engine {
 
@@ -19,6 +21,8 @@ struct ImportedModel {
   v1::ModelInterface interface;
   // For people: "TorchScript", "ONNX, opset 17, of pytorch 2.6.0".
   std::string format;
+  // What the import changed that a user should know.
+  std::vector<std::string> notes;
   bool saved_in_training_mode = false;
   // The function that computes gradients by itself: a defence that adapts to each image while it
   // answers. Attacks differentiate the model as it is, not what it does to its own gradients. Empty
@@ -31,8 +35,10 @@ struct ImportedModel {
   bool writes_to_input = false;
 };
 
-// kInvalidModel says what the file is instead, or which operator stands in the way.
-absl::StatusOr<ImportedModel> ReadModel(const std::string& path, const at::Device& device);
+// For images of `shape`. kInvalidModel says what the file is instead, or which operator stands in the
+// way; kModelInputMismatch where the file says that it takes other images; kModelOutputInvalid.
+absl::StatusOr<ImportedModel> ReadModel(const std::string& path, const Shape& shape,
+                                        const at::Device& device);
 
 }  // namespace assay::engine
 

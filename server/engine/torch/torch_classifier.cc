@@ -163,6 +163,7 @@ class Loaded final : public TorchClassifier {
  private:
   // What its code says of itself before it has run once.
   void WarnOfFile() {
+    for (const std::string& note : file_.notes) Warn(note);
     if (!file_.training_in.empty()) {
       Warn(absl::StrCat("its ", file_.training_in,
                         " trains whatever the mode, as in a trace made in training mode; call "
@@ -510,7 +511,7 @@ absl::StatusOr<std::unique_ptr<TorchClassifier>> TorchClassifier::Load(const Loa
         at::globalContext().setDeterministicCuDNN(true);
         at::globalContext().setBenchmarkCuDNN(false);
         ASSAY_ASSIGN_OR_RETURN(ImportedModel file,
-                               ReadModel(options.model_path, at::Device(options.device)));
+                               ReadModel(options.model_path, options.shape, at::Device(options.device)));
         loaded = std::make_unique<Loaded>(options, std::move(file));
         return loaded->Initialize();
       }));

@@ -143,7 +143,7 @@ TEST(ReadModel, AFileThatSaysHowItWantsItsImagesGetsThem) {
   Model(kMeans).save(path);
   const auto interface = Interface(&ModelInterfaceOptions::input_range, "0..255");
   std::ofstream(path, std::ios::binary | std::ios::app) << InterfaceTrailer(interface);
-  auto model = ReadModel(path, at::kCPU);
+  auto model = ReadModel(path, {3, 2, 2}, at::kCPU);
   std::filesystem::remove(path);
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ(model->format, "TorchScript");
