@@ -121,4 +121,4 @@ std::optional<std::string> ExplainRunError(const std::string& text) {
   return std::nullopt;
 }
 
-}  // namespace assay
+}  // namespace assay::engine

@@ -26,8 +26,8 @@ class ModuleBuilder {
   torch::jit::Value* images() const { return images_; }
 
   // A tensor that the module holds, a parameter if it is of floating point and not said to be a
-  // buffer. `name` may be any text: what is no letter or digit becomes "_", and names that are taken
-  // get a number.
+  // buffer. `name` may be any text: what is no letter or digit becomes "_", and names that are
+  // taken get a number.
   torch::jit::Value* Tensor(const std::string& name, const at::Tensor& tensor, bool buffer = false);
   torch::jit::Value* Constant(const c10::IValue& value);
 

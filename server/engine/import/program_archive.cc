@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
+#include "core/models/zip_archive.h"
 #include "server/engine/import/stored_tensor.h"
 #include "server/engine/import/tensor_pickle.h"
-#include "core/models/zip_archive.h"
 
 namespace assay::engine {
 namespace {

@@ -100,8 +100,8 @@ Shape ShapeInside(const v1::ModelInterface& interface, Shape shape) {
 }
 
 void DescribeOnnx(const ImportedOnnx& onnx, ImportedModel& model) {
-  model.format = absl::StrCat("ONNX, opset ", onnx.opset, onnx.producer.empty() ? "" : ", of ",
-                              onnx.producer);
+  model.format =
+      absl::StrCat("ONNX, opset ", onnx.opset, onnx.producer.empty() ? "" : ", of ", onnx.producer);
   // The import turns the axes by itself.
   if (onnx.nhwc) model.interface.clear_layout();
   if (onnx.batch == OnnxBatch::kFreed) {
@@ -143,7 +143,8 @@ absl::Status ReadFormat(const std::string& path, const Shape& shape, const at::D
       break;
     }
     case FileFormat::kOnnx: {
-      ASSAY_ASSIGN_OR_RETURN(ImportedOnnx onnx, ImportOnnx(path, ShapeInside(model.interface, shape)));
+      ASSAY_ASSIGN_OR_RETURN(ImportedOnnx onnx,
+                             ImportOnnx(path, ShapeInside(model.interface, shape)));
       DescribeOnnx(onnx, model);
       model.module = std::move(onnx.module);
       break;

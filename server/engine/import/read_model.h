@@ -35,8 +35,8 @@ struct ImportedModel {
   bool writes_to_input = false;
 };
 
-// For images of `shape`. kInvalidModel says what the file is instead, or which operator stands in the
-// way; kModelInputMismatch where the file says that it takes other images; kModelOutputInvalid.
+// For images of `shape`. kInvalidModel says what the file is instead, or which operator stands in
+// the way; kModelInputMismatch where the file says that it takes other images; kModelOutputInvalid.
 absl::StatusOr<ImportedModel> ReadModel(const std::string& path, const Shape& shape,
                                         const at::Device& device);
 

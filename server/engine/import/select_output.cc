@@ -120,32 +120,34 @@ std::string Chosen(const OutputChoice& choice) {
 }  // namespace
 
 absl::Status SelectOutput(jit::Module& module, const OutputChoice& choice) {
-  return Guarded(Reason::kModelOutputInvalid, "its output cannot be selected", [&]() -> absl::Status {
-    jit::Function& function = module.get_method("forward").function();
-    const std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph();
-    const Output output(graph->outputs().at(0));
-    if (output.IsTensor()) {
-      return Error(Reason::kModelOutputInvalid,
-                   absl::StrCat("the model returns one tensor, of which no entry ", Chosen(choice),
-                                " can be selected; leave the selection out"));
-    }
-    jit::Value* const entry = output.Select(choice);
-    if (entry == nullptr) {
-      return Error(Reason::kModelOutputInvalid, absl::StrCat("the model returns ", output.Describe(),
-                                                       ", which has no entry ", Chosen(choice)));
-    }
-    if (entry->type()->kind() != c10::TypeKind::TensorType) {
-      return Error(Reason::kModelOutputInvalid,
-                   absl::StrCat("entry ", Chosen(choice), " of what the model returns is ",
-                                entry->type()->repr_str(), ", not a tensor"));
-    }
-    graph->eraseOutput(0);
-    graph->registerOutput(entry);
-    function.setSchema(
-        function.getSchema().cloneWithReturns({c10::Argument("", c10::TensorType::get())}));
-    jit::EliminateDeadCode(graph);
-    return absl::OkStatus();
-  });
+  return Guarded(
+      Reason::kModelOutputInvalid, "its output cannot be selected", [&]() -> absl::Status {
+        jit::Function& function = module.get_method("forward").function();
+        const std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph();
+        const Output output(graph->outputs().at(0));
+        if (output.IsTensor()) {
+          return Error(Reason::kModelOutputInvalid,
+                       absl::StrCat("the model returns one tensor, of which no entry ",
+                                    Chosen(choice), " can be selected; leave the selection out"));
+        }
+        jit::Value* const entry = output.Select(choice);
+        if (entry == nullptr) {
+          return Error(Reason::kModelOutputInvalid,
+                       absl::StrCat("the model returns ", output.Describe(),
+                                    ", which has no entry ", Chosen(choice)));
+        }
+        if (entry->type()->kind() != c10::TypeKind::TensorType) {
+          return Error(Reason::kModelOutputInvalid,
+                       absl::StrCat("entry ", Chosen(choice), " of what the model returns is ",
+                                    entry->type()->repr_str(), ", not a tensor"));
+        }
+        graph->eraseOutput(0);
+        graph->registerOutput(entry);
+        function.setSchema(
+            function.getSchema().cloneWithReturns({c10::Argument("", c10::TensorType::get())}));
+        jit::EliminateDeadCode(graph);
+        return absl::OkStatus();
+      });
 }
 
 std::string DescribeOutput(const jit::Module& module) {

@@ -17,8 +17,9 @@ namespace assay::engine {
 // list.
 using OutputChoice = std::variant<std::string, int64_t>;
 
-// Makes `forward` return that entry alone. To be called before the module runs. kModelOutputInvalid, with
-// the entries that there are, where the output has no such entry or the entry is no tensor.
+// Makes `forward` return that entry alone. To be called before the module runs.
+// kModelOutputInvalid, with the entries that there are, where the output has no such entry or the
+// entry is no tensor.
 absl::Status SelectOutput(torch::jit::Module& module, const OutputChoice& choice);
 
 // What `forward` returns that is not one tensor: "a dict of 'logits', 'probabilities'", "a tuple of

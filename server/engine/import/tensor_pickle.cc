@@ -11,8 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
-#include "server/engine/import/stored_tensor.h"
 #include "core/models/zip_archive.h"
+#include "server/engine/import/stored_tensor.h"
 
 namespace assay::engine {
 namespace {

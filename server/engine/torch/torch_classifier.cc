@@ -510,8 +510,8 @@ absl::StatusOr<std::unique_ptr<TorchClassifier>> TorchClassifier::Load(const Loa
         at::globalContext().setAllowTF32CuDNN(false);
         at::globalContext().setDeterministicCuDNN(true);
         at::globalContext().setBenchmarkCuDNN(false);
-        ASSAY_ASSIGN_OR_RETURN(ImportedModel file,
-                               ReadModel(options.model_path, options.shape, at::Device(options.device)));
+        ASSAY_ASSIGN_OR_RETURN(ImportedModel file, ReadModel(options.model_path, options.shape,
+                                                             at::Device(options.device)));
         loaded = std::make_unique<Loaded>(options, std::move(file));
         return loaded->Initialize();
       }));

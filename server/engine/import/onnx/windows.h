@@ -3,6 +3,7 @@
 #ifndef ASSAY_SERVER_ENGINE_IMPORT_ONNX_WINDOWS_H_
 #define ASSAY_SERVER_ENGINE_IMPORT_ONNX_WINDOWS_H_
 
+#include <algorithm>
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,7 +26,9 @@ struct Windows {
   // The elements that a window spans on an axis.
   int64_t span(size_t axis) const { return dilation[axis] * (kernel[axis] - 1) + 1; }
   bool symmetric() const { return before == after; }
-  bool dilated() const { return dilation != Sizes(dilation.size(), 1); }
+  bool dilated() const {
+    return std::any_of(dilation.begin(), dilation.end(), [](int64_t step) { return step != 1; });
+  }
 };
 
 // A list attribute with one number for each of `axes` axes within [`least`, 2^24].

@@ -70,8 +70,8 @@ TEST(ApplyInterface, OneMeanServesAllChannels) {
 
 TEST(ApplyInterface, TheLayoutIsWhatTheModelWants) {
   const at::Tensor x = at::rand({2, 3, 4, 5});
-  const at::Tensor y =
-      Pass(Interface(&ModelInterfaceOptions::layout, "nhwc"), "  return torch.mean(x, [1, 2])\n", x);
+  const at::Tensor y = Pass(Interface(&ModelInterfaceOptions::layout, "nhwc"),
+                            "  return torch.mean(x, [1, 2])\n", x);
   EXPECT_TRUE(at::allclose(y, x.mean({2, 3}), 0, 1e-6));
 }
 
@@ -116,7 +116,7 @@ TEST(ApplyInterface, AnEntryOfADictionaryOrTupleIsChosen) {
   EXPECT_TRUE(at::equal(Pass(Interface(&ModelInterfaceOptions::output, "key=b\"'"), dictionary, x),
                         x.flatten(1) * 2));
   EXPECT_TRUE(at::equal(Pass(Interface(&ModelInterfaceOptions::output, "index=1"),
-                            "  return (x, torch.flatten(x, 1) * 3)\n", x),
+                             "  return (x, torch.flatten(x, 1) * 3)\n", x),
                         x.flatten(1) * 3));
 }
 
@@ -133,7 +133,7 @@ TEST(ApplyInterface, AnOutputThatIsNotThereIsRefused) {
 TEST(ApplyInterface, GradientsAreThoseOfTheImages) {
   const at::Tensor x = at::rand({1, 3, 2, 2}).requires_grad_(true);
   const at::Tensor y = Pass(Interface(&ModelInterfaceOptions::input_range, "-1..1"),
-                           "  return torch.sum(x * x, [1, 2, 3])\n", x);
+                            "  return torch.sum(x * x, [1, 2, 3])\n", x);
   const at::Tensor gradient = torch::autograd::grad({y}, {x}, {at::ones({1})})[0];
   EXPECT_TRUE(at::allclose(gradient, 4 * (2 * x.detach() - 1), 0, 1e-5));
 }

@@ -1,5 +1,3 @@
-#include "core/models/file_format.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/script.h>
@@ -11,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/models/file_format.h"
 #include "server/engine/import/explain_error.h"
 #include "tests/test_data.h"
 

@@ -142,7 +142,8 @@ TEST_P(RealPrograms, GiveTheLogitsAndGradientsOfTheirPyTorch) {
     jit::GraphOptimizerEnabledGuard optimizer(true);
     jit::Module frozen = jit::freeze(module.clone());
     compare(frozen, 0, 6);
-    jit::Module optimized = jit::optimize_for_inference(module.clone());
+    jit::Module copy = module.clone();
+    jit::Module optimized = jit::optimize_for_inference(copy);
     c10::InferenceMode no_gradients;
     jit::GraphOptimizerEnabledGuard no_optimizer(false);
     logit_difference = std::max(logit_difference,
