@@ -12,8 +12,7 @@ namespace assay::engine {
 
 namespace jit = torch::jit;
 
-ModuleBuilder::ModuleBuilder()
-    : module_("ImportedModel"), graph_(std::make_shared<jit::Graph>()) {
+ModuleBuilder::ModuleBuilder() : module_("ImportedModel"), graph_(std::make_shared<jit::Graph>()) {
   // Only modules that say that they do not train can be frozen.
   module_.register_attribute("training", c10::BoolType::get(), false);
   self_ = graph_->addInput("self");

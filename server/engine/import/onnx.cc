@@ -55,10 +55,11 @@ absl::StatusOr<wire::ValueInfoProto> FindInput(const wire::GraphProto& graph) {
   if (inputs.size() == 1) return *inputs[0];
   std::vector<std::string> names;
   for (const auto* input : inputs) names.push_back(absl::StrCat("'", input->name(), "'"));
-  return Invalid(absl::StrCat("the ONNX model has ", inputs.size(), " inputs",
-                              names.empty() ? "" : absl::StrCat(" (", absl::StrJoin(names, ", "), ")"),
-                              "; a classifier takes one, the images. Export it with its other "
-                              "inputs as constants"));
+  return Invalid(
+      absl::StrCat("the ONNX model has ", inputs.size(), " inputs",
+                   names.empty() ? "" : absl::StrCat(" (", absl::StrJoin(names, ", "), ")"),
+                   "; a classifier takes one, the images. Export it with its other "
+                   "inputs as constants"));
 }
 
 // As declared, -1 where the file leaves a size open; nothing where it declares no shape.
@@ -66,10 +67,11 @@ absl::StatusOr<std::optional<Sizes>> DeclaredSizes(const wire::ValueInfoProto& i
   const wire::TypeProto::Tensor& type = input.type().tensor_type();
   const auto element = onnx::ElementType(type.elem_type());
   if (!element.ok() || *element != at::kFloat) {
-    return Invalid(absl::StrCat("the input '", input.name(), "' of the ONNX model is of type ",
-                                onnx::ElementTypeName(type.elem_type()),
-                                "; it must be floating point, so that it has a gradient. Export the "
-                                "model without the conversion from integers"));
+    return Invalid(
+        absl::StrCat("the input '", input.name(), "' of the ONNX model is of type ",
+                     onnx::ElementTypeName(type.elem_type()),
+                     "; it must be floating point, so that it has a gradient. Export the "
+                     "model without the conversion from integers"));
   }
   if (!type.has_shape()) return std::optional<Sizes>();
   Sizes sizes;
@@ -96,10 +98,9 @@ bool BeginsWithTranspose(const wire::GraphProto& graph, const std::string& input
   bool any = false;
   for (const wire::NodeProto& node : graph.node()) {
     if (std::find(node.input().begin(), node.input().end(), input) == node.input().end()) continue;
-    const bool transposes =
-        node.op_type() == "Transpose" && node.attribute_size() == 1 &&
-        Sizes(node.attribute(0).ints().begin(), node.attribute(0).ints().end()) ==
-            Sizes{0, 3, 1, 2};
+    const bool transposes = node.op_type() == "Transpose" && node.attribute_size() == 1 &&
+                            Sizes(node.attribute(0).ints().begin(),
+                                  node.attribute(0).ints().end()) == Sizes{0, 3, 1, 2};
     if (!transposes) return false;
     any = true;
   }
@@ -107,10 +108,10 @@ bool BeginsWithTranspose(const wire::GraphProto& graph, const std::string& input
 }
 
 absl::Status Mismatch(const Sizes& declared, const Shape& shape) {
-  return Error(Reason::kModelInputMismatch,
-               absl::StrCat("the ONNX model takes an input of ", ShapeText(declared),
-                            ", not images of ", shape.channels, "x", shape.height, "x",
-                            shape.width));
+  return Error(
+      Reason::kModelInputMismatch,
+      absl::StrCat("the ONNX model takes an input of ", ShapeText(declared), ", not images of ",
+                   shape.channels, "x", shape.height, "x", shape.width));
 }
 
 // Whether an input of these sizes may be images of this shape.
@@ -168,8 +169,8 @@ absl::StatusOr<InputPlan> PlanInput(const wire::GraphProto& graph, const std::st
       plan.nhwc = false;
       return PlanFlat(std::move(plan), sizes, *shape);
     }
-    const Sizes image = plan.nhwc ? Sizes{sizes[3], sizes[1], sizes[2]}
-                                  : Sizes{sizes[1], sizes[2], sizes[3]};
+    const Sizes image =
+        plan.nhwc ? Sizes{sizes[3], sizes[1], sizes[2]} : Sizes{sizes[1], sizes[2], sizes[3]};
     for (const int64_t size : image) {
       if (size < 0) {
         return Invalid(absl::StrCat("the ONNX model takes an input of ", ShapeText(sizes),
@@ -209,7 +210,8 @@ absl::Status ImportFor(int64_t batch, const wire::ModelProto& model, const Input
     mixes_images = graph.mixes_images;
     ASSAY_ASSIGN_OR_RETURN(const Value output, std::move(graph.output));
     result.converted_types = std::move(graph.converted_types);
-    if (output.constant()) return Invalid("the output of the ONNX model does not depend on its input");
+    if (output.constant())
+      return Invalid("the output of the ONNX model does not depend on its input");
     if (!output.floating_point()) {
       return Invalid(absl::StrCat("the output '", result.output_names[0],
                                   "' of the ONNX model is of integers, such as predicted labels; "
@@ -221,11 +223,11 @@ absl::Status ImportFor(int64_t batch, const wire::ModelProto& model, const Input
     const int64_t count = onnx::Emitter::Count(output.sizes);
     if (output.rank() < 1 || large > 1 || count % rows != 0 ||
         (output.rank() > 1 && output.size(0) != rows)) {
-      return Error(Reason::kModelOutputInvalid,
-                   absl::StrCat("the output '", result.output_names[0],
-                                "' of the ONNX model has the shape ", ShapeText(output.sizes),
-                                rows == 1 ? " for one image" : "",
-                                "; a classifier's has one row of logits for each image"));
+      return Error(
+          Reason::kModelOutputInvalid,
+          absl::StrCat("the output '", result.output_names[0], "' of the ONNX model has the shape ",
+                       ShapeText(output.sizes), rows == 1 ? " for one image" : "",
+                       "; a classifier's has one row of logits for each image"));
     }
     ASSAY_ASSIGN_OR_RETURN(const Value logits, border.Reshape(output, {rows, count / rows}));
     if (batch == 0 && logits.batch_axis != 0) return border.MixesImages("its output");
@@ -249,8 +251,9 @@ absl::StatusOr<ImportedOnnx> Import(const wire::ModelProto& model,
     absl::StrAppend(&result.producer, " ", model.producer_version());
   }
   if (result.opset < onnx::kOldestOpset || result.opset > onnx::kNewestOpset) {
-    return Invalid(absl::StrCat("the ONNX model uses opset ", result.opset, " of ONNX's operators; ",
-                                onnx::kOldestOpset, " to ", onnx::kNewestOpset,
+    return Invalid(absl::StrCat("the ONNX model uses opset ", result.opset,
+                                " of ONNX's operators; ", onnx::kOldestOpset, " to ",
+                                onnx::kNewestOpset,
                                 " are supported. Export it for one of them (opset_version=18)"));
   }
   if (graph.output().empty()) return Invalid("the ONNX model has no output");
@@ -288,8 +291,8 @@ absl::StatusOr<ImportedOnnx> ImportOnnx(const std::string& path,
                                         const std::optional<Shape>& shape) {
   ASSAY_ASSIGN_OR_RETURN(const wire::ModelProto model, onnx::ReadModel(path));
   absl::StatusOr<ImportedOnnx> result = absl::UnknownError("not imported");
-  const absl::Status status = Guarded(
-      Reason::kInvalidModel, "the ONNX model cannot be imported", [&] {
+  const absl::Status status =
+      Guarded(Reason::kInvalidModel, "the ONNX model cannot be imported", [&] {
         result = Import(model, shape);
         return result.status();
       });

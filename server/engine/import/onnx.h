@@ -1,9 +1,9 @@
 // ONNX files as TorchScript modules: the engine's way from what exporters write to what it attacks,
 // with exact gradients and bounds.
 //
-// What is imported: opsets 7 to 28; the operators of onnx/operators.h; float32 (other floating point
-// becomes float32, see `converted_types`); weights within the file. Whatever is not understood exactly
-// is refused by its name.
+// What is imported: opsets 7 to 28; the operators of onnx/operators.h; float32 (other floating
+// point becomes float32, see `converted_types`); weights within the file. Whatever is not
+// understood exactly is refused by its name.
 #ifndef ASSAY_SERVER_ENGINE_IMPORT_ONNX_H_
 #define ASSAY_SERVER_ENGINE_IMPORT_ONNX_H_
 
@@ -23,8 +23,8 @@ namespace assay::engine {
 // How a module treats the batch.
 enum class OnnxBatch {
   kFree,   // the file leaves it open, and the module takes any number of images
-  kFreed,  // the file fixes it to one image, and the module takes any number: each image goes through
-           // the operators as if it were alone, which was shown of each (onnx/value.h)
+  kFreed,  // the file fixes it to one image, and the module takes any number: each image goes
+           // through the operators as if it were alone, which was shown of each (onnx/value.h)
   kFixed,  // the module takes `fixed_batch` images and raises an error for other numbers
 };
 
@@ -39,8 +39,8 @@ struct ImportedOnnx {
   std::string input_name;
   // As the file declares them; -1 where it leaves them open.
   std::vector<int64_t> input_sizes;
-  // The images that the module takes; nothing in it checks that it is given such. With `nhwc` the file
-  // takes N x H x W x C, and the module permutes the axes.
+  // The images that the module takes; nothing in it checks that it is given such. With `nhwc` the
+  // file takes N x H x W x C, and the module permutes the axes.
   Shape shape;
   bool nhwc = false;
   int64_t num_classes = 0;
@@ -52,19 +52,19 @@ struct ImportedOnnx {
   // Of kFixed: which operator works across the batch; "" if the file's batch is larger than one.
   std::string fixed_because;
 
-  // Types of floating point that became float32: FLOAT16 and BFLOAT16 are exact so but computed with
-  // more precision than the file asks for, DOUBLE is rounded.
+  // Types of floating point that became float32: FLOAT16 and BFLOAT16 are exact so but computed
+  // with more precision than the file asks for, DOUBLE is rounded.
   std::set<std::string> converted_types;
 };
 
 // Whether a file is an ONNX model, a damaged one too. Looks at some bytes only.
 bool IsOnnx(const std::string& path);
 
-// `shape` of the images is needed where the file leaves height and width open, or takes flat images;
-// it is checked where the file says it. Without it, the file's is taken.
+// `shape` of the images is needed where the file leaves height and width open, or takes flat
+// images; it is checked where the file says it. Without it, the file's is taken.
 //
-// kInvalidModel: what the file has that is not supported, by the name of operator and node, and what
-// to do. kModelInputMismatch: the file takes images of another shape.
+// kInvalidModel: what the file has that is not supported, by the name of operator and node, and
+// what to do. kModelInputMismatch: the file takes images of another shape.
 absl::StatusOr<ImportedOnnx> ImportOnnx(const std::string& path,
                                         const std::optional<Shape>& shape = std::nullopt);
 

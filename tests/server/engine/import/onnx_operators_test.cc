@@ -46,9 +46,8 @@ std::function<void(OnnxBuilder&)> OfPositive(const std::string& type) {
 std::function<void(OnnxBuilder&)> Reduce(const std::string& type, bool input, bool keep) {
   return [=](OnnxBuilder& b) {
     if (input) b.Ints("axes", {-1, 1});
-    OnnxNode node =
-        b.Node(type, input ? std::vector<std::string>{"x", "axes"} : std::vector<std::string>{"x"},
-               {"y"});
+    OnnxNode node = b.Node(
+        type, input ? std::vector<std::string>{"x", "axes"} : std::vector<std::string>{"x"}, {"y"});
     if (!input) node.Ints("axes", {-1, 1});
     node.Int("keepdims", keep ? 1 : 0);
   };
@@ -67,11 +66,15 @@ std::function<void(OnnxBuilder&)> Resize(const std::string& mode, const std::str
 
 std::vector<Case> Cases() {
   std::vector<Case> cases;
-  for (const char* type : {"Abs", "Neg", "Exp", "Erf", "Floor", "Ceil", "Round", "Sign", "Sin",
-                           "Cos", "Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid",
-                           "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Softsign", "Mish",
-                           "Identity", "GlobalAveragePool", "GlobalMaxPool", "Shrink",
-                           "ThresholdedRelu"}) {
+  for (const char* type : {"Abs",           "Neg",         "Exp",
+                           "Erf",           "Floor",       "Ceil",
+                           "Round",         "Sign",        "Sin",
+                           "Cos",           "Relu",        "LeakyRelu",
+                           "Elu",           "Selu",        "Celu",
+                           "Sigmoid",       "HardSigmoid", "HardSwish",
+                           "Tanh",          "Softplus",    "Softsign",
+                           "Mish",          "Identity",    "GlobalAveragePool",
+                           "GlobalMaxPool", "Shrink",      "ThresholdedRelu"}) {
     cases.push_back({type, 18, Unary(type)});
   }
   for (const char* type : {"Log", "Sqrt", "Reciprocal"}) {
@@ -158,9 +161,8 @@ std::vector<Case> Cases() {
     b.Node("Elu", {"a"}, {"c"}).Float("alpha", 0.5f);
     b.Node("Celu", {"c"}, {"y"}).Float("alpha", 2);
   });
-  add("Clip_6", 6 + 3, [](OnnxBuilder& b) {
-    b.Node("Clip", {"x"}, {"y"}).Float("min", -0.25f).Float("max", 0.5f);
-  });
+  add("Clip_6", 6 + 3,
+      [](OnnxBuilder& b) { b.Node("Clip", {"x"}, {"y"}).Float("min", -0.25f).Float("max", 0.5f); });
   add("Clip_13_upper_only", 13, [](OnnxBuilder& b) {
     b.Floats("max", {}, {0.5f});
     b.Node("Clip", {"x", "", "max"}, {"y"});
@@ -267,7 +269,9 @@ std::vector<Case> Cases() {
   });
   add("ConvTranspose_output_shape", 11, [](OnnxBuilder& b) {
     b.Weights("w", {4, 2, 3, 3});
-    b.Node("ConvTranspose", {"x", "w"}, {"y"}).Ints("strides", {2, 2}).Ints("output_shape", {9, 11});
+    b.Node("ConvTranspose", {"x", "w"}, {"y"})
+        .Ints("strides", {2, 2})
+        .Ints("output_shape", {9, 11});
   });
 
   // --- pooling
@@ -279,8 +283,10 @@ std::vector<Case> Cases() {
         .Int("ceil_mode", 1);
   });
   add("MaxPool_asymmetric", 12, [](OnnxBuilder& b) {
-    b.Node("MaxPool", {"x"}, {"y"}).Ints("kernel_shape", {3, 3}).Ints("pads", {0, 1, 2, 0}).Ints(
-        "strides", {2, 2});
+    b.Node("MaxPool", {"x"}, {"y"})
+        .Ints("kernel_shape", {3, 3})
+        .Ints("pads", {0, 1, 2, 0})
+        .Ints("strides", {2, 2});
   });
   for (const int count : {0, 1}) {
     add("AveragePool_padded_" + std::to_string(count), 11, [=](OnnxBuilder& b) {
@@ -341,12 +347,14 @@ std::vector<Case> Cases() {
     b.Node("RMSNormalization", {"x", "s"}, {"y"});
   });
   add("LRN", 13, [](OnnxBuilder& b) {
-    b.Node("LRN", {"x"}, {"y"}).Int("size", 3).Float("alpha", 0.5f).Float("beta", 0.6f).Float("bias",
-                                                                                            2);
+    b.Node("LRN", {"x"}, {"y"})
+        .Int("size", 3)
+        .Float("alpha", 0.5f)
+        .Float("beta", 0.6f)
+        .Float("bias", 2);
   });
-  add("LpNormalization", 9 + 4, [](OnnxBuilder& b) {
-    b.Node("LpNormalization", {"x"}, {"y"}).Int("axis", 1).Int("p", 2);
-  });
+  add("LpNormalization", 9 + 4,
+      [](OnnxBuilder& b) { b.Node("LpNormalization", {"x"}, {"y"}).Int("axis", 1).Int("p", 2); });
   add("Attention", 23, [](OnnxBuilder& b) {
     b.Ints("shape", {0, 5, 24});
     b.Node("Reshape", {"x", "shape"}, {"q"});
@@ -364,8 +372,10 @@ std::vector<Case> Cases() {
   for (const int last : {0, 1}) {
     add("ArgMax_" + std::to_string(last), 13, [=](OnnxBuilder& b) {
       b.Node("Round", {"x"}, {"r"});
-      b.Node("ArgMax", {"r"}, {"i"}).Int("axis", 2).Int("keepdims", last).Int("select_last_index",
-                                                                             last);
+      b.Node("ArgMax", {"r"}, {"i"})
+          .Int("axis", 2)
+          .Int("keepdims", last)
+          .Int("select_last_index", last);
       b.Node("Cast", {"i"}, {"y"}).Int("to", 1);
     });
   }
@@ -413,8 +423,10 @@ std::vector<Case> Cases() {
     b.Node("Reshape", {"c", "target"}, {"y"});
   });
   add("Slice_9", 9, [](OnnxBuilder& b) {
-    b.Node("Slice", {"x"}, {"y"}).Ints("starts", {1, -3}).Ints("ends", {100, -1}).Ints("axes",
-                                                                                       {1, 3});
+    b.Node("Slice", {"x"}, {"y"})
+        .Ints("starts", {1, -3})
+        .Ints("ends", {100, -1})
+        .Ints("axes", {1, 3});
   });
   add("Slice_steps", 13, [](OnnxBuilder& b) {
     b.Ints("starts", {-1, 0});
@@ -521,8 +533,9 @@ std::vector<Case> Cases() {
       branches[i].add_output()->set_name("out");
     }
     b.Bools("condition", {}, {false});
-    b.Node("If", {"condition"}, {"r"}).Graph("then_branch", branches[0]).Graph("else_branch",
-                                                                               branches[1]);
+    b.Node("If", {"condition"}, {"r"})
+        .Graph("then_branch", branches[0])
+        .Graph("else_branch", branches[1]);
     b.Floats("start", {}, {0});
     b.Floats("limit", {}, {3});
     b.Floats("delta", {}, {0.5f});

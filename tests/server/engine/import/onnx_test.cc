@@ -33,8 +33,7 @@ std::string Write(const std::string& name, const std::string& bytes) {
 }
 
 at::Tensor Images(int64_t count, int64_t channels, int64_t height, int64_t width) {
-  return at::tensor(OnnxBuilder::Numbers(
-                        static_cast<size_t>(count * channels * height * width), 5))
+  return at::tensor(OnnxBuilder::Numbers(static_cast<size_t>(count * channels * height * width), 5))
       .view({count, channels, height, width});
 }
 
@@ -173,7 +172,8 @@ TEST(Onnx, RunsImageByImageWhatWorksAcrossTheBatch) {
     ASSERT_TRUE(imported.ok()) << imported.status();
     EXPECT_EQ(imported->batch, OnnxBatch::kFixed);
     EXPECT_EQ(imported->fixed_batch, 1);
-    EXPECT_THAT(imported->fixed_because, AllOf(HasSubstr("Softmax"), HasSubstr("across the batch")));
+    EXPECT_THAT(imported->fixed_because,
+                AllOf(HasSubstr("Softmax"), HasSubstr("across the batch")));
     EXPECT_EQ(Logits(*imported, Images(1, 2, 2, 2)).sizes(), at::IntArrayRef({1, 3}));
     EXPECT_ANY_THROW(Logits(*imported, Images(2, 2, 2, 2)));
   }
@@ -206,11 +206,11 @@ TEST(Onnx, FixesTheBatchForOperatorsAlongItsAxis) {
   };
   const Row rows[] = {
       {"Softmax", [](OnnxBuilder& b) { b.Node("Softmax", {"x"}, {"z"}).Int("axis", 0); }},
-      {"ReduceMean",
+      {"ReduceMean", [](OnnxBuilder& b) { b.Node("ReduceMean", {"x"}, {"z"}).Ints("axes", {0}); }},
+      {"Concat",
        [](OnnxBuilder& b) {
-         b.Node("ReduceMean", {"x"}, {"z"}).Ints("axes", {0});
+         b.Node("Concat", {"x", "x"}, {"z"}).Int("axis", 0);
        }},
-      {"Concat", [](OnnxBuilder& b) { b.Node("Concat", {"x", "x"}, {"z"}).Int("axis", 0); }},
       {"Add of a constant that has images",
        [](OnnxBuilder& b) {
          b.Weights("w", {2, 2, 2, 2});
