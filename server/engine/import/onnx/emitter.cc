@@ -25,8 +25,8 @@ Emitter::Emitter(int64_t batch, int64_t channels, int64_t height, int64_t width)
   images_.node = builder_.images();
   // Another number of images fails here, instead of being taken for parts of one.
   if (!free()) {
-    images_.node = builder_.Call(
-        "aten::view", {images_.node, jit::NamedValue(c10::IValue(images_.sizes))});
+    images_.node =
+        builder_.Call("aten::view", {images_.node, jit::NamedValue(c10::IValue(images_.sizes))});
   }
 }
 
@@ -66,11 +66,10 @@ absl::StatusOr<Value> Emitter::Call(const std::string& aten, const std::vector<O
     // What is inferred of values that depend on the image is inferred of constants too, and seen to
     // be right.
     if (tensor.sizes() != at::IntArrayRef(form.sizes) || tensor.scalar_type() != form.type) {
-      return Error(Reason::kInternal,
-                   absl::StrCat(aten, " gave ", tensor.toString(), " [",
-                                absl::StrJoin(tensor.sizes().vec(), ", "), "] instead of ",
-                                c10::toString(form.type), " [", absl::StrJoin(form.sizes, ", "),
-                                "]"))
+      return Error(Reason::kInternal, absl::StrCat(aten, " gave ", tensor.toString(), " [",
+                                                   absl::StrJoin(tensor.sizes().vec(), ", "),
+                                                   "] instead of ", c10::toString(form.type), " [",
+                                                   absl::StrJoin(form.sizes, ", "), "]"))
           .ToStatus();
     }
     return Known(tensor.contiguous());
@@ -160,8 +159,7 @@ Value Emitter::Repeated(const Value& constant, int64_t axis) {
   for (int64_t i = 0; i < constant.rank(); ++i) {
     sizes.push_back(i == axis ? count_ : builder_.Constant(constant.size(i)));
   }
-  jit::Value* const list =
-      graph.insertNode(graph.createList(c10::IntType::get(), sizes))->output();
+  jit::Value* const list = graph.insertNode(graph.createList(c10::IntType::get(), sizes))->output();
   Value result;
   result.sizes = constant.sizes;
   result.type = constant.type;

@@ -22,16 +22,16 @@ namespace assay::engine::onnx {
 // Throws what LibTorch throws.
 class Emitter {
  public:
-  // With `batch` 0, for any number of images; else for exactly `batch` of them, and the module raises
-  // an error for others.
+  // With `batch` 0, for any number of images; else for exactly `batch` of them, and the module
+  // raises an error for others.
   Emitter(int64_t batch, int64_t channels, int64_t height, int64_t width);
 
   // Whether the module takes any number of images (value.h).
   bool free() const { return batch_ == 0; }
   const Value& images() const { return images_; }
 
-  // The result of "aten::..." with these arguments, which has this form. The batch axis of constants
-  // is left out of their form.
+  // The result of "aten::..." with these arguments, which has this form. The batch axis of
+  // constants is left out of their form.
   absl::StatusOr<Value> Call(const std::string& aten, const std::vector<Operand>& arguments,
                              const Form& form,
                              const std::vector<std::pair<std::string, Operand>>& named = {});

@@ -176,8 +176,8 @@ class Walk {
       if (value.has_value()) {
         scope.values.emplace(name, *value);
       } else {
-        scope.missing[name] = absl::StrCat("output ", i, " of ", proto.op_type(), " (node '",
-                                           proto.name(), "')");
+        scope.missing[name] =
+            absl::StrCat("output ", i, " of ", proto.op_type(), " (node '", proto.name(), "')");
       }
     }
     return absl::OkStatus();
@@ -185,7 +185,7 @@ class Walk {
 
   // A cast to float16 rounds in the file and does nothing here.
   void NoteTypes(const wire::NodeProto& proto,
-                const std::map<std::string, const wire::AttributeProto*>& attributes) {
+                 const std::map<std::string, const wire::AttributeProto*>& attributes) {
     const auto note = [&](int64_t type) {
       const auto known = static_cast<int32_t>(type & 0xff);
       if (known == type && IsOtherFloat(known)) {
@@ -224,9 +224,8 @@ class Walk {
       }
       const auto missing = scope->missing.find(name);
       if (missing != scope->missing.end()) {
-        return Error(Reason::kInvalidModel,
-                     absl::StrCat("the ONNX file uses ", missing->second,
-                                  ", which is not supported"))
+        return Error(Reason::kInvalidModel, absl::StrCat("the ONNX file uses ", missing->second,
+                                                         ", which is not supported"))
             .ToStatus();
       }
     }
@@ -254,8 +253,8 @@ class Walk {
     for (const wire::ValueInfoProto& output : taken.output()) outputs.insert(output.name());
     ASSAY_RETURN_IF_ERROR(WalkNodes(taken.node(), opsets, outputs, inner, depth + 1));
     for (int i = 0; i < taken.output_size(); ++i) {
-      ASSAY_RETURN_IF_ERROR(node.Output(Find(taken.output(i).name(), inner, "If"),
-                                        static_cast<size_t>(i)));
+      ASSAY_RETURN_IF_ERROR(
+          node.Output(Find(taken.output(i).name(), inner, "If"), static_cast<size_t>(i)));
     }
     return Keep(proto, node, scope);
   }
@@ -267,7 +266,8 @@ class Walk {
     // Nothing of the caller is seen but inputs and attributes.
     Scope inner;
     std::set<std::string> known(function.attribute().begin(), function.attribute().end());
-    for (const wire::AttributeProto& preset : function.attribute_proto()) known.insert(preset.name());
+    for (const wire::AttributeProto& preset : function.attribute_proto())
+      known.insert(preset.name());
     for (const auto& [name, attribute] : attributes) {
       if (known.count(name) == 0) {
         return Invalid(absl::StrCat("it calls the function ", function.name(),

@@ -1,5 +1,5 @@
-// The graph of an ONNX file, walked once: its nodes in order, with the branches of If whose condition
-// is known and the functions of the file taken apart.
+// The graph of an ONNX file, walked once: its nodes in order, with the branches of If whose
+// condition is known and the functions of the file taken apart.
 #ifndef ASSAY_SERVER_ENGINE_IMPORT_ONNX_GRAPH_H_
 #define ASSAY_SERVER_ENGINE_IMPORT_ONNX_GRAPH_H_
 

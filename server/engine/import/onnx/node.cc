@@ -141,8 +141,8 @@ absl::StatusOr<Form> Node::Broadcast(const std::vector<Value>& values, at::Scala
     form.batch_outer = value.batch_outer;
   }
   if (form.batch_axis == kNone) return form;
-  // Along the batch axis every value that depends on the image has all of the elements for an image,
-  // and constants have one, or else elements of different images would meet.
+  // Along the batch axis every value that depends on the image has all of the elements for an
+  // image, and constants have one, or else elements of different images would meet.
   const int64_t whole = form.size(form.batch_axis);
   for (const Value& value : values) {
     const int64_t axis = form.batch_axis - (rank - value.rank());
@@ -175,14 +175,13 @@ absl::StatusOr<Value> Node::Same(const std::string& aten, const std::vector<Oper
 
 namespace {
 
-// Where the batch is after a reshape of `value` to `form.sizes`. Row by row a tensor is [P, N, R]: P
-// elements, for each of them N images, and R elements of each. Any axis of the new shape that begins
-// after a divisor of P and has the rest of it as its outer part leaves that as it is. Of several such
-// axes, the one on which other operators most likely work image by image.
+// Where the batch is after a reshape of `value` to `form.sizes`. Row by row a tensor is [P, N, R]:
+// P elements, for each of them N images, and R elements of each. Any axis of the new shape that
+// begins after a divisor of P and has the rest of it as its outer part leaves that as it is. Of
+// several such axes, the one on which other operators most likely work image by image.
 void PlaceBatch(const Value& value, Form& form) {
   const auto begin = value.sizes.begin(), old = begin + value.batch_axis;
-  const int64_t before =
-      std::accumulate(begin, old, value.batch_outer, std::multiplies<>());
+  const int64_t before = std::accumulate(begin, old, value.batch_outer, std::multiplies<>());
   form.batch_axis = kNone;
   int best = std::numeric_limits<int>::max();
   int64_t product = 1;
@@ -192,11 +191,11 @@ void PlaceBatch(const Value& value, Form& form) {
     const bool unchanged = axis == value.batch_axis && outer == value.batch_outer &&
                            std::equal(begin, old + 1, form.sizes.begin());
     const bool last = axis + 1 == form.rank();
-    const int rank = unchanged                               ? 0
-                     : outer == 1 && form.size(axis) == 1    ? 1
-                     : outer == 1 && !last                   ? 2
-                     : !last                                 ? 3
-                                                             : 4;
+    const int rank = unchanged                            ? 0
+                     : outer == 1 && form.size(axis) == 1 ? 1
+                     : outer == 1 && !last                ? 2
+                     : !last                              ? 3
+                                                          : 4;
     if (rank >= best) continue;
     best = rank;
     form.batch_axis = axis;

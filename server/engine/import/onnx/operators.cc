@@ -33,7 +33,8 @@ std::string WhyNot(const std::string& type) {
   }
   if (type == "Loop" || type == "Scan" || absl::StartsWith(type, "Sequence") ||
       absl::EndsWith(type, "Sequence")) {
-    return "loops and sequences are not supported; export the model with fixed image sizes, so that "
+    return "loops and sequences are not supported; export the model with fixed image sizes, so "
+           "that "
            "the exporter unrolls them (onnxsim can do so with the file)";
   }
   return "it is not supported; docs/models/formats.md lists what is. Export the model as "

@@ -2,8 +2,8 @@
 //
 // To add one: a function in the file of its group, and a line in the table at its end. It reads the
 // inputs and attributes that it implements (attributes that nobody read are refused by name), looks
-// at `opset` where the meaning changed, and says what it makes by `Output`. Its result must be right
-// for one image; `Apart`, `BatchFirst` and `Broadcast` see to many (value.h).
+// at `opset` where the meaning changed, and says what it makes by `Output`. Its result must be
+// right for one image; `Apart`, `BatchFirst` and `Broadcast` see to many (value.h).
 #ifndef ASSAY_SERVER_ENGINE_IMPORT_ONNX_OPERATORS_H_
 #define ASSAY_SERVER_ENGINE_IMPORT_ONNX_OPERATORS_H_
 

@@ -10,8 +10,8 @@
 namespace assay::engine::onnx {
 namespace {
 
-// A constant of one number that does not add axes to `other`: a plain number says the same in a form
-// that bounds and freezing know.
+// A constant of one number that does not add axes to `other`: a plain number says the same in a
+// form that bounds and freezing know.
 bool IsScalarBeside(const Value& value, const Value& other) {
   return value.constant() && value.floating_point() && value.known.numel() == 1 &&
          value.rank() <= other.rank() && !other.constant();
@@ -187,7 +187,8 @@ absl::Status Not(Node& node) {
 
 constexpr char kEqual[] = "aten::eq", kLess[] = "aten::lt", kGreater[] = "aten::gt",
                kLessOrEqual[] = "aten::le", kGreaterOrEqual[] = "aten::ge",
-               kAnd[] = "aten::logical_and", kOr[] = "aten::logical_or", kXor[] = "aten::logical_xor";
+               kAnd[] = "aten::logical_and", kOr[] = "aten::logical_or",
+               kXor[] = "aten::logical_xor";
 
 template <const char* kAten>
 absl::Status Question(Node& node) {

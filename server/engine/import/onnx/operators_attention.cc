@@ -17,8 +17,8 @@ absl::StatusOr<Value> SplitHeads(Node& node, const Value& x, int64_t heads) {
     return node.Refuse("its inputs do not divide into heads");
   }
   ASSAY_RETURN_IF_ERROR(node.BatchFirst(x));
-  ASSAY_ASSIGN_OR_RETURN(
-      const Value split, node.Reshape(x, {x.size(0), x.size(1), heads, x.size(2) / heads}));
+  ASSAY_ASSIGN_OR_RETURN(const Value split,
+                         node.Reshape(x, {x.size(0), x.size(1), heads, x.size(2) / heads}));
   return node.Permute(split, {0, 2, 1, 3});
 }
 
@@ -46,7 +46,7 @@ absl::Status Attention(Node& node) {
   const int64_t kv_heads = attributes.Int("kv_num_heads", 0);
   const bool causal = attributes.Flag("is_causal", false);
   const double softcap = attributes.Float("softcap", 0);
-  attributes.Int("softmax_precision", 1);     // that of the module
+  attributes.Int("softmax_precision", 1);      // that of the module
   attributes.Int("qk_matmul_output_mode", 0);  // of an output that is not supported
   if (attributes.Int("left_window_size", -1) != -1 ||
       attributes.Int("right_window_size", -1) != -1) {
@@ -114,8 +114,7 @@ absl::Status Attention(Node& node) {
   ASSAY_ASSIGN_OR_RETURN(const Value result, node.Call("aten::matmul", {weights, v}, form));
   if (!flat) return node.Output(result);
   ASSAY_ASSIGN_OR_RETURN(const Value rows, node.Permute(result, {0, 2, 1, 3}));
-  return node.Output(
-      node.Reshape(rows, {rows.size(0), rows.size(1), rows.size(2) * rows.size(3)}));
+  return node.Output(node.Reshape(rows, {rows.size(0), rows.size(1), rows.size(2) * rows.size(3)}));
 }
 
 }  // namespace

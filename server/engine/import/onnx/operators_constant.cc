@@ -80,7 +80,8 @@ absl::Status Range(Node& node) {
     ASSAY_ASSIGN_OR_RETURN(bounds[i], node.Number(i, names[i]));
   }
   node.attributes().Int("stash_type", 1);
-  if (type != at::kFloat && type != at::kLong && type != at::kInt) return node.Refuse("of this type");
+  if (type != at::kFloat && type != at::kLong && type != at::kInt)
+    return node.Refuse("of this type");
   const double count = std::max(0.0, std::ceil((bounds[1] - bounds[0]) / bounds[2]));
   constexpr double kExact = 9007199254740992.0;  // 2^53
   if (!(count <= double{1 << 24}) || !(std::abs(bounds[0]) <= kExact) ||

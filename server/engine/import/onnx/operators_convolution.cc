@@ -65,10 +65,10 @@ absl::Status Conv(Node& node) {
         x, node.Pad(x, BehindChannels(windows.before), BehindChannels(windows.after)));
     padding.assign(padding.size(), 0);
   }
-  return node.Output(node.Call(ForAxes("conv", windows),
-                               {x, weights.weight, weights.bias, windows.stride, padding,
-                                windows.dilation, weights.groups},
-                               form));
+  return node.Output(node.Call(
+      ForAxes("conv", windows),
+      {x, weights.weight, weights.bias, windows.stride, padding, windows.dilation, weights.groups},
+      form));
 }
 
 absl::Status ConvTranspose(Node& node) {
@@ -129,25 +129,21 @@ absl::Status ConvTranspose(Node& node) {
   for (size_t axis = 0; symmetric && axis < axes; ++axis) {
     form.sizes[axis + 2] -= 2 * cut_before[axis];
   }
-  ASSAY_ASSIGN_OR_RETURN(
-      Value result, node.Call(ForAxes("conv_transpose", windows),
-                              {x, weights.weight, weights.bias, windows.stride,
-                               symmetric ? cut_before : Sizes(axes, 0), extra, weights.groups,
-                               windows.dilation},
-                              form));
+  ASSAY_ASSIGN_OR_RETURN(Value result, node.Call(ForAxes("conv_transpose", windows),
+                                                 {x, weights.weight, weights.bias, windows.stride,
+                                                  symmetric ? cut_before : Sizes(axes, 0), extra,
+                                                  weights.groups, windows.dilation},
+                                                 form));
   for (size_t axis = 0; !symmetric && axis < axes; ++axis) {
     const int64_t begin = cut_before[axis], end = full[axis + 2] - cut_after[axis];
     if (begin >= end) return node.Refuse("its pads leave nothing");
-    ASSAY_ASSIGN_OR_RETURN(result,
-                           node.Slice(result, static_cast<int64_t>(axis) + 2, begin, end));
+    ASSAY_ASSIGN_OR_RETURN(result, node.Slice(result, static_cast<int64_t>(axis) + 2, begin, end));
   }
   return node.Output(result);
 }
 
 }  // namespace
 
-OperatorGroup ConvolutionOperators() {
-  return {{"Conv", Conv}, {"ConvTranspose", ConvTranspose}};
-}
+OperatorGroup ConvolutionOperators() { return {{"Conv", Conv}, {"ConvTranspose", ConvTranspose}}; }
 
 }  // namespace assay::engine::onnx

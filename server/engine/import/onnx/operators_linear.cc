@@ -50,8 +50,8 @@ absl::StatusOr<Value> Product(Node& node, const Value& left, const Value& right)
   };
   ASSAY_ASSIGN_OR_RETURN(Form form, node.Broadcast({outer(left), outer(right)}, left.type));
   const int64_t rank = form.rank() + 2;
-  for (const auto& [value, other, axis] : {std::tuple{&left, &right, rank_left - 2},
-                                           std::tuple{&right, &left, rank_right - 1}}) {
+  for (const auto& [value, other, axis] :
+       {std::tuple{&left, &right, rank_left - 2}, std::tuple{&right, &left, rank_right - 1}}) {
     if (value->batch_axis != axis) continue;
     if (!other->constant()) return node.MixesImages("its matrices have the batch on other axes");
     form.batch_axis = value == &left ? rank - 2 : rank - 1;
@@ -181,8 +181,6 @@ absl::Status Einsum(Node& node) {
 
 }  // namespace
 
-OperatorGroup LinearOperators() {
-  return {{"MatMul", MatMul}, {"Gemm", Gemm}, {"Einsum", Einsum}};
-}
+OperatorGroup LinearOperators() { return {{"MatMul", MatMul}, {"Gemm", Gemm}, {"Einsum", Einsum}}; }
 
 }  // namespace assay::engine::onnx

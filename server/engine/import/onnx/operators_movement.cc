@@ -149,8 +149,7 @@ absl::Status Concat(Node& node) {
 
 absl::Status Split(Node& node) {
   ASSAY_ASSIGN_OR_RETURN(const Value x, node.Input(0));
-  ASSAY_ASSIGN_OR_RETURN(const int64_t axis,
-                         node.Axis(node.attributes().Int("axis", 0), x.rank()));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t axis, node.Axis(node.attributes().Int("axis", 0), x.rank()));
   const int64_t size = x.size(axis);
   const auto parts = static_cast<int64_t>(node.output_count());
   Sizes lengths;
@@ -172,7 +171,8 @@ absl::Status Split(Node& node) {
   if (static_cast<int64_t>(lengths.size()) != parts) return node.Refuse("into other many parts");
   int64_t begin = 0;
   for (size_t i = 0; i < lengths.size(); ++i) {
-    if (lengths[i] < 0 || lengths[i] > size - begin) return node.Refuse("into parts of other sizes");
+    if (lengths[i] < 0 || lengths[i] > size - begin)
+      return node.Refuse("into parts of other sizes");
     const int64_t end = begin + lengths[i];
     ASSAY_RETURN_IF_ERROR(node.Output(node.Slice(x, axis, begin, end), i));
     begin = end;
@@ -245,8 +245,7 @@ absl::StatusOr<at::Tensor> Indices(Node& node, size_t input, int64_t size) {
 
 absl::Status Gather(Node& node) {
   ASSAY_ASSIGN_OR_RETURN(const Value x, node.Input(0));
-  ASSAY_ASSIGN_OR_RETURN(const int64_t axis,
-                         node.Axis(node.attributes().Int("axis", 0), x.rank()));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t axis, node.Axis(node.attributes().Int("axis", 0), x.rank()));
   ASSAY_ASSIGN_OR_RETURN(const at::Tensor indices, Indices(node, 1, x.size(axis)));
   Sizes sizes = x.sizes;
   const auto at = sizes.erase(sizes.begin() + axis);
@@ -262,7 +261,8 @@ absl::Status Gather(Node& node) {
   const at::Tensor flat = indices.reshape({-1}).contiguous();
   ASSAY_ASSIGN_OR_RETURN(
       const Value selected,
-      node.Select(x, axis, Sizes(flat.data_ptr<int64_t>(), flat.data_ptr<int64_t>() + flat.numel())));
+      node.Select(x, axis,
+                  Sizes(flat.data_ptr<int64_t>(), flat.data_ptr<int64_t>() + flat.numel())));
   const at::IntArrayRef shape = indices.sizes();
   sizes.insert(at, shape.begin(), shape.end());
   return node.Output(node.Reshape(selected, sizes));
@@ -270,8 +270,7 @@ absl::Status Gather(Node& node) {
 
 absl::Status GatherElements(Node& node) {
   ASSAY_ASSIGN_OR_RETURN(const Value x, node.Input(0));
-  ASSAY_ASSIGN_OR_RETURN(const int64_t axis,
-                         node.Axis(node.attributes().Int("axis", 0), x.rank()));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t axis, node.Axis(node.attributes().Int("axis", 0), x.rank()));
   ASSAY_ASSIGN_OR_RETURN(const at::Tensor indices, Indices(node, 1, x.size(axis)));
   ASSAY_RETURN_IF_ERROR(node.Apart(x, axis));
   if (indices.dim() != x.rank()) return node.Refuse("its indices have another rank than its data");
@@ -358,7 +357,8 @@ absl::Status Pad(Node& node) {
   }
   for (int64_t axis = 0; axis < x.rank(); ++axis) {
     const int64_t size = x.size(axis);
-    const int64_t first = before[static_cast<size_t>(axis)], last = after[static_cast<size_t>(axis)];
+    const int64_t first = before[static_cast<size_t>(axis)],
+                  last = after[static_cast<size_t>(axis)];
     if (first == 0 && last == 0) continue;
     if (size == 0 || first < 0 || last < 0 || first > kMostElements || last > kMostElements) {
       return node.Refuse(absl::StrCat("with negative or too large pads in the mode ", mode));

@@ -20,8 +20,8 @@ absl::StatusOr<Value> PerChannel(Node& node, size_t input, int64_t channels,
   ASSAY_ASSIGN_OR_RETURN(Value value, node.Input(input));
   if (!value.constant() || !value.floating_point() || value.rank() != 1 ||
       value.size(0) != channels) {
-    return node.Refuse(absl::StrCat("its ", what, " is not one constant for each of ", channels,
-                                    " channels"));
+    return node.Refuse(
+        absl::StrCat("its ", what, " is not one constant for each of ", channels, " channels"));
   }
   return value;
 }
@@ -43,8 +43,8 @@ absl::Status BatchNormalization(Node& node) {
   if (node.opset() < 9 && !node.attributes().Flag("spatial", true)) {
     return node.Refuse("with statistics for each pixel (spatial = 0)");
   }
-  return node.Output(node.Same("aten::batch_norm", {x, scale, bias, mean, variance, false, 0.1, eps,
-                                                    false}));
+  return node.Output(
+      node.Same("aten::batch_norm", {x, scale, bias, mean, variance, false, 0.1, eps, false}));
 }
 
 // Over channels in `groups` and all axes behind them, without scale and bias.
@@ -94,7 +94,8 @@ absl::Status InstanceNormalization(Node& node) {
 
 // The axes from `axis` on, which are normalised together.
 absl::StatusOr<Sizes> NormalizedAxes(Node& node, const Value& x) {
-  ASSAY_ASSIGN_OR_RETURN(const int64_t first, node.Axis(node.attributes().Int("axis", -1), x.rank()));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t first,
+                         node.Axis(node.attributes().Int("axis", -1), x.rank()));
   node.attributes().Int("stash_type", 1);
   Sizes axes;
   for (int64_t axis = first; axis < x.rank(); ++axis) {
@@ -133,8 +134,8 @@ absl::Status LayerNormalization(Node& node) {
   if (native) {
     return node.Output(node.Same("aten::layer_norm", {x, shape, scale, bias, eps, false}));
   }
-  ASSAY_ASSIGN_OR_RETURN(const Value normal, node.Same("aten::layer_norm", {x, shape, None(), None(),
-                                                                           eps, false}));
+  ASSAY_ASSIGN_OR_RETURN(const Value normal,
+                         node.Same("aten::layer_norm", {x, shape, None(), None(), eps, false}));
   return ScaleAndShift(node, normal);
 }
 
@@ -161,19 +162,18 @@ absl::Status LocalResponseNormalization(Node& node) {
   const double bias = node.attributes().Float("bias", 1);
   if (x.rank() != 4) return node.Refuse("of other than N x C x H x W");
   ASSAY_RETURN_IF_ERROR(node.BatchFirst(x));
-  if (size < 1 || size > 2 * x.size(1)) return node.Refuse(absl::StrCat("over ", size, " channels"));
+  if (size < 1 || size > 2 * x.size(1))
+    return node.Refuse(absl::StrCat("over ", size, " channels"));
   ASSAY_ASSIGN_OR_RETURN(const Value square, node.Binary("aten::mul", x, x));
   // The channels as the depth of a volume.
   ASSAY_ASSIGN_OR_RETURN(const Value volume,
                          node.Reshape(square, {x.size(0), 1, x.size(1), x.size(2), x.size(3)}));
-  ASSAY_ASSIGN_OR_RETURN(
-      const Value padded,
-      node.Pad(volume, {0, 0, (size - 1) / 2, 0, 0}, {0, 0, size - 1 - (size - 1) / 2, 0, 0}));
-  ASSAY_ASSIGN_OR_RETURN(const Value means,
-                         node.Call("aten::avg_pool3d",
-                                   {padded, Sizes{size, 1, 1}, Sizes{1, 1, 1}, Sizes{0, 0, 0},
-                                    false, true, None()},
-                                   volume.form()));
+  ASSAY_ASSIGN_OR_RETURN(const Value padded, node.Pad(volume, {0, 0, (size - 1) / 2, 0, 0},
+                                                      {0, 0, size - 1 - (size - 1) / 2, 0, 0}));
+  ASSAY_ASSIGN_OR_RETURN(const Value means, node.Call("aten::avg_pool3d",
+                                                      {padded, Sizes{size, 1, 1}, Sizes{1, 1, 1},
+                                                       Sizes{0, 0, 0}, false, true, None()},
+                                                      volume.form()));
   ASSAY_ASSIGN_OR_RETURN(const Value flat, node.Reshape(means, x.sizes));
   ASSAY_ASSIGN_OR_RETURN(const Value scaled, node.Same("aten::mul", {flat, alpha}));
   ASSAY_ASSIGN_OR_RETURN(const Value shifted, node.Same("aten::add", {scaled, bias}));
@@ -191,9 +191,9 @@ absl::Status LpNormalization(Node& node) {
   ASSAY_RETURN_IF_ERROR(node.Apart(x, axis));
   Form form = x.form();
   form.sizes[static_cast<size_t>(axis)] = 1;
-  ASSAY_ASSIGN_OR_RETURN(const Value norm,
-                         node.Call("aten::norm", {x, static_cast<double>(p), Sizes{axis}, true},
-                                   form));
+  ASSAY_ASSIGN_OR_RETURN(
+      const Value norm,
+      node.Call("aten::norm", {x, static_cast<double>(p), Sizes{axis}, true}, form));
   Form condition = form;
   condition.type = at::kBool;
   ASSAY_ASSIGN_OR_RETURN(const Value none, node.Call("aten::eq", {norm, 0.0}, condition));
@@ -206,12 +206,9 @@ absl::Status LpNormalization(Node& node) {
 
 OperatorGroup NormalizationOperators() {
   return {
-      {"BatchNormalization", BatchNormalization},
-      {"InstanceNormalization", InstanceNormalization},
-      {"GroupNormalization", GroupNormalization},
-      {"LayerNormalization", LayerNormalization},
-      {"RMSNormalization", RmsNormalization},
-      {"LRN", LocalResponseNormalization},
+      {"BatchNormalization", BatchNormalization}, {"InstanceNormalization", InstanceNormalization},
+      {"GroupNormalization", GroupNormalization}, {"LayerNormalization", LayerNormalization},
+      {"RMSNormalization", RmsNormalization},     {"LRN", LocalResponseNormalization},
       {"LpNormalization", LpNormalization},
   };
 }

@@ -31,8 +31,8 @@ bool IsNative(const Windows& windows) {
 Sizes Reach(const Value& x, const Windows& windows) {
   Sizes after;
   for (size_t axis = 0; axis < windows.axes(); ++axis) {
-    const int64_t end =
-        (windows.count[axis] - 1) * windows.stride[axis] + windows.span(axis) - windows.before[axis];
+    const int64_t end = (windows.count[axis] - 1) * windows.stride[axis] + windows.span(axis) -
+                        windows.before[axis];
     after.push_back(end - x.size(static_cast<int64_t>(axis) + 2));
   }
   return after;
@@ -53,17 +53,16 @@ absl::Status MaxPool(Node& node) {
     windows.before.assign(windows.axes(), 0);
     windows.overhanging = false;
   }
-  return node.Output(node.Call(ForAxes("max_pool", windows),
-                               {x, windows.kernel, windows.stride, windows.before,
-                                windows.dilation, windows.overhanging},
-                               form));
+  return node.Output(node.Call(
+      ForAxes("max_pool", windows),
+      {x, windows.kernel, windows.stride, windows.before, windows.dilation, windows.overhanging},
+      form));
 }
 
 // Sums of windows over `x` with zeros around.
 absl::StatusOr<Value> WindowSums(Node& node, const Value& x, const Windows& windows) {
-  ASSAY_ASSIGN_OR_RETURN(
-      const Value padded,
-      node.Pad(x, BehindChannels(windows.before), BehindChannels(Reach(x, windows))));
+  ASSAY_ASSIGN_OR_RETURN(const Value padded, node.Pad(x, BehindChannels(windows.before),
+                                                      BehindChannels(Reach(x, windows))));
   const int64_t one = 1;
   const Sizes none(windows.axes(), 0);
   // Without a divisor of its own, LibTorch's pooling of one axis only averages.
@@ -81,9 +80,8 @@ absl::StatusOr<Value> WindowSums(Node& node, const Value& x, const Windows& wind
 
 absl::Status AveragePool(Node& node) {
   ASSAY_ASSIGN_OR_RETURN(const Value x, node.Input(0));
-  ASSAY_ASSIGN_OR_RETURN(
-      const Windows windows,
-      ReadWindows(node, x, node.attributes().RequiredInts("kernel_shape")));
+  ASSAY_ASSIGN_OR_RETURN(const Windows windows,
+                         ReadWindows(node, x, node.attributes().RequiredInts("kernel_shape")));
   const bool count_padding = node.attributes().Flag("count_include_pad", false);
   if (windows.dilated()) return node.Refuse("with dilations");
   const bool padded = std::any_of(windows.before.begin(), windows.before.end(),
@@ -108,8 +106,8 @@ absl::Status AveragePool(Node& node) {
   Value ones = Known(at::ones(line));
   Windows counted = windows;
   if (count_padding) {
-    ASSAY_ASSIGN_OR_RETURN(ones, node.Pad(ones, BehindChannels(windows.before),
-                                          BehindChannels(windows.after), 1));
+    ASSAY_ASSIGN_OR_RETURN(
+        ones, node.Pad(ones, BehindChannels(windows.before), BehindChannels(windows.after), 1));
     counted.before.assign(windows.axes(), 0);
   }
   ASSAY_ASSIGN_OR_RETURN(const Value counts, WindowSums(node, ones, counted));

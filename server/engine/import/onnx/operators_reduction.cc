@@ -152,8 +152,7 @@ absl::Status ReduceLogSumExp(Node& node) {
 
 absl::Status ArgExtreme(Node& node, const char* aten) {
   ASSAY_ASSIGN_OR_RETURN(Value x, node.Input(0));
-  ASSAY_ASSIGN_OR_RETURN(const int64_t axis,
-                         node.Axis(node.attributes().Int("axis", 0), x.rank()));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t axis, node.Axis(node.attributes().Int("axis", 0), x.rank()));
   const bool keep = node.attributes().Flag("keepdims", true);
   const bool last = node.attributes().Flag("select_last_index", false);
   ASSAY_RETURN_IF_ERROR(node.Apart(x, axis));
@@ -198,9 +197,8 @@ absl::Status CumSum(Node& node) {
     after[static_cast<size_t>(axis)] = -1;
     ASSAY_ASSIGN_OR_RETURN(x, node.Pad(x, before, after));
   }
-  ASSAY_ASSIGN_OR_RETURN(const Value sums,
-                         node.Call("aten::cumsum", {x, axis}, x.form(),
-                                   {{"dtype", static_cast<int64_t>(x.type)}}));
+  ASSAY_ASSIGN_OR_RETURN(const Value sums, node.Call("aten::cumsum", {x, axis}, x.form(),
+                                                     {{"dtype", static_cast<int64_t>(x.type)}}));
   return node.Output(reversed(sums));
 }
 

@@ -1,6 +1,6 @@
 // Resizing: along each axis on its own, every element of the result is a sum of elements, whose
-// places and weights follow from ONNX's coordinate transformations. What LibTorch calls "bilinear" or
-// "bicubic" is one of them each, so that only nearest neighbours and these sums are used.
+// places and weights follow from ONNX's coordinate transformations. What LibTorch calls "bilinear"
+// or "bicubic" is one of them each, so that only nearest neighbours and these sums are used.
 #include <ATen/ATen.h>
 
 #include <algorithm>

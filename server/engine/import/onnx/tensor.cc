@@ -41,9 +41,10 @@ absl::StatusOr<std::vector<T>> Elements(const wire::TensorProto& proto, int64_t 
       proto.has_raw_data() ? proto.raw_data().size() : static_cast<size_t>(typed.size());
   const size_t expected = proto.has_raw_data() ? elements * sizeof(T) : elements;
   if (stored != expected) {
-    return Invalid(proto, absl::StrCat("has ", stored, proto.has_raw_data() ? " bytes" : " numbers",
-                                       " of data where its shape [", absl::StrJoin(proto.dims(), ", "),
-                                       "] needs ", expected, ": the file is damaged"));
+    return Invalid(proto,
+                   absl::StrCat("has ", stored, proto.has_raw_data() ? " bytes" : " numbers",
+                                " of data where its shape [", absl::StrJoin(proto.dims(), ", "),
+                                "] needs ", expected, ": the file is damaged"));
   }
   std::vector<T> values(elements);
   if (!proto.has_raw_data()) {
@@ -90,12 +91,11 @@ absl::StatusOr<int64_t> Count(const wire::TensorProto& proto) {
 
 std::string ElementTypeName(int32_t type) {
   static constexpr std::array<const char*, 29> kNames = {
-      "UNDEFINED",    "FLOAT",          "UINT8",      "INT8",           "UINT16",
-      "INT16",        "INT32",          "INT64",      "STRING",         "BOOL",
-      "FLOAT16",      "DOUBLE",         "UINT32",     "UINT64",         "COMPLEX64",
-      "COMPLEX128",   "BFLOAT16",       "FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2",
-      "FLOAT8E5M2FNUZ", "UINT4",        "INT4",       "FLOAT4E2M1",     "FLOAT8E8M0",
-      "UINT2",        "INT2",           "FLOAT6E2M3", "FLOAT6E3M2"};
+      "UNDEFINED",      "FLOAT",      "UINT8",          "INT8",       "UINT16",    "INT16",
+      "INT32",          "INT64",      "STRING",         "BOOL",       "FLOAT16",   "DOUBLE",
+      "UINT32",         "UINT64",     "COMPLEX64",      "COMPLEX128", "BFLOAT16",  "FLOAT8E4M3FN",
+      "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "UINT4",      "INT4",      "FLOAT4E2M1",
+      "FLOAT8E8M0",     "UINT2",      "INT2",           "FLOAT6E2M3", "FLOAT6E3M2"};
   if (type < 0 || type >= static_cast<int32_t>(kNames.size())) return absl::StrCat("type ", type);
   return kNames[static_cast<size_t>(type)];
 }

@@ -4,16 +4,16 @@
 // one are the same then: every shape is known, and what is computed from shapes becomes constants.
 // The module is for any number N of images all the same, by this invariant:
 //
-//   a value that depends on the image has a batch axis. Of an image alone it has o c elements on that
-//   axis (`batch_outer` o); in the module it has o N c, which are, in this order, o times those of the
-//   first image, c of them, then those of the second, and so on.
+//   a value that depends on the image has a batch axis. Of an image alone it has o c elements on
+//   that axis (`batch_outer` o); in the module it has o N c, which are, in this order, o times
+//   those of the first image, c of them, then those of the second, and so on.
 //
-// With o = 1 that is the concatenation of the images' values, as of the input on its axis 0, where an
-// image has size 1. A reshape to windows or heads makes c larger; the layers of a transformer that
-// works on S x N x E flatten that to rows, of which o = S are between two images. Every operator keeps
-// the invariant, which is said where it is not obvious, or refuses to be imported so ("works across
-// the batch"): then the graph is imported once more for the batch that the file has, without batch
-// axes, and is run image by image.
+// With o = 1 that is the concatenation of the images' values, as of the input on its axis 0, where
+// an image has size 1. A reshape to windows or heads makes c larger; the layers of a transformer
+// that works on S x N x E flatten that to rows, of which o = S are between two images. Every
+// operator keeps the invariant, which is said where it is not obvious, or refuses to be imported so
+// ("works across the batch"): then the graph is imported once more for the batch that the file has,
+// without batch axes, and is run image by image.
 #ifndef ASSAY_SERVER_ENGINE_IMPORT_ONNX_VALUE_H_
 #define ASSAY_SERVER_ENGINE_IMPORT_ONNX_VALUE_H_
 

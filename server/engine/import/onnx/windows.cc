@@ -11,11 +11,11 @@ absl::StatusOr<Sizes> AxisList(Node& node, const std::string& name, size_t axes,
                                int64_t least) {
   constexpr int64_t kMost = int64_t{1} << 24;
   const Sizes list = node.attributes().Ints(name, Sizes(axes, otherwise));
-  if (list.size() != axes ||
-      std::any_of(list.begin(), list.end(),
-                  [&](int64_t number) { return number < least || number > kMost; })) {
-    return node.Refuse(absl::StrCat("its ", name, " are not ", axes, " numbers of ", least,
-                                    " or more"));
+  if (list.size() != axes || std::any_of(list.begin(), list.end(), [&](int64_t number) {
+        return number < least || number > kMost;
+      })) {
+    return node.Refuse(
+        absl::StrCat("its ", name, " are not ", axes, " numbers of ", least, " or more"));
   }
   return list;
 }

@@ -32,8 +32,8 @@ struct Windows {
 };
 
 // A list attribute with one number for each of `axes` axes within [`least`, 2^24].
-absl::StatusOr<Sizes> AxisList(Node& node, const std::string& name, size_t axes,
-                               int64_t otherwise, int64_t least);
+absl::StatusOr<Sizes> AxisList(Node& node, const std::string& name, size_t axes, int64_t otherwise,
+                               int64_t least);
 
 // Of an operator on `x`, N x C x ..., whose windows are of size `kernel`.
 absl::StatusOr<Windows> ReadWindows(Node& node, const Value& x, const Sizes& kernel);
