@@ -1,8 +1,8 @@
 #include "server/engine/import/json_access.h"
 
+#include <algorithm>
 #include <limits>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/base/errors.h"
@@ -24,37 +24,48 @@ absl::StatusOr<const Json*> TypedMember(const Json& object, const char* name, Js
   return member;
 }
 
-std::string QuoteNonFinite(std::string text) {
+// Copying and comparing values recurses.
+constexpr int kMaxDepth = 256;
+
+// Quotes what Python writes for numbers that are not finite. Returns how deep the text is nested.
+int QuoteNonFinite(std::string* text) {
   std::string quoted;
   size_t copied = 0;
   bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '"') in_string = !in_string;
+  int depth = 0, deepest = 0;
+  for (size_t i = 0; i < text->size(); ++i) {
+    const char c = (*text)[i];
+    if (c == '"') in_string = !in_string;
     if (in_string) {
-      if (text[i] == '\\') ++i;
+      if (c == '\\') ++i;
       continue;
     }
+    if (c == '[' || c == '{') deepest = std::max(deepest, ++depth);
+    if (c == ']' || c == '}') --depth;
     for (const absl::string_view word : {"-Infinity", "Infinity", "NaN"}) {
-      if (text[i] != word[0] || text.compare(i, word.size(), word.data(), word.size()) != 0) {
-        continue;
-      }
-      quoted.append(text, copied, i - copied);
+      if (c != word[0] || text->compare(i, word.size(), word.data(), word.size()) != 0) continue;
+      quoted.append(*text, copied, i - copied);
       absl::StrAppend(&quoted, "\"", word, "\"");
       copied = i + word.size();
       i = copied - 1;
       break;
     }
   }
-  if (copied == 0) return text;
-  quoted.append(text, copied, std::string::npos);
-  return quoted;
+  if (copied > 0) {
+    quoted.append(*text, copied, std::string::npos);
+    *text = std::move(quoted);
+  }
+  return deepest;
 }
 
 }  // namespace
 
 absl::StatusOr<Json> ParseJson(const std::string& name, std::string text) {
-  Json parsed = Json::parse(QuoteNonFinite(std::move(text)), /*cb=*/nullptr,
-                            /*allow_exceptions=*/false);
+  if (QuoteNonFinite(&text) > kMaxDepth) {
+    return Error(Reason::kInvalidModel, absl::StrCat("record ", name, " is nested too deeply"))
+        .ToStatus();
+  }
+  Json parsed = Json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
   if (parsed.is_discarded()) {
     return Error(Reason::kInvalidModel, absl::StrCat("the file is damaged: record ", name,
                                                      " is not JSON; export the model again"))

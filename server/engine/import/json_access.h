@@ -16,8 +16,8 @@ using Json = nlohmann::json;
 
 // Errors are kInvalidModel; `name` in their texts.
 
-// Python writes infinities and NaN as bare words, which JSON does not have; they become the strings
-// "Infinity", "-Infinity" and "NaN", as newer PyTorch writes them.
+// Of bounded depth. Python writes infinities and NaN as bare words, which JSON does not have; they
+// become the strings "Infinity", "-Infinity" and "NaN", as newer PyTorch writes them.
 absl::StatusOr<Json> ParseJson(const std::string& name, std::string text);
 
 // The member of that name; nullptr if it is not there, is null, or `object` is no object.

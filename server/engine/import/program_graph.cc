@@ -156,6 +156,9 @@ class GraphReader {
       return Hold(value, name == nullptr ? Json() : *name, kind.first != "parameter");
     }
     ASSAY_ASSIGN_OR_RETURN(const auto input, Alternative(*argument));
+    static const auto* const constants =
+        new std::set<std::string>{"as_none", "as_bool", "as_int", "as_float", "as_string"};
+    if (constants->count(input.first) > 0) return absl::OkStatus();
     if (input.first != "as_tensor") {
       return Invalid(absl::StrCat("the exported program takes an argument of kind ", input.first,
                                   "; a model must take one batch of images"));
@@ -358,9 +361,8 @@ class GraphReader {
         if (name == "as_int") return Int(value);
         if (name == "as_sym_int") return SymbolicInt(value, scope);
         // The correction of a variance became a float.
-        if (name == "as_float" && value.is_number() &&
-            value.get<double>() == static_cast<double>(static_cast<int32_t>(value.get<double>()))) {
-          return builder_.Constant(static_cast<int64_t>(value.get<double>()));
+        if (name == "as_float" && (value == 0.0 || value == 1.0)) {
+          return builder_.Constant(value == 0.0 ? 0 : 1);
         }
         break;
       case TypeKind::FloatType:
@@ -745,6 +747,11 @@ class GraphReader {
     if (meta != nullptr && Member(*meta, "meta") != nullptr) meta = Member(*meta, "meta");
     if (meta == nullptr) return Invalid(absl::StrCat("the type of ", beside, " is not known"));
     ASSAY_ASSIGN_OR_RETURN(c10::ScalarType type, SchemaScalarType(meta->value("dtype", Json())));
+    if (c10::isReducedFloatingType(type)) {
+      return Invalid(
+          "the exported program gives numbers for tensors of 16-bit floats, whose "
+          "rounding differs; export it in float32");
+    }
     ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(argument));
     c10::Scalar number;
     if (kind.first == "as_bool") {
@@ -846,7 +853,10 @@ class GraphReader {
 
   absl::StatusOr<jit::Value*> Tree(const Json& spec, int depth, size_t* used) {
     if (depth > kMaxDepth) return Invalid("what the exported program returns is nested too deeply");
-    // A leaf has no type.
+    if (!spec.is_object() || !spec.contains("type")) {
+      return Invalid("what the exported program returns is malformed");
+    }
+    // The type of a leaf is null.
     if (Member(spec, "type") == nullptr) return Leaf(used);
     ASSAY_ASSIGN_OR_RETURN(const Json* const children, ArrayIn(spec, "children_spec"));
     std::vector<jit::Value*> values;
@@ -875,9 +885,9 @@ class GraphReader {
     std::vector<std::string> keys;
     const Json* const context = Member(spec, "context");
     if (context == nullptr || !context->is_string()) return keys;
-    const Json names = Json::parse(context->get_ref<const std::string&>(), nullptr, false);
-    if (!names.is_array()) return keys;
-    for (const Json& name : names) {
+    const auto names = ParseJson("context", context->get<std::string>());
+    if (!names.ok() || !names->is_array()) return keys;
+    for (const Json& name : *names) {
       if (!name.is_string()) return {};
       keys.push_back(name.get<std::string>());
     }

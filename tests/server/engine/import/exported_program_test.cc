@@ -44,7 +44,7 @@ Passed Pass(jit::Module module, const at::Tensor& images, const at::Tensor& fact
   const at::Tensor input = images.clone().requires_grad_(true);
   const at::Tensor logits = module.forward({input.clone()}).toTensor();
   const at::Tensor gradient =
-      torch::autograd::grad({(logits * factors).sum()}, {input}, {}, /*retain_graph=*/c10::nullopt,
+      torch::autograd::grad({(logits * factors).sum()}, {input}, {}, /*retain_graph=*/{},
                             /*create_graph=*/false, /*allow_unused=*/true)[0];
   return {logits.detach(), gradient.defined() ? gradient : at::zeros_like(images)};
 }
@@ -327,6 +327,19 @@ TEST(ExportedProgram, BothLayoutsGiveWhatTheProgramSays) {
     EXPECT_EQ(module->parameters().size(), 1);
     EXPECT_EQ(module->buffers().size(), 0);
   }
+}
+
+TEST(ExportedProgram, PickledTensorsInAPackageAreRead) {
+  // As the first writers of packages left them.
+  const Records flat = FlatRecords("");
+  auto module = Import(Records{{"m/archive_format", "pt2"},
+                               {"m/models/model.json", Program().Json()},
+                               {"m/data/weights/model.pt", flat[1].second},
+                               {"m/data/constants/model.pt", flat[2].second}});
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_EQ(Difference(Pass(*module, Images(2), at::ones({2, 2})).logits,
+                       at::linear(Images(2).flatten(1), WeightTensor())),
+            0);
 }
 
 TEST(ExportedProgram, FilesAreRecognisedByTheirRecords) {
@@ -652,6 +665,9 @@ TEST(ExportedProgram, SignaturesOtherThanOneBatchOfImagesAreRefused) {
   absl::StrAppend(&program.inputs, R"(, {"token": {"arg": {"name": "t"}}})");
   EXPECT_THAT(ErrorOf(program), HasSubstr("an input of kind token"));
   program = Program();
+  program.inputs = absl::StrCat(R"({"user_input": {"arg": {"as_none": true}}}, )", program.inputs);
+  EXPECT_EQ(ErrorOf(program), "no error");
+  program = Program();
   program.type = 6;
   EXPECT_THAT(ErrorOf(program), HasSubstr("images of type Half; export model.float()"));
   program = Program();
@@ -768,10 +784,18 @@ TEST(DamagedPrograms, NestingIsBounded) {
   EXPECT_THAT(ErrorOf(program), HasSubstr("nested too deeply"));
   program = Program();
   program.nodes = std::string(1000000, '[');
-  EXPECT_THAT(ErrorOf(program), HasSubstr("is not JSON"));
+  EXPECT_THAT(ErrorOf(program), HasSubstr("nested too deeply"));
+  program = Program();
+  // Where the value is copied, at the end of valid JSON.
+  program.nodes = absl::StrReplaceAll(
+      program.nodes, {{"\"as_int\": 1", absl::StrCat("\"as_ints\": ", std::string(100000, '['),
+                                                     std::string(100000, ']'))}});
+  EXPECT_THAT(ErrorOf(program), HasSubstr("nested too deeply"));
   program = Program();
   program.out_spec = std::string(100000, '[') + std::string(100000, ']');
-  EXPECT_NE(ErrorOf(program), "no error");
+  EXPECT_THAT(ErrorOf(program), HasSubstr("nested too deeply"));
+  program.out_spec = "[[]]";
+  EXPECT_THAT(ErrorOf(program), HasSubstr("malformed"));
   for (int i = 0; i < 30; ++i) {
     program.out_spec =
         absl::StrCat(R"({"type": "builtins.tuple", "context": "null", "children_spec": [)",
