@@ -8,8 +8,8 @@
 #include "absl/strings/str_format.h"
 #include "core/base/errors.h"
 #include "core/models/model_interface.h"
+#include "server/engine/import/base/torch_guard.h"
 #include "server/engine/import/select_output.h"
-#include "server/engine/import/torch_guard.h"
 
 namespace assay::engine {
 namespace {

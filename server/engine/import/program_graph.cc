@@ -15,7 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
-#include "server/engine/import/module_builder.h"
+#include "server/engine/import/base/module_builder.h"
 #include "server/engine/import/program_steps.h"
 
 namespace assay::engine {
@@ -747,7 +747,7 @@ class GraphReader {
     if (meta != nullptr && Member(*meta, "meta") != nullptr) meta = Member(*meta, "meta");
     if (meta == nullptr) return Invalid(absl::StrCat("the type of ", beside, " is not known"));
     ASSAY_ASSIGN_OR_RETURN(c10::ScalarType type, SchemaScalarType(meta->value("dtype", Json())));
-    if (c10::isReducedFloatingType(type)) {
+    if (c10::isFloatingType(type) && c10::elementSize(type) < sizeof(float)) {
       return Invalid(
           "the exported program gives numbers for tensors of 16-bit floats, whose "
           "rounding differs; export it in float32");

@@ -13,14 +13,14 @@
 #include "core/base/errors.h"
 #include "core/models/file_format.h"
 #include "server/engine/import/apply_interface.h"
+#include "server/engine/import/base/torch_guard.h"
 #include "server/engine/import/exported_program.h"
 #include "server/engine/import/missing_operators.h"
 #include "server/engine/import/model_view.h"
-#include "server/engine/import/onnx.h"
+#include "server/engine/import/onnx/onnx.h"
 #include "server/engine/import/rewrite_devices.h"
 #include "server/engine/import/rewrite_fast_paths.h"
 #include "server/engine/import/select_output.h"
-#include "server/engine/import/torch_guard.h"
 #include "server/engine/import/torchscript.h"
 
 namespace assay::engine {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "server/engine/import/torch_guard.h"
+#include "server/engine/import/base/torch_guard.h"
 
 namespace assay::engine {
 namespace {

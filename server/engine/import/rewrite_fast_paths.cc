@@ -15,7 +15,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "server/engine/import/torch_guard.h"
+#include "server/engine/import/base/torch_guard.h"
 
 namespace assay::engine {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "server/engine/import/torch_guard.h"
+#include "server/engine/import/base/torch_guard.h"
 
 namespace assay::engine {
 namespace {

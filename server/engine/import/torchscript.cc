@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "core/base/errors.h"
+#include "server/engine/import/base/torch_guard.h"
 #include "server/engine/import/explain_error.h"
-#include "server/engine/import/torch_guard.h"
 
 namespace assay::engine {
 namespace {

@@ -13,7 +13,7 @@
 #include "core/base/errors.h"
 #include "server/engine/base/numerics.h"
 #include "server/engine/import/read_model.h"
-#include "server/engine/import/torch_guard.h"
+#include "server/engine/import/base/torch_guard.h"
 #include "server/engine/torch/blas.h"
 #include "server/engine/torch/model_details.h"
 #include "server/engine/torch/row_wise_linear.h"

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
-#include "server/engine/import/torch_guard.h"
+#include "server/engine/import/base/torch_guard.h"
 
 namespace assay::engine {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/engine/import/module_builder.h"
+#include "server/engine/import/base/module_builder.h"
 #include "server/engine/import/onnx/value.h"
 
 namespace assay::engine::onnx {

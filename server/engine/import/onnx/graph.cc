@@ -8,11 +8,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "server/engine/import/base/torch_guard.h"
 #include "server/engine/import/onnx/attributes.h"
 #include "server/engine/import/onnx/node.h"
 #include "server/engine/import/onnx/operators.h"
 #include "server/engine/import/onnx/tensor.h"
-#include "server/engine/import/torch_guard.h"
 
 namespace assay::engine::onnx {
 namespace {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "gmock/gmock.h"
-#include "server/engine/import/onnx.h"
+#include "server/engine/import/onnx/onnx.h"
 #include "tests/server/engine/import/onnx_builder.h"
 
 namespace assay::engine {

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "server/engine/import/onnx.h"
+#include "server/engine/import/onnx/onnx.h"
 #include "server/engine/torch/torch_network.h"
-#include "tests/server/engine/import/npz.h"
+#include "tests/server/engine/import/expected.h"
 #include "tests/test_data.h"
 
 namespace assay::engine {
@@ -65,18 +65,18 @@ TEST_P(OnnxOfPyTorch, HasItsLogitsAndGradientsInBatchesOfAnySize) {
   const std::string name = GetParam();
   ASSAY_TEST_DATA_OR_SKIP(path, "models2x/torch-2.6/" + name + ".onnx");
   ASSAY_TEST_DATA_OR_SKIP(expected_path, "models2x/torch-2.6/expected.npz");
-  const auto expected = ReadNpz(expected_path);
   auto imported = ImportOnnx(path);
   ASSERT_TRUE(imported.ok()) << imported.status();
   EXPECT_EQ(imported->producer, "pytorch 2.6.0");
   EXPECT_EQ(imported->batch, OnnxBatch::kFree) << imported->fixed_because;
-  const at::Tensor images = expected.at("input"), logits = expected.at(name + "_logits");
+  const at::Tensor images = ReadExpected(expected_path, "input"),
+                   logits = ReadExpected(expected_path, name + "_logits");
   torch::jit::Module frozen = Frozen(imported->module);
   for (const int64_t batch : {6, 4, 1}) {
     const at::Tensor some = images.slice(0, 0, batch);
     EXPECT_LT(Difference(Forward(imported->module, some), logits.slice(0, 0, batch)), 1e-5);
     EXPECT_LT(Difference(Forward(frozen, some), logits.slice(0, 0, batch)), 1e-5);
-    const at::Tensor gradient = expected.at(name + "_gradient").slice(0, 0, batch);
+    const at::Tensor gradient = ReadExpected(expected_path, name + "_gradient").slice(0, 0, batch);
     const double difference = Difference(Gradient(frozen, some), gradient);
     EXPECT_LT(difference, 1e-5);
     std::printf("%s, batch of %ld: logits differ by %.3g, gradients by %.3g of %.3g\n",

@@ -1,5 +1,5 @@
 // ONNX files as a whole: what they declare, how their batch is treated, and what is refused.
-#include "server/engine/import/onnx.h"
+#include "server/engine/import/onnx/onnx.h"
 
 #include <torch/csrc/autograd/autograd.h>
 

@@ -12,8 +12,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/engine/import/base/torch_guard.h"
 #include "server/engine/import/missing_operators.h"
-#include "server/engine/import/torch_guard.h"
 #include "tests/server/engine/import/expected.h"
 #include "tests/test_data.h"
 

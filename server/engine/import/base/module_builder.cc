@@ -1,4 +1,4 @@
-#include "server/engine/import/module_builder.h"
+#include "server/engine/import/base/module_builder.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>

@@ -1,6 +1,6 @@
 // Calls of LibTorch, and what it throws.
-#ifndef ASSAY_SERVER_ENGINE_IMPORT_TORCH_GUARD_H_
-#define ASSAY_SERVER_ENGINE_IMPORT_TORCH_GUARD_H_
+#ifndef ASSAY_SERVER_ENGINE_IMPORT_BASE_TORCH_GUARD_H_
+#define ASSAY_SERVER_ENGINE_IMPORT_BASE_TORCH_GUARD_H_
 
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
@@ -39,4 +39,4 @@ absl::Status Guarded(Reason reason, absl::string_view what, const Body& body) {
 
 }  // namespace assay::engine
 
-#endif  // ASSAY_SERVER_ENGINE_IMPORT_TORCH_GUARD_H_
+#endif  // ASSAY_SERVER_ENGINE_IMPORT_BASE_TORCH_GUARD_H_

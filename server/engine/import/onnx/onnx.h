@@ -4,8 +4,8 @@
 // What is imported: opsets 7 to 28; the operators of onnx/operators.h; float32 (other floating
 // point becomes float32, see `converted_types`); weights within the file. Whatever is not
 // understood exactly is refused by its name.
-#ifndef ASSAY_SERVER_ENGINE_IMPORT_ONNX_H_
-#define ASSAY_SERVER_ENGINE_IMPORT_ONNX_H_
+#ifndef ASSAY_SERVER_ENGINE_IMPORT_ONNX_ONNX_H_
+#define ASSAY_SERVER_ENGINE_IMPORT_ONNX_ONNX_H_
 
 #include <torch/script.h>
 
@@ -70,4 +70,4 @@ absl::StatusOr<ImportedOnnx> ImportOnnx(const std::string& path,
 
 }  // namespace assay::engine
 
-#endif  // ASSAY_SERVER_ENGINE_IMPORT_ONNX_H_
+#endif  // ASSAY_SERVER_ENGINE_IMPORT_ONNX_ONNX_H_

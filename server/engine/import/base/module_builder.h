@@ -1,6 +1,6 @@
 // A TorchScript module that is built operator by operator, for models that come in another format.
-#ifndef ASSAY_SERVER_ENGINE_IMPORT_MODULE_BUILDER_H_
-#define ASSAY_SERVER_ENGINE_IMPORT_MODULE_BUILDER_H_
+#ifndef ASSAY_SERVER_ENGINE_IMPORT_BASE_MODULE_BUILDER_H_
+#define ASSAY_SERVER_ENGINE_IMPORT_BASE_MODULE_BUILDER_H_
 
 #include <torch/script.h>
 
@@ -50,4 +50,4 @@ class ModuleBuilder {
 
 }  // namespace assay::engine
 
-#endif  // ASSAY_SERVER_ENGINE_IMPORT_MODULE_BUILDER_H_
+#endif  // ASSAY_SERVER_ENGINE_IMPORT_BASE_MODULE_BUILDER_H_

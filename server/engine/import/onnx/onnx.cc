@@ -1,4 +1,4 @@
-#include "server/engine/import/onnx.h"
+#include "server/engine/import/onnx/onnx.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,12 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/errors.h"
+#include "server/engine/import/base/torch_guard.h"
 #include "server/engine/import/onnx/emitter.h"
 #include "server/engine/import/onnx/graph.h"
 #include "server/engine/import/onnx/node.h"
 #include "server/engine/import/onnx/tensor.h"
 #include "server/engine/import/onnx/wire.h"
-#include "server/engine/import/torch_guard.h"
 
 namespace assay::engine {
 namespace {

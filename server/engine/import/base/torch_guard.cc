@@ -1,4 +1,4 @@
-#include "server/engine/import/torch_guard.h"
+#include "server/engine/import/base/torch_guard.h"
 
 #include <cstring>
 
