@@ -19,7 +19,7 @@
 namespace {
 
 constexpr char kHelp[] =
-    "assay-engine: runs TorchScript models for assayd, which starts it. Not meant to be started by "
+    "assay-engine: runs models for assayd, which starts it. Not meant to be started by "
     "hand.\n"
     "  --fd N           serve proto/assay/engine/v1 on this inherited, non-blocking socket\n"
     "  --list-devices   print the devices of this machine, one a line\n";
