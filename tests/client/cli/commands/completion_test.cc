@@ -17,7 +17,7 @@ using CompletionTest = ProgramTest;
 TEST_F(CompletionTest, CompletionKnowsEverySubcommandAndOption) {
   const std::string script = Run({"completion", "bash"}).out;
   for (const char* expected : {"\" evaluation watch\") words=", "--condition", "--confidence-level",
-                               "\" model\") words=\"upload list show delete load unload"}) {
+                               "\" model\") words=\"upload inspect list show delete load unload"}) {
     EXPECT_THAT(script, HasSubstr(expected));
   }
   const std::string path = directory_ + "/completion";
