@@ -82,9 +82,9 @@ TEST_F(StoredTest, AnUnfinishedEvaluationFinishesAndReportsWhatItWouldHaveThen) 
   const auto evaluation = client->GetEvaluation("evaluations/unfinished");
   ASSERT_TRUE(evaluation.ok()) << evaluation.status();
   ASSERT_EQ(evaluation->state(), v1::Evaluation::SUCCEEDED) << evaluation->failure().message();
-  const auto report = ReportOf(*client, "evaluations/unfinished");
+  auto report = ReportOf(*client, "evaluations/unfinished");
   ASSERT_TRUE(report.ok()) << report.status();
-  const v1::Report expected = Expected("unfinished");
+  v1::Report expected = Expected("unfinished");
   // The rest ran on this machine, whose arithmetic is its own in the last bits.
   MessageDifferencer differencer;
   differencer.IgnoreField(v1::Report::descriptor()->FindFieldByName("numerics"));
@@ -94,6 +94,14 @@ TEST_F(StoredTest, AnUnfinishedEvaluationFinishesAndReportsWhatItWouldHaveThen) 
   approximately.set_float_comparison(google::protobuf::util::DefaultFieldComparator::APPROXIMATE);
   approximately.SetDefaultFractionAndMargin(1e-3, 1e-6);
   differencer.set_field_comparator(&approximately);
+  // A text with a number that is rounding and nothing else.
+  for (v1::Report* each : {&expected, &*report}) {
+    for (v1::ConditionReport& condition : *each->mutable_conditions()) {
+      for (v1::Check& check : *condition.mutable_attack()->mutable_checks()) {
+        if (check.name() == "gradient-error") check.clear_message();
+      }
+    }
+  }
   EXPECT_EQ(Difference(differencer, expected, *report), "");
 }
 
