@@ -247,6 +247,16 @@ void DeviationMean(Stack& stack) {
   jit::push(stack, variance.sqrt(), std::move(mean));
 }
 
+// Exports assert what they were exported with. Not the device, which is chosen here.
+void AssertMetadata(Stack& stack) {
+  const Call call(stack, 6);
+  const Tensor x = call.At(0);
+  TORCH_CHECK((call[1].isNone() || x.sizes() == at::IntArrayRef(call.Integers(1))) &&
+                  (call[2].isNone() || x.strides() == at::IntArrayRef(call.Integers(2))) &&
+                  (call[3].isNone() || x.scalar_type() == call[3].toScalarType()),
+              "a tensor has another shape or type than when the model was exported");
+}
+
 struct Definition {
   // As PyTorch 2.x documents it in native_functions.yaml.
   const char* schema;
@@ -254,6 +264,9 @@ struct Definition {
 };
 
 constexpr Definition kDefinitions[] = {
+    {"aten::_assert_tensor_metadata(Tensor a, int[]? size=None, int[]? stride=None, ScalarType? "
+     "dtype=None, *, Device? device=None, Layout? layout=None) -> ()",
+     AssertMetadata},
     {"aten::_fused_rms_norm(Tensor input, int[] normalized_shape, Tensor? weight, float? eps) -> "
      "(Tensor, Tensor)",
      FusedRmsNorm},

@@ -198,6 +198,23 @@ TEST_F(MissingOperatorsTest, PreluMultipliesWhatIsNegative) {
                {-0.4794621, -0.2753428, 0.2330984, 1.457938, 1.997087, 1.596974});
 }
 
+TEST_F(MissingOperatorsTest, AssertionsOfExportsAreChecked) {
+  const auto assert_size = [&](std::vector<int64_t> size) {
+    const auto graph = std::make_shared<jit::Graph>();
+    jit::Value* const x = graph->addInput();
+    graph->insert(c10::Symbol::fromQualString("aten::_assert_tensor_metadata"), {x},
+                  {jit::NamedValue("size", graph->insertConstant(size)),
+                   jit::NamedValue("device", graph->insertConstant(at::Device("cpu")))});
+    graph->registerOutput(x);
+    jit::GraphFunction function("f", graph, nullptr);
+    jit::GraphOptimizerEnabledGuard no_optimizer(false);
+    jit::Stack stack{x_};
+    function.run(stack);
+  };
+  assert_size({2, 3});
+  EXPECT_ANY_THROW(assert_size({3, 2}));
+}
+
 TEST_F(MissingOperatorsTest, GraphsThatAreBuiltFindThem) {
   const auto graph = std::make_shared<jit::Graph>();
   std::vector<jit::NamedValue> inputs;
