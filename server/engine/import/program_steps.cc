@@ -288,7 +288,10 @@ absl::Status ProgramSteps::KeepNeeded(const std::set<std::string>& outputs,
       for (const std::string& name : output.names) made_in[name] = step.scope;
     }
     for (const std::string& root : written.back()) {
-      if (state.count(root) > 0) changed.insert(root);
+      if (state.count(root) > 0) {
+        changed.insert(root);
+        continue;
+      }
       const auto maker = made_in.find(root);
       if (step.scope->no_grad && (maker == made_in.end() || !maker->second->no_grad)) {
         return Invalid(absl::StrCat("the exported program changes a tensor in place (", step.target,

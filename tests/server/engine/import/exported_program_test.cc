@@ -589,6 +589,17 @@ TEST(ExportedProgram, CountersAreDroppedAndStateThatMattersIsRefused) {
   ASSERT_TRUE(module.ok()) << module.status();
   EXPECT_EQ(module->buffers().size(), 0);
 
+  // The same within torch.no_grad().
+  program.nodes = absl::StrCat(
+      Node("torch.ops.higher_order.wrap_with_set_grad_enabled",
+           {{"", R"({"as_bool": false})"},
+            {"", absl::StrCat(R"({"as_graph": {"name": "submod_1", "graph": {"inputs": [)",
+                              T("b_n"), R"(], "outputs": [], "nodes": [)", count, "]}}}")},
+            {"", T("b_n")}},
+           ""),
+      ", ", kFlatten, ", ", kLinear);
+  EXPECT_EQ(ErrorOf(program), "no error");
+
   // The logits read what the program changes, by a view of it.
   const std::string add =
       Node("torch.ops.aten.add.Tensor", {{"self", T("plain")}, {"other", T("b_b")}}, T("logits"));
