@@ -349,16 +349,12 @@ class GraphReader {
   // --- steps
 
   absl::Status Emit(const ProgramStep& step) {
-    if (step.target == "same" || step.target == "detach") {
+    if (step.target == "same") {
       ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads.at(0)));
-      const bool tensor = value->type()->kind() == TypeKind::TensorType;
-      return Define(step.outputs.at(0).names.at(0),
-                    step.target == "detach" && tensor ? Detached(value) : value);
+      return Define(step.outputs.at(0).names.at(0), value);
     }
-    if (step.target == "torch.ops.aten.detach.default" && !step.changed_in_place &&
-        step.reads.size() == 1) {
-      ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads[0]));
-      return Define(step.outputs.at(0).names.at(0), Detached(value));
+    if (step.target == "detach" || step.target == "torch.ops.aten.detach.default") {
+      return EmitDetach(step);
     }
     if (absl::StartsWith(step.target, "_operator.") || absl::StartsWith(step.target, "math.") ||
         absl::StartsWith(step.target, "torch.sym_")) {
@@ -381,8 +377,17 @@ class GraphReader {
   }
 
   // Freezing takes aten::detach for an operation without effect, and so gives other gradients.
-  jit::Value* Detached(jit::Value* value) {
-    return builder_.Call("aten::detach_", {builder_.Call("aten::clone", {value})});
+  absl::Status EmitDetach(const ProgramStep& step) {
+    if (step.changed_in_place) {
+      return Invalid(
+          "the exported program changes in place what it computed without gradients (detach(), or "
+          "torch.no_grad()), which is not supported; export it without changes in place");
+    }
+    ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads.at(0)));
+    const bool tensor = value->type()->kind() == TypeKind::TensorType;
+    return Define(
+        step.outputs.at(0).names.at(0),
+        tensor ? builder_.Call("aten::detach_", {builder_.Call("aten::clone", {value})}) : value);
   }
 
   bool OnlyFirstIsRead(const ProgramStep& step) const {
