@@ -15,7 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
-#include "server/engine/import/base/module_builder.h"
+#include "server/engine/import/module_builder.h"
+#include "server/engine/import/program_signature.h"
 #include "server/engine/import/program_steps.h"
 
 namespace assay::engine {
@@ -76,33 +77,23 @@ class GraphReader {
   absl::StatusOr<jit::Module> Read() {
     ASSAY_ASSIGN_OR_RETURN(const Json* const module, ObjectIn(archive_.program, "graph_module"));
     ASSAY_ASSIGN_OR_RETURN(const Json* const graph, ObjectIn(*module, "graph"));
-    ASSAY_ASSIGN_OR_RETURN(const Json* const signature, ObjectIn(*module, "signature"));
-    ASSAY_RETURN_IF_ERROR(ReadInputs(*signature));
-    ASSAY_RETURN_IF_ERROR(ReadOutputs(*signature));
-    ASSAY_RETURN_IF_ERROR(CheckImages(*graph));
-
+    ASSAY_ASSIGN_OR_RETURN(signature_, ReadProgramSignature(archive_));
     ASSAY_ASSIGN_OR_RETURN(ProgramSteps steps, ProgramSteps::Read(*graph));
     std::map<std::string, std::string> state_names;
-    for (const auto& [value, held] : state_) state_names[value] = held.name;
+    for (const auto& [value, held] : signature_.state) state_names[value] = held.name;
     std::set<std::string> outputs;
-    for (const std::string& name : outputs_) {
+    for (const std::string& name : signature_.outputs) {
       if (!name.empty()) outputs.insert(name);
     }
-    ASSAY_RETURN_IF_ERROR(steps.KeepNeeded(outputs, state_names, changed_));
+    ASSAY_RETURN_IF_ERROR(steps.KeepNeeded(outputs, state_names, signature_.changed));
     needed_ = &steps.needed();
-    values_[image_name_] = builder_.images();
+    values_[signature_.images] = builder_.images();
     for (const ProgramStep& step : steps.steps()) ASSAY_RETURN_IF_ERROR(Emit(step));
     ASSAY_ASSIGN_OR_RETURN(jit::Value* const result, Output(*module));
     return std::move(builder_).Build(result);
   }
 
  private:
-  struct Held {
-    std::string name;  // qualified
-    const at::Tensor* tensor;
-    bool buffer;
-  };
-
   std::string Wrote() const { return absl::StrCat(archive_.writer, " wrote it"); }
 
   static std::string Here() {
@@ -110,160 +101,13 @@ class GraphReader {
                         TORCH_VERSION_PATCH, " of this server");
   }
 
-  // --- the signature
-
-  absl::Status ReadInputs(const Json& signature) {
-    if (const Json* const specs = Member(signature, "input_specs"); specs != nullptr) {
-      if (!specs->is_array()) return Invalid("the signature of the exported program is malformed");
-      for (const Json& spec : *specs) ASSAY_RETURN_IF_ERROR(ReadInput(spec));
-      return absl::OkStatus();
-    }
-    // PyTorch 2.1.
-    ASSAY_ASSIGN_OR_RETURN(const Json* const parameters,
-                           ObjectIn(signature, "inputs_to_parameters"));
-    for (const auto& [value, name] : parameters->items()) {
-      ASSAY_RETURN_IF_ERROR(Hold(value, name, /*buffer=*/false));
-    }
-    ASSAY_ASSIGN_OR_RETURN(const Json* const buffers, ObjectIn(signature, "inputs_to_buffers"));
-    for (const auto& [value, name] : buffers->items()) {
-      ASSAY_RETURN_IF_ERROR(Hold(value, name, /*buffer=*/true));
-    }
-    ASSAY_ASSIGN_OR_RETURN(const Json* const inputs, ArrayIn(signature, "user_inputs"));
-    for (const Json& input : *inputs) {
-      if (!input.is_string()) return Invalid("the exported program takes something unnamed");
-      ASSAY_RETURN_IF_ERROR(TakeImages(input.get<std::string>()));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status ReadInput(const Json& spec) {
-    ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(spec));
-    const Json& about = *kind.second;
-    // Its value stands where it is used.
-    if (kind.first == "constant_input") return absl::OkStatus();
-    const char* target = nullptr;
-    if (kind.first == "parameter") target = "parameter_name";
-    if (kind.first == "buffer") target = "buffer_name";
-    if (kind.first == "tensor_constant") target = "tensor_constant_name";
-    if (target == nullptr && kind.first != "user_input") {
-      return Invalid(absl::StrCat("the exported program has an input of kind ", kind.first,
-                                  ", which is not supported; export the model without it"));
-    }
-    ASSAY_ASSIGN_OR_RETURN(const Json* const argument, ObjectIn(about, "arg"));
-    if (target != nullptr) {
-      ASSAY_ASSIGN_OR_RETURN(const std::string value, StringIn(*argument, "name"));
-      const Json* const name = Member(about, target);
-      return Hold(value, name == nullptr ? Json() : *name, kind.first != "parameter");
-    }
-    ASSAY_ASSIGN_OR_RETURN(const auto input, Alternative(*argument));
-    static const auto* const constants =
-        new std::set<std::string>{"as_none", "as_bool", "as_int", "as_float", "as_string"};
-    if (constants->count(input.first) > 0) return absl::OkStatus();
-    if (input.first != "as_tensor") {
-      return Invalid(absl::StrCat("the exported program takes an argument of kind ", input.first,
-                                  "; a model must take one batch of images"));
-    }
-    ASSAY_ASSIGN_OR_RETURN(const std::string name, StringIn(*input.second, "name"));
-    return TakeImages(name);
-  }
-
-  absl::Status TakeImages(const std::string& name) {
-    if (!image_name_.empty()) {
-      return Invalid(absl::StrCat("the exported program takes two tensors, ", image_name_, " and ",
-                                  name, "; a model must take one batch of images"));
-    }
-    image_name_ = name;
-    return absl::OkStatus();
-  }
-
-  absl::Status Hold(const std::string& value, const Json& name, bool buffer) {
-    if (!name.is_string()) return Invalid("a parameter of the exported program has no name");
-    const std::string qualified = name.get<std::string>();
-    for (const auto* tensors : {&archive_.state, &archive_.constants}) {
-      const auto found = tensors->find(qualified);
-      if (found == tensors->end()) continue;
-      state_[value] = {qualified, &found->second, buffer};
-      return absl::OkStatus();
-    }
-    return Invalid(absl::StrCat("the file holds no tensor ", qualified,
-                                ", which the exported program uses; export it again"));
-  }
-
-  absl::Status ReadOutputs(const Json& signature) {
-    if (const Json* const specs = Member(signature, "output_specs"); specs != nullptr) {
-      if (!specs->is_array()) return Invalid("the signature of the exported program is malformed");
-      for (const Json& spec : *specs) ASSAY_RETURN_IF_ERROR(ReadOutputSpec(spec));
-      return absl::OkStatus();
-    }
-    // PyTorch 2.1.
-    ASSAY_ASSIGN_OR_RETURN(const Json* const outputs, ArrayIn(signature, "user_outputs"));
-    for (const Json& output : *outputs) {
-      if (!output.is_string()) return Invalid("the exported program returns something unnamed");
-      outputs_.push_back(output.get<std::string>());
-    }
-    ASSAY_ASSIGN_OR_RETURN(const Json* const changes, ObjectIn(signature, "buffers_to_mutate"));
-    for (const auto& [value, name] : changes->items()) Change(name);
-    return absl::OkStatus();
-  }
-
-  absl::Status ReadOutputSpec(const Json& spec) {
-    ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(spec));
-    const Json& about = *kind.second;
-    if (kind.first == "user_output") {
-      ASSAY_ASSIGN_OR_RETURN(const Json* const argument, ObjectIn(about, "arg"));
-      ASSAY_ASSIGN_OR_RETURN(const auto output, Alternative(*argument));
-      if (output.first == "as_none") {
-        outputs_.emplace_back();
-      } else if (output.first == "as_tensor") {
-        ASSAY_ASSIGN_OR_RETURN(outputs_.emplace_back(), StringIn(*output.second, "name"));
-      } else {
-        return Invalid(absl::StrCat("the exported program returns a value of kind ", output.first,
-                                    "; a model must return tensors"));
-      }
-      return absl::OkStatus();
-    }
-    // What became of the images after they were changed in place: the caller's are not to change.
-    if (kind.first == "user_input_mutation") return absl::OkStatus();
-    for (const char* name : {"buffer_name", "parameter_name"}) {
-      const Json* const changed = Member(about, name);
-      if (changed == nullptr || !absl::EndsWith(kind.first, "_mutation")) continue;
-      Change(*changed);
-      return absl::OkStatus();
-    }
-    return Invalid(absl::StrCat("the exported program has an output of kind ", kind.first,
-                                ", which is not supported; export the model without it"));
-  }
-
-  void Change(const Json& name) {
-    for (const auto& [value, held] : state_) {
-      if (name == held.name) changed_.insert(value);
-    }
-  }
-
-  absl::Status CheckImages(const Json& graph) {
-    if (image_name_.empty()) return Invalid("the exported program takes no tensor");
-    const Json* const metas = Member(graph, "tensor_values");
-    const Json* meta = metas == nullptr ? nullptr : Member(*metas, image_name_.c_str());
-    // PyTorch 2.1 wraps it.
-    if (meta != nullptr && Member(*meta, "meta") != nullptr) meta = Member(*meta, "meta");
-    const Json* const type = meta == nullptr ? nullptr : Member(*meta, "dtype");
-    if (type == nullptr) return Invalid("the exported program does not tell what it takes");
-    ASSAY_ASSIGN_OR_RETURN(const c10::ScalarType scalar_type, SchemaScalarType(*type));
-    if (scalar_type != c10::kFloat) {
-      return Invalid(absl::StrCat("the exported program takes images of type ",
-                                  c10::toString(scalar_type),
-                                  "; export model.float() with an example in float32"));
-    }
-    return absl::OkStatus();
-  }
-
   // --- values
 
   absl::StatusOr<jit::Value*> Find(const std::string& global) {
     const auto found = values_.find(global);
     if (found != values_.end()) return found->second;
-    const auto held = state_.find(global);
-    if (held == state_.end()) {
+    const auto held = signature_.state.find(global);
+    if (held == signature_.state.end()) {
       return Invalid(absl::StrCat("the exported program uses ", global, " before it is computed"));
     }
     jit::Value* const value =
@@ -415,8 +259,9 @@ class GraphReader {
         c10::MemoryFormat::Contiguous, c10::MemoryFormat::ChannelsLast,
         c10::MemoryFormat::ChannelsLast3d, c10::MemoryFormat::Preserve};
     ASSAY_ASSIGN_OR_RETURN(const int64_t number, ToInt(value));
-    if (number < 1 || number > 4)
+    if (number < 1 || number > 4) {
       return Invalid("the exported program uses an unknown memory format");
+    }
     return builder_.Constant(static_cast<int64_t>(kFormats[number - 1]));
   }
 
@@ -504,16 +349,12 @@ class GraphReader {
   // --- steps
 
   absl::Status Emit(const ProgramStep& step) {
-    if (step.target == "same" || step.target == "detach") {
+    if (step.target == "same") {
       ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads.at(0)));
-      const bool tensor = value->type()->kind() == TypeKind::TensorType;
-      return Define(step.outputs.at(0).names.at(0),
-                    step.target == "detach" && tensor ? Detached(value) : value);
+      return Define(step.outputs.at(0).names.at(0), value);
     }
-    if (step.target == "torch.ops.aten.detach.default" && !step.changed_in_place &&
-        step.reads.size() == 1) {
-      ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads[0]));
-      return Define(step.outputs.at(0).names.at(0), Detached(value));
+    if (step.target == "detach" || step.target == "torch.ops.aten.detach.default") {
+      return EmitDetach(step);
     }
     if (absl::StartsWith(step.target, "_operator.") || absl::StartsWith(step.target, "math.") ||
         absl::StartsWith(step.target, "torch.sym_")) {
@@ -536,8 +377,17 @@ class GraphReader {
   }
 
   // Freezing takes aten::detach for an operation without effect, and so gives other gradients.
-  jit::Value* Detached(jit::Value* value) {
-    return builder_.Call("aten::detach_", {builder_.Call("aten::clone", {value})});
+  absl::Status EmitDetach(const ProgramStep& step) {
+    if (step.changed_in_place) {
+      return Invalid(
+          "the exported program changes in place what it computed without gradients (detach(), or "
+          "torch.no_grad()), which is not supported; export it without changes in place");
+    }
+    ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads.at(0)));
+    const bool tensor = value->type()->kind() == TypeKind::TensorType;
+    return Define(
+        step.outputs.at(0).names.at(0),
+        tensor ? builder_.Call("aten::detach_", {builder_.Call("aten::clone", {value})}) : value);
   }
 
   bool OnlyFirstIsRead(const ProgramStep& step) const {
@@ -747,7 +597,7 @@ class GraphReader {
     if (meta != nullptr && Member(*meta, "meta") != nullptr) meta = Member(*meta, "meta");
     if (meta == nullptr) return Invalid(absl::StrCat("the type of ", beside, " is not known"));
     ASSAY_ASSIGN_OR_RETURN(c10::ScalarType type, SchemaScalarType(meta->value("dtype", Json())));
-    if (c10::isFloatingType(type) && c10::elementSize(type) < sizeof(float)) {
+    if (type == c10::kHalf || type == c10::kBFloat16) {
       return Invalid(
           "the exported program gives numbers for tensors of 16-bit floats, whose "
           "rounding differs; export it in float32");
@@ -770,7 +620,7 @@ class GraphReader {
   }
 
   absl::Status Define(const std::string& name, jit::Value* value) {
-    if (state_.count(name) > 0 || !values_.emplace(name, value).second) {
+    if (signature_.state.count(name) > 0 || !values_.emplace(name, value).second) {
       return Invalid(absl::StrCat("the exported program computes ", name, " twice"));
     }
     return absl::OkStatus();
@@ -825,7 +675,7 @@ class GraphReader {
     size_t used = 0;
     jit::Value* result = nullptr;
     if (text.empty()) {
-      if (outputs_.size() != 1)
+      if (signature_.outputs.size() != 1)
         return Invalid("the exported program does not tell what it returns");
       ASSAY_ASSIGN_OR_RETURN(result, Leaf(&used));
     } else {
@@ -836,17 +686,17 @@ class GraphReader {
       }
       ASSAY_ASSIGN_OR_RETURN(result, Tree(spec[1], 0, &used));
     }
-    if (used != outputs_.size()) {
+    if (used != signature_.outputs.size()) {
       return Invalid("the exported program returns another number of values than it tells");
     }
     return result;
   }
 
   absl::StatusOr<jit::Value*> Leaf(size_t* used) {
-    if (*used >= outputs_.size()) {
+    if (*used >= signature_.outputs.size()) {
       return Invalid("the exported program returns fewer values than it tells");
     }
-    const std::string& name = outputs_[(*used)++];
+    const std::string& name = signature_.outputs[(*used)++];
     if (name.empty()) return builder_.Constant(IValue());
     return Find(name);
   }
@@ -896,11 +746,7 @@ class GraphReader {
 
   const ProgramArchive& archive_;
   ModuleBuilder builder_;
-  std::string image_name_;
-  // Parameters, buffers and constants by the names of the values that they are in the graph.
-  std::map<std::string, Held> state_;
-  std::set<std::string> changed_;     // those that the signature says to change
-  std::vector<std::string> outputs_;  // names of values; "" is None
+  ProgramSignature signature_;
   const std::set<std::string>* needed_ = nullptr;
   std::map<std::string, jit::Value*> values_;  // by global names
   jit::Value* device_ = nullptr;               // once it was asked for

@@ -276,19 +276,20 @@ absl::Status ProgramSteps::KeepNeeded(const std::set<std::string>& outputs,
                                       const std::map<std::string, std::string>& state,
                                       std::set<std::string> changed) {
   Aliases aliases;
-  // Storages that a step writes to, empty for most; and all of them.
+  // Storages that a step writes to; empty for most.
   std::vector<std::set<std::string>> written;
-  std::set<std::string> ever_written;
   // Where the values of a region without gradients begin.
   std::map<std::string, const ProgramScope*> made_in;
   for (const ProgramStep& step : steps_) {
     written.push_back(aliases.Follow(step));
-    ever_written.insert(written.back().begin(), written.back().end());
     for (const ProgramStep::Output& output : step.outputs) {
       for (const std::string& name : output.names) made_in[name] = step.scope;
     }
     for (const std::string& root : written.back()) {
-      if (state.count(root) > 0) changed.insert(root);
+      if (state.count(root) > 0) {
+        changed.insert(root);
+        continue;
+      }
       const auto maker = made_in.find(root);
       if (step.scope->no_grad && (maker == made_in.end() || !maker->second->no_grad)) {
         return Invalid(absl::StrCat("the exported program changes a tensor in place (", step.target,
@@ -301,6 +302,7 @@ absl::Status ProgramSteps::KeepNeeded(const std::set<std::string>& outputs,
   // From the end to the beginning: a step is needed if something reads what it returns, or if it
   // changes something else than state.
   needed_ = outputs;
+  std::set<std::string> written_later;
   std::vector<ProgramStep> kept;
   for (size_t i = steps_.size(); i-- > 0;) {
     ProgramStep& step = steps_[i];
@@ -310,10 +312,11 @@ absl::Status ProgramSteps::KeepNeeded(const std::set<std::string>& outputs,
       for (const std::string& name : output.names) {
         keep = keep || needed_.count(name) > 0;
         for (const std::string& root : aliases.Of(name)) {
-          step.changed_in_place = step.changed_in_place || ever_written.count(root) > 0;
+          step.changed_in_place = step.changed_in_place || written_later.count(root) > 0;
         }
       }
     }
+    written_later.insert(written[i].begin(), written[i].end());
     if (!keep) continue;
     needed_.insert(step.reads.begin(), step.reads.end());
     kept.push_back(std::move(step));

@@ -47,7 +47,8 @@ struct ProgramStep {
   std::vector<Output> outputs;
   // The operator; without, the target is no operator of this LibTorch.
   std::optional<c10::FunctionSchema> schema;
-  // Whether some step changes in place what this one returns, by whatever name.
+  // Whether a later step changes in place what this one returns, by whatever name, so that it may
+  // not be a copy of it.
   bool changed_in_place = false;
 };
 

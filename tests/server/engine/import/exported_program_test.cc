@@ -547,6 +547,50 @@ TEST(ExportedProgram, RegionsWithoutGradientsHaveNone) {
                                      {{"self", T("x")}, {"other", R"({"as_int": 2})"}}, T("mul"))),
                    ", ", sum);
   EXPECT_THAT(ErrorOf(program), HasSubstr("in place (torch.ops.aten.mul_.Scalar) within"));
+  program.nodes =
+      absl::StrCat(NoGradRegion(twice), ", ",
+                   Node("torch.ops.aten.mul_.Scalar",
+                        {{"self", T("twice")}, {"other", R"({"as_int": 2})"}}, T("changed")),
+                   ", ", sum);
+  EXPECT_THAT(ErrorOf(program), HasSubstr("changes in place what it computed without gradients"));
+}
+
+TEST(ExportedProgram, WhatIsDetachedHasNoGradientInAFrozenModule) {
+  Program program;
+  program.nodes = absl::StrCat(
+      Node("torch.ops.aten.detach.default", {{"self", T("x")}}, T("detached")), ", ",
+      Node("torch.ops.aten.mul.Tensor", {{"self", T("x")}, {"other", T("detached")}}, T("logits")));
+  auto module = Import(program);
+  ASSERT_TRUE(module.ok()) << module.status();
+  jit::GraphOptimizerEnabledGuard optimizer(true);
+  for (const jit::Module& form : {*module, jit::freeze(*module)}) {
+    const Passed passed = Pass(form, Images(2), at::ones({2, 3, 2, 2}));
+    EXPECT_EQ(Difference(passed.logits, Images(2) * Images(2)), 0);
+    EXPECT_EQ(Difference(passed.gradient, Images(2)), 0);
+  }
+}
+
+TEST(ExportedProgram, ViewsMayBeOfOtherMemoryFormats) {
+  Program program;
+  program.nodes = Node("torch.ops.aten.view.default",
+                       {{"self", T("x")}, {"size", R"({"as_ints": [-1, 12]})"}}, T("logits"));
+  auto module = Import(program);
+  ASSERT_TRUE(module.ok()) << module.status();
+  const at::Tensor images = Images(3).contiguous(at::MemoryFormat::ChannelsLast);
+  EXPECT_EQ(Difference(module->forward({images}).toTensor(), Images(3).flatten(1)), 0);
+  // What is changed by a view of it has to be the same memory.
+  program.nodes = absl::StrCat(
+      Node("torch.ops.aten.clone.default", {{"self", T("x")}}, T("copy")), ", ",
+      absl::StrReplaceAll(program.nodes, {{R"("x")", R"("copy")"}, {R"("logits")", R"("view")"}}),
+      ", ",
+      Node("torch.ops.aten.mul_.Scalar", {{"self", T("view")}, {"other", R"({"as_int": 2})"}},
+           T("changed")),
+      ", ",
+      Node("torch.ops.aten.add.Tensor", {{"self", T("copy")}, {"other", T("x")}}, T("logits")));
+  module = Import(program);
+  ASSERT_TRUE(module.ok()) << module.status();
+  EXPECT_THAT(module->get_method("forward").graph()->toString(), HasSubstr("aten::view("));
+  EXPECT_LT(Difference(module->forward({Images(3)}).toTensor(), Images(3) * 3), 1e-6);
 }
 
 TEST(ExportedProgram, OutputsKeepTheirForm) {
@@ -588,6 +632,17 @@ TEST(ExportedProgram, CountersAreDroppedAndStateThatMattersIsRefused) {
   auto module = Import(program);
   ASSERT_TRUE(module.ok()) << module.status();
   EXPECT_EQ(module->buffers().size(), 0);
+
+  // The same within torch.no_grad().
+  program.nodes = absl::StrCat(
+      Node("torch.ops.higher_order.wrap_with_set_grad_enabled",
+           {{"", R"({"as_bool": false})"},
+            {"", absl::StrCat(R"({"as_graph": {"name": "submod_1", "graph": {"inputs": [)",
+                              T("b_n"), R"(], "outputs": [], "nodes": [)", count, "]}}}")},
+            {"", T("b_n")}},
+           ""),
+      ", ", kFlatten, ", ", kLinear);
+  EXPECT_EQ(ErrorOf(program), "no error");
 
   // The logits read what the program changes, by a view of it.
   const std::string add =
