@@ -31,6 +31,7 @@ Emitter::Emitter(int64_t batch, int64_t channels, int64_t height, int64_t width)
 }
 
 absl::Status Emitter::CheckSizes(const Sizes& sizes) {
+  if (sizes.size() > 32) return Error(Reason::kInvalidModel, "makes a tensor of more than 32 axes");
   int64_t count = 1;
   for (const int64_t size : sizes) {
     if (size < 0) return Error(Reason::kInvalidModel, "makes a tensor of a negative size");

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/errors.h"
+#include "server/engine/import/onnx/tensor.h"
 
 namespace assay::engine::onnx {
 
@@ -188,7 +189,7 @@ void PlaceBatch(const Value& value, Form& form) {
   for (int64_t axis = 0; axis < form.rank(); product *= form.size(axis), ++axis) {
     if (before % product != 0 || form.size(axis) % (before / product) != 0) continue;
     const int64_t outer = before / product;
-    const bool unchanged = axis == value.batch_axis && outer == value.batch_outer &&
+    const bool unchanged = axis == value.batch_axis && outer == 1 && value.batch_outer == 1 &&
                            std::equal(begin, old + 1, form.sizes.begin());
     const bool last = axis + 1 == form.rank();
     const int rank = unchanged                            ? 0
@@ -268,8 +269,10 @@ absl::StatusOr<Value> Node::Pad(const Value& value, const Sizes& before, const S
   Sizes list;
   for (int64_t axis = value.rank() - 1; axis >= 0; --axis) {
     const auto i = static_cast<size_t>(axis);
-    constexpr int64_t kMost = int64_t{1} << 40;
-    if (std::abs(before[i]) > kMost || std::abs(after[i]) > kMost) return Refuse("its padding");
+    for (const int64_t count : {before[i], after[i]}) {
+      if (count > kMostElements || count < -kMostElements)
+        return Refuse("its padding is too large");
+    }
     if (before[i] != 0 || after[i] != 0) ASSAY_RETURN_IF_ERROR(Apart(value, axis));
     form.sizes[i] += before[i] + after[i];
     list.push_back(before[i]);

@@ -226,7 +226,7 @@ absl::Status ImportFor(int64_t batch, const wire::ModelProto& model, const Input
       return Error(
           Reason::kModelOutputInvalid,
           absl::StrCat("the output '", result.output_names[0], "' of the ONNX model has the shape ",
-                       ShapeText(output.sizes), rows == 1 ? " for one image" : "",
+                       ShapeText(output.sizes), " for ", rows, rows == 1 ? " image" : " images",
                        "; a classifier's has one row of logits for each image"));
     }
     ASSAY_ASSIGN_OR_RETURN(const Value logits, border.Reshape(output, {rows, count / rows}));

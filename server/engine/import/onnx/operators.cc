@@ -37,8 +37,8 @@ std::string WhyNot(const std::string& type) {
            "that "
            "the exporter unrolls them (onnxsim can do so with the file)";
   }
-  return "it is not supported; docs/models/formats.md lists what is. Export the model as "
-         "TorchScript or by torch.export, or without this operator";
+  return "it is not supported; export the model as TorchScript or by torch.export, or without this "
+         "operator";
 }
 
 }  // namespace assay::engine::onnx
