@@ -15,7 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
-#include "server/engine/import/module_builder.h"
+#include "server/engine/import/base/module_builder.h"
 #include "server/engine/import/program_signature.h"
 #include "server/engine/import/program_steps.h"
 
