@@ -185,6 +185,11 @@ absl::StatusOr<ImportedModel> ReadModel(const std::string& path, const Shape& sh
     ASSAY_ASSIGN_OR_RETURN(model.module, ApplyInterface(model.interface, model.module));
   }
   ASSAY_RETURN_IF_ERROR(CheckOutput(model.module));
+  const std::vector<std::string> blunt = OperatorsWithoutDerivative(model.module);
+  if (!blunt.empty()) {
+    model.notes.push_back(absl::StrCat("what goes through its ", absl::StrJoin(blunt, ", "),
+                                       " has no derivative: gradients end there"));
+  }
   ASSAY_RETURN_IF_ERROR(ReadForward(model));
   return model;
 }

@@ -12,6 +12,7 @@
 #include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "server/engine/base/numerics.h"
+#include "server/engine/import/explain_error.h"
 #include "server/engine/import/read_model.h"
 #include "server/engine/import/base/torch_guard.h"
 #include "server/engine/torch/blas.h"
@@ -234,6 +235,9 @@ class Loaded final : public TorchClassifier {
   // A forward pass failed: most likely the images do not suit the model.
   absl::Status ExplainForwardError(const absl::Status& status) {
     if (ReasonOf(status) != Reason::kModelFailed) return status;
+    if (const auto explained = ExplainRunError(std::string(status.message()))) {
+      return Error(Reason::kModelFailed, *explained);
+    }
     if (!file_.autograd_in.empty()) {
       return Error(Reason::kModelFailed,
                    absl::StrCat(status.message(), "; its function '", file_.autograd_in,

@@ -307,7 +307,9 @@ TEST(Onnx, TakesFlatImages) {
     b.Weights("w", {12, 3});
     b.Node("MatMul", {"f", "w"}, {"y"});
     // Four axes would be images of their own.
-    if (input.size() != 4) EXPECT_THAT(WhyNot(b), HasSubstr("give the shape of the images"));
+    if (input.size() != 4) {
+      EXPECT_THAT(WhyNot(b), HasSubstr("give the shape of the images"));
+    }
     auto imported = ImportOnnx(b.Save(), Shape{3, 2, 2});
     ASSERT_TRUE(imported.ok()) << imported.status();
     EXPECT_EQ(Logits(*imported, Images(1, 3, 2, 2)).sizes(), at::IntArrayRef({1, 3}));
