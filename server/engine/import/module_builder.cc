@@ -22,7 +22,8 @@ ModuleBuilder::ModuleBuilder() : module_("ImportedModel"), graph_(std::make_shar
 }
 
 jit::Value* ModuleBuilder::Tensor(const std::string& name, const at::Tensor& tensor) {
-  std::string base = name;
+  // Files may have names of any length.
+  std::string base = name.substr(0, 200);
   for (char& c : base) {
     if (!absl::ascii_isalnum(static_cast<unsigned char>(c))) c = '_';
   }
