@@ -23,7 +23,8 @@ ModuleBuilder::ModuleBuilder()
 }
 
 jit::Value* ModuleBuilder::Tensor(const std::string& name, const at::Tensor& tensor, bool buffer) {
-  std::string base = name;
+  // Files may have names of any length.
+  std::string base = name.substr(0, 200);
   for (char& c : base) {
     if (!absl::ascii_isalnum(static_cast<unsigned char>(c))) c = '_';
   }

@@ -85,9 +85,7 @@ absl::StatusOr<Value> Emitter::Call(const std::string& aten, const std::vector<O
     keyword.emplace_back(name, value.value(builder_.graph()));
   }
   Value result;
-  result.sizes = form.sizes;
-  result.type = form.type;
-  result.batch_axis = form.batch_axis;
+  static_cast<Form&>(result) = form;
   result.node = builder_.Call(aten, positional, keyword);
   return result;
 }

@@ -156,6 +156,44 @@ TEST(Onnx, FreesABatchThatTheFileFixesToOne) {
   }
 }
 
+// As PyTorch's attention does it: S x N x E, flattened to rows for a layer and taken apart again,
+// so that the rows of an image are not beside each other.
+TEST(Onnx, FreesABatchThatIsInsideOfTheRows) {
+  const auto build = [](bool add_rows) {
+    OnnxBuilder b(13, {1, 3, 2, 4});
+    b.Ints("tokens", {1, 6, 4});
+    b.Node("Reshape", {"x", "tokens"}, {"t"});
+    b.Node("Transpose", {"t"}, {"s"}).Ints("perm", {1, 0, 2});
+    b.Ints("rows", {6, 4});
+    b.Node("Reshape", {"s", "rows"}, {"r"});
+    b.Weights("w", {4, 4});
+    b.Weights("c", {4});
+    b.Node("Gemm", {"r", "w", "c"}, {"g"});
+    b.Weights("each", {6, 4});
+    if (add_rows) b.Node("Add", {"g", "each"}, {"h"});
+    b.Ints("apart", {6, 1, 4});
+    b.Node("Reshape", {add_rows ? "h" : "g", "apart"}, {"a"});
+    b.Node("Transpose", {"a"}, {"n"}).Ints("perm", {1, 0, 2});
+    b.Node("Add", {"n", "t"}, {"sum"});
+    b.Node("ReduceMax", {"sum"}, {"y"}).Ints("axes", {1}).Int("keepdims", 0);
+    return b;
+  };
+  auto imported = ImportOnnx(build(false).Save());
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  EXPECT_EQ(imported->batch, OnnxBatch::kFreed) << imported->fixed_because;
+  const at::Tensor images = Images(3, 3, 2, 4);
+  const at::Tensor together = Logits(*imported, images);
+  for (int64_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(at::allclose(together.slice(0, i, i + 1),
+                             Logits(*imported, images.slice(0, i, i + 1)), 1e-6, 1e-6))
+        << i;
+  }
+  // A constant with a row for each row of one image would have to be taken apart too.
+  imported = ImportOnnx(build(true).Save());
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  EXPECT_EQ(imported->batch, OnnxBatch::kFixed);
+}
+
 TEST(Onnx, RunsImageByImageWhatWorksAcrossTheBatch) {
   // The axis of the batch is lost, so that probabilities would be over all images.
   const auto build = [](int64_t batch) {
