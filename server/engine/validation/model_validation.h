@@ -11,6 +11,7 @@
 #ifndef ASSAY_SERVER_ENGINE_VALIDATION_MODEL_VALIDATION_H_
 #define ASSAY_SERVER_ENGINE_VALIDATION_MODEL_VALIDATION_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -99,7 +100,13 @@ class ModelValidator {
     bool agrees() const { return status.ok() && difference <= tolerance; }
   };
   Agreement CompareAfter(const std::function<absl::Status()>& change);
-  void Warn(const std::string& text) { validation_.add_warnings(text); }
+  // Checks may be made again, of another form of the model.
+  void Warn(const std::string& text) {
+    const auto& warnings = validation_.warnings();
+    if (std::find(warnings.begin(), warnings.end(), text) == warnings.end()) {
+      validation_.add_warnings(text);
+    }
+  }
 
   const Shape shape_;
   const ModelPasses passes_;
