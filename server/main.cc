@@ -65,8 +65,8 @@ std::string ProgramDirectory() {
   return fs::read_symlink("/proc/self/exe", error).parent_path().string();
 }
 
-// Whether the kernel has a driver of GPUs that LibTorch might use. Asking the engine takes a second,
-// in which it starts LibTorch.
+// Whether the kernel has a driver of GPUs that LibTorch might use. Asking the engine takes a
+// second, in which it starts LibTorch.
 bool MayHaveGpus() {
   for (const char* path : {"/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd"}) {
     if (access(path, F_OK) == 0) return true;
@@ -78,7 +78,8 @@ bool MayHaveGpus() {
 absl::StatusOr<std::vector<std::string>> ResolveDevices(const Flags& flags) {
   if (flags.devices != "auto") return std::vector<std::string>(absl::StrSplit(flags.devices, ','));
   std::vector<std::string> found;
-  if (!MayHaveGpus() && access(flags.engine_binary.c_str(), X_OK) == 0) return std::vector<std::string>{"cpu"};
+  if (!MayHaveGpus() && access(flags.engine_binary.c_str(), X_OK) == 0)
+    return std::vector<std::string>{"cpu"};
   FILE* pipe = popen(absl::StrCat("'", flags.engine_binary, "' --list-devices").c_str(), "r");
   if (pipe != nullptr) {
     char line[128];
@@ -270,8 +271,9 @@ int Main(int argc, char** argv) {
   app.add_option("--threads", flags.threads, "CPU cores that each engine uses; 0: all")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  app.add_option("--batch-size", flags.batch_size,
-                 "Images in a model pass: at most on a CPU, exactly on a GPU; 0: chosen for each model")
+  app.add_option(
+         "--batch-size", flags.batch_size,
+         "Images in a model pass: at most on a CPU, exactly on a GPU; 0: chosen for each model")
       ->check(CLI::Range(0, 65536))
       ->capture_default_str();
   app.add_option("--max-engines", flags.max_engines, "Models kept loaded on each device")

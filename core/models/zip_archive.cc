@@ -34,8 +34,7 @@ std::unique_ptr<zip, ZipArchive::Close> ZipArchive::OpenSource(zip_source* sourc
 
 void ZipArchive::Close::operator()(zip* archive) const { zip_discard(archive); }
 
-absl::StatusOr<ZipArchive> ZipArchive::Open(const std::string& path,
-                                            std::optional<uint64_t> size) {
+absl::StatusOr<ZipArchive> ZipArchive::Open(const std::string& path, std::optional<uint64_t> size) {
   ZipArchive archive;
   std::error_code no_size;
   const uint64_t whole = std::filesystem::file_size(path, no_size);

@@ -1,5 +1,5 @@
-// Models in the formats of today through a real server: the same network is the same model in all of
-// them, and what a model lacks is said by its interface.
+// Models in the formats of today through a real server: the same network is the same model in all
+// of them, and what a model lacks is said by its interface.
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -45,8 +45,8 @@ class ModelFormatsTest : public ZooFixture {
     spec.set_allow_missing_classes(true);
     const v1::Evaluation end = Run(spec);
     EXPECT_EQ(end.state(), v1::Evaluation::SUCCEEDED) << path << ": " << end.failure().message();
-    const absl::Status status = client_->StreamOutcomes(
-        end.name(), {}, [&](const v1::StreamOutcomesResponse& batch) {
+    const absl::Status status =
+        client_->StreamOutcomes(end.name(), {}, [&](const v1::StreamOutcomesResponse& batch) {
           for (const v1::Outcome& outcome : batch.outcomes()) {
             all[{batch.condition(), outcome.sample()}] = outcome;
           }
@@ -76,7 +76,8 @@ TEST_F(ModelFormatsTest, ANetworkIsTheSameModelInAllFormats) {
   const auto reference = Evaluate(trace, conditions, 60);
   EXPECT_EQ(reference.size(), 120u);
   for (const char* file : {"resnet_script.pt", "resnet.pt2", "resnet.onnx"}) {
-    const auto other = Evaluate(TestData(absl::StrCat("models2x/torch-2.6/", file)), conditions, 60);
+    const auto other =
+        Evaluate(TestData(absl::StrCat("models2x/torch-2.6/", file)), conditions, 60);
     // Rounding decides for points on a boundary.
     EXPECT_LE(Differ(reference, other), 1) << file;
   }

@@ -79,7 +79,8 @@ TEST(MetricsTest, EverythingThatHappensIsCounted) {
   FillEverything(&metrics);
   const std::string page = metrics.Render();
   for (const char* series :
-       {"assay_evaluations{state=\"QUEUED\"} 3", "assay_tasks{state=\"OPEN\"} 12",
+       {"assay_evaluations{state=\"QUEUED\"} 3",
+        "assay_tasks{state=\"OPEN\"} 12",
         "assay_queue_oldest_timestamp_seconds 1700000000.5",
         "assay_samples_total{kind=\"attack\"} 100",
         "assay_passes_total{direction=\"forward\",kind=\"attack\"} 7000",
@@ -90,10 +91,15 @@ TEST(MetricsTest, EverythingThatHappensIsCounted) {
         "assay_task_seconds_bucket{kind=\"attack\",le=\"3\"} 1",
         "assay_task_seconds_sum{kind=\"attack\"} 2.5",
         "assay_phase_seconds_total{phase=\"model\"} 1.5",
-        "assay_engine_restarts_total{reason=\"died_idle\"} 1", "assay_models{state=\"READY\"} 2",
-        "assay_models{state=\"LOADING\"} 0", "assay_upload_bytes_total 1000",
-        "assay_upload_deduplicated_bytes_total 50", "process_resident_memory_bytes ",
-        "process_open_fds ", "process_cpu_seconds_total ", "process_start_time_seconds "}) {
+        "assay_engine_restarts_total{reason=\"died_idle\"} 1",
+        "assay_models{state=\"READY\"} 2",
+        "assay_models{state=\"LOADING\"} 0",
+        "assay_upload_bytes_total 1000",
+        "assay_upload_deduplicated_bytes_total 50",
+        "process_resident_memory_bytes ",
+        "process_open_fds ",
+        "process_cpu_seconds_total ",
+        "process_start_time_seconds "}) {
     EXPECT_THAT(page, HasSubstr(series));
   }
   for (const char* name : {"grpc_server_started_total", "grpc_server_handled_total",

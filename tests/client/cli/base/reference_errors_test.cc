@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 
 TEST(ReferenceErrors, AreReadFromJsonOrNamed) {
   EXPECT_EQ(ReadReferenceErrors("alexnet-mean")->name(), "alexnet-mean");
-  const fs::path path = fs::path(::testing::TempDir()) / absl::StrCat("reference_", getpid(), ".json");
+  const fs::path path =
+      fs::path(::testing::TempDir()) / absl::StrCat("reference_", getpid(), ".json");
   std::ofstream(path) << R"({"name": "mine", "clean_error": 0.25,
       "corruptions": [{"corruption": "fog", "errors": [0.1, 0.2, 0.3, 0.4, 0.5]}]})";
   const auto errors = ReadReferenceErrors(path.string());
