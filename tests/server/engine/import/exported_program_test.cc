@@ -5,12 +5,9 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
-#include <torch/csrc/jit/runtime/operator.h>
 #include <torch/script.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -23,7 +20,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
+#include "server/engine/import/missing_operators.h"
 #include "tests/server/engine/import/archives.h"
+#include "tests/server/engine/import/expected.h"
 #include "tests/test_data.h"
 
 namespace assay::engine {
@@ -56,54 +55,10 @@ double Difference(const at::Tensor& a, const at::Tensor& b) {
 
 // --- the real files
 
-// An array of float32 of an .npz file, which PyTorch's data has compressed.
-at::Tensor ReadArray(const std::string& path, const std::string& name) {
-  int error = 0;
-  zip_t* const archive = zip_open(path.c_str(), ZIP_RDONLY, &error);
-  if (archive == nullptr) return {};
-  std::string bytes;
-  if (zip_file_t* const record = zip_fopen(archive, (name + ".npy").c_str(), 0)) {
-    char buffer[4096];
-    for (zip_int64_t got; (got = zip_fread(record, buffer, sizeof(buffer))) > 0;) {
-      bytes.append(buffer, static_cast<size_t>(got));
-    }
-    zip_fclose(record);
-  }
-  zip_discard(archive);
-  // Version 1 of the format: the length of the header is at 8, the header says "'shape': (6, 10)".
-  const size_t header =
-      static_cast<uint8_t>(bytes.at(8)) + 256u * static_cast<uint8_t>(bytes.at(9));
-  std::vector<int64_t> sizes;
-  const size_t shape = bytes.find("'shape': (") + strlen("'shape': (");
-  std::istringstream numbers(
-      absl::StrReplaceAll(bytes.substr(shape, bytes.find(')', shape) - shape), {{",", " "}}));
-  for (int64_t size; numbers >> size;) sizes.push_back(size);
-  return at::from_blob(bytes.data() + 10 + header, sizes, at::kFloat).clone();
-}
-
-// scaled_dot_product_attention came with LibTorch 2.0: softmax(q k^T / sqrt(d)) v is what the real
-// files ask of it.
-void RegisterAttention() {
-  if (jit::findOperatorFor({"aten::scaled_dot_product_attention", ""}) != nullptr) return;
-  jit::registerOperator(jit::Operator(
-      "aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? "
-      "attn_mask=None, float dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool "
-      "enable_gqa=False) -> Tensor",
-      [](jit::Stack& stack) {
-        jit::drop(stack, 5);
-        const at::Tensor value = jit::pop(stack).toTensor(), key = jit::pop(stack).toTensor(),
-                         query = jit::pop(stack).toTensor();
-        const double scale = 1 / std::sqrt(static_cast<double>(query.size(-1)));
-        jit::push(stack,
-                  at::softmax(at::matmul(query, key.transpose(-2, -1)) * scale, -1).matmul(value));
-      },
-      c10::AliasAnalysisKind::FROM_SCHEMA));
-}
-
 class RealPrograms : public ::testing::TestWithParam<std::tuple<const char*, const char*>> {};
 
 TEST_P(RealPrograms, GiveTheLogitsAndGradientsOfTheirPyTorch) {
-  RegisterAttention();
+  RegisterMissingOperators();
   const auto [folder, name] = GetParam();
   ASSAY_TEST_DATA_OR_SKIP(path, absl::StrCat("models2x/", folder, "/", name, ".pt2"));
   ASSAY_TEST_DATA_OR_SKIP(expected, absl::StrCat("models2x/", folder, "/expected.npz"));
@@ -118,13 +73,10 @@ TEST_P(RealPrograms, GiveTheLogitsAndGradientsOfTheirPyTorch) {
   EXPECT_EQ(LayoutOf(path), info.layout);
   EXPECT_THAT(info.writer, HasSubstr(absl::StrReplaceAll(folder, {{"torch-", "PyTorch "}})));
 
-  const at::Tensor images = ReadArray(expected, "input");
-  const at::Tensor logits = ReadArray(expected, absl::StrCat(name, "_logits"));
-  const at::Tensor gradient = ReadArray(expected, absl::StrCat(name, "_gradient"));
-  at::Tensor factors = at::empty({6, 10});
-  for (int row = 0; row < 6; ++row) {
-    for (int k = 0; k < 10; ++k) factors[row][k] = (k + row) % 3 - 1;
-  }
+  const at::Tensor images = ReadExpected(expected, "input");
+  const at::Tensor logits = ReadExpected(expected, absl::StrCat(name, "_logits"));
+  const at::Tensor gradient = ReadExpected(expected, absl::StrCat(name, "_gradient"));
+  const at::Tensor factors = GradientWeights(6, 10);
   double logit_difference = 0, gradient_difference = 0;
   const auto compare = [&](const jit::Module& form, int64_t first, int64_t count) {
     const Passed passed =
@@ -860,7 +812,7 @@ TEST(DamagedPrograms, NestingIsBounded) {
 }
 
 TEST(DamagedPrograms, RealFilesGiveErrorsToo) {
-  RegisterAttention();
+  RegisterMissingOperators();
   for (const char* name : {"torch-2.6/resnet.pt2", "torch-2.14/sdpa.pt2"}) {
     ASSAY_TEST_DATA_OR_SKIP(path, absl::StrCat("models2x/", name));
     std::ifstream file(path, std::ios::binary);

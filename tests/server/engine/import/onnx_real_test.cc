@@ -34,10 +34,8 @@ at::Tensor Forward(torch::jit::Module& module, const at::Tensor& images) {
 at::Tensor Gradient(torch::jit::Module& module, const at::Tensor& images) {
   const at::Tensor input = images.clone().requires_grad_(true);
   const at::Tensor logits = module.forward({input}).toTensor();
-  const at::Tensor rows = at::arange(logits.size(0)).unsqueeze(1);
-  const at::Tensor factors =
-      (at::arange(logits.size(1)).unsqueeze(0) + rows).remainder(3).sub(1).to(at::kFloat);
-  return torch::autograd::grad({logits}, {input}, {factors})[0];
+  return torch::autograd::grad({logits}, {input},
+                               {GradientWeights(logits.size(0), logits.size(1))})[0];
 }
 
 // The first `count` images of CIFAR-10's test set in [0, 1], and their labels.
