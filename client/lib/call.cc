@@ -266,9 +266,24 @@ absl::StatusOr<std::vector<v1::Evaluation>> Client::ListEvaluations() {
 }
 
 absl::StatusOr<v1::Evaluation> Client::CancelEvaluation(const std::string& name) {
-  return Call<v1::Evaluation>(*stubs_->evaluations, &Evaluations::CancelEvaluation,
-                              Named<v1::CancelEvaluationRequest>(name), kQuickSeconds,
-                              Repeat::kNever);
+  const auto cancel = [&] {
+    return Call<v1::Evaluation>(*stubs_->evaluations, &Evaluations::CancelEvaluation,
+                                Named<v1::CancelEvaluationRequest>(name), kQuickSeconds,
+                                Repeat::kNever);
+  };
+  // A connection may break under the call, or have broken without gRPC having noticed.
+  absl::StatusOr<v1::Evaluation> cancelled = cancel();
+  bool repeated = false;
+  for (int left = 2; left > 0 && IsRetryable(cancelled.status()); --left) {
+    cancelled = cancel();
+    repeated = true;
+  }
+  if (!repeated || cancelled.status().code() != absl::StatusCode::kFailedPrecondition) {
+    return cancelled;
+  }
+  // It has ended already: by the call whose answer was lost?
+  const absl::StatusOr<v1::Evaluation> found = GetEvaluation(name);
+  return found.ok() && found->state() == v1::Evaluation::CANCELLED ? found : cancelled;
 }
 
 absl::StatusOr<v1::Evaluation> Client::RetryEvaluation(const std::string& name) {

@@ -112,6 +112,8 @@ absl::StatusOr<Uploaded<v1::Model>> Client::UploadModel(const std::string& path,
   ASSAY_RETURN_IF_ERROR(CheckId(id));
   int64_t file_size = 0;
   ASSAY_ASSIGN_OR_RETURN(std::ifstream file, OpenFile(path, &file_size));
+  const absl::Status checked = CheckModelFile(path);
+  if (!checked.ok()) return WithMessage(checked, absl::StrCat(path, ": ", checked.message()));
   const std::string trailer = InterfaceTrailer(interface);
   const int64_t size = file_size + static_cast<int64_t>(trailer.size());
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/base/errors.h"
+#include "core/models/file_format.h"
 #include "core/models/model_interface.h"
 
 namespace assay {
@@ -76,6 +77,14 @@ absl::StatusOr<ModelFile> ReadModelFile(const std::string& path) {
   }
   model.model_bytes = begin;
   return model;
+}
+
+absl::Status CheckModelFile(const std::string& path) {
+  ASSAY_ASSIGN_OR_RETURN(const ModelFile file, ReadModelFile(path));
+  const FileExplanation found = ExplainFile(path, static_cast<uint64_t>(file.model_bytes));
+  if (found.format != FileFormat::kOther) return absl::OkStatus();
+  return Error(Reason::kInvalidModel,
+               absl::StrCat("the file is not a model that can be loaded: ", found.message));
 }
 
 }  // namespace assay

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/v1/models.pb.h"
 
@@ -23,6 +24,10 @@ std::string InterfaceTrailer(const v1::ModelInterface& interface);
 // Looks at the file's end. kStorageFailed when it cannot be read, kInvalidModel when the interface
 // is damaged or of a later version.
 absl::StatusOr<ModelFile> ReadModelFile(const std::string& path);
+
+// A first look, before any LibTorch code sees the file: is it a model at all? kInvalidModel says
+// what it is instead, and what to do.
+absl::Status CheckModelFile(const std::string& path);
 
 }  // namespace assay
 

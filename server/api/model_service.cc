@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/digest.h"
 #include "core/base/resource_names.h"
-#include "server/api/model_admission.h"
+#include "core/models/model_file.h"
 #include "server/api/timestamps.h"
 
 namespace assay::api {

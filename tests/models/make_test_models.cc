@@ -23,6 +23,9 @@
 //   gradient to ask for
 // * zero_gradient.pt: the linear logits of the image rounded to 0 or 1: the gradient exists and
 //   is 0
+// * straight_through.pt: the linear logits of the image rounded to sixteenths, with the gradient of
+//   the linear logits, as a model trained for quantisation has
+// * straight_through_in_place.pt: likewise, but what is detached is written to
 // * random.pt: the linear logits plus new standard normal noise at every call
 // * softmax.pt: the softmax of the linear logits: probabilities instead of logits
 // * nan.pt: NaN logits (and gradient) for every image
@@ -292,6 +295,13 @@ constexpr Behaviour kBehaviours[] = {
     {"zero_gradient",
      "def forward(self, x: Tensor) -> Tensor:\n"
      "    return self.logits(torch.round(x))\n"},
+    {"straight_through",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    return self.logits(x + (torch.round(16 * x) / 16 - x).detach())\n"},
+    {"straight_through_in_place",
+     "def forward(self, x: Tensor) -> Tensor:\n"
+     "    step = (torch.round(16 * x) / 16 - x).detach()\n"
+     "    return self.logits(x + step.mul_(1.0))\n"},
     {"random",
      "def forward(self, x: Tensor) -> Tensor:\n"
      "    y = self.logits(x)\n"

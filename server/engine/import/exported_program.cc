@@ -1,12 +1,10 @@
 #include "server/engine/import/exported_program.h"
 
-#include <exception>
 #include <initializer_list>
-#include <new>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "server/engine/import/base/torch_guard.h"
 #include "server/engine/import/program_graph.h"
 
 namespace assay::engine {
@@ -41,27 +39,20 @@ int64_t BatchOf(const Json& program) {
 
 absl::StatusOr<torch::jit::Module> ImportExportedProgram(const std::string& path,
                                                          ExportedProgramInfo* info) {
-  try {
-    ProgramArchive archive;
-    const absl::Status read = ReadProgramArchive(path, &archive);
-    if (info != nullptr) {
-      *info = {archive.layout, archive.writer, archive.schema, BatchOf(archive.program)};
-    }
-    ASSAY_RETURN_IF_ERROR(read);
-    return BuildProgramGraph(archive);
-  } catch (const std::bad_alloc&) {
-    return Error(Reason::kOutOfMemory, "there is too little memory to read the exported program")
-        .ToStatus();
-  } catch (const c10::Error& error) {
-    return Error(Reason::kInvalidModel,
-                 absl::StrCat("the exported program cannot be built: ",
-                              std::string(error.what_without_backtrace()).substr(0, 300)))
-        .ToStatus();
-  } catch (const std::exception& error) {
-    return Error(Reason::kInvalidModel, absl::StrCat("the exported program cannot be built: ",
-                                                     std::string(error.what()).substr(0, 300)))
-        .ToStatus();
-  }
+  absl::StatusOr<torch::jit::Module> module;
+  const absl::Status status =
+      Guarded(Reason::kInvalidModel, "the exported program cannot be built", [&] {
+        ProgramArchive archive;
+        const absl::Status read = ReadProgramArchive(path, &archive);
+        if (info != nullptr) {
+          *info = {archive.layout, archive.writer, archive.schema, BatchOf(archive.program)};
+        }
+        ASSAY_RETURN_IF_ERROR(read);
+        module = BuildProgramGraph(archive);
+        return module.status();
+      });
+  ASSAY_RETURN_IF_ERROR(status);
+  return module;
 }
 
 }  // namespace assay::engine

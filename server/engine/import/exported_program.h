@@ -24,8 +24,6 @@ struct ExportedProgramInfo {
 // `info`, if not null, is told of the file, as far as it could be read. The module is in eval mode,
 // on the CPU, and takes float32 images N x C x H x W; it returns what the model did: a tensor, or a
 // tuple or dict of them. Errors are kInvalidModel, or kOutOfMemory.
-//
-//   if (LayoutOf(path) != ProgramLayout::kNone) return ImportExportedProgram(path);
 absl::StatusOr<torch::jit::Module> ImportExportedProgram(const std::string& path,
                                                          ExportedProgramInfo* info = nullptr);
 

@@ -205,11 +205,6 @@ absl::Status ReadPackage(ZipArchive& archive, ProgramArchive* result) {
 
 }  // namespace
 
-ProgramLayout LayoutOf(const std::string& path) {
-  auto archive = ZipArchive::Open(path);
-  return archive.ok() ? LayoutOf(*archive) : ProgramLayout::kNone;
-}
-
 absl::Status ReadProgramArchive(const std::string& path, ProgramArchive* archive) {
   ASSAY_ASSIGN_OR_RETURN(ZipArchive zip, ZipArchive::Open(path));
   archive->layout = LayoutOf(zip);

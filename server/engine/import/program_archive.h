@@ -20,9 +20,6 @@ enum class ProgramLayout {
   kCompiled,  // a package of machine code (AOTInductor) without a program
 };
 
-// Reads no more than the list of records, and of archives that have a mark the mark.
-ProgramLayout LayoutOf(const std::string& path);
-
 struct ProgramArchive {
   ProgramLayout layout = ProgramLayout::kNone;
   // "PyTorch 2.6.0", as far as the file says.

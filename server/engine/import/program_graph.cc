@@ -1,7 +1,6 @@
 #include "server/engine/import/program_graph.h"
 
 #include <torch/csrc/jit/ir/ir.h>
-#include <torch/version.h>
 
 #include <list>
 #include <map>
@@ -18,6 +17,7 @@
 #include "server/engine/import/base/module_builder.h"
 #include "server/engine/import/program_signature.h"
 #include "server/engine/import/program_steps.h"
+#include "server/engine/import/program_values.h"
 
 namespace assay::engine {
 namespace {
@@ -87,271 +87,19 @@ class GraphReader {
     }
     ASSAY_RETURN_IF_ERROR(steps.KeepNeeded(outputs, state_names, signature_.changed));
     needed_ = &steps.needed();
-    values_[signature_.images] = builder_.images();
+    ASSAY_RETURN_IF_ERROR(values_.Define(signature_.images, builder_.images()));
     for (const ProgramStep& step : steps.steps()) ASSAY_RETURN_IF_ERROR(Emit(step));
     ASSAY_ASSIGN_OR_RETURN(jit::Value* const result, Output(*module));
     return std::move(builder_).Build(result);
   }
 
  private:
-  std::string Wrote() const { return absl::StrCat(archive_.writer, " wrote it"); }
-
-  static std::string Here() {
-    return absl::StrCat("LibTorch ", TORCH_VERSION_MAJOR, ".", TORCH_VERSION_MINOR, ".",
-                        TORCH_VERSION_PATCH, " of this server");
-  }
-
-  // --- values
-
-  absl::StatusOr<jit::Value*> Find(const std::string& global) {
-    const auto found = values_.find(global);
-    if (found != values_.end()) return found->second;
-    const auto held = signature_.state.find(global);
-    if (held == signature_.state.end()) {
-      return Invalid(absl::StrCat("the exported program uses ", global, " before it is computed"));
-    }
-    jit::Value* const value =
-        builder_.Tensor(held->second.name, *held->second.tensor, held->second.buffer);
-    values_[global] = value;
-    return value;
-  }
-
-  absl::StatusOr<jit::Value*> Named(const Json& argument, const ProgramScope& scope) {
-    // PyTorch 2.1 and 2.2 leave the bare name in some places.
-    if (argument.is_string()) return Find(scope.Global(argument.get<std::string>()));
-    ASSAY_ASSIGN_OR_RETURN(const std::string name, StringIn(argument, "name"));
-    return Find(scope.Global(name));
-  }
-
-  // A SymIntArgument: a number, or the name of one that is computed. In constants the number.
-  absl::StatusOr<jit::Value*> SymbolicInt(const Json& argument, const ProgramScope& scope) {
-    ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(argument));
-    if (kind.first == "as_int") {
-      ASSAY_ASSIGN_OR_RETURN(const int64_t number, ToInt(*kind.second));
-      return builder_.Constant(number);
-    }
-    if (kind.first != "as_name" || !kind.second->is_string()) {
-      return Invalid("a symbolic number of the exported program is malformed");
-    }
-    return Find(scope.Global(kind.second->get<std::string>()));
-  }
-
-  // The device of the images: that of the machine that the model was exported on does not matter.
-  absl::StatusOr<jit::Value*> Device(const Json& argument) {
-    ASSAY_ASSIGN_OR_RETURN(const std::string type, StringIn(argument, "type"));
-    if (type != "cpu" && type != "cuda") {
-      return Invalid(
-          absl::StrCat("the exported program computes on device ", type, "; export it on the CPU"));
-    }
-    if (device_ == nullptr) device_ = builder_.Call("prim::device", {builder_.images()});
-    return device_;
-  }
-
-  // --- arguments
-
-  absl::Status Mismatch(const std::string& operator_name, const c10::Argument& formal,
-                        const std::string& kind) const {
-    return Invalid(absl::StrCat("argument ", formal.name(), " of ", operator_name, " is of kind ",
-                                kind, " in the exported program, which ", Here(),
-                                " does not take; ", Wrote()));
-  }
-
-  // The value of an Argument of the schema, as `formal` of an operator wants it.
-  absl::StatusOr<jit::Value*> Value(const std::string& operator_name, const c10::Argument& formal,
-                                    const Json& argument, const ProgramScope& scope) {
-    ASSAY_ASSIGN_OR_RETURN(auto kind, Alternative(argument));
-    c10::TypePtr type = formal.type(), real = formal.real_type();
-    if (const auto optional = type->cast<c10::OptionalType>()) {
-      if (kind.first == "as_none") return builder_.Constant(IValue());
-      type = optional->getElementType();
-      if (const auto real_optional = real->cast<c10::OptionalType>()) {
-        real = real_optional->getElementType();
-      }
-    }
-    if (kind.first == "as_optional_tensor") {
-      ASSAY_ASSIGN_OR_RETURN(kind, Alternative(*kind.second));
-      if (kind.first == "as_none") return builder_.Constant(IValue());
-    }
-    const std::string& name = kind.first;
-    const Json& value = *kind.second;
-    switch (type->kind()) {
-      case TypeKind::TensorType:
-        if (name == "as_tensor") return Named(value, scope);
-        break;
-      case TypeKind::ListType:
-        return List(operator_name, formal, *type->castRaw<c10::ListType>(), name, value, scope);
-      case TypeKind::NumberType:
-        if (name == "as_int") return Int(value);
-        if (name == "as_float") return Float(value);
-        if (name == "as_sym_int" || name == "as_sym_float") return SymbolicInt(value, scope);
-        if (name == "as_bool" && TakesBool(operator_name) && value.is_boolean()) {
-          return builder_.Constant(value.get<bool>() ? 1 : 0);
-        }
-        break;
-      case TypeKind::IntType:
-        if (real->kind() == TypeKind::ScalarTypeType) {
-          if (name != "as_scalar_type") break;
-          ASSAY_ASSIGN_OR_RETURN(const c10::ScalarType scalar_type, SchemaScalarType(value));
-          return builder_.Constant(static_cast<int64_t>(scalar_type));
-        }
-        if (real->kind() == TypeKind::LayoutType) {
-          if (name == "as_layout") return Layout(value);
-          break;
-        }
-        if (real->kind() == TypeKind::MemoryFormatType) {
-          if (name == "as_memory_format") return MemoryFormat(value);
-          break;
-        }
-        if (name == "as_int") return Int(value);
-        if (name == "as_sym_int") return SymbolicInt(value, scope);
-        // The correction of a variance became a float.
-        if (name == "as_float" && (value == 0.0 || value == 1.0)) {
-          return builder_.Constant(value == 0.0 ? 0 : 1);
-        }
-        break;
-      case TypeKind::FloatType:
-        if (name == "as_float" || name == "as_int") return Float(value);
-        if (name == "as_sym_float") return SymbolicInt(value, scope);
-        break;
-      case TypeKind::BoolType:
-        if (name == "as_bool" && value.is_boolean()) return builder_.Constant(value.get<bool>());
-        break;
-      case TypeKind::StringType:
-        if (name == "as_string" && value.is_string()) {
-          return builder_.Constant(value.get<std::string>());
-        }
-        break;
-      case TypeKind::DeviceObjType:
-        if (name == "as_device") return Device(value);
-        break;
-      default:
-        break;
-    }
-    return Mismatch(operator_name, formal, name);
-  }
-
-  // Operators for which a boolean number means what 0 and 1 mean, whatever the other types.
-  static bool TakesBool(const std::string& operator_name) {
-    static const auto* const names = new std::set<std::string>{
-        "aten::eq", "aten::fill",        "aten::fill_",        "aten::full_like",
-        "aten::ne", "aten::masked_fill", "aten::masked_fill_", "aten::new_full"};
-    return names->count(operator_name) > 0;
-  }
-
-  absl::StatusOr<jit::Value*> Int(const Json& value) {
-    ASSAY_ASSIGN_OR_RETURN(const int64_t number, ToInt(value));
-    return builder_.Constant(number);
-  }
-
-  absl::StatusOr<jit::Value*> Float(const Json& value) {
-    ASSAY_ASSIGN_OR_RETURN(const double number, ToDouble(value));
-    return builder_.Constant(number);
-  }
-
-  absl::StatusOr<jit::Value*> Layout(const Json& value) {
-    constexpr int kStrided = 7;
-    if (value != kStrided) return Invalid("the exported program uses sparse tensors");
-    return builder_.Constant(static_cast<int64_t>(c10::Layout::Strided));
-  }
-
-  absl::StatusOr<jit::Value*> MemoryFormat(const Json& value) {
-    static constexpr c10::MemoryFormat kFormats[] = {
-        c10::MemoryFormat::Contiguous, c10::MemoryFormat::ChannelsLast,
-        c10::MemoryFormat::ChannelsLast3d, c10::MemoryFormat::Preserve};
-    ASSAY_ASSIGN_OR_RETURN(const int64_t number, ToInt(value));
-    if (number < 1 || number > 4) {
-      return Invalid("the exported program uses an unknown memory format");
-    }
-    return builder_.Constant(static_cast<int64_t>(kFormats[number - 1]));
-  }
-
-  absl::StatusOr<jit::Value*> List(const std::string& operator_name, const c10::Argument& formal,
-                                   const c10::ListType& type, const std::string& kind,
-                                   const Json& value, const ProgramScope& scope) {
-    const c10::TypePtr element = type.getElementType();
-    const bool empty = value.is_array() && value.empty();
-    const auto one_or_all = [&]() -> std::vector<Json> {
-      if (value.is_array()) return value.get<std::vector<Json>>();
-      // int[2] takes one number for both.
-      return std::vector<Json>(static_cast<size_t>(formal.N().value_or(1)), value);
-    };
-    const bool one = formal.N().has_value() && !value.is_array();
-    const bool list = value.is_array();
-    switch (element->kind()) {
-      case TypeKind::IntType: {
-        if ((one && kind == "as_int") || (list && (kind == "as_ints" || empty))) {
-          std::vector<int64_t> numbers;
-          for (const Json& item : one_or_all()) {
-            ASSAY_ASSIGN_OR_RETURN(numbers.emplace_back(), ToInt(item));
-          }
-          return builder_.Constant(c10::List<int64_t>(numbers));
-        }
-        if ((one && kind == "as_sym_int") || (list && kind == "as_sym_ints")) {
-          std::vector<jit::Value*> numbers;
-          for (const Json& item : one_or_all()) {
-            ASSAY_ASSIGN_OR_RETURN(numbers.emplace_back(), SymbolicInt(item, scope));
-          }
-          return Insert(builder_.graph().createList(element, numbers));
-        }
-        break;
-      }
-      case TypeKind::FloatType:
-        if ((one && (kind == "as_float" || kind == "as_int")) ||
-            (list && (kind == "as_floats" || kind == "as_ints" || empty))) {
-          c10::List<double> numbers;
-          for (const Json& item : one_or_all()) {
-            ASSAY_ASSIGN_OR_RETURN(const double number, ToDouble(item));
-            numbers.push_back(number);
-          }
-          return builder_.Constant(numbers);
-        }
-        break;
-      case TypeKind::BoolType:
-        if (list && (kind == "as_bools" || empty)) {
-          c10::List<bool> flags;
-          for (const Json& item : value) {
-            if (!item.is_boolean()) return Mismatch(operator_name, formal, kind);
-            flags.push_back(item.get<bool>());
-          }
-          return builder_.Constant(flags);
-        }
-        break;
-      case TypeKind::TensorType:
-      case TypeKind::OptionalType: {
-        const bool optional = element->kind() == TypeKind::OptionalType;
-        if (!list ||
-            !(kind == "as_tensors" || (optional && kind == "as_optional_tensors") || empty)) {
-          break;
-        }
-        std::vector<jit::Value*> tensors;
-        for (const Json& item : value) {
-          if (kind == "as_tensors") {
-            ASSAY_ASSIGN_OR_RETURN(tensors.emplace_back(), Named(item, scope));
-            continue;
-          }
-          ASSAY_ASSIGN_OR_RETURN(const auto alternative, Alternative(item));
-          if (alternative.first == "as_none") {
-            tensors.push_back(builder_.Constant(IValue()));
-          } else {
-            ASSAY_ASSIGN_OR_RETURN(tensors.emplace_back(), Named(*alternative.second, scope));
-          }
-        }
-        return Insert(builder_.graph().createList(element, tensors));
-      }
-      default:
-        break;
-    }
-    return Mismatch(operator_name, formal, kind);
-  }
-
-  jit::Value* Insert(jit::Node* node) { return builder_.graph().insertNode(node)->output(); }
-
   // --- steps
 
   absl::Status Emit(const ProgramStep& step) {
     if (step.target == "same") {
-      ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads.at(0)));
-      return Define(step.outputs.at(0).names.at(0), value);
+      ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, values_.Find(step.reads.at(0)));
+      return values_.Define(step.outputs.at(0).names.at(0), value);
     }
     if (step.target == "detach" || step.target == "torch.ops.aten.detach.default") {
       return EmitDetach(step);
@@ -376,18 +124,16 @@ class GraphReader {
     return EmitAs(step, step.target, step.arguments);
   }
 
-  // Freezing takes aten::detach for an operation without effect, and so gives other gradients.
   absl::Status EmitDetach(const ProgramStep& step) {
     if (step.changed_in_place) {
       return Invalid(
           "the exported program changes in place what it computed without gradients (detach(), or "
           "torch.no_grad()), which is not supported; export it without changes in place");
     }
-    ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Find(step.reads.at(0)));
+    ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, values_.Find(step.reads.at(0)));
     const bool tensor = value->type()->kind() == TypeKind::TensorType;
-    return Define(
-        step.outputs.at(0).names.at(0),
-        tensor ? builder_.Call("aten::detach_", {builder_.Call("aten::clone", {value})}) : value);
+    return values_.Define(step.outputs.at(0).names.at(0),
+                          tensor ? builder_.Call("aten::detach", {value}) : value);
   }
 
   bool OnlyFirstIsRead(const ProgramStep& step) const {
@@ -440,29 +186,30 @@ class GraphReader {
     const auto found = names->find(step.target);
     if (found == names->end()) {
       return Invalid(absl::StrCat("the exported program computes a size by ", step.target,
-                                  ", which is not supported; ", Wrote()));
+                                  ", which is not supported; ", wrote_));
     }
     std::vector<jit::NamedValue> arguments;
     for (const auto& [name, argument] : step.arguments) {
       ASSAY_ASSIGN_OR_RETURN(const auto kind, Alternative(*argument));
       if (kind.first == "as_int") {
-        ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Int(*kind.second));
+        ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, values_.Int(*kind.second));
         arguments.emplace_back(value);
       } else if (kind.first == "as_float") {
-        ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, Float(*kind.second));
+        ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, values_.Float(*kind.second));
         arguments.emplace_back(value);
       } else if (kind.first == "as_sym_int" || kind.first == "as_sym_float") {
-        ASSAY_ASSIGN_OR_RETURN(jit::Value* const value, SymbolicInt(*kind.second, *step.scope));
+        ASSAY_ASSIGN_OR_RETURN(jit::Value* const value,
+                               values_.SymbolicInt(*kind.second, *step.scope));
         arguments.emplace_back(value);
       } else {
         return Invalid(absl::StrCat("the exported program computes a size from ", kind.first,
-                                    ", which is not supported; ", Wrote()));
+                                    ", which is not supported; ", wrote_));
       }
     }
     if (step.outputs.size() != 1 || step.outputs[0].names.size() != 1) {
       return Invalid("a computed size of the exported program has no name");
     }
-    return Define(step.outputs[0].names[0], builder_.Call(found->second, arguments));
+    return values_.Define(step.outputs[0].names[0], builder_.Call(found->second, arguments));
   }
 
   using Arguments = std::vector<std::pair<std::string, const Json*>>;
@@ -481,7 +228,7 @@ class GraphReader {
     for (const auto& [argument, value] : arguments) {
       if (!schema->argumentIndexWithName(argument).has_value()) {
         return Invalid(absl::StrCat("the exported program gives ", name, " an argument ", argument,
-                                    ", which ", Here(), " does not know; ", Wrote(),
+                                    ", which ", ThisLibTorch(), " does not know; ", wrote_,
                                     ". Use a server with a LibTorch as new as that PyTorch"));
       }
       if (!by_name.emplace(argument, value).second) {
@@ -494,12 +241,12 @@ class GraphReader {
       const auto found = by_name.find(formal.name());
       if (found != by_name.end()) {
         ASSAY_ASSIGN_OR_RETURN(inputs.emplace_back(),
-                               Value(name, formal, *found->second, *step.scope));
+                               values_.Argument(name, formal, *found->second, *step.scope));
       } else if (formal.default_value().has_value()) {
         inputs.push_back(builder_.Constant(*formal.default_value()));
       } else {
         return Invalid(absl::StrCat("the exported program calls ", name, " without its argument ",
-                                    formal.name(), ", which ", Here(), " needs; ", Wrote()));
+                                    formal.name(), ", which ", ThisLibTorch(), " needs; ", wrote_));
       }
     }
     jit::Node* const node = builder_.graph().create(c10::Symbol::fromQualString(name), inputs,
@@ -513,7 +260,8 @@ class GraphReader {
     if (chosen == nullptr || absl::StripSuffix(chosen->overload_name(), "_newer") !=
                                  absl::StripSuffix(schema->overload_name(), "_newer")) {
       return Invalid(absl::StrCat("the arguments of ", target,
-                                  " in the exported program do not suit ", Here(), "; ", Wrote()));
+                                  " in the exported program do not suit ", ThisLibTorch(), "; ",
+                                  wrote_));
     }
     if (node->hasSideEffects()) {
       return Invalid(absl::StrCat("the exported program calls ", name, ", which a model must not"));
@@ -532,7 +280,7 @@ class GraphReader {
       // "add.Tensor", "linear.default"
       const std::string op = absl::StrCat("aten::", absl::StripSuffix(name, ".default"));
       return Invalid(absl::StrCat(
-          "the exported program calls ", op, ", which ", Here(), " does not have; ", Wrote(),
+          "the exported program calls ", op, ", which ", ThisLibTorch(), " does not have; ", wrote_,
           ". Use a server with a LibTorch as new as that PyTorch, or export "
           "the model without ",
           op));
@@ -578,13 +326,13 @@ class GraphReader {
     }
     if (numbers.size() != 1 || tensors.size() != 1) {
       return Invalid(absl::StrCat("the exported program gives ", (*schema)->name(),
-                                  " numbers for tensors, whose type is not known; ", Wrote()));
+                                  " numbers for tensors, whose type is not known; ", wrote_));
     }
     ASSAY_ASSIGN_OR_RETURN(const at::Tensor constant,
                            NumberLike(*arguments[number].second, tensors.front(), *step.scope));
     const std::string name = absl::StrCat("number ", ++numbers_);
     Json& argument = made_arguments_.emplace_back(Json{{"as_tensor", {{"name", name}}}});
-    values_[step.scope->Global(name)] = builder_.Constant(constant);
+    ASSAY_RETURN_IF_ERROR(values_.Define(step.scope->Global(name), builder_.Constant(constant)));
     arguments[number].second = &argument;
     return arguments;
   }
@@ -619,21 +367,14 @@ class GraphReader {
     return at::full({}, number, type);
   }
 
-  absl::Status Define(const std::string& name, jit::Value* value) {
-    if (signature_.state.count(name) > 0 || !values_.emplace(name, value).second) {
-      return Invalid(absl::StrCat("the exported program computes ", name, " twice"));
-    }
-    return absl::OkStatus();
-  }
-
   absl::Status DefineOutputs(const ProgramStep& step, jit::Node& node) {
     if (step.outputs.size() > node.outputs().size()) {
       return step.outputs.size() > 1 && OnlyFirstIsRead(step)
-                 ? Define(step.outputs[0].names.at(0), node.output(0))
+                 ? values_.Define(step.outputs[0].names.at(0), node.output(0))
                  : Invalid(absl::StrCat(step.target,
                                         " returns more values in the exported program "
                                         "than ",
-                                        Here(), " gives; ", Wrote()));
+                                        ThisLibTorch(), " gives; ", wrote_));
     }
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       const ProgramStep::Output& output = step.outputs[i];
@@ -643,17 +384,17 @@ class GraphReader {
         return Invalid(absl::StrCat(step.target,
                                     " returns something else in the exported program "
                                     "than ",
-                                    Here(), " gives; ", Wrote()));
+                                    ThisLibTorch(), " gives; ", wrote_));
       }
       if (!list) {
-        ASSAY_RETURN_IF_ERROR(Define(output.names[0], node.output(i)));
+        ASSAY_RETURN_IF_ERROR(values_.Define(output.names[0], node.output(i)));
         continue;
       }
       jit::Node* const unpack =
           builder_.graph().createListUnpack(node.output(i), output.names.size());
       builder_.graph().insertNode(unpack);
       for (size_t k = 0; k < output.names.size(); ++k) {
-        ASSAY_RETURN_IF_ERROR(Define(output.names[k], unpack->output(k)));
+        ASSAY_RETURN_IF_ERROR(values_.Define(output.names[k], unpack->output(k)));
       }
     }
     return absl::OkStatus();
@@ -698,7 +439,7 @@ class GraphReader {
     }
     const std::string& name = signature_.outputs[(*used)++];
     if (name.empty()) return builder_.Constant(IValue());
-    return Find(name);
+    return values_.Find(name);
   }
 
   absl::StatusOr<jit::Value*> Tree(const Json& spec, int depth, size_t* used) {
@@ -715,7 +456,7 @@ class GraphReader {
     }
     const std::vector<std::string> keys = KeysOf(spec);
     if (keys.empty() || keys.size() != values.size()) {
-      return Insert(builder_.graph().createTuple(values));
+      return builder_.Insert(builder_.graph().createTuple(values));
     }
     std::vector<jit::Value*> names;
     for (size_t i = 0; i < keys.size(); ++i) {
@@ -725,7 +466,7 @@ class GraphReader {
       }
       names.push_back(builder_.Constant(keys[i]));
     }
-    return Insert(
+    return builder_.Insert(
         builder_.graph().createDict(c10::StringType::get(), c10::TensorType::get(), names, values));
   }
 
@@ -745,11 +486,11 @@ class GraphReader {
   }
 
   const ProgramArchive& archive_;
+  const std::string wrote_ = absl::StrCat(archive_.writer, " wrote it");
   ModuleBuilder builder_;
   ProgramSignature signature_;
   const std::set<std::string>* needed_ = nullptr;
-  std::map<std::string, jit::Value*> values_;  // by global names
-  jit::Value* device_ = nullptr;               // once it was asked for
+  ProgramValues values_{signature_, wrote_, builder_};
   std::list<Json> made_arguments_;
   int numbers_ = 0;
 };

@@ -18,6 +18,7 @@
 #include "server/engine/import/missing_operators.h"
 #include "server/engine/import/model_view.h"
 #include "server/engine/import/onnx/onnx.h"
+#include "server/engine/import/rewrite_detach.h"
 #include "server/engine/import/rewrite_devices.h"
 #include "server/engine/import/rewrite_fast_paths.h"
 #include "server/engine/import/select_output.h"
@@ -180,6 +181,7 @@ absl::StatusOr<ImportedModel> ReadModel(const std::string& path, const Shape& sh
   model.module.eval();
   for (at::Tensor parameter : model.module.parameters()) parameter.requires_grad_(false);
   ASSAY_RETURN_IF_ERROR(RewriteFastPaths(model.module));
+  ASSAY_RETURN_IF_ERROR(RewriteDetach(model.module));
   ASSAY_RETURN_IF_ERROR(FindAutograd(model));
   if (model.interface.ByteSizeLong() > 0) {
     ASSAY_ASSIGN_OR_RETURN(model.module, ApplyInterface(model.interface, model.module));

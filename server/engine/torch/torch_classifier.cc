@@ -210,6 +210,7 @@ class Loaded final : public TorchClassifier {
         }
         if (by_rows_) MakeRowWise(form.module);
         passes_.set_forward(form);
+        passes_.set_gradient(form);
         return absl::OkStatus();
       });
     }));

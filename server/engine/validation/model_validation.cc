@@ -16,6 +16,9 @@ namespace {
 
 // Largest difference of logits, relative to their size, that another form of the model may cause.
 constexpr double kFormTolerance = 1e-4;
+// Difference of an image's gradient that freezing may cause, relative to its length: a unit at the
+// kink of a ReLU may fall to the other side, and bfloat16 within the model rounds by that much.
+constexpr double kGradientFormTolerance = 1e-2;
 // Relative error of a directional derivative in float32 that is still no cause for a warning.
 constexpr double kGradientTolerance = 0.05;
 constexpr int kProbeBatch = 4;
@@ -46,6 +49,31 @@ double Scale(const std::vector<float>& logits) {
 double Difference(float a, float b) {
   if (std::isfinite(a) && std::isfinite(b)) return std::abs(double{a} - b);
   return std::isfinite(a) || std::isfinite(b) ? std::numeric_limits<double>::infinity() : 0;
+}
+
+// Of logit k in the combination whose gradient is probed.
+float ProbeWeight(int k) { return static_cast<float>(k % 3 - 1); }
+
+// Between two gradients of the probes: the Euclidean distance, relative to the length of the
+// first. Without the grey image, whose equal pixels leave it to rounding which is the largest.
+double MedianDifference(const std::vector<float>& given, const std::vector<float>& changed,
+                        size_t size) {
+  std::vector<double> differences;
+  for (size_t row = 1; row < kProbeBatch; ++row) {
+    double squared = 0, apart = 0;
+    for (size_t i = row * size; i < (row + 1) * size; ++i) {
+      squared += double{given[i]} * given[i];
+      apart += (double{given[i]} - changed[i]) * (double{given[i]} - changed[i]);
+    }
+    // Where there is no finite gradient, none is expected.
+    if (!std::isfinite(squared)) continue;
+    const double difference = apart == 0 ? 0 : std::sqrt(apart / squared);
+    differences.push_back(std::isfinite(difference) ? difference
+                                                    : std::numeric_limits<double>::infinity());
+  }
+  if (differences.empty()) return 0;
+  std::sort(differences.begin(), differences.end());
+  return differences[differences.size() / 2];
 }
 
 }  // namespace
@@ -195,16 +223,42 @@ ModelValidator::Agreement ModelValidator::CompareAfter(
   return agreement;
 }
 
+absl::Status ModelValidator::ProbeGradient(std::vector<float>* logits,
+                                           std::vector<float>* gradient) {
+  const int classes = validation_.num_classes();
+  logits->resize(RowSize(probe_rows_));
+  gradient->resize(probes_.size());
+  return ForwardBackward(
+      probes_.data(), probe_rows_,
+      [&](const float*, float* derivative) {
+        for (int row = 0; row < PassRows(probe_rows_); ++row) {
+          for (int k = 0; k < classes; ++k) derivative[row * classes + k] = ProbeWeight(k);
+        }
+      },
+      logits->data(), gradient->data());
+}
+
 absl::Status ModelValidator::CheckFreezing(const std::function<absl::Status()>& freeze) {
+  std::vector<float> logits, gradient;
+  if (validation_.deterministic() && original_gradient_.empty() &&
+      !ProbeGradient(&logits, &original_gradient_).ok()) {
+    original_gradient_.clear();
+  }
   const Agreement agreement = CompareAfter(freeze);
+  const bool same_gradient =
+      !agreement.agrees() || original_gradient_.empty() ||
+      (ProbeGradient(&logits, &gradient).ok() &&
+       MedianDifference(original_gradient_, gradient, shape_.size()) <= kGradientFormTolerance);
   validation_.set_frozen_max_difference(agreement.difference);
   validation_.set_frozen_tolerance(agreement.tolerance);
-  validation_.set_frozen(agreement.agrees());
-  if (!agreement.agrees() && validation_.deterministic()) {
-    Warn(agreement.status.ok()
-             ? "freezing changes its logits; it is run as given, more slowly"
-             : absl::StrCat("it cannot be frozen and is run as given, more slowly (",
-                            agreement.status.message(), ")"));
+  validation_.set_frozen(agreement.agrees() && same_gradient);
+  if (validation_.frozen() || !validation_.deterministic()) return absl::OkStatus();
+  if (!agreement.status.ok()) {
+    Warn(absl::StrCat("it cannot be frozen and is run as given, more slowly (",
+                      agreement.status.message(), ")"));
+  } else {
+    Warn(absl::StrCat("freezing changes its ", same_gradient ? "logits" : "gradients",
+                      "; it is run as given, more slowly"));
   }
   return absl::OkStatus();
 }
@@ -257,23 +311,15 @@ absl::Status ModelValidator::CheckBatchDependence(bool trains) {
 
 absl::Status ModelValidator::CheckGradient() {
   const int classes = validation_.num_classes();
-  std::vector<float> logits(RowSize(probe_rows_)), gradient(probes_.size());
-  const auto weight = [](int k) { return static_cast<float>(k % 3 - 1); };
   const auto combination = [&](int row, const float* z) {
     double sum = 0;
     for (int k = 0; k < classes; ++k) {
-      sum += static_cast<double>(weight(k)) * z[row * classes + k];
+      sum += double{ProbeWeight(k)} * z[row * classes + k];
     }
     return sum;
   };
-  const absl::Status status = ForwardBackward(
-      probes_.data(), probe_rows_,
-      [&](const float*, float* derivative) {
-        for (int row = 0; row < PassRows(probe_rows_); ++row) {
-          for (int k = 0; k < classes; ++k) derivative[row * classes + k] = weight(k);
-        }
-      },
-      logits.data(), gradient.data());
+  std::vector<float> logits, gradient;
+  const absl::Status status = ProbeGradient(&logits, &gradient);
   if (!status.ok()) {
     if (ReasonOf(status) == Reason::kOutOfMemory) return status;
     Warn(absl::StrCat("has no usable gradient (", status.message(),

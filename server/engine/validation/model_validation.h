@@ -65,7 +65,8 @@ class ModelValidator {
   // finite logits.
   absl::Status CheckLogits();
   // `freeze` turns the passes into those of the frozen model, which folds constants and batch
-  // norms; afterwards validation.frozen says whether they may stay that.
+  // norms; afterwards validation.frozen says whether they may stay that: whether logits and
+  // gradients are those of the model as given.
   absl::Status CheckFreezing(const std::function<absl::Status()>& freeze);
   // `optimize` turns the forward passes into those of a form that cannot have gradients; returns
   // whether they agree with the model as given, and so may stay that.
@@ -93,6 +94,8 @@ class ModelValidator {
   absl::Status ForwardBackward(const float* images, int rows,
                                const Classifier::LogitGradient& logit_gradient, float* logits,
                                float* gradient);
+  // Logits of the probes, and gradients of a fixed combination of them.
+  absl::Status ProbeGradient(std::vector<float>* logits, std::vector<float>* gradient);
   // How passes compare, once `change` has been made, with the first ones.
   struct Agreement {
     absl::Status status;
@@ -115,8 +118,8 @@ class ModelValidator {
   // What is probed with: at least kProbeBatch images, and as many as the model takes.
   std::vector<float> probes_;
   int probe_rows_ = 0;
-  // Of the model as given.
-  std::vector<float> original_;
+  // Of the model as given; the gradient is empty where it has none.
+  std::vector<float> original_, original_gradient_;
 };
 
 }  // namespace assay::engine

@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/client/lib/fake_server.h"
+#include "tests/core/models/fake_models.h"
 
 namespace assay::cli {
 
@@ -39,7 +40,7 @@ class ProgramTest : public ::testing::Test {
     setenv("ASSAY_SERVER", server_.address().c_str(), 1);
     setenv("TMPDIR", directory_.c_str(), 1);
     model_ = directory_ + "/Net.pt";
-    std::ofstream(model_, std::ios::binary) << "not really TorchScript";
+    std::ofstream(model_, std::ios::binary) << FakeTorchScript("");
     // Two CIFAR-10 images.
     data_ = directory_ + "/batch.bin";
     std::ofstream(data_, std::ios::binary)

@@ -11,6 +11,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
+constexpr char kEvaluation[] = "evaluations/e";
 const grpc::Status kUnavailable(grpc::StatusCode::UNAVAILABLE, "away");
 
 class RetryTest : public ClientFixture {
@@ -56,6 +57,25 @@ TEST_F(RetryTest, DeletionIsNotRepeated) {
   state()->failures["DeleteModel"] = {kUnavailable};
   EXPECT_EQ(client_->DeleteModel("models/a").code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(state()->calls["DeleteModel"], 1);
+}
+
+TEST_F(RetryTest, ACancelWhoseAnswerIsLostIsACancel) {
+  state()->evaluations[kEvaluation].set_name(kEvaluation);
+  state()->failures["CancelEvaluation"] = {kUnavailable, kUnavailable};
+  const auto repeated = client_->CancelEvaluation(kEvaluation);
+  ASSERT_TRUE(repeated.ok()) << repeated.status();
+  EXPECT_EQ(repeated->state(), v1::Evaluation::CANCELLED);
+  EXPECT_EQ(state()->calls["CancelEvaluation"], 3);
+
+  const grpc::Status ended(grpc::StatusCode::FAILED_PRECONDITION, "has ended");
+  state()->failures["CancelEvaluation"] = {kUnavailable, ended};
+  EXPECT_TRUE(client_->CancelEvaluation(kEvaluation).ok());
+  // But not where nothing was lost, nor where it ended otherwise.
+  state()->failures["CancelEvaluation"] = {ended};
+  EXPECT_EQ(client_->CancelEvaluation(kEvaluation).status().message(), "has ended");
+  state()->evaluations[kEvaluation].set_state(v1::Evaluation::SUCCEEDED);
+  state()->failures["CancelEvaluation"] = {kUnavailable, ended};
+  EXPECT_EQ(client_->CancelEvaluation(kEvaluation).status().message(), "has ended");
 }
 
 TEST_F(RetryTest, AllPagesAreListed) {

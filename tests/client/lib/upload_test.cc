@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "net/grpc_status.h"
 #include "tests/client/lib/client_fixture.h"
+#include "tests/core/models/fake_models.h"
 
 namespace assay::client {
 namespace {
@@ -25,16 +26,19 @@ class UploadTest : public ClientFixture {
     std::filesystem::remove_all(directory_, ignored);
   }
 
-  // A file of `size` bytes that differ from chunk to chunk.
+  // What passes for a model of `size` bytes, and a few, that differ from chunk to chunk.
   std::string WriteFile(const std::string& name, int64_t size, int salt = 0) {
-    std::filesystem::create_directories(directory_);
     std::string bytes(static_cast<size_t>(size), '\0');
     for (size_t i = 0; i < bytes.size(); ++i) {
       bytes[i] = static_cast<char>((i >> 20) * 31 + i * 7 + static_cast<size_t>(salt));
     }
+    return WriteModel(name, bytes);
+  }
+  std::string WriteModel(const std::string& name, const std::string& code) {
+    std::filesystem::create_directories(directory_);
     const std::string path = directory_ + "/" + name;
-    std::ofstream(path, std::ios::binary) << bytes;
-    content_ = bytes;
+    content_ = FakeTorchScript(code);
+    std::ofstream(path, std::ios::binary) << content_;
     return path;
   }
 
@@ -56,7 +60,7 @@ TEST_F(UploadTest, ModelArrivesWholeUnderItsSlugAndDigest) {
   EXPECT_EQ(uploaded->resource.digest(), digest);
   EXPECT_THAT(state()->received_chunks, SizeIs(3));
   EXPECT_LE(state()->largest_piece, size_t{1} << 20);
-  EXPECT_EQ(uploaded->stats.sent_bytes, kModelBytes);
+  EXPECT_EQ(uploaded->stats.sent_bytes, static_cast<int64_t>(content_.size()));
 }
 
 TEST_F(UploadTest, OnlyMissingChunksAreSent) {
@@ -104,12 +108,12 @@ TEST_F(UploadTest, BrokenStreamGoesOnWithWhatIsMissing) {
 }
 
 TEST_F(UploadTest, EqualChunksAreSentOnce) {
-  const std::string path = WriteFile("model.pt", 1);
-  std::ofstream(path, std::ios::binary) << std::string(3 * kTargetChunkBytes, 'x');
+  const std::string path = WriteModel("model.pt", std::string(4 * kTargetChunkBytes, 'x'));
   const auto uploaded = client_->UploadModel(path, "", {});
   ASSERT_TRUE(uploaded.ok()) << uploaded.status();
-  EXPECT_THAT(state()->received_chunks, SizeIs(1));
-  EXPECT_EQ(uploaded->resource.size_bytes(), 3 * kTargetChunkBytes);
+  // The first and the last have the archive's own bytes, too.
+  EXPECT_THAT(state()->received_chunks, SizeIs(3));
+  EXPECT_EQ(uploaded->resource.size_bytes(), static_cast<int64_t>(content_.size()));
 }
 
 TEST_F(UploadTest, RefusedUploadIsNotRepeated) {
@@ -130,15 +134,31 @@ TEST_F(UploadTest, UploadWithoutProgressIsGivenUp) {
 }
 
 TEST_F(UploadTest, UnreadableModelsAreNamed) {
+  WriteFile("model.pt", 10);
   const auto missing = client_->UploadModel(directory_ + "/nothing.pt", "", {});
   EXPECT_EQ(ReasonOf(missing.status()), Reason::kUnreadableInput);
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("nothing.pt"));
-  const auto empty = client_->UploadModel(WriteFile("empty.pt", 0), "", {});
+  std::ofstream(directory_ + "/empty.pt").flush();
+  const auto empty = client_->UploadModel(directory_ + "/empty.pt", "", {});
   EXPECT_EQ(ReasonOf(empty.status()), Reason::kUnreadableInput);
   const auto folder = client_->UploadModel(directory_, "", {});
   EXPECT_EQ(ReasonOf(folder.status()), Reason::kUnreadableInput);
-  const auto id = client_->UploadModel(WriteFile("model.pt", 10), "Not An Id", {});
+  const auto id = client_->UploadModel(directory_ + "/model.pt", "Not An Id", {});
   EXPECT_EQ(id.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(UploadTest, WhatIsNoModelIsSaidBeforeAnythingIsSent) {
+  WriteFile("model.pt", 10);
+  const std::string path = directory_ + "/weights.safetensors";
+  const std::string header = R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  std::ofstream(path, std::ios::binary)
+      << static_cast<char>(header.size()) << std::string(7, '\0') << header << "1234";
+  const auto uploaded = client_->UploadModel(path, "", {});
+  EXPECT_EQ(ReasonOf(uploaded.status()), Reason::kInvalidModel);
+  EXPECT_THAT(std::string(uploaded.status().message()), HasSubstr("weights.safetensors: "));
+  EXPECT_THAT(std::string(uploaded.status().message()), HasSubstr("a file of safetensors"));
+  EXPECT_EQ(state()->calls["FindMissingChunks"], 0);
+  EXPECT_EQ(state()->calls["CreateModel"], 0);
 }
 
 TEST_F(UploadTest, CreationIsRepeatedWithTheSameRequestId) {

@@ -31,10 +31,6 @@ using scheduler::MakeShape;
 using store::HasReason;
 using store::IsOk;
 
-// Entries of a zip archive: name and content.
-using ZipEntries = std::vector<std::pair<std::string, std::string>>;
-// An uncompressed archive.
-std::string MakeZip(const ZipEntries& entries);
 // A file with the outside of a TorchScript model, for a fake engine that behaves as told.
 std::string ModelFile(const std::string& behaviour);
 

@@ -36,6 +36,9 @@ class ModuleBuilder {
   torch::jit::Value* Call(const std::string& name, const std::vector<torch::jit::NamedValue>& args,
                           const std::vector<torch::jit::NamedValue>& kwargs = {});
 
+  // Puts `node`, of the graph's own making and with one output, behind what is there.
+  torch::jit::Value* Insert(torch::jit::Node* node) { return graph_->insertNode(node)->output(); }
+
   // Once.
   torch::jit::Module Build(torch::jit::Value* logits) &&;
 

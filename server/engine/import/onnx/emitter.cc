@@ -107,9 +107,8 @@ jit::NamedValue Emitter::ToNamed(const Operand& operand) {
     case Operand::Kind::kTensors: {
       std::vector<jit::Value*> nodes;
       for (const Value& value : operand.values) nodes.push_back(NodeOf(value));
-      jit::Graph& graph = builder_.graph();
       return jit::NamedValue(
-          graph.insertNode(graph.createList(c10::TensorType::get(), nodes))->output());
+          builder_.Insert(builder_.graph().createList(c10::TensorType::get(), nodes)));
     }
     case Operand::Kind::kLiteral:
       break;

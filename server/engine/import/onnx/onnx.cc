@@ -285,8 +285,6 @@ absl::StatusOr<ImportedOnnx> Import(const wire::ModelProto& model,
 
 }  // namespace
 
-bool IsOnnx(const std::string& path) { return onnx::LooksLikeOnnx(path); }
-
 absl::StatusOr<ImportedOnnx> ImportOnnx(const std::string& path,
                                         const std::optional<Shape>& shape) {
   ASSAY_ASSIGN_OR_RETURN(const wire::ModelProto model, onnx::ReadModel(path));

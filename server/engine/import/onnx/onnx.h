@@ -57,9 +57,6 @@ struct ImportedOnnx {
   std::set<std::string> converted_types;
 };
 
-// Whether a file is an ONNX model, a damaged one too. Looks at some bytes only.
-bool IsOnnx(const std::string& path);
-
 // `shape` of the images is needed where the file leaves height and width open, or takes flat
 // images; it is checked where the file says it. Without it, the file's is taken.
 //

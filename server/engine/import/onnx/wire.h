@@ -17,10 +17,6 @@ namespace wire = ::assay::onnx;
 constexpr int64_t kOldestOpset = 7;
 constexpr int64_t kNewestOpset = 28;
 
-// Whether the file has the outermost fields of an ONNX model, a graph among them. Reads some bytes
-// of it, whatever its size.
-bool LooksLikeOnnx(const std::string& path);
-
 // kInvalidModel: the file is damaged or no ONNX model.
 absl::StatusOr<wire::ModelProto> ReadModel(const std::string& path);
 

@@ -11,7 +11,9 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/base/errors.h"
 #include "gmock/gmock.h"
 #include "tests/test_data.h"
@@ -214,6 +216,22 @@ TEST(TorchClassifier, FreezingAndEvalModeGiveTheLogitsOfTheSameWeights) {
   EXPECT_TRUE((*eval)->validation().frozen());
   const std::vector<float> images(4 * kZooShape.size(), 0.25F);
   EXPECT_EQ(PassesOf(**eval, images).forward, PassesOf(**train, images).forward);
+}
+
+TEST(TorchClassifier, WhatAModelDetachesStaysDetached) {
+  const std::vector<float> images(4 * kZooShape.size(), 0.5F);
+  const auto linear = LoadZoo("linear");
+  ASSERT_TRUE(linear.ok()) << linear.status();
+  const std::vector<float> wanted = PassesOf(**linear, images).gradient;
+  for (const bool in_place : {false, true}) {
+    const auto loaded = LoadZoo(in_place ? "straight_through_in_place" : "straight_through");
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_EQ((*loaded)->validation().frozen(), !in_place);
+    EXPECT_TRUE((*loaded)->validation().differentiable());
+    EXPECT_THAT(PassesOf(**loaded, images).gradient, Pointwise(FloatNear(1e-5F), wanted));
+    const std::string warnings = absl::StrJoin((*loaded)->validation().warnings(), "\n");
+    EXPECT_EQ(absl::StrContains(warnings, "freezing changes its gradients"), in_place);
+  }
 }
 
 // The weights are written beside the model as text.

@@ -332,6 +332,23 @@ TEST(ModelValidation, AFrozenModelIsUsedWhereItAgreesWithTheOriginal) {
   }
 }
 
+TEST(ModelValidation, AFrozenModelIsNotUsedWhereItsGradientsAreOthers) {
+  for (const float scale : {1.0F, 1.005F, 1.05F, 0.0F, NAN}) {
+    Model model;
+    const Verdict verdict = Validate(model, [&] {
+      model.change_gradient = [scale](int rows, float* gradient) {
+        for (size_t i = 0; i < static_cast<size_t>(rows) * kShape.size(); ++i) gradient[i] *= scale;
+      };
+      return absl::OkStatus();
+    });
+    ASSERT_TRUE(verdict.status.ok()) << verdict.status;
+    const bool agrees = scale > 0.99F && scale < 1.01F;
+    EXPECT_EQ(verdict.validation.frozen(), agrees) << scale;
+    EXPECT_EQ(verdict.warnings(),
+              agrees ? "" : "freezing changes its gradients; it is run as given, more slowly");
+  }
+}
+
 TEST(ModelValidation, AModelThatCannotBeFrozenIsRunAsGiven) {
   Model model;
   const Verdict unfreezable = Validate(model, [] { return Failed("cannot"); });
