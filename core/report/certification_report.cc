@@ -85,14 +85,16 @@ double RadiusUnit(const SmoothingSetting& setting) {
 // 0 to the first step above the cap, the radii that were asked for, and the largest radius that was
 // reached, where the curve ends.
 std::vector<double> RadiusGrid(const SmoothingSetting& setting, double cap, double largest) {
-  std::vector<double> grid;
   if (setting.mode == SmoothingMode::kPredict) return {0};
-  const double unit = RadiusUnit(setting);
-  for (int i = 0; grid.empty() || grid.back() <= cap; ++i) {
-    grid.push_back(unit * i / kStepsPerUnit);
-  }
-  grid.insert(grid.end(), setting.radii.begin(), setting.radii.end());
+  std::vector<double> grid(setting.radii.begin(), setting.radii.end());
   grid.push_back(largest);
+  const double unit = RadiusUnit(setting);
+  double radius = 0;
+  grid.push_back(radius);
+  for (int i = 1; radius <= cap; ++i) {
+    radius = unit * i / kStepsPerUnit;
+    grid.push_back(radius);
+  }
   std::sort(grid.begin(), grid.end());
   grid.erase(std::unique(grid.begin(), grid.end()), grid.end());
   return grid;
