@@ -1,9 +1,9 @@
 # Assay with Debian's LibTorch, CPU only. Build: docker build -t assay .   Run: docker compose up, or see docs/operations.md.
-# --build-arg DEBIAN=13 for the newer one, which has not been tested as a whole yet.
+# --build-arg DEBIAN=12 for the older one.
 #
 # For GPUs: unpack a LibTorch with CUDA into libtorch/ beside this file, and name a Debian or Ubuntu image with the CUDA toolkit of that
 # LibTorch's version: docker build --build-arg LIBTORCH=/opt/libtorch --build-arg BUILD=IMAGE --build-arg RUN=IMAGE -t assay-gpu .
-ARG DEBIAN=12
+ARG DEBIAN=13
 ARG BUILD=debian:${DEBIAN}
 ARG RUN=debian:${DEBIAN}-slim
 

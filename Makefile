@@ -1,4 +1,4 @@
-# The front door. On a Debian 12 that has make and git and nothing else, each target does its own set-up.
+# The front door. On a Debian 13 or 12 that has make and git and nothing else, each target does its own set-up.
 #
 #   make demo     packages, build, the built-in example, two reports        make test     packages, build, every test
 #

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -12,6 +13,8 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <regex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "core/base/errors.h"
 #include "core/base/log.h"
 #include "core/base/owned_directory.h"
 #include "core/corruptions/frost_files.h"
@@ -75,8 +79,8 @@ bool MayHaveGpus() {
 }
 
 // "auto": what the engine finds, the GPUs if there are any.
-absl::StatusOr<std::vector<std::string>> ResolveDevices(const Flags& flags) {
-  if (flags.devices != "auto") return std::vector<std::string>(absl::StrSplit(flags.devices, ','));
+// What the engine finds on this machine: GPUs, and the CPU, last.
+absl::StatusOr<std::vector<std::string>> ListDevices(const Flags& flags) {
   std::vector<std::string> found;
   if (!MayHaveGpus() && access(flags.engine_binary.c_str(), X_OK) == 0)
     return std::vector<std::string>{"cpu"};
@@ -92,8 +96,45 @@ absl::StatusOr<std::vector<std::string>> ResolveDevices(const Flags& flags) {
     return Error(Reason::kInternal,
                  absl::StrCat("cannot run ", flags.engine_binary, " --list-devices"));
   }
-  if (found.size() > 1) found.pop_back();  // the CPU, listed last
   return found;
+}
+
+absl::StatusOr<std::vector<std::string>> ResolveDevices(const Flags& flags) {
+  if (flags.devices == "auto") {
+    ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> found, ListDevices(flags));
+    if (found.size() > 1) found.pop_back();
+    return found;
+  }
+  const std::vector<std::string> devices = absl::StrSplit(flags.devices, ',');
+  std::set<std::string> names;
+  bool gpu = false;
+  for (const std::string& device : devices) {
+    static const std::regex* const kDevice = new std::regex("cpu(:[0-9]{1,3})?|(cuda:[0-9]{1,3})");
+    std::smatch parts;
+    if (!std::regex_match(device, parts, *kDevice)) {
+      return InvalidFields({{"--devices", absl::StrCat("must be auto, or a list such as "
+                                                       "cuda:0,cuda:1 or cpu; got '",
+                                                       device, "'")}});
+    }
+    if (!names.insert(device).second) {
+      return InvalidFields({{"--devices", absl::StrCat("names ", device, " twice; give ", device,
+                                                       " once, or --max-engines")}});
+    }
+    gpu = gpu || parts[2].matched;
+  }
+  if (!gpu) return devices;
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> found, ListDevices(flags));
+  for (const std::string& device : devices) {
+    if (absl::StartsWith(device, "cuda") &&
+        std::find(found.begin(), found.end(), device) == found.end()) {
+      return InvalidFields(
+          {{"--devices",
+            absl::StrCat(device, " is not there; LibTorch finds ", absl::StrJoin(found, ", "),
+                         " (a LibTorch without CUDA finds no GPU, and "
+                         "CUDA_VISIBLE_DEVICES hides some)")}});
+    }
+  }
+  return devices;
 }
 
 // One assayd a directory: the lock goes with the process, however it ends.
@@ -182,9 +223,11 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   pool_options.engine_binary = flags.engine_binary;
   pool_options.log_directory = flags.data_dir + "/engines";
   ASSAY_ASSIGN_OR_RETURN(pool_options.devices, ResolveDevices(flags));
+  // Engines of several devices work at the same time.
   pool_options.threads = flags.threads > 0
                              ? flags.threads
-                             : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+                             : std::max(1, static_cast<int>(std::thread::hardware_concurrency() /
+                                                            pool_options.devices.size()));
   pool_options.max_engines_per_device = flags.max_engines;
   pool_options.batch_size = flags.batch_size;
   pool_options.frost_directory = flags.frost_directory;
@@ -265,10 +308,13 @@ int Main(int argc, char** argv) {
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
   app.add_option("--data-dir", flags.data_dir, "Where everything is stored")->capture_default_str();
-  app.add_option("--devices", flags.devices,
-                 "auto, cpu, or GPUs such as cuda:0,cuda:1; one task at a time on each")
+  app.add_option(
+         "--devices", flags.devices,
+         "auto, cpu, or GPUs such as cuda:0,cuda:1; one task at a time on each. cpu:0,cpu:1 "
+         "takes the CPU for two")
       ->capture_default_str();
-  app.add_option("--threads", flags.threads, "CPU cores that each engine uses; 0: all")
+  app.add_option("--threads", flags.threads,
+                 "CPU cores that each engine uses; 0: its device's share of all")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   app.add_option(

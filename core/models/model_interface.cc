@@ -39,6 +39,13 @@ class Parser {
     }
     Resize();
     Output();
+    if (options_.precision == "tf32") {
+      interface_.set_precision(ModelInterface::TF32);
+    } else if (options_.precision == "bf16") {
+      interface_.set_precision(ModelInterface::BF16);
+    } else if (!options_.precision.empty() && options_.precision != "fp32") {
+      Wrong("--precision", "fp32, tf32 or bf16", options_.precision);
+    }
     if (violations_.empty()) {
       for (FieldViolation& violation : CheckModelInterface(interface_, "")) {
         violations_.push_back(std::move(violation));
@@ -173,6 +180,8 @@ std::vector<FieldViolation> CheckModelInterface(const ModelInterface& interface,
        "is not known to this version");
   need(ModelInterface::Output_IsValid(interface.output()), "output",
        "is not known to this version");
+  need(ModelInterface::Precision_IsValid(interface.precision()), "precision",
+       "is not known to this version");
   need(!interface.has_output_key() || !interface.has_output_index(), "output_key",
        "a key or an index chooses the output, not both");
   need(!interface.has_output_key() || !interface.output_key().empty(), "output_key",
@@ -207,6 +216,8 @@ std::string ModelInterfaceText(const ModelInterface& interface) {
     parts.push_back("log-probabilities");
   }
   if (interface.output() == ModelInterface::BINARY_LOGIT) parts.push_back("one logit");
+  if (interface.precision() == ModelInterface::TF32) parts.push_back("in TF32");
+  if (interface.precision() == ModelInterface::BF16) parts.push_back("in bfloat16");
   return absl::StrJoin(parts, ", ");
 }
 

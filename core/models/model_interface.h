@@ -26,6 +26,8 @@ struct ModelInterfaceOptions {
   // "logits", "probabilities", "log-probabilities" or "binary-logit"; "key=NAME" or "index=I"
   // chooses from several outputs; or one of both kinds with a comma between
   std::string output;
+  // "fp32", "tf32" or "bf16"
+  std::string precision;
 };
 
 // kInvalidArgument with a violation for each option that does not parse ("--normalize", ...).

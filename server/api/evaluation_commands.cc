@@ -245,7 +245,9 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   ASSAY_ASSIGN_OR_RETURN(
       auto record,
       context.evaluations.CreateEvaluation(
-          evaluation, scheduler::PlanTasks(conditions, 0, samples, spec.task_samples()),
+          evaluation,
+          scheduler::PlanTasks(conditions, 0, samples, spec.task_samples(),
+                               scheduler::Moment::kComplete, context.pool.usual_batch()),
           request.request_id()));
   context.hub.NotifyWork();
   return record;
@@ -332,7 +334,7 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
   const absl::Status appended = context.evaluations.AppendStreamChunk(
       name, batch.index(), chunk,
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, first, samples, 0,
-                           scheduler::Moment::kPartArrived));
+                           scheduler::Moment::kPartArrived, context.pool.usual_batch()));
   context.blobs.Settle({chunk.digest()}, name);
   ASSAY_RETURN_IF_ERROR(appended);
   context.hub.NotifyWork();
@@ -360,7 +362,7 @@ absl::Status FinishStream(Context& context, const std::string& evaluation, int64
   ASSAY_RETURN_IF_ERROR(context.evaluations.FinishStream(
       evaluation, stored.name(),
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, 0, stored.samples(), 0,
-                           scheduler::Moment::kLastArrived)));
+                           scheduler::Moment::kLastArrived, context.pool.usual_batch())));
   context.hub.NotifyWork();
   context.hub.NotifyChanged(evaluation);
   return absl::OkStatus();

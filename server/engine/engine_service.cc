@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "net/grpc_status.h"
@@ -110,7 +111,7 @@ absl::Status EngineService::LoadOthers(const rpc::RunRequest& request) {
     options.model_path = path;
     options.details = false;
     // Not measured: the outcomes must not depend on a choice that nobody keeps.
-    if (options.device != "cpu") {
+    if (!absl::StartsWith(options.device, "cpu")) {
       options.batch_size = classifier_->validation().numerics().batch_size();
     }
     auto loaded = TorchClassifier::Load(options);

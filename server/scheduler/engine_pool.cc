@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 
@@ -89,6 +90,15 @@ std::vector<std::shared_ptr<EnginePool::Engine>> EnginePool::Evict(const std::st
   return victims;
 }
 
+int EnginePool::usual_batch() const {
+  constexpr int kCpuBatch = 32, kGpuBatch = 128;
+  for (const std::string& device : options_.devices) {
+    if (absl::StartsWith(device, "cpu")) continue;
+    return options_.batch_size > 0 ? options_.batch_size : kGpuBatch;
+  }
+  return kCpuBatch;
+}
+
 absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
                                                       const v1::Model& model,
                                                       const v1::ImageShape& shape,
@@ -159,7 +169,7 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
   process = nullptr;  // an earlier one
   // What an earlier engine chose by measuring is kept, so that the same bits come out again. On a
   // CPU nothing is chosen that they depend on.
-  const bool chooses = engine.device != "cpu";
+  const bool chooses = !absl::StartsWith(engine.device, "cpu");
   const std::string numerics_key =
       absl::StrCat(engine.key, " ", engine.device, " batch=", options_.batch_size);
   std::optional<v1::NumericsFingerprint> numerics;

@@ -48,6 +48,9 @@ class EnginePool {
   // Stops every engine. All leases must have ended.
   ~EnginePool();
 
+  // About how many images the engines take at once, for cutting tasks.
+  int usual_batch() const;
+
   struct Engine;
   // An engine that belongs to the caller until the lease ends.
   class Lease {

@@ -12,9 +12,9 @@ namespace {
 // padding at a task's end.
 constexpr double kTaskWork = 50'000;
 constexpr int64_t kMaxTaskSamples = 10'000;
-// Attacks keep a batch of samples in flight and drain it at the end, so small tasks waste passes.
+// Attacks keep batches of samples in flight and drain them at the end, so small tasks waste passes.
 constexpr double kAttackWork = 250'000;
-constexpr int64_t kMinAttackSamples = 512;
+constexpr int64_t kMinAttackBatches = 16;
 
 // Whether a condition is planned at this moment.
 bool IsPlanned(const v1::Condition& condition, Moment moment) {
@@ -23,11 +23,13 @@ bool IsPlanned(const v1::Condition& condition, Moment moment) {
 }
 
 // Of `count` samples, so that tasks are of one size and none is a remainder.
-int64_t SamplesPerTask(const v1::Condition& condition, int64_t count) {
+int64_t SamplesPerTask(const v1::Condition& condition, int64_t count, int batch) {
   const bool attack = condition.family() == kFamilyAttack;
   const double work = attack ? kAttackWork : kTaskWork;
   const auto wanted = static_cast<int64_t>(std::ceil(work / WorkPerSample(condition)));
-  const int64_t most = std::clamp(wanted, attack ? kMinAttackSamples : 1, kMaxTaskSamples);
+  const int64_t least =
+      attack ? std::min<int64_t>(kMinAttackBatches * batch, kMaxTaskSamples) : 1;
+  const int64_t most = std::clamp(wanted, least, kMaxTaskSamples);
   const int64_t tasks = (count + most - 1) / most;
   return tasks > 0 ? (count + tasks - 1) / tasks : most;
 }
@@ -35,13 +37,13 @@ int64_t SamplesPerTask(const v1::Condition& condition, int64_t count) {
 }  // namespace
 
 std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions, int64_t first,
-                                   int64_t count, int32_t task_samples, Moment moment) {
+                                   int64_t count, int32_t task_samples, Moment moment, int batch) {
   std::vector<store::Task> tasks;
   for (size_t c = 0; c < conditions.size(); ++c) {
     if (!IsPlanned(conditions[c], moment)) continue;
     const int64_t size = NeedsWholeDataset(conditions[c]) ? count
                          : task_samples > 0               ? task_samples
-                                                          : SamplesPerTask(conditions[c], count);
+                                            : SamplesPerTask(conditions[c], count, batch);
     const double work = WorkPerSample(conditions[c]);
     for (int64_t start = first; start < first + count; start += size) {
       store::Task task;

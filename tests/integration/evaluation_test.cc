@@ -219,6 +219,28 @@ TEST_F(EvaluationTest, EnginesAreReusedAndMakeWay) {
   }
 }
 
+// The CPU stands in for two devices: an engine on each, and the same outcomes.
+TEST_F(EvaluationTest, SeveralDevicesShareTheTasksOfAnEvaluation) {
+  StartServer({"--devices", "cpu:0,cpu:1"});
+  GeneratedData data(96, 3, 8, 4);
+  const std::string model = Upload("slow"), dataset = Upload(data);
+  const std::vector<std::string> conditions = {"clean", "attack/pgd:eps=0.0001,steps=60"};
+  const auto created = client_->CreateEvaluation(Spec(model, dataset, conditions, 8), "");
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_TRUE(Eventually([&] { return server_->Engines().size() == 2; }));
+  const v1::Evaluation both = Await(created->name());
+  ASSERT_EQ(both.state(), v1::Evaluation::SUCCEEDED) << both.failure().message();
+  const auto expected = Outcomes(both.name());
+  EXPECT_EQ(expected.size(), 2 * 96u);
+  const std::string report = ReportText(both.name());
+  ASSERT_EQ(server_->Terminate(), 0);
+  StartServer();
+  const v1::Evaluation one = Run(Spec(model, dataset, conditions, 8));
+  ASSERT_EQ(one.state(), v1::Evaluation::SUCCEEDED);
+  EXPECT_EQ(Outcomes(one.name()), expected);
+  EXPECT_EQ(ReportText(one.name()), report);
+}
+
 TEST_F(EvaluationTest, LoadAndUnloadMoveTheModelThroughItsStates) {
   StartServer();
   const std::string model = Upload("tiny_cnn");

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -75,9 +76,10 @@ ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::strin
                                     "--data-dir",
                                     data_dir,
                                     "--port-file",
-                                    port_file,
-                                    "--devices",
-                                    "cpu"};
+                                    port_file};
+  if (std::find(flags.begin(), flags.end(), "--devices") == flags.end()) {
+    words.insert(words.end(), {"--devices", "cpu"});
+  }
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -186,6 +186,20 @@ TEST_F(StartAndEndTest, AnAddressThatIsNoneIsRefusedWithTheRightForm) {
   EXPECT_FALSE(fs::exists(directory_.path() + "/refused")) << "nothing was made before the check";
 }
 
+TEST_F(StartAndEndTest, ADeviceThatIsNotThereIsRefusedWithThoseThatAre) {
+  const auto refusal = [this](const std::string& devices) {
+    Process server({"assayd", "--listen", "127.0.0.1:0", "--metrics-port", "0", "--data-dir",
+                    directory_.path() + "/data", "--devices", devices},
+                   directory_.path() + "/refused.log", directory_.path());
+    EXPECT_EQ(server.Wait(), 1) << devices;
+    return server.Output();
+  };
+  EXPECT_THAT(refusal("gpu0"), HasSubstr("a list such as cuda:0,cuda:1 or cpu; got 'gpu0'"));
+  EXPECT_THAT(refusal(""), HasSubstr("got ''"));
+  EXPECT_THAT(refusal("cpu,cpu"), HasSubstr("names cpu twice"));
+  EXPECT_THAT(refusal("cpu,cuda:99"), HasSubstr("cuda:99 is not there; LibTorch finds "));
+}
+
 TEST_F(StartAndEndTest, APortThatIsTakenIsNamedByBothServers) {
   Process server = Assayd("127.0.0.1:0");
   ASSERT_TRUE(server.Says("; devices")) << server.Output();

@@ -91,6 +91,8 @@ void ModelOptions::AddTo(Leaf& leaf) {
            "What the model returns: logits, probabilities, log-probabilities, binary-logit; "
            "key=NAME or index=I of several outputs")
       .TypeName("KIND");
+  leaf.Add("--precision", &precision, "What the model computes in: fp32, tf32 (on GPUs), bf16")
+      .TypeName("TYPE");
 }
 
 absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,

@@ -39,8 +39,9 @@ class Classifier {
   virtual int lanes() const = 0;
   // Whether an image always gets the same results.
   virtual bool deterministic() const { return true; }
-  // Prepares the calling thread for passes. Lanes (lanes.h) are prepared.
-  virtual void BindThread() {}
+  // Prepares the calling thread for passes, as lane `lane` of lanes(). Lanes (lanes.h) are
+  // prepared.
+  virtual void BindThread(int /*lane*/) {}
 
   // images: `count` x channels x height x width, pixels in [0, 1] (noise may leave it), with room
   // for forward_sizes().Holding(count) of them, whose contents must be finite. logits: num_classes

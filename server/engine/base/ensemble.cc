@@ -59,8 +59,8 @@ bool EnsembleClassifier::deterministic() const {
                      [](const Classifier* member) { return member->deterministic(); });
 }
 
-void EnsembleClassifier::BindThread() {
-  for (Classifier* member : members_) member->BindThread();
+void EnsembleClassifier::BindThread(int lane) {
+  for (Classifier* member : members_) member->BindThread(lane);
 }
 
 absl::Status EnsembleClassifier::RunForward(const float* images, int rows, float* logits) {

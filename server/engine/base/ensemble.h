@@ -37,7 +37,7 @@ class EnsembleClassifier final : public Classifier {
   const BatchSizes& gradient_sizes() const override { return gradient_sizes_; }
   int lanes() const override { return members_[0]->lanes(); }
   bool deterministic() const override;
-  void BindThread() override;
+  void BindThread(int lane) override;
 
  private:
   // What one gradient pass works with.

@@ -9,7 +9,7 @@ namespace assay::engine {
 absl::Status OnLanes(Classifier& classifier, const std::function<absl::Status()>& body) {
   std::vector<absl::Status> statuses(static_cast<size_t>(classifier.lanes()));
   const auto run = [&](size_t lane) {
-    classifier.BindThread();
+    classifier.BindThread(static_cast<int>(lane));
     statuses[lane] = body();
   };
   std::vector<std::thread> threads;

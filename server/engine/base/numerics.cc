@@ -57,7 +57,8 @@ std::string NumericsDigest(const v1::NumericsFingerprint& numerics) {
   return Sha256Hex(absl::StrCat(numerics.device(), "\n", numerics.batch_size(), "\n",
                                 numerics.libtorch_version(), "\n", machine, "\n",
                                 numerics.memory_format(), "\n", numerics.frozen(), "\n",
-                                numerics.forward_form(), "\n", numerics.probes()));
+                                numerics.forward_form(), "\n", numerics.probes(),
+                                numerics.precision().empty() ? "" : "\n", numerics.precision()));
 }
 
 }  // namespace assay::engine

@@ -11,6 +11,8 @@ set(search)
 if(ASSAY_LIBTORCH)
   # No other is good enough.
   set(search PATHS ${ASSAY_LIBTORCH} NO_DEFAULT_PATH)
+  # Nor for what its package looks for in turn, which would find Debian's first.
+  list(PREPEND CMAKE_PREFIX_PATH ${ASSAY_LIBTORCH})
   # Its package asks for the CUDA compiler, and has it try cards of all ages that the compiler may have dropped.
   if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
     set(TORCH_CUDA_ARCH_LIST 9.0)
@@ -41,6 +43,8 @@ target_compile_definitions(assay_torch INTERFACE NOMINMAX)
 if(Torch_VERSION VERSION_GREATER_EQUAL 2.10)
   # Its headers need it. Debian's abseil fixes its own types whatever the standard, so that both can be linked.
   target_compile_features(assay_torch INTERFACE cxx_std_20)
+  # g++ 12 takes what std::string does in C++20 for overflows, and for uninitialized.
+  target_compile_options(assay_torch INTERFACE -Wno-error)
 endif()
 
 # Owns the precompiled header. torch/torch.h (layers, optimizers, data loaders) stays out: parsing it would cost more than all
@@ -56,6 +60,9 @@ target_precompile_headers(assay_torch_headers
 function(assay_torch_pch target)
   target_link_libraries(${target} PRIVATE assay_torch)
   target_precompile_headers(${target} REUSE_FROM assay_torch_headers)
+  # Later versions of g++ take the header only at the level of optimisation that it was parsed at, and tests have a lower one.
+  target_compile_options(${target} PRIVATE
+      $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,13>>:-O3>)
   # A target with flags of its own falls back to parsing, which is slow but not wrong.
   target_compile_options(${target} PRIVATE -Wno-error=invalid-pch)
 endfunction()

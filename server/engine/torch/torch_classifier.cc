@@ -1,21 +1,29 @@
 #include "server/engine/torch/torch_classifier.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/Stream.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/csrc/jit/ir/constants.h>
 #include <torch/script.h>
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/base/digest.h"
 #include "core/base/errors.h"
+#include "core/base/mutex.h"
 #include "server/engine/base/numerics.h"
 #include "server/engine/import/base/torch_guard.h"
 #include "server/engine/import/explain_error.h"
 #include "server/engine/import/read_model.h"
 #include "server/engine/torch/blas.h"
+#include "server/engine/torch/determinism.h"
 #include "server/engine/torch/model_details.h"
 #include "server/engine/torch/row_wise_linear.h"
 #include "server/engine/torch/torch_network.h"
@@ -51,6 +59,23 @@ bool LooksLikeShapeError(const std::string& text) {
   return false;
 }
 
+void CollectFloatConstants(torch::jit::Block& block, std::vector<torch::jit::Node*>* nodes) {
+  for (torch::jit::Node* node : block.nodes()) {
+    if (node->kind() == c10::prim::Constant) {
+      const auto value = torch::jit::toIValue(node->output());
+      if (value && value->isTensor() && value->toTensor().scalar_type() == at::kFloat) {
+        nodes->push_back(node);
+      }
+    }
+    for (torch::jit::Block* inner : node->blocks()) CollectFloatConstants(*inner, nodes);
+  }
+}
+
+// "cpu:1" is a second engine on the same CPU.
+at::Device DeviceOf(const std::string& name) {
+  return absl::StartsWith(name, "cpu") ? at::Device(at::kCPU) : at::Device(name);
+}
+
 // For the calling thread: a team of threads for each pass would wait for cores that other lanes
 // use.
 void UseOneThread() { at::set_num_threads(1); }
@@ -63,6 +88,38 @@ int CountConvolutions(const torch::jit::Block& block) {
     for (const torch::jit::Block* inner : node->blocks()) count += CountConvolutions(*inner);
   }
   return count;
+}
+
+// Of the process, for products on GPUs; so all models of an engine have to agree.
+absl::Status AllowTf32(bool allow) {
+  static Mutex mutex;
+  static std::optional<bool> allowed;
+  MutexLock lock(mutex);
+  if (allowed.has_value() && *allowed != allow) {
+    return Error(Reason::kInvalidCondition,
+                 "of the models that one engine holds some compute in TF32 and some do not, which "
+                 "is one setting for all; give all of them --precision tf32, or none");
+  }
+  allowed = allow;
+  at::globalContext().setAllowTF32CuBLAS(allow);
+  at::globalContext().setAllowTF32CuDNN(allow);
+  return absl::OkStatus();
+}
+
+// Constants of a frozen module, which are its weights, rounded.
+torch::jit::Module InBfloat16(const torch::jit::Module& frozen) {
+  torch::jit::Module copy = frozen.clone();
+  const auto graph = copy.get_method("forward").graph();
+  std::vector<torch::jit::Node*> constants;
+  CollectFloatConstants(*graph->block(), &constants);
+  for (torch::jit::Node* node : constants) {
+    const torch::jit::WithInsertPoint before(node);
+    const at::Tensor rounded = torch::jit::toIValue(node->output())->toTensor().to(at::kBFloat16);
+    node->output()->replaceAllUsesWith(graph->insertConstant(rounded));
+    node->destroy();
+  }
+  copy.to(at::kBFloat16);
+  return copy;
 }
 
 // A copy of the module whose weights have the memory format of its images, or every convolution
@@ -80,7 +137,7 @@ class Loaded final : public TorchClassifier {
   Loaded(const LoadOptions& options, ImportedModel file)
       : options_(options),
         shape_(options.shape),
-        device_(options.device),
+        device_(DeviceOf(options.device)),
         file_(std::move(file)),
         passes_(file_, shape_, device_) {}
 
@@ -88,7 +145,19 @@ class Loaded final : public TorchClassifier {
     validation_.set_format(file_.format);
     *validation_.mutable_interface() = file_.interface;
     WarnOfFile();
-    ASSAY_RETURN_IF_ERROR(Validate());
+    if (device_.is_cuda()) {
+      absl::Status status;
+      const std::set<std::string> names = NondeterministicOperatorsIn([&] { status = Validate(); });
+      ASSAY_RETURN_IF_ERROR(status);
+      for (const std::string& name : names) validation_.add_nondeterministic_operators(name);
+      if (!names.empty()) {
+        Warn(absl::StrCat("LibTorch has no deterministic form of its ", absl::StrJoin(names, ", "),
+                          " on this device; bits of passes may differ from run to run"));
+      }
+    } else {
+      ASSAY_RETURN_IF_ERROR(Validate());
+    }
+    if (in_bfloat16()) ASSAY_RETURN_IF_ERROR(RoundToBfloat16());
     ASSAY_RETURN_IF_ERROR(ChooseBatches());
     return options_.details ? AddDetails() : absl::OkStatus();
   }
@@ -105,7 +174,10 @@ class Loaded final : public TorchClassifier {
   }
   const v1::ModelValidation& validation() const override { return validation_; }
 
-  void BindThread() override { UseOneThread(); }
+  void BindThread(int lane) override {
+    UseOneThread();
+    if (device_.is_cuda()) UseStream(static_cast<size_t>(lane));
+  }
 
   absl::StatusOr<std::shared_ptr<const bounds::Network>> network() override {
     if (network_ == nullptr) {
@@ -162,6 +234,17 @@ class Loaded final : public TorchClassifier {
   }
 
  private:
+  bool in_bfloat16() const { return file_.interface.precision() == v1::ModelInterface::BF16; }
+
+  // Lanes have streams of their own, so that one computes while another copies. The same ones each
+  // time: LibTorch keeps the memory of each.
+  void UseStream(size_t lane) {
+    const c10::impl::VirtualGuardImpl device(device_.type());
+    MutexLock lock(streams_mutex_);
+    while (streams_.size() <= lane) streams_.push_back(device.getStreamFromGlobalPool(device_));
+    device.exchangeStream(streams_[lane]);
+  }
+
   // What its code says of itself before it has run once.
   void WarnOfFile() {
     for (const std::string& note : file_.notes) Warn(note);
@@ -233,6 +316,28 @@ class Loaded final : public TorchClassifier {
     return absl::OkStatus();
   }
 
+  // All checks have been made in float32, of which this is a rounding: weights are rounded after
+  // batch norms have been folded into them.
+  absl::Status RoundToBfloat16() {
+    if (!validation_.frozen()) {
+      return Error(
+          Reason::kInvalidModel,
+          "--precision bf16 needs a model that can be frozen, and this one cannot; use fp32, "
+          "or export it in bfloat16");
+    }
+    TorchPasses::Form form = passes_.gradient();
+    ASSAY_RETURN_IF_ERROR(Guarded(Reason::kInvalidModel, "it cannot be rounded to bfloat16", [&] {
+      form.module = InBfloat16(form.module);
+      form.type = at::kBFloat16;
+      return absl::OkStatus();
+    }));
+    forward_form_ = "frozen";
+    return validator_.CheckPrecision([&] {
+      passes_.set_forward(form);
+      passes_.set_gradient(form);
+    });
+  }
+
   // A forward pass failed: most likely the images do not suit the model.
   absl::Status ExplainForwardError(const absl::Status& status) {
     if (ReasonOf(status) != Reason::kModelFailed) return status;
@@ -275,11 +380,7 @@ class Loaded final : public TorchClassifier {
     ASSAY_ASSIGN_OR_RETURN(const double forward, MeasureForward(batch));
     details.set_forward_images_per_second(batch / forward);
     if (validation_.differentiable()) {
-      const std::vector<float> images = ProbeImages(shape_, batch);
-      ASSAY_ASSIGN_OR_RETURN(const double gradient, Measure([&] {
-                               std::vector<float> results;
-                               return GradientProbe(images.data(), batch, &results);
-                             }));
+      ASSAY_ASSIGN_OR_RETURN(const double gradient, MeasureGradient(batch));
       details.set_gradient_images_per_second(batch / gradient);
     }
     const auto bounds = network();
@@ -291,6 +392,14 @@ class Loaded final : public TorchClassifier {
     const std::vector<float> images = ProbeImages(shape_, batch);
     std::vector<float> logits(LogitCount(batch));
     return Measure([&] { return passes_.Forward(images.data(), batch, logits.data()); });
+  }
+
+  absl::StatusOr<double> MeasureGradient(int batch) {
+    const std::vector<float> images = ProbeImages(shape_, batch);
+    return Measure([&] {
+      std::vector<float> results;
+      return GradientProbe(images.data(), batch, &results);
+    });
   }
 
   // Seconds of one pass, after a warm-up.
@@ -337,7 +446,7 @@ class Loaded final : public TorchClassifier {
       return absl::OkStatus();
     }
     ASSAY_ASSIGN_OR_RETURN(Probed probed, Probe(candidates));
-    if (validation_.frozen() && !probed.Serve(candidates)) {
+    if (validation_.frozen() && !in_bfloat16() && !probed.Serve(candidates)) {
       ASSAY_RETURN_IF_ERROR(TryByRows(candidates, probed));
     }
     const auto& [forward, gradients] = probed;
@@ -442,12 +551,18 @@ class Loaded final : public TorchClassifier {
     return BatchSizes(allowed);
   }
 
-  // The fastest for a GPU.
+  // For a GPU the fastest of those for which its memory is enough: one size for all passes, which
+  // is what is remembered.
   void MeasureBatches() {
     double fastest = 1e9;
     int best = 0;
-    for (const int candidate : {128, 256, 512}) {
-      const auto seconds = MeasureForward(candidate);
+    for (const int candidate : {16, 64, 128, 256, 512}) {
+      auto seconds = MeasureForward(candidate);
+      if (seconds.ok() && validation_.differentiable()) {
+        const auto gradient = MeasureGradient(candidate);
+        if (!gradient.ok()) break;
+        *seconds += *gradient;
+      }
       if (!seconds.ok()) break;
       // A larger batch wastes more at the end of a task, so it has to earn its place.
       if (*seconds / candidate < 0.95 * fastest) {
@@ -456,7 +571,7 @@ class Loaded final : public TorchClassifier {
       }
       if (*seconds > 1) break;
     }
-    SetOneSize(best > 0 ? best : 64);
+    SetOneSize(best > 0 ? best : 1);
   }
 
   size_t LogitCount(int rows) const {
@@ -475,6 +590,12 @@ class Loaded final : public TorchClassifier {
         passes_.gradient().format == at::MemoryFormat::ChannelsLast ? "nhwc" : "nchw");
     numerics.set_frozen(validation_.frozen());
     numerics.set_forward_form(forward_form_);
+    // TF32 is for GPUs.
+    if (in_bfloat16()) {
+      numerics.set_precision("bf16");
+    } else if (device_.is_cuda() && file_.interface.precision() == v1::ModelInterface::TF32) {
+      numerics.set_precision("tf32");
+    }
     numerics.set_digest(NumericsDigest(numerics));
   }
 
@@ -493,6 +614,9 @@ class Loaded final : public TorchClassifier {
   // Whether linear layers compute row by row.
   bool by_rows_ = false;
   std::string forward_form_;
+  // Of lanes, on a GPU.
+  Mutex streams_mutex_;
+  std::vector<c10::Stream> streams_ ABSL_GUARDED_BY(streams_mutex_);
   v1::ModelValidation validation_;
   ModelValidator validator_{
       shape_,
@@ -511,12 +635,19 @@ absl::StatusOr<std::unique_ptr<TorchClassifier>> TorchClassifier::Load(const Loa
   ASSAY_RETURN_IF_ERROR(
       Guarded(Reason::kInternal, "LibTorch could not start", [&]() -> absl::Status {
         UseOneThread();
-        at::globalContext().setAllowTF32CuBLAS(false);
-        at::globalContext().setAllowTF32CuDNN(false);
-        at::globalContext().setDeterministicCuDNN(true);
-        at::globalContext().setBenchmarkCuDNN(false);
-        ASSAY_ASSIGN_OR_RETURN(ImportedModel file, ReadModel(options.model_path, options.shape,
-                                                             at::Device(options.device)));
+        const at::Device device = DeviceOf(options.device);
+        if (device.is_cuda()) {
+          ChooseDeterministicOperators();
+          at::globalContext().setDeterministicCuDNN(true);
+          at::globalContext().setBenchmarkCuDNN(false);
+        }
+        ASSAY_ASSIGN_OR_RETURN(ImportedModel file,
+                               ReadModel(options.model_path, options.shape, device));
+        if (device.is_cuda()) {
+          const absl::Status status =
+              AllowTf32(file.interface.precision() == v1::ModelInterface::TF32);
+          if (!status.ok()) return status;
+        }
         loaded = std::make_unique<Loaded>(options, std::move(file));
         return loaded->Initialize();
       }));

@@ -17,7 +17,7 @@ namespace assay::engine {
 struct LoadOptions {
   std::string model_path;
   Shape shape;
-  // "cpu" or "cuda:N".
+  // "cpu", "cpu:N" or "cuda:N".
   std::string device = "cpu";
   // How much of the machine to use: on a CPU as many passes run side by side, of one thread each.
   int threads = 1;

@@ -24,7 +24,7 @@ at::Tensor TorchPasses::Input(const Form& form, const float* images, int rows) c
   // Nobody writes to it: a model that might gets a copy, and gradients go elsewhere.
   const at::Tensor view = at::from_blob(const_cast<float*>(images),
                                         {rows, shape_.channels, shape_.height, shape_.width});
-  return view.to(device_, at::kFloat, /*non_blocking=*/false, /*copy=*/writes_to_input_,
+  return view.to(device_, form.type, /*non_blocking=*/false, /*copy=*/writes_to_input_,
                  form.format);
 }
 

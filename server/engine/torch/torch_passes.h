@@ -25,10 +25,11 @@ class TorchPasses {
         forward_{file.module},
         gradient_(forward_) {}
 
-  // A form of the module, and the memory format of the images that it gets.
+  // A form of the module, and the memory format and type of the images that it gets.
   struct Form {
     torch::jit::Module module;
     at::MemoryFormat format = at::MemoryFormat::Contiguous;
+    at::ScalarType type = at::kFloat;
   };
   void set_forward(const Form& form) { forward_ = form; }
   void set_gradient(const Form& form) { gradient_ = form; }

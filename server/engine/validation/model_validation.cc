@@ -30,6 +30,8 @@ constexpr double kBatchTolerance = 1e-4, kAloneTolerance = 2e-2;
 constexpr int kTracedBatches[] = {1, 2, 3, 5, 8, 10, 16, 20, 32, 50, 64, 100, 128, 256};
 // Passes of the same images that must agree; AutoAttack compares as many.
 constexpr int kProbePasses = 5;
+// Likewise of gradients.
+constexpr int kProbeGradients = 3;
 
 bool AreLogits(const OutputForm& output, int rows) {
   return output.sizes.size() == 2 && output.sizes[0] == rows && output.sizes[1] >= 2;
@@ -267,6 +269,28 @@ bool ModelValidator::CheckForwardForm(const std::function<absl::Status()>& optim
   return CompareAfter(optimize).agrees();
 }
 
+absl::Status ModelValidator::CheckPrecision(const std::function<void()>& round) {
+  const Agreement agreement = CompareAfter([&] {
+    round();
+    return absl::OkStatus();
+  });
+  if (!agreement.status.ok()) {
+    return Error(Reason::kInvalidModel,
+                 absl::StrCat("it cannot compute in this precision (", agreement.status.message(),
+                              "); use --precision fp32"));
+  }
+  if (!std::isfinite(agreement.difference)) {
+    return Error(Reason::kModelNotFinite,
+                 "in this precision its logits are not finite; use --precision fp32");
+  }
+  validation_.set_precision_difference(agreement.difference);
+  Warn(
+      absl::StrCat("in this precision its logits on random images differ from those in float32 by "
+                   "up to ",
+                   absl::StrFormat("%.2g", agreement.difference)));
+  return absl::OkStatus();
+}
+
 absl::Status ModelValidator::CheckBatchDependence(bool trains) {
   if (!validation_.deterministic()) return absl::OkStatus();
   const size_t size = shape_.size();
@@ -309,6 +333,29 @@ absl::Status ModelValidator::CheckBatchDependence(bool trains) {
   return absl::OkStatus();
 }
 
+absl::Status ModelValidator::CheckGradientRepeats(const std::vector<float>& first) {
+  if (!validation_.deterministic()) return absl::OkStatus();
+  double scale = 0, difference = 0;
+  for (const float value : first) {
+    if (std::isfinite(value)) scale = std::max(scale, std::abs(double{value}));
+  }
+  std::vector<float> logits, next;
+  for (int pass = 1; pass < kProbeGradients; ++pass) {
+    ASSAY_RETURN_IF_ERROR(ProbeGradient(&logits, &next));
+    for (size_t i = 0; i < next.size(); ++i) {
+      difference = std::max(difference, Difference(first[i], next[i]));
+    }
+  }
+  validation_.set_gradient_repeat_difference(scale > 0 ? difference / scale : difference);
+  if (difference > 0) {
+    Warn(absl::StrCat(
+        "gradients of the same images differ from pass to pass, by up to ",
+        absl::StrFormat("%.2g", validation_.gradient_repeat_difference()),
+        " of the largest; outcomes of gradient attacks are not reproducible bit for bit"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ModelValidator::CheckGradient() {
   const int classes = validation_.num_classes();
   const auto combination = [&](int row, const float* z) {
@@ -326,6 +373,7 @@ absl::Status ModelValidator::CheckGradient() {
                       "); gradient attacks will fail"));
     return absl::OkStatus();
   }
+  ASSAY_RETURN_IF_ERROR(CheckGradientRepeats(gradient));
   std::vector<double> errors;
   const size_t size = shape_.size();
   for (int row = 1; row < kProbeBatch; ++row) {

@@ -76,8 +76,11 @@ class ModelValidator {
   // place between dark and bright images, and alone. `trains`: the model is known to hold an
   // operator in training mode.
   absl::Status CheckBatchDependence(bool trains);
-  // The directional derivative of a fixed combination of logits along its own gradient, against
-  // central differences.
+  // `round` turns all passes into those of a form that computes with less precision. kInvalidModel
+  // where it cannot, or where its logits are no longer finite.
+  absl::Status CheckPrecision(const std::function<void()>& round);
+  // Whether gradients are the same each time, and right: the directional derivative of a fixed
+  // combination of logits along its own gradient, against central differences.
   absl::Status CheckGradient();
 
   // The only batch size that the model takes; 0: any.
@@ -96,6 +99,8 @@ class ModelValidator {
                                float* gradient);
   // Logits of the probes, and gradients of a fixed combination of them.
   absl::Status ProbeGradient(std::vector<float>* logits, std::vector<float>* gradient);
+  // `first` is the gradient of the probes.
+  absl::Status CheckGradientRepeats(const std::vector<float>& first);
   // How passes compare, once `change` has been made, with the first ones.
   struct Agreement {
     absl::Status status;

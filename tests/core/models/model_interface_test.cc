@@ -26,6 +26,7 @@ v1::ModelInterface Everything() {
   options.layout = "nhwc";
   options.resize = "224x192";
   options.output = "key=probs,probabilities";
+  options.precision = "bf16";
   return *ParseModelInterface(options);
 }
 
@@ -43,7 +44,7 @@ TEST(ModelInterface, SaysWhatTheOptionsSay) {
   EXPECT_EQ(all.output(), v1::ModelInterface::PROBABILITIES);
   EXPECT_EQ(ModelInterfaceText(all),
             "resized to 224x192, range 0..255, mean 123.5 116.25 103.5, std 58.5 57 57.25, BGR, "
-            "NHWC, output 'probs', probabilities");
+            "NHWC, output 'probs', probabilities, in bfloat16");
 }
 
 TEST(ModelInterface, WhatEveryModelDoesAnywaySaysNothing) {
@@ -100,6 +101,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"ResizeLarge", &ModelInterfaceOptions::resize, "5000", "from 1 to 4096"},
         Refusal{"ResizeThree", &ModelInterfaceOptions::resize, "3x224x224", "224x192"},
         Refusal{"Output", &ModelInterfaceOptions::output, "softmax", "probabilities"},
+        Refusal{"Precision", &ModelInterfaceOptions::precision, "fp16", "fp32, tf32 or bf16"},
         Refusal{"OutputBoth", &ModelInterfaceOptions::output, "key=a,index=1", "not both"},
         Refusal{"OutputIndex", &ModelInterfaceOptions::output, "index=-1", "not be negative"}),
     [](const auto& test) { return test.param.name; });

@@ -137,7 +137,7 @@ TEST_F(HttpServerTest, ARequestMayArriveInPiecesAndSilentClientsHoldNobodyUp) {
   std::vector<int> silent;
   for (int i = 0; i < 50; ++i) silent.push_back(Connect());
   const int slow = Connect();
-  for (const char c : std::string("GET /healthz HTTP/1.1\r\n\r")) {
+  for (const char c : std::string("GET /healthz HTTP/1.1\r\nHost: here\r\n\r")) {
     EXPECT_EQ(write(slow, &c, 1), 1);
     EXPECT_THAT(Get("/healthz"), StartsWith("HTTP/1.1 200 OK\r\n"));
   }

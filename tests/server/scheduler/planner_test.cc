@@ -103,6 +103,16 @@ TEST(PlannerTest, TasksAreOfOneSizeWithoutARemainder) {
   EXPECT_THAT(sizes, ::testing::ElementsAre(2501, 2500));
 }
 
+TEST(PlannerTest, AttacksOfLargeBatchesHaveEnoughOfThem) {
+  const auto conditions = Conditions({"attack/autoattack:norm=linf,eps=8/255"});
+  const auto largest = [&](int batch) {
+    return PlanTasks(conditions, 0, 10'000, 0, Moment::kComplete, batch).front().samples;
+  };
+  EXPECT_EQ(largest(32), 500);
+  EXPECT_EQ(largest(128), 2000);
+  EXPECT_EQ(largest(1024), 10'000);
+}
+
 TEST(PlannerTest, NothingToDoMakesNoTasks) {
   EXPECT_TRUE(PlanTasks(Conditions(Mixed()), 0, 0, 0).empty());
   EXPECT_TRUE(PlanTasks({}, 0, 100, 0).empty());

@@ -25,13 +25,16 @@ torch::jit::Module Frozen(const torch::jit::Module& module) {
   return torch::jit::freeze(module);
 }
 
+// As the engine runs modules: LibTorch 2's optimizer compiles for minutes.
 at::Tensor Forward(torch::jit::Module& module, const at::Tensor& images) {
+  const torch::jit::GraphOptimizerEnabledGuard no_optimizer(false);
   const at::NoGradGuard no_gradients;
   return module.forward({images}).toTensor();
 }
 
 // By the images, of the sum over r, k of ((k + r) mod 3 - 1) * logits[r, k].
 at::Tensor Gradient(torch::jit::Module& module, const at::Tensor& images) {
+  const torch::jit::GraphOptimizerEnabledGuard no_optimizer(false);
   const at::Tensor input = images.clone().requires_grad_(true);
   const at::Tensor logits = module.forward({input}).toTensor();
   return torch::autograd::grad({logits}, {input},

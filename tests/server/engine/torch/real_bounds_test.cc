@@ -68,7 +68,7 @@ TEST(RealBounds, NoSampleThatAutoAttackBreaksIsCertified) {
   options.batch_size = 50;
   const auto model = TorchClassifier::Load(options);
   ASSERT_TRUE(model.ok()) << model.status();
-  (*model)->BindThread();
+  (*model)->BindThread(0);
   std::vector<bool> interval;
   int crown_certified = 0, robust = 0;
   for (const char* expression : {"bounds/ibp:eps=2/255", "bounds/crown:eps=2/255,intermediate=ibp",

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/errors.h"
+#include "core/models/model_file.h"
 #include "gmock/gmock.h"
 #include "tests/test_data.h"
 
@@ -234,6 +235,62 @@ TEST(TorchClassifier, WhatAModelDetachesStaysDetached) {
   }
 }
 
+// A model of the zoo that computes in `precision`.
+absl::StatusOr<std::unique_ptr<TorchClassifier>> LoadIn(v1::ModelInterface::Precision precision,
+                                                        const std::string& name) {
+  v1::ModelInterface interface;
+  interface.set_precision(precision);
+  std::ifstream file(absl::StrCat(ASSAY_BINARY_DIR, "/tests/zoo/", name, ".pt"), std::ios::binary);
+  LoadOptions options;
+  options.model_path = absl::StrCat(::testing::TempDir(), "/in_precision_", getpid(), ".pt");
+  std::ofstream(options.model_path, std::ios::binary)
+      << file.rdbuf() << InterfaceTrailer(interface);
+  options.shape = kZooShape;
+  auto loaded = TorchClassifier::Load(options);
+  std::remove(options.model_path.c_str());
+  return loaded;
+}
+
+TEST(TorchClassifier, ComputesInTheModelsPrecision) {
+  std::vector<float> images(4 * kZooShape.size());
+  for (size_t i = 0; i < images.size(); ++i) images[i] = static_cast<float>(i % 101) / 101;
+  for (const char* name : {"linear", "tiny_cnn", "straight_through"}) {
+    const auto plain = LoadZoo(name);
+    ASSERT_TRUE(plain.ok()) << plain.status();
+    EXPECT_EQ((*plain)->validation().numerics().precision(), "");
+    const Passes wanted = PassesOf(**plain, images);
+
+    const auto rounded = LoadIn(v1::ModelInterface::BF16, name);
+    ASSERT_TRUE(rounded.ok()) << rounded.status();
+    const v1::ModelValidation& validation = (*rounded)->validation();
+    EXPECT_EQ(validation.numerics().precision(), "bf16");
+    EXPECT_NE(validation.numerics().digest(), (*plain)->validation().numerics().digest());
+    EXPECT_GT(validation.precision_difference(), 0);
+    EXPECT_LT(validation.precision_difference(), 0.05);
+    EXPECT_THAT(absl::StrJoin(validation.warnings(), "\n"), HasSubstr("in this precision"));
+    const Passes found = PassesOf(**rounded, images);
+    EXPECT_NE(found.forward, wanted.forward);
+    // 8 bits of mantissa, over some hundred products.
+    EXPECT_THAT(found.forward, Pointwise(FloatNear(0.05F), wanted.forward));
+    EXPECT_THAT(found.logits, Pointwise(FloatNear(0.05F), wanted.forward));
+    double apart = 0, squared = 0;
+    for (size_t i = 0; i < wanted.gradient.size(); ++i) {
+      apart += std::pow(double{found.gradient[i]} - wanted.gradient[i], 2);
+      squared += std::pow(double{wanted.gradient[i]}, 2);
+    }
+    // In the network units at their kinks, and pixels that are nearly equal where one is pooled,
+    // fall to the other side.
+    EXPECT_LT(std::sqrt(apart / squared), name == std::string("tiny_cnn") ? 0.3 : 0.02);
+  }
+  // On a CPU that is float32.
+  const auto tf32 = LoadIn(v1::ModelInterface::TF32, "tiny_cnn");
+  ASSERT_TRUE(tf32.ok()) << tf32.status();
+  EXPECT_EQ((*tf32)->validation().numerics().precision(), "");
+  const auto unfrozen = LoadIn(v1::ModelInterface::BF16, "straight_through_in_place");
+  EXPECT_EQ(ReasonOf(unfrozen.status()), Reason::kInvalidModel);
+  EXPECT_THAT(unfrozen.status().message(), HasSubstr("needs a model that can be frozen"));
+}
+
 // The weights are written beside the model as text.
 TEST(TorchClassifier, LogitsAndGradientsOfALinearModelAreItsWeights) {
   const auto loaded = LoadZoo("linear");
@@ -330,7 +387,7 @@ TEST(TorchClassifier, ResultsDependNeitherOnTheBatchNorOnTheLanesAtWork) {
     std::atomic<int> different = 0;
     for (int lane = 0; lane < 4; ++lane) {
       lanes.emplace_back([&, lane] {
-        model.BindThread();
+        model.BindThread(0);
         for (int round = 0; round < 50; ++round) {
           for (const size_t count : {3, 6, 12}) {
             const size_t first = static_cast<size_t>(lane + round) % (12 / count) * count;

@@ -349,6 +349,47 @@ TEST(ModelValidation, AFrozenModelIsNotUsedWhereItsGradientsAreOthers) {
   }
 }
 
+TEST(ModelValidation, GradientsThatDifferFromPassToPassAreTold) {
+  Model model;
+  EXPECT_EQ(Validate(model).validation.gradient_repeat_difference(), 0);
+  int passes = 0;
+  // As atomic additions in an order of their own do.
+  model.change_gradient = [&passes](int, float* gradient) {
+    gradient[0] *= 1 + 1e-4F * static_cast<float>(passes++);
+  };
+  const Verdict verdict = Validate(model);
+  ASSERT_TRUE(verdict.status.ok()) << verdict.status;
+  EXPECT_GT(verdict.validation.gradient_repeat_difference(), 0);
+  EXPECT_LT(verdict.validation.gradient_repeat_difference(), 1e-3);
+  EXPECT_THAT(verdict.warnings(), HasSubstr("gradients of the same images differ"));
+  EXPECT_TRUE(verdict.validation.deterministic());
+}
+
+TEST(ModelValidation, APrecisionThatAModelCannotHaveIsRefused) {
+  for (const float moved : {0.0F, 0.01F, std::numeric_limits<float>::infinity()}) {
+    Model model;
+    v1::ModelValidation validation;
+    ModelValidator validator(kShape, model.passes(), &validation);
+    ASSERT_TRUE(validator.CheckForm().ok() && validator.CheckLogits().ok());
+    const absl::Status status =
+        validator.CheckPrecision([&] { model.change = Adding(moved, IsAny); });
+    EXPECT_EQ(status.ok(), std::isfinite(moved)) << status;
+    if (status.ok()) {
+      EXPECT_NEAR(validation.precision_difference(), moved, 1e-6);
+    } else {
+      EXPECT_EQ(ReasonOf(status), Reason::kModelNotFinite);
+    }
+  }
+  Model model;
+  v1::ModelValidation validation;
+  ModelValidator validator(kShape, model.passes(), &validation);
+  ASSERT_TRUE(validator.CheckForm().ok() && validator.CheckLogits().ok());
+  const absl::Status status = validator.CheckPrecision(
+      [&] { model.refuse = [](int) { return Failed("no such kernel"); }; });
+  EXPECT_EQ(ReasonOf(status), Reason::kInvalidModel);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("(no such kernel); use --precision fp32"));
+}
+
 TEST(ModelValidation, AModelThatCannotBeFrozenIsRunAsGiven) {
   Model model;
   const Verdict unfreezable = Validate(model, [] { return Failed("cannot"); });
