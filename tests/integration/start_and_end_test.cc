@@ -194,8 +194,8 @@ TEST_F(StartAndEndTest, ADeviceThatIsNotThereIsRefusedWithThoseThatAre) {
     EXPECT_EQ(server.Wait(), 1) << devices;
     return server.Output();
   };
-  EXPECT_THAT(refusal("gpu0"), HasSubstr("a list such as cuda:0,cuda:1 or cpu; got 'gpu0'"));
-  EXPECT_THAT(refusal(""), HasSubstr("got ''"));
+  EXPECT_THAT(refusal("gpu0"), HasSubstr("a list such as cuda:0,cuda:1 or cpu; got \\'gpu0"));
+  EXPECT_THAT(refusal(""), HasSubstr("got \\'\\'"));
   EXPECT_THAT(refusal("cpu,cpu"), HasSubstr("names cpu twice"));
   EXPECT_THAT(refusal("cpu,cuda:99"), HasSubstr("cuda:99 is not there; LibTorch finds "));
 }
