@@ -44,6 +44,10 @@ class Network {
     return builder_.Call("aten::conv2d",
                          {x, weight, bias, List(stride), List(side / 2), List(1), int64_t{1}});
   }
+  // The end of a residual block: `y`, which it computed of `x`, and `x`, as wide as that.
+  Value* Join(Value* y, Value* x, int64_t inputs, int64_t outputs, int64_t stride) {
+    return Relu(Add(y, inputs == outputs ? x : Convolution(x, inputs, outputs, 1, stride, 0.7)));
+  }
   Value* MaxPool(Value* x, int64_t side, int64_t stride) {
     return builder_.Call("aten::max_pool2d",
                          {x, List(side), List(stride), List(side / 2), List(1), false});
@@ -92,9 +96,7 @@ torch::jit::Module ResNet18() {
       const int64_t stride = block == 0 && outputs > 64 ? 2 : 1;
       Value* y = net.Relu(net.Convolution(x, width, outputs, 3, stride));
       y = net.Convolution(y, outputs, outputs, 3, 1, 0.3);
-      Value* const shortcut =
-          width == outputs ? x : net.Convolution(x, width, outputs, 1, stride, 0.7);
-      x = net.Relu(net.Add(y, shortcut));
+      x = net.Join(y, x, width, outputs, stride);
       width = outputs;
     }
   }
@@ -114,9 +116,7 @@ torch::jit::Module ResNet50() {
       Value* y = net.Relu(net.Convolution(x, width, inner, 1, 1));
       y = net.Relu(net.Convolution(y, inner, inner, 3, stride));
       y = net.Convolution(y, inner, outputs, 1, 1, 0.3);
-      Value* const shortcut =
-          width == outputs ? x : net.Convolution(x, width, outputs, 1, stride, 0.7);
-      x = net.Relu(net.Add(y, shortcut));
+      x = net.Join(y, x, width, outputs, stride);
       width = outputs;
     }
   }

@@ -76,12 +76,12 @@ class ModelValidator {
   // place between dark and bright images, and alone. `trains`: the model is known to hold an
   // operator in training mode.
   absl::Status CheckBatchDependence(bool trains);
-  // `round` turns all passes into those of a form that computes with less precision. kInvalidModel
-  // where it cannot, or where its logits are no longer finite.
-  absl::Status CheckPrecision(const std::function<void()>& round);
   // Whether gradients are the same each time, and right: the directional derivative of a fixed
   // combination of logits along its own gradient, against central differences.
   absl::Status CheckGradient();
+  // `round` turns all passes into those of a form that computes with less precision. kInvalidModel
+  // where it cannot, or where its logits are no longer finite.
+  absl::Status CheckPrecision(const std::function<void()>& round);
 
   // The only batch size that the model takes; 0: any.
   int fixed_batch() const { return fixed_batch_; }
