@@ -119,16 +119,17 @@ std::string Get(const std::string& host, const std::string& port, const std::str
 class StartAndEndTest : public ::testing::Test {
  protected:
   Process Assayd(const std::string& listen, const std::string& metrics_port = "0",
-                 const std::string& data = "data") const {
+                 const std::string& data = "data", const std::string& devices = "cpu") const {
     return Process({"assayd", "--listen", listen, "--metrics-port", metrics_port, "--data-dir",
-                    directory_.path() + "/" + data, "--devices", "cpu", "--insecure"},
+                    directory_.path() + "/" + data, "--devices", devices, "--insecure"},
                    absl::StrCat(directory_.path(), "/", data, ".log"), directory_.path());
   }
   // What it says before it refuses to start.
   std::string Refusal(const std::string& listen, const std::string& metrics_port = "0",
-                      const std::string& data = "refused") const {
-    Process server = Assayd(listen, metrics_port, data);
-    EXPECT_EQ(server.Wait(), 1) << listen;
+                      const std::string& data = "refused",
+                      const std::string& devices = "cpu") const {
+    Process server = Assayd(listen, metrics_port, data, devices);
+    EXPECT_EQ(server.Wait(), 1) << listen << " " << devices;
     return server.Output();
   }
 
@@ -188,11 +189,7 @@ TEST_F(StartAndEndTest, AnAddressThatIsNoneIsRefusedWithTheRightForm) {
 
 TEST_F(StartAndEndTest, ADeviceThatIsNotThereIsRefusedWithThoseThatAre) {
   const auto refusal = [this](const std::string& devices) {
-    Process server({"assayd", "--listen", "127.0.0.1:0", "--metrics-port", "0", "--data-dir",
-                    directory_.path() + "/data", "--devices", devices},
-                   directory_.path() + "/refused.log", directory_.path());
-    EXPECT_EQ(server.Wait(), 1) << devices;
-    return server.Output();
+    return Refusal("127.0.0.1:0", "0", "refused", devices);
   };
   EXPECT_THAT(refusal("gpu0"), HasSubstr("a list such as cuda:0,cuda:1 or cpu; got \\'gpu0"));
   EXPECT_THAT(refusal(""), HasSubstr("got \\'\\'"));
