@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,21 +20,53 @@
 namespace assay::testing {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Ge;
 using ::testing::HasSubstr;
+using ::testing::Le;
+
+// By condition and sample.
+using Outcomes = std::map<std::pair<std::string, int64_t>, v1::Outcome>;
+
+// Images of another dataset under other labels.
+class Relabelled : public client::DatasetReader {
+ public:
+  Relabelled(client::DatasetReader& images, std::vector<int32_t> labels)
+      : images_(images), labels_(std::move(labels)) {}
+  const v1::ImageShape& shape() const override { return images_.shape(); }
+  v1::PixelType pixel_type() const override { return images_.pixel_type(); }
+  const std::vector<std::string>& class_names() const override { return images_.class_names(); }
+  int64_t size() const override { return std::ssize(labels_); }
+  absl::Status Read(int64_t first, int64_t count, std::vector<int32_t>* labels,
+                    std::string* pixels) override {
+    std::vector<int32_t> replaced;
+    labels->insert(labels->end(), labels_.begin() + first, labels_.begin() + first + count);
+    return images_.Read(first, count, &replaced, pixels);
+  }
+
+ private:
+  client::DatasetReader& images_;
+  const std::vector<int32_t> labels_;
+};
 
 class ModelFormatsTest : public ZooFixture {
  protected:
   ModelFormatsTest() { extra_flags_ = {"--threads", "2"}; }
 
-  // Of the first `limit` CIFAR images.
-  std::map<std::pair<std::string, int64_t>, v1::Outcome> Evaluate(
-      const std::string& path, const std::vector<std::string>& conditions, int64_t limit,
-      const v1::ModelInterface& interface = {}) {
-    std::map<std::pair<std::string, int64_t>, v1::Outcome> all;
+  // Of the first `limit` CIFAR images; of as many as there are labels, under those, where there
+  // are any.
+  Outcomes Evaluate(const std::string& path, const std::vector<std::string>& conditions,
+                    int64_t limit, const v1::ModelInterface& interface = {},
+                    const std::vector<int32_t>& labels = {}) {
+    Outcomes all;
     client::OpenOptions options;
     options.paths = {TestData("cifar10_test_1000.bin")};
     auto reader = client::OpenDataset(options);
     EXPECT_TRUE(reader.ok()) << reader.status();
+    if (!labels.empty()) {
+      images_ = *std::move(reader);
+      reader = std::make_unique<Relabelled>(*images_, labels);
+    }
     client::DatasetUpload upload;
     upload.stem = "cifar";
     upload.limit = limit;
@@ -57,8 +90,7 @@ class ModelFormatsTest : public ZooFixture {
   }
 
   // Outcomes with another prediction.
-  static int Differ(const std::map<std::pair<std::string, int64_t>, v1::Outcome>& a,
-                    const std::map<std::pair<std::string, int64_t>, v1::Outcome>& b) {
+  static int Differ(const Outcomes& a, const Outcomes& b) {
     EXPECT_EQ(a.size(), b.size());
     int count = 0;
     for (const auto& [key, outcome] : a) {
@@ -67,6 +99,9 @@ class ModelFormatsTest : public ZooFixture {
     }
     return count;
   }
+
+ private:
+  std::unique_ptr<client::DatasetReader> images_;
 };
 
 TEST_F(ModelFormatsTest, ANetworkIsTheSameModelInAllFormats) {
@@ -80,6 +115,44 @@ TEST_F(ModelFormatsTest, ANetworkIsTheSameModelInAllFormats) {
         Evaluate(TestData(absl::StrCat("models2x/torch-2.6/", file)), conditions, 60);
     // Rounding decides for points on a boundary.
     EXPECT_LE(Differ(reference, other), 1) << file;
+  }
+}
+
+// The network has random weights, so its own predictions are the labels: all is right until
+// attacked.
+TEST_F(ModelFormatsTest, AutoAttackAndBoundsAreTheSameInAllFormats) {
+  ASSAY_TEST_DATA_OR_SKIP(trace, "models2x/torch-2.6/resnet_trace.pt");
+  StartServer();
+  std::vector<int32_t> labels;
+  for (const auto& [key, outcome] : Evaluate(trace, {"clean"}, 16)) {
+    labels.push_back(outcome.prediction());
+  }
+  const std::vector<std::string> conditions = {"attack/autoattack:eps=6/255",
+                                               "bounds/ibp:eps=0.0001",
+                                               "bounds/crown:eps=0.00001,intermediate=ibp"};
+  const Outcomes reference = Evaluate(trace, conditions, 0, {}, labels);
+  ASSERT_EQ(reference.size(), 48u);
+  int robust = 0;
+  int certified = 0;
+  for (const auto& [key, outcome] : reference) {
+    robust += outcome.has_attack() && !outcome.attack().success() ? 1 : 0;
+    certified += outcome.bounds().certified() ? 1 : 0;
+  }
+  EXPECT_THAT(robust, AllOf(Ge(2), Le(14)));
+  EXPECT_THAT(certified, AllOf(Ge(2), Le(30)));
+  for (const char* file : {"resnet_script.pt", "resnet.pt2", "resnet.onnx"}) {
+    const Outcomes other =
+        Evaluate(TestData(absl::StrCat("models2x/torch-2.6/", file)), conditions, 0, {}, labels);
+    ASSERT_EQ(other.size(), reference.size()) << file;
+    int differ = 0;
+    for (const auto& [key, outcome] : reference) {
+      const v1::Outcome& same = other.at(key);
+      differ += same.attack().success() != outcome.attack().success() ? 1 : 0;
+      EXPECT_NEAR(same.bounds().margin(), outcome.bounds().margin(), 1e-5)
+          << file << " " << key.first << " " << key.second;
+    }
+    // Rounding decides for points on a boundary.
+    EXPECT_LE(differ, 1) << file;
   }
 }
 

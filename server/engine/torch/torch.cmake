@@ -36,6 +36,12 @@ add_library(assay_torch INTERFACE)
 # The package's own targets carry its definitions, its ABI flag and its headers; being imported, the headers are system
 # headers, and our warnings stop at them.
 target_link_libraries(assay_torch INTERFACE ${TORCH_LIBRARIES} Threads::Threads)
+# A wheel's libraries find those of CUDA in the wheels beside it; the linker would take the toolkit's, which may be older.
+file(GLOB beside ${ASSAY_LIBTORCH}/../nvidia/*/lib)
+if(ASSAY_LIBTORCH AND beside)
+  list(TRANSFORM beside PREPEND "LINKER:-rpath-link,")
+  target_link_options(assay_torch INTERFACE ${beside})
+endif()
 # gRPC and GoogleTest bring this flag along, and a precompiled header serves only targets that agree on it.
 target_compile_options(assay_torch INTERFACE -pthread)
 # Debian 13's abseil brings this one along in the same way.

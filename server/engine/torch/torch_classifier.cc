@@ -3,12 +3,9 @@
 #include <ATen/Parallel.h>
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <torch/csrc/jit/ir/constants.h>
 #include <torch/script.h>
 
 #include <algorithm>
-#include <chrono>
-#include <optional>
 #include <set>
 #include <utility>
 
@@ -22,28 +19,19 @@
 #include "server/engine/import/base/torch_guard.h"
 #include "server/engine/import/explain_error.h"
 #include "server/engine/import/read_model.h"
+#include "server/engine/torch/batch_trials.h"
 #include "server/engine/torch/blas.h"
 #include "server/engine/torch/determinism.h"
 #include "server/engine/torch/model_details.h"
+#include "server/engine/torch/precision.h"
 #include "server/engine/torch/row_wise_linear.h"
 #include "server/engine/torch/torch_network.h"
 #include "server/engine/torch/torch_passes.h"
-#include "server/engine/validation/batch_size_probe.h"
 #include "server/engine/validation/model_validation.h"
 
 namespace assay::engine {
 namespace {
 
-using Seconds = std::chrono::duration<double>;
-using SteadyClock = std::chrono::steady_clock;
-
-// Sizes of batches that are tried on a CPU, for images of up to kSmallImage values and larger ones.
-// Beyond them a pass gains nothing for one thread.
-const std::vector<int> kSmallImageBatches = {4, 8, 12, 16, 20, 24, 28, 32};
-const std::vector<int> kLargeImageBatches = {4, 8, 16};
-constexpr size_t kSmallImage = 3 * 64 * 64;
-// A size that few survivors fill.
-constexpr int kSmallBatch = 8;
 // With as many convolutions, gradient passes in the NHWC format win more than the conversion of the
 // images and of what follows the last of them costs.
 constexpr int kDeep = 8;
@@ -57,18 +45,6 @@ bool LooksLikeShapeError(const std::string& text) {
     if (absl::StrContains(text, part)) return true;
   }
   return false;
-}
-
-void CollectFloatConstants(torch::jit::Block& block, std::vector<torch::jit::Node*>* nodes) {
-  for (torch::jit::Node* node : block.nodes()) {
-    if (node->kind() == c10::prim::Constant) {
-      const auto value = torch::jit::toIValue(node->output());
-      if (value && value->isTensor() && value->toTensor().scalar_type() == at::kFloat) {
-        nodes->push_back(node);
-      }
-    }
-    for (torch::jit::Block* inner : node->blocks()) CollectFloatConstants(*inner, nodes);
-  }
 }
 
 // "cpu:1" is a second engine on the same CPU.
@@ -88,38 +64,6 @@ int CountConvolutions(const torch::jit::Block& block) {
     for (const torch::jit::Block* inner : node->blocks()) count += CountConvolutions(*inner);
   }
   return count;
-}
-
-// Of the process, for products on GPUs; so all models of an engine have to agree.
-absl::Status AllowTf32(bool allow) {
-  static Mutex mutex;
-  static std::optional<bool> allowed;
-  MutexLock lock(mutex);
-  if (allowed.has_value() && *allowed != allow) {
-    return Error(Reason::kInvalidCondition,
-                 "of the models that one engine holds some compute in TF32 and some do not, which "
-                 "is one setting for all; give all of them --precision tf32, or none");
-  }
-  allowed = allow;
-  at::globalContext().setAllowTF32CuBLAS(allow);
-  at::globalContext().setAllowTF32CuDNN(allow);
-  return absl::OkStatus();
-}
-
-// Constants of a frozen module, which are its weights, rounded.
-torch::jit::Module InBfloat16(const torch::jit::Module& frozen) {
-  torch::jit::Module copy = frozen.clone();
-  const auto graph = copy.get_method("forward").graph();
-  std::vector<torch::jit::Node*> constants;
-  CollectFloatConstants(*graph->block(), &constants);
-  for (torch::jit::Node* node : constants) {
-    const torch::jit::WithInsertPoint before(node);
-    const at::Tensor rounded = torch::jit::toIValue(node->output())->toTensor().to(at::kBFloat16);
-    node->output()->replaceAllUsesWith(graph->insertConstant(rounded));
-    node->destroy();
-  }
-  copy.to(at::kBFloat16);
-  return copy;
 }
 
 // A copy of the module whose weights have the memory format of its images, or every convolution
@@ -377,45 +321,15 @@ class Loaded final : public TorchClassifier {
         }));
     const int batch = forward_sizes_.largest();
     details.set_batch_size(batch);
-    ASSAY_ASSIGN_OR_RETURN(const double forward, MeasureForward(batch));
+    ASSAY_ASSIGN_OR_RETURN(const double forward, trials_.ForwardSeconds(batch));
     details.set_forward_images_per_second(batch / forward);
     if (validation_.differentiable()) {
-      ASSAY_ASSIGN_OR_RETURN(const double gradient, MeasureGradient(batch));
+      ASSAY_ASSIGN_OR_RETURN(const double gradient, trials_.GradientSeconds(batch));
       details.set_gradient_images_per_second(batch / gradient);
     }
     const auto bounds = network();
     if (!bounds.ok()) details.set_bounds_refusal(std::string(bounds.status().message()));
     return absl::OkStatus();
-  }
-
-  absl::StatusOr<double> MeasureForward(int batch) {
-    const std::vector<float> images = ProbeImages(shape_, batch);
-    std::vector<float> logits(LogitCount(batch));
-    return Measure([&] { return passes_.Forward(images.data(), batch, logits.data()); });
-  }
-
-  absl::StatusOr<double> MeasureGradient(int batch) {
-    const std::vector<float> images = ProbeImages(shape_, batch);
-    return Measure([&] {
-      std::vector<float> results;
-      return GradientProbe(images.data(), batch, &results);
-    });
-  }
-
-  // Seconds of one pass, after a warm-up.
-  template <typename Pass>
-  absl::StatusOr<double> Measure(const Pass& pass) {
-    double best = 1e9;
-    for (int repetition = 0; repetition < 4; ++repetition) {
-      const auto start = SteadyClock::now();
-      ASSAY_RETURN_IF_ERROR(pass());
-      const double seconds = Seconds(SteadyClock::now() - start).count();
-      // The first pass allocates and builds primitives; a slow one is not repeated just to be
-      // exact.
-      if (repetition > 0 || seconds > 0.5) best = std::min(best, seconds);
-      if (seconds > 0.5) break;
-    }
-    return best;
   }
 
   absl::Status ChooseBatches() {
@@ -426,7 +340,8 @@ class Loaded final : public TorchClassifier {
     } else if (options_.batch_size > 0) {
       SetOneSize(options_.batch_size);
     } else {
-      MeasureBatches();
+      // One size for all passes, which is what is remembered.
+      SetOneSize(trials_.Fastest(validation_.differentiable()));
     }
     return absl::OkStatus();
   }
@@ -438,14 +353,13 @@ class Loaded final : public TorchClassifier {
 
   // Sizes that give the same bits.
   absl::Status ProbeBatches() {
-    const std::vector<int>& candidates =
-        shape_.size() <= kSmallImage ? kSmallImageBatches : kLargeImageBatches;
+    const std::vector<int>& candidates = CpuBatchSizes(shape_);
     if (!validation_.deterministic()) {
       forward_sizes_ = gradient_sizes_ = AtMost(candidates);
       DescribeNumerics();
       return absl::OkStatus();
     }
-    ASSAY_ASSIGN_OR_RETURN(Probed probed, Probe(candidates));
+    ASSAY_ASSIGN_OR_RETURN(ProbedBatches probed, trials_.Probe(candidates));
     if (validation_.frozen() && !in_bfloat16() && !probed.Serve(candidates)) {
       ASSAY_RETURN_IF_ERROR(TryByRows(candidates, probed));
     }
@@ -467,48 +381,14 @@ class Loaded final : public TorchClassifier {
     return absl::OkStatus();
   }
 
-  struct Probed {
-    ProbedSizes forward, gradients;
-    size_t sizes() const { return std::min(forward.sizes.size(), gradients.sizes.size()); }
-    // Whether few survivors fill their batches, and many fill good ones.
-    bool Serve(const std::vector<int>& candidates) const {
-      for (const ProbedSizes* probed : {&forward, &gradients}) {
-        if (probed->sizes.empty() || probed->sizes.front() > kSmallBatch ||
-            probed->sizes.back() < candidates.back()) {
-          return false;
-        }
-      }
-      return true;
-    }
-  };
-  absl::StatusOr<Probed> Probe(const std::vector<int>& candidates) {
-    Probed probed;
-    ASSAY_ASSIGN_OR_RETURN(
-        probed.forward,
-        ProbeBatchSizes(shape_, candidates,
-                        [this](const float* images, int rows, std::vector<float>* results) {
-                          results->resize(LogitCount(rows));
-                          return passes_.Forward(images, rows, results->data());
-                        }));
-    auto gradients = ProbeBatchSizes(
-        shape_, candidates, [this](const float* images, int rows, std::vector<float>* results) {
-          return GradientProbe(images, rows, results);
-        });
-    if (ReasonOf(gradients.status()) == Reason::kOutOfMemory) return gradients.status();
-    // A model without gradients has no use for their batch sizes.
-    probed.gradients =
-        gradients.ok() ? *std::move(gradients) : ProbedSizes{probed.forward.sizes, std::string()};
-    return probed;
-  }
-
   // What keeps a model from the sizes that it should have is its linear layers: a BLAS chooses a
   // kernel by the number of rows.
-  absl::Status TryByRows(const std::vector<int>& candidates, Probed& probed) {
+  absl::Status TryByRows(const std::vector<int>& candidates, ProbedBatches& probed) {
     const int warnings = validation_.warnings_size();
     by_rows_ = true;
     ASSAY_RETURN_IF_ERROR(ChooseForms());
     if (validation_.frozen()) {
-      ASSAY_ASSIGN_OR_RETURN(Probed by_rows, Probe(candidates));
+      ASSAY_ASSIGN_OR_RETURN(ProbedBatches by_rows, trials_.Probe(candidates));
       if (by_rows.sizes() > probed.sizes()) {
         probed = std::move(by_rows);
         return validator_.CheckGradient();
@@ -520,26 +400,6 @@ class Loaded final : public TorchClassifier {
     return ChooseForms();
   }
 
-  // Logits and gradient of each image, one after the other.
-  absl::Status GradientProbe(const float* images, int rows, std::vector<float>* results) {
-    const auto classes = static_cast<size_t>(num_classes());
-    std::vector<float> logits(LogitCount(rows)),
-        gradients(static_cast<size_t>(rows) * shape_.size());
-    ASSAY_RETURN_IF_ERROR(passes_.ForwardBackward(
-        images, rows,
-        [&](const float* z, float* derivative) {
-          // Of half the squared length of the logits: all of them take part.
-          std::copy_n(z, LogitCount(rows), derivative);
-        },
-        logits.data(), gradients.data()));
-    for (size_t row = 0; row < static_cast<size_t>(rows); ++row) {
-      results->insert(results->end(), &logits[row * classes], &logits[row * classes] + classes);
-      results->insert(results->end(), &gradients[row * shape_.size()],
-                      &gradients[row * shape_.size()] + shape_.size());
-    }
-    return absl::OkStatus();
-  }
-
   // Those that the options allow; the smallest one always.
   BatchSizes AtMost(const std::vector<int>& sizes) const {
     std::vector<int> allowed;
@@ -549,33 +409,6 @@ class Loaded final : public TorchClassifier {
       }
     }
     return BatchSizes(allowed);
-  }
-
-  // For a GPU the fastest of those for which its memory is enough: one size for all passes, which
-  // is what is remembered.
-  void MeasureBatches() {
-    double fastest = 1e9;
-    int best = 0;
-    for (const int candidate : {16, 64, 128, 256, 512}) {
-      auto seconds = MeasureForward(candidate);
-      if (seconds.ok() && validation_.differentiable()) {
-        const auto gradient = MeasureGradient(candidate);
-        if (!gradient.ok()) break;
-        *seconds += *gradient;
-      }
-      if (!seconds.ok()) break;
-      // A larger batch wastes more at the end of a task, so it has to earn its place.
-      if (*seconds / candidate < 0.95 * fastest) {
-        fastest = *seconds / candidate;
-        best = candidate;
-      }
-      if (*seconds > 1) break;
-    }
-    SetOneSize(best > 0 ? best : 1);
-  }
-
-  size_t LogitCount(int rows) const {
-    return static_cast<size_t>(rows) * static_cast<size_t>(num_classes());
   }
 
   void DescribeNumerics() {
@@ -606,6 +439,7 @@ class Loaded final : public TorchClassifier {
   const at::Device device_;
   const ImportedModel file_;
   TorchPasses passes_;
+  BatchTrials trials_{passes_, shape_};
   BatchSizes forward_sizes_{{1}}, gradient_sizes_{{1}};
   // The only batch size that the model takes; 0: any.
   int fixed_batch_ = 0;

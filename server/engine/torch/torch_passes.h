@@ -36,6 +36,7 @@ class TorchPasses {
   const Form& gradient() const { return gradient_; }
   // Needed before any logits are copied.
   void set_num_classes(int num_classes) { num_classes_ = num_classes; }
+  int num_classes() const { return num_classes_; }
 
   // As ModelPasses has them; kModelOutputInvalid for anything but a tensor, and for logits that are
   // not rows x num_classes.

@@ -56,7 +56,7 @@ double Difference(const at::Tensor& a, const at::Tensor& b) {
 
 // --- the real files
 
-class RealPrograms : public ::testing::TestWithParam<std::tuple<const char*, const char*>> {};
+class RealPrograms : public ::testing::TestWithParam<std::tuple<std::string, std::string>> {};
 
 TEST_P(RealPrograms, GiveTheLogitsAndGradientsOfTheirPyTorch) {
   RegisterMissingOperators();
@@ -69,8 +69,7 @@ TEST_P(RealPrograms, GiveTheLogitsAndGradientsOfTheirPyTorch) {
   jit::Module& module = *imported;
   EXPECT_FALSE(module.is_training());
   EXPECT_EQ(info.batch, 0);
-  EXPECT_EQ(info.layout,
-            std::string(folder) == "torch-2.6" ? ProgramLayout::kFlat : ProgramLayout::kPackage);
+  EXPECT_EQ(info.layout, folder == "torch-2.6" ? ProgramLayout::kFlat : ProgramLayout::kPackage);
   EXPECT_THAT(info.writer, HasSubstr(absl::StrReplaceAll(folder, {{"torch-", "PyTorch "}})));
 
   const at::Tensor images = ReadExpected(expected, "input");
