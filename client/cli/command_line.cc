@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "client/cli/base/evaluation_file.h"
 #include "client/cli/base/exit_codes.h"
 #include "client/cli/commands/commands.h"
 #include "client/cli/config.h"
@@ -52,8 +53,12 @@ class CommandLine {
                             const std::string& environment_server) {
     const absl::Status known = CheckCommandWords(argc, argv);
     if (!known.ok()) return Exit{kExitUsage, "", ErrorText(known)};
+    auto words = WithEvaluationFile(*app_.get_subcommand("evaluate"), {argv + 1, argv + argc});
+    if (!words.ok()) return Exit{ExitCodeOf(words.status()), "", ErrorText(words.status())};
     try {
-      app_.parse(argc, argv);
+      // From its end, as CLI11 wants it.
+      std::reverse(words->begin(), words->end());
+      app_.parse(*std::move(words));
     } catch (const CLI::ParseError& error) {
       std::ostringstream out;
       std::ostringstream err;

@@ -65,6 +65,7 @@ class Leaf {
   Option Common(const std::string& name) const;
   // Follows the options in the help.
   void Footer(const std::string& text);
+  CLI::App& app() const { return app_; }
   // The whole command line.
   CLI::App& root() const;
 

@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "client/cli/base/command.h"
+#include "client/cli/base/evaluation_file.h"
+#include "client/cli/base/output_file.h"
 #include "client/cli/base/reference_errors.h"
 #include "client/cli/base/results.h"
 #include "client/cli/base/uploads.h"
@@ -41,8 +43,10 @@ std::pair<std::string, std::string> IdAndFile(const std::string& text) {
 
 class Evaluation {
  public:
-  Evaluation(Session& session, EvaluateOptions options)
+  // `command` has parsed the options.
+  Evaluation(Session& session, const CLI::App& command, EvaluateOptions options)
       : session_(session),
+        command_(command),
         options_(std::move(options)),
         server_model_(IsResource(kModels, options_.model)),
         server_data_(options_.data.paths.size() == 1 &&
@@ -57,6 +61,10 @@ class Evaluation {
     // What can be wrong without a server comes first, then what the server can refuse before
     // anything is uploaded.
     ASSAY_RETURN_IF_ERROR(CheckLocally());
+    if (!options_.save.empty()) {
+      const std::string folder = std::filesystem::path(options_.save).parent_path().string();
+      ASSAY_RETURN_IF_ERROR(WriteOutput(options_.save, EvaluationFileText(command_, folder)));
+    }
     ASSAY_ASSIGN_OR_RETURN(client_, session_.Client());
     const auto conditions = client_->ResolveConditions(options_.conditions);
     if (!conditions.ok()) return conditions.status();
@@ -85,6 +93,7 @@ class Evaluation {
       return InvalidFields({{"--condition", "give conditions with -c, or a --suite"}});
     }
     ASSAY_RETURN_IF_ERROR(options_.results.CheckWritable());
+    ASSAY_RETURN_IF_ERROR(CheckWritable("--save", options_.save));
     if (!options_.results.reference.empty()) {
       ASSAY_RETURN_IF_ERROR(ReadReferenceErrors(options_.results.reference).status());
     }
@@ -224,6 +233,7 @@ class Evaluation {
   }
 
   Session& session_;
+  const CLI::App& command_;
   EvaluateOptions options_;
   const bool server_model_;
   const bool server_data_;
@@ -274,6 +284,10 @@ CommandRun Evaluate(Leaf& leaf) {
   leaf.Add("--keep-adversarials", &results.adversarials_path,
            "Keep the adversarial examples, and write them as NPY into this directory")
       .TypeName("DIR");
+  leaf.Add("-f,--file", &options->file,
+           "Take what is not given here from this YAML file, whose keys are these options")
+      .TypeName("FILE");
+  leaf.Add("--save", &options->save, "Write such a file of all that was given").TypeName("FILE");
   Option stream =
       leaf.Add("--stream", &options->stream, "Work on samples while the rest is still being sent");
   const Option detach =
@@ -303,7 +317,9 @@ CommandRun Evaluate(Leaf& leaf) {
                    "Example: assay evaluate --local -m resnet.pt -d test_batch.bin -c clean "
                    "attack/pgd:norm=linf,eps=8/255\nServer, format, quiet: see assay "
                    "--help."));
-  return [options](Session& session) { return Evaluation(session, *options).Run(); };
+  return [options, &command = leaf.app()](Session& session) {
+    return Evaluation(session, command, *options).Run();
+  };
 }
 
 }  // namespace assay::cli

@@ -32,6 +32,10 @@ struct EvaluateOptions {
   // 0: chosen by the server.
   int32_t task_samples = 0;
   ResultOptions results;
+  // Where options come from that the command line lacks (base/evaluation_file.h); empty: nowhere.
+  std::string file;
+  // Written with everything that was given; empty: not written.
+  std::string save;
   bool stream = false;
   bool detach = false;
   // A private server for this call, and its options.

@@ -37,8 +37,10 @@ class Reader {
   explicit Reader(const Shape& image)
       : image_(image), operators_(MakeOperatorTranslator(image.size())) {}
 
-  absl::Status Read(jit::Graph& graph) {
+  // `module` is the first argument of its forward.
+  absl::Status Read(jit::Graph& graph, const jit::Module& module) {
     if (graph.inputs().size() != 2) return Unsupported("a forward with more than one argument");
+    values_[graph.inputs()[0]].known = module._ivalue();
     Tracked image;
     image.node = 0;
     image.sizes = {1, image_.channels, image_.height, image_.width};
@@ -110,6 +112,10 @@ class Reader {
     if (kind_ == "prim::RaiseException" || !node.blocks().empty() || node.isNondeterministic()) {
       return Unsupported(kind_);
     }
+    if (kind_ == "prim::GetAttr") {
+      values_[node.output()].known = inputs[0]->known.toObject()->getAttr(node.s(jit::attr::name));
+      return absl::OkStatus();
+    }
     if (kind_ == "prim::ListConstruct") {
       c10::impl::GenericList list(
           node.output()->type()->expectRef<c10::ListType>().getElementType());
@@ -127,6 +133,10 @@ class Reader {
     if (node.maybeOperator() == nullptr) return Unsupported(kind_);
     jit::Stack stack;
     for (const Tracked* input : inputs) stack.push_back(input->known);
+    // An operator of any number of arguments is told how many there are.
+    if (node.getOperator().schema().is_vararg()) {
+      stack.emplace_back(static_cast<int64_t>(inputs.size()));
+    }
     return Answer(node, std::move(stack));
   }
 
@@ -194,7 +204,7 @@ absl::StatusOr<std::shared_ptr<const Network>> ReadNetwork(const jit::Module& mo
   const std::shared_ptr<jit::Graph> graph = copy.get_method("forward").graph()->copy();
   jit::Inline(*graph);
   Reader reader(image);
-  ASSAY_RETURN_IF_ERROR(reader.Read(*graph));
+  ASSAY_RETURN_IF_ERROR(reader.Read(*graph, copy));
   return std::make_shared<const Network>(reader.Take());
 }
 

@@ -41,6 +41,18 @@ TEST_F(EvaluateTest, EvaluateUploadsWatchesAndReports) {
   EXPECT_EQ(spec.dataset(), state()->datasets.begin()->first);
 }
 
+TEST_F(EvaluateTest, AnEvaluationIsSavedAndRepeatedFromItsFile) {
+  const std::string file = directory_ + "/evaluation.yaml";
+  ASSERT_EQ(Run(Evaluate({"--seed", "5", "--save", file})).code, 0);
+  EXPECT_EQ(Spec().seed(), 5);
+  EXPECT_THAT(Read(file), HasSubstr("\nseed: 5\n"));
+  EXPECT_EQ(Run({"evaluate", "-f", file}).code, 0);
+  EXPECT_EQ(Spec().seed(), 5);
+  EXPECT_THAT(Spec().conditions(), ElementsAre("clean"));
+  EXPECT_EQ(Run({"evaluate", "-f", file, "--seed", "6"}).code, 0);
+  EXPECT_EQ(Spec().seed(), 6);
+}
+
 TEST_F(EvaluateTest, QuietLeavesStderrEmpty) {
   const Result result = Run(Evaluate({"--quiet"}));
   EXPECT_EQ(result.code, 0);

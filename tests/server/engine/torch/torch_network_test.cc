@@ -203,5 +203,34 @@ TEST(TorchNetwork, ALoadedModelGivesItsNetworkOnce) {
   for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(ours[k], logits[k], 1e-4);
 }
 
+// As a module is that brings the interface of a model.
+TEST(TorchNetwork, AttributesOfAModuleThatCannotBeFrozenAreRead) {
+  torch::jit::Module inner("__torch__.assay.Inner");
+  inner.register_buffer("weight", at::randn({4, 192}) * 0.1);
+  inner.define("def forward(self, x):\n  return torch.linear(torch.flatten(x, 1), self.weight)\n");
+  torch::jit::Module outer("__torch__.assay.Outer");
+  outer.register_module("model", inner);
+  outer.register_buffer("mean", at::rand({3, 1, 1}));
+  outer.define("def forward(self, x):\n  return self.model.forward(torch.sub(x, self.mean))\n");
+  const auto network = ReadNetwork(outer, kShape);
+  ASSERT_TRUE(network.ok()) << network.status();
+  const at::Tensor image = at::rand({1, 3, 8, 8});
+  const at::Tensor logits = outer.forward({image}).toTensor();
+  const at::Tensor doubles = image.to(at::kDouble).contiguous();
+  const std::vector<double> ours = (*network)->Evaluate(doubles.data_ptr<double>()).back();
+  ASSERT_EQ(ours.size(), 4u);
+  for (int64_t k = 0; k < 4; ++k) {
+    EXPECT_NEAR(ours[static_cast<size_t>(k)], logits[0][k].item<double>(), 1e-5);
+  }
+}
+
+TEST(TorchNetwork, TextsThatAModelFormatsAreInNobodysWay) {
+  ExpectSameLogits(
+      "  assert x.shape[1] == 3, '{} channels'.format(x.shape[1])\n"
+      "  text = '{} of {}'.format(x.shape[1], 3)\n"
+      "  if len(text) > 9:\n    x = x * 2.0\n"
+      "  return torch.linear(torch.flatten(x, 1), self.w192, self.b4)\n");
+}
+
 }  // namespace
 }  // namespace assay::engine::bounds

@@ -1,0 +1,269 @@
+#include "client/cli/base/evaluation_file.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "client/data/text_file.h"
+#include "core/base/errors.h"
+#include "core/base/resource_names.h"
+#include "nlohmann/json.hpp"
+
+namespace assay::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of `assay` itself, those that belong to an evaluation.
+constexpr const char* kCommonKeys[] = {"server", "output", "quiet"};
+// Of `assay evaluate`, those that do not.
+constexpr const char* kOwnOptions[] = {"help", "file", "save"};
+
+struct Key {
+  std::string name;
+  const CLI::Option* option;
+
+  bool is_switch() const { return option->get_items_expected_max() == 0; }
+  bool is_list() const { return option->get_items_expected_max() > 1; }
+};
+
+std::vector<Key> Keys(const CLI::App& command) {
+  std::vector<Key> keys;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      if (std::find(std::begin(kOwnOptions), std::end(kOwnOptions), name) ==
+          std::end(kOwnOptions)) {
+        keys.push_back({name, option});
+      }
+    }
+  }
+  for (const char* name : kCommonKeys) {
+    keys.push_back({name, command.get_parent()->get_option(absl::StrCat("--", name))});
+  }
+  return keys;
+}
+
+// --- paths
+
+bool IsResource(absl::string_view text) {
+  const size_t slash = text.find('/');
+  return slash != absl::string_view::npos && IsValidId(text.substr(slash + 1)) &&
+         (text.substr(0, slash) == kModels || text.substr(0, slash) == kDatasets ||
+          text.substr(0, slash) == kEvaluations);
+}
+
+// `value` of an option whose help says that it takes a path, seen from `folder` instead of the
+// working directory, or the other way round; other values as they are.
+template <typename Move>
+std::string WithPathMoved(const Key& key, const std::string& value, const Move& move) {
+  const std::string type = key.option->get_type_name();
+  const size_t equals = absl::StartsWith(type, "ID=") ? value.find('=') : std::string::npos;
+  const size_t start = equals == std::string::npos ? 0 : equals + 1;
+  const std::string path = value.substr(start);
+  const bool may_be_path = absl::StrContains(type, "FILE") || absl::StrContains(type, "DIR");
+  if (!may_be_path || path.empty() || path == "-" || fs::path(path).is_absolute()) return value;
+  const std::string moved = move(path);
+  std::error_code error;
+  // The name of a resource or of a table, unless there is a file of that name.
+  const bool may_be_name = absl::StrContains(type, "|");
+  if (may_be_name && (IsResource(path) || absl::StrContains(type, "|NAME")) &&
+      !fs::exists(moved, error) && !fs::exists(path, error)) {
+    return value;
+  }
+  return absl::StrCat(value.substr(0, start), moved);
+}
+
+// --- reading
+
+// Whether the command line has the option, in any of the forms that CLI11 takes.
+bool IsGiven(const Key& key, const std::vector<std::string>& words) {
+  return std::any_of(words.begin(), words.end(), [&](const std::string& word) {
+    for (const std::string& name : key.option->get_lnames()) {
+      if (word == "--" + name || absl::StartsWith(word, absl::StrCat("--", name, "="))) return true;
+    }
+    for (const std::string& name : key.option->get_snames()) {
+      if (absl::StartsWith(word, "-" + name) && !absl::StartsWith(word, "--")) return true;
+    }
+    return false;
+  });
+}
+
+// The value of -f, --file; empty without.
+std::string NamedFile(const std::vector<std::string>& words) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if ((word == "-f" || word == "--file") && i + 1 < words.size()) return words[i + 1];
+    if (absl::StartsWith(word, "--file=")) return word.substr(7);
+    if (absl::StartsWith(word, "-f") && word.size() > 2) return word.substr(2);
+  }
+  return "";
+}
+
+class Reader {
+ public:
+  Reader(std::string path, std::vector<Key> keys)
+      : path_(std::move(path)), keys_(std::move(keys)) {}
+
+  absl::Status Read(const std::vector<std::string>& given, std::vector<std::string>* words) {
+    ASSAY_ASSIGN_OR_RETURN(const std::string text, client::ReadTextFile(path_));
+    std::vector<YAML::Node> documents;
+    try {
+      documents = YAML::LoadAll(text);
+    } catch (const YAML::Exception& error) {
+      return Wrong(error.mark, absl::StrCat("is no YAML: ", error.msg));
+    }
+    if (documents.size() != 1 || !documents[0].IsMap()) {
+      return InvalidFields(
+          {{path_, "must be one YAML document of keys and values, as model: resnet.pt"}});
+    }
+    std::vector<std::string> seen;
+    for (const auto& entry : documents[0]) {
+      if (!entry.first.IsScalar()) return Wrong(entry.first.Mark(), "a key must be a word");
+      const std::string name = entry.first.Scalar();
+      const auto key = std::find_if(keys_.begin(), keys_.end(),
+                                    [&](const Key& one) { return one.name == name; });
+      if (key == keys_.end()) return Wrong(entry.first.Mark(), UnknownKey(name));
+      if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
+        return Wrong(entry.first.Mark(), absl::StrCat("key '", name, "' is there twice"));
+      }
+      seen.push_back(name);
+      std::vector<std::string> values;
+      ASSAY_RETURN_IF_ERROR(Values(*key, entry.second, entry.first.Mark(), &values));
+      if (IsGiven(*key, given)) continue;
+      for (const std::string& value : values) {
+        words->push_back(absl::StrCat("--", name, "=", value));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Wrong(const YAML::Mark& mark, const std::string& text) const {
+    return InvalidFields({{absl::StrCat(path_, ":", mark.line + 1), text}});
+  }
+
+  std::string UnknownKey(const std::string& name) const {
+    std::vector<std::string> names;
+    for (const Key& key : keys_) names.push_back(key.name);
+    const std::string nearest = Nearest(name, names);
+    return absl::StrCat("unknown key '", name, "'; ",
+                        nearest.empty() ? absl::StrCat("keys are ", absl::StrJoin(names, ", "))
+                                        : absl::StrCat("did you mean ", nearest, "?"));
+  }
+
+  absl::Status Values(const Key& key, const YAML::Node& node, const YAML::Mark& where,
+                      std::vector<std::string>* values) const {
+    if (node.IsScalar()) return AddValue(key, node, values);
+    if (!node.IsSequence()) {
+      return Wrong(where, absl::StrCat("'", key.name, "' needs a value",
+                                       key.is_list() ? " or a list of values" : ""));
+    }
+    if (!key.is_list()) {
+      return Wrong(node.Mark(), absl::StrCat("'", key.name, "' takes one value, not a list"));
+    }
+    for (const YAML::Node& item : node) {
+      if (!item.IsScalar()) {
+        return Wrong(item.Mark(), absl::StrCat("each value of '", key.name, "' must be a text"));
+      }
+      ASSAY_RETURN_IF_ERROR(AddValue(key, item, values));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status AddValue(const Key& key, const YAML::Node& node,
+                        std::vector<std::string>* values) const {
+    const std::string& value = node.Scalar();
+    if (key.is_switch() && value != "true" && value != "false") {
+      return Wrong(node.Mark(),
+                   absl::StrCat("'", key.name, "' must be true or false; got '", value, "'"));
+    }
+    // Not given, and so not in the way of options that exclude it.
+    if (key.is_switch() && value == "false") return absl::OkStatus();
+    const fs::path folder = fs::path(path_).parent_path();
+    values->push_back(WithPathMoved(
+        key, value, [&](const std::string& path) { return (folder / path).string(); }));
+    return absl::OkStatus();
+  }
+
+  const std::string path_;
+  const std::vector<Key> keys_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> WithEvaluationFile(const CLI::App& command,
+                                                            std::vector<std::string> words) {
+  const auto own = std::find(words.begin(), words.end(), command.get_name());
+  if (own == words.end()) return words;
+  const std::vector<std::string> given(own, words.end());
+  const std::string path = NamedFile(given);
+  if (path.empty()) return words;
+  ASSAY_RETURN_IF_ERROR(Reader(path, Keys(command)).Read(words, &words));
+  return words;
+}
+
+std::string EvaluationFileText(const CLI::App& command, const std::string& folder) {
+  YAML::Emitter out;
+  out << YAML::BeginMap;
+  for (const Key& key : Keys(command)) {
+    if (key.option->count() == 0) continue;
+    out << YAML::Key << key.name << YAML::Value;
+    if (key.is_switch()) {
+      out << true;
+      continue;
+    }
+    std::vector<std::string> values;
+    for (const std::string& value : key.option->results()) {
+      values.push_back(WithPathMoved(key, value, [&](const std::string& path) {
+        return fs::absolute(path)
+            .lexically_normal()
+            .lexically_proximate(fs::absolute(folder))
+            .string();
+      }));
+    }
+    if (key.is_list()) {
+      out << values;
+    } else {
+      out << values.back();
+    }
+  }
+  out << YAML::EndMap;
+  return absl::StrCat("# assay evaluate -f THIS FILE\n", out.c_str(), "\n");
+}
+
+std::string EvaluationFileSchema(const CLI::App& command) {
+  nlohmann::ordered_json properties;
+  nlohmann::ordered_json required = nlohmann::ordered_json::array();
+  for (const Key& key : Keys(command)) {
+    const nlohmann::ordered_json scalar = {{"type", {"string", "number"}}};
+    nlohmann::ordered_json& property = properties[key.name];
+    property["description"] = key.option->get_description();
+    if (key.is_switch()) {
+      property["type"] = "boolean";
+    } else if (key.is_list()) {
+      property["anyOf"] = {scalar, {{"type", "array"}, {"items", scalar}}};
+    } else {
+      property.update(scalar);
+    }
+    if (key.option->get_required()) required.push_back(key.name);
+  }
+  const nlohmann::ordered_json schema = {
+      {"$schema", "https://json-schema.org/draft/2020-12/schema"},
+      {"title", "assay evaluate -f"},
+      {"type", "object"},
+      {"properties", properties},
+      {"required", required},
+      {"additionalProperties", false},
+  };
+  return schema.dump(2) + "\n";
+}
+
+}  // namespace assay::cli
