@@ -1,19 +1,25 @@
 // How much of the time a device waits for the host: a classifier that takes 2 ms a batch and no
-// processor, one batch at a time, as a GPU does. Tasks are cut as the server cuts them. At best the
+// processor, one after the other in the order in which lanes ask, as a GPU does; a gradient pass
+// comes back to the host after its first third. Tasks are cut as the server cuts them. At best the
 // wall time is the larger of what the device and what the host takes.
 //
-//   bench_overlap SAMPLES CONDITION...
+//   bench_overlap SAMPLES LANES[,LANES...] CONDITION...
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdint>
 #include <iostream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/base/casts.h"
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "bench/bench_data.h"
 #include "core/base/errors.h"
 #include "core/base/mutex.h"
@@ -26,11 +32,10 @@ namespace {
 
 constexpr engine::Shape kShape{3, 32, 32};
 constexpr int kClasses = 10, kBatch = 128;
-constexpr std::chrono::milliseconds kPass{2};
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::microseconds kPass{2000};
 
-double Seconds(std::chrono::steady_clock::duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
+double Seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 double CpuSeconds() {
   rusage usage{};
@@ -39,7 +44,34 @@ double CpuSeconds() {
          1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-// Always of the opinion that an image is of class 0, so that every attack goes to its end.
+// Of a pixel of the data to the next one, modulo 1.
+constexpr size_t kNext = 856, kPeriod = 1009;
+
+// Samples [first, first + count) of class 0, read as quickly as files in memory.
+class Samples : public engine::SampleSource {
+ public:
+  Samples(int64_t first, int64_t count) : first_(first), count_(static_cast<size_t>(count)) {
+    for (size_t i = 0; i < kPeriod + kShape.size(); ++i) {
+      pixels_.push_back(static_cast<float>(i * kNext % kPeriod) / kPeriod);
+    }
+  }
+  size_t size() const override { return count_; }
+  int64_t index(size_t i) const override { return first_ + static_cast<int64_t>(i); }
+  int label(size_t /*i*/) const override { return 0; }
+  void ReadImage(size_t i, float* pixels) const override {
+    const size_t start = static_cast<size_t>(index(i)) * kShape.size() % kPeriod;
+    std::copy_n(&pixels_[start], kShape.size(), pixels);
+  }
+
+ private:
+  const int64_t first_;
+  const size_t count_;
+  std::vector<float> pixels_;
+};
+
+// Takes an image for class 0 unless it is far from all that the data have, so that attacks within a
+// budget go to their end, and those without one fool it soon. Gradients have changing signs, so
+// that no point is like one before.
 class FakeDevice : public engine::Classifier {
  public:
   explicit FakeDevice(int lanes) : lanes_(lanes) {}
@@ -51,88 +83,135 @@ class FakeDevice : public engine::Classifier {
 
  protected:
   absl::Status RunForward(const float* images, int rows, float* logits) override {
-    Wait();
-    for (int row = 0; row < rows; ++row) {
-      for (int k = 0; k < kClasses; ++k) {
-        logits[row * kClasses + k] =
-            (k == 0 ? 100.0F : 0.0F) +
-            images[static_cast<size_t>(row) * kShape.size() + static_cast<size_t>(k)];
-      }
-    }
+    Compute(kPass);
+    Answer(images, rows, logits);
     return absl::OkStatus();
   }
   absl::Status RunForwardBackward(const float* images, int rows,
                                   const LogitGradient& logit_gradient, float* logits,
                                   float* gradient) override {
-    ASSAY_RETURN_IF_ERROR(RunForward(images, rows, logits));
+    Compute(kPass / 3);
+    Answer(images, rows, logits);
     std::vector<float> derivative(static_cast<size_t>(rows) * kClasses);
     logit_gradient(logits, derivative.data());
+    Compute(kPass - kPass / 3);
     for (int row = 0; row < rows; ++row) {
-      std::fill_n(&gradient[static_cast<size_t>(row) * kShape.size()], kShape.size(),
-                  1e-3F + derivative[static_cast<size_t>(row) * kClasses]);
+      const size_t first = static_cast<size_t>(row) * kShape.size();
+      FillGradient(&images[first], &gradient[first]);
     }
     return absl::OkStatus();
   }
 
  private:
-  void Wait() {
-    MutexLock lock(mutex_);
-    std::this_thread::sleep_for(kPass);
+  static void Answer(const float* images, int rows, float* logits) {
+    for (int row = 0; row < rows; ++row) {
+      const float* image = &images[static_cast<size_t>(row) * kShape.size()];
+      int strange = 0;
+      for (size_t i = 0; i < 64; ++i) {
+        const float off =
+            std::remainder(image[i] + static_cast<float>(kNext) / kPeriod - image[i + 1], 1.0F);
+        strange += std::abs(off) > 0.2F ? 1 : 0;
+      }
+      const int taken_for = strange > 8 ? 1 : 0;
+      for (int k = 0; k < kClasses; ++k) {
+        logits[row * kClasses + k] = (k == taken_for ? 100.0F : 0.0F) + image[k];
+      }
+    }
+  }
+
+  // Signs that follow from the whole image, as if by chance.
+  static void FillGradient(const float* image, float* gradient) {
+    uint32_t all = 1;
+    for (size_t i = 0; i < kShape.size(); ++i) all = all * 31 + absl::bit_cast<uint32_t>(image[i]);
+    for (size_t i = 0; i < kShape.size(); ++i) {
+      const uint32_t mixed = (absl::bit_cast<uint32_t>(image[i]) ^ all) * 2654435761U;
+      gradient[i] = mixed >> 31 == 0 ? 0.5F : -0.5F;
+    }
+  }
+
+  // Behind what was asked before.
+  void Compute(Clock::duration duration) {
+    Clock::time_point end;
+    {
+      MutexLock lock(mutex_);
+      free_at_ = end = std::max(free_at_, Clock::now()) + duration;
+    }
+    std::this_thread::sleep_until(end);
   }
 
   const int lanes_;
   const engine::BatchSizes sizes_{{kBatch}};
   Mutex mutex_;
+  Clock::time_point free_at_ ABSL_GUARDED_BY(mutex_);
 };
 
-absl::Status Measure(const v1::Condition& condition, const MemorySamples& all, int lanes) {
+struct Cost {
+  int64_t tasks = 0;
+  // Seconds: elapsed, of the device, and of processors.
+  double wall = 0, device = 0, host = 0;
+  double needed = 0, passed = 0;
+
+  void Add(const Cost& other) {
+    tasks += other.tasks;
+    wall += other.wall;
+    device += other.device;
+    host += other.host;
+    needed += other.needed;
+    passed += other.passed;
+  }
+  void Print(const std::string& what, int lanes) const {
+    const double cores = std::min<double>(lanes, std::thread::hardware_concurrency());
+    std::cout << absl::StreamFormat(
+                     "%-36s %d lanes, %3d tasks: wall %7.2f s, device %7.2f s (idle %4.1f %%), "
+                     "host %7.2f CPU s; wall / larger of device and host %.3f; %.3f images passed "
+                     "for each needed",
+                     what, lanes, tasks, wall, device, 100 * (1 - device / wall), host,
+                     wall / std::max(device, host / cores), passed / needed)
+              << std::endl;
+  }
+};
+
+absl::StatusOr<Cost> Measure(const v1::Condition& condition, int64_t count, int lanes) {
   FakeDevice device(lanes);
   QuietObserver observer;
-  const auto tasks = scheduler::PlanTasks({condition}, 0, static_cast<int64_t>(all.size()), 0,
-                                          scheduler::Moment::kComplete, kBatch);
-  const auto start = std::chrono::steady_clock::now();
+  const auto tasks =
+      scheduler::PlanTasks({condition}, 0, count, 0, scheduler::Moment::kComplete, kBatch);
+  Cost cost;
+  const auto start = Clock::now();
   const double cpu = CpuSeconds();
   for (const store::Task& task : tasks) {
-    MemorySamples samples;
-    samples.shape = kShape;
-    const auto first = static_cast<size_t>(task.first_sample),
-               count = static_cast<size_t>(task.samples);
-    samples.labels.assign(count, 0);
-    samples.images.assign(
-        all.images.begin() + static_cast<int64_t>(first * kShape.size()),
-        all.images.begin() + static_cast<int64_t>((first + count) * kShape.size()));
+    const Samples samples(task.first_sample, task.samples);
     ASSAY_RETURN_IF_ERROR(engine::RunTask({condition, 0, samples, device, observer}).status());
   }
-  const double wall = Seconds(std::chrono::steady_clock::now() - start);
-  const double host = CpuSeconds() - cpu;
+  cost.wall = Seconds(Clock::now() - start);
+  cost.host = CpuSeconds() - cpu;
   const auto usage = device.usage();
-  const double busy = Seconds(kPass) * static_cast<double>(usage.forward_batches);
-  const double cores = std::min<double>(lanes, std::thread::hardware_concurrency());
-  std::cout << absl::StreamFormat(
-      "%-40s %d lanes, %3d tasks: wall %6.2f s, device %6.2f s (idle %4.1f %%), host %6.2f CPU s; "
-      "wall / larger of device and host %.3f; %.3f images passed for each needed\n",
-      condition.id(), lanes, tasks.size(), wall, busy, 100 * (1 - busy / wall), host,
-      wall / std::max(busy, host / cores),
-      static_cast<double>(usage.forward_images) / static_cast<double>(usage.needed_forwards));
-  return absl::OkStatus();
+  cost.tasks = static_cast<int64_t>(tasks.size());
+  cost.device = Seconds(kPass) * static_cast<double>(usage.forward_batches);
+  cost.passed = static_cast<double>(usage.forward_images);
+  cost.needed = static_cast<double>(usage.needed_forwards);
+  return cost;
 }
 
 absl::Status Run(int argc, char** argv) {
-  MemorySamples samples;
-  samples.shape = kShape;
-  size_t count = 0;
-  if (argc < 3 || !absl::SimpleAtoi(argv[1], &count) || count == 0) {
-    return absl::InvalidArgumentError("bench_overlap SAMPLES CONDITION...");
-  }
-  samples.labels.assign(count, 0);
-  samples.images.resize(count * kShape.size());
-  for (size_t i = 0; i < samples.images.size(); ++i) {
-    samples.images[i] = static_cast<float>(i * 7919 % 1009) / 1009;
+  int64_t count = 0;
+  if (argc < 4 || !absl::SimpleAtoi(argv[1], &count) || count < 1) {
+    return absl::InvalidArgumentError("bench_overlap SAMPLES LANES[,LANES...] CONDITION...");
   }
   ASSAY_ASSIGN_OR_RETURN(const auto conditions,
-                         ParseConditions(std::vector<std::string>(argv + 2, argv + argc)));
-  for (const v1::Condition& condition : conditions) {
-    for (const int lanes : {1, 2, 4}) ASSAY_RETURN_IF_ERROR(Measure(condition, samples, lanes));
+                         ParseConditions(std::vector<std::string>(argv + 3, argv + argc)));
+  for (const absl::string_view word : absl::StrSplit(argv[2], ',')) {
+    int lanes = 0;
+    if (!absl::SimpleAtoi(word, &lanes) || lanes < 1) {
+      return absl::InvalidArgumentError("LANES must be numbers from 1, as 1,2,4");
+    }
+    Cost all;
+    for (const v1::Condition& condition : conditions) {
+      ASSAY_ASSIGN_OR_RETURN(const Cost cost, Measure(condition, count, lanes));
+      cost.Print(condition.id(), lanes);
+      all.Add(cost);
+    }
+    all.Print("all of it", lanes);
   }
   return absl::OkStatus();
 }
