@@ -214,13 +214,14 @@ TEST(Comparison, UndefinedNumbersSayWhy) {
 }
 
 TEST(Comparison, HolmCountsOnlyClassesWithSamples) {
-  // Class 0: six mended, none broken: p = 2 / 2^6. Class 1: nothing changed: p = 1.
+  // Class 1: six mended, none broken: p = 2 / 2^6. Class 2: nothing changed: p = 1. No class 0.
   const auto comparison = Compared(
-      5, {{Clean(Answers("00000011", "22222211")), Clean(Answers("00000011", "00000011"))}});
+      5, {{Clean(Answers("11111122", "00000022")), Clean(Answers("11111122", "11111122"))}});
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   const v1::PairComparison& pair = comparison->conditions(0).pairs(0);
-  EXPECT_DOUBLE_EQ(pair.classes(0).adjusted_p_value(), 2 * 2.0 / 64);
-  EXPECT_DOUBLE_EQ(pair.classes(1).adjusted_p_value(), 1);
+  EXPECT_FALSE(pair.classes(0).has_adjusted_p_value());
+  EXPECT_DOUBLE_EQ(pair.classes(1).adjusted_p_value(), 2 * 2.0 / 64);
+  EXPECT_DOUBLE_EQ(pair.classes(2).adjusted_p_value(), 1);
 }
 
 TEST(Comparison, SmoothingIsComparedByWhatItCertifies) {
