@@ -28,8 +28,9 @@ constexpr double kUnderflow = 1e-280;
 constexpr int kNuisanceHalvings = 20;
 constexpr int kDifferenceHalvings = 30;
 // Of the distance from the observed difference to an end: what is given up at first where the proof
-// needs it.
+// needs it. It is doubled until it is enough, and the last step is halved so often.
 constexpr double kSlack = 1e-5;
+constexpr int kSlackHalvings = 8;
 
 // P(X1 - X2 >= d), from above, where X1 and X2 of n samples are of the kinds that have probability
 // p1 and p2. Given the number m of both kinds together, X1 is binomial with m trials at p1 / (p1 +
@@ -132,11 +133,19 @@ double LowerEnd(int64_t only_first, int64_t only_second, int64_t n, double alpha
   }
   // A difference below a rejected one is rejected too: lowering p2, then raising p1, leads from
   // there to here and only raises the tail.
-  for (double slack = 0;; slack = std::max(2 * slack, kSlack * (observed - low))) {
-    const double delta = low - slack;
-    if (delta <= -most) return std::max(-1.0, -most);
-    if (Rejected(n, d, delta, most, left)) return delta;
+  const auto proven = [&](double delta) {
+    return delta <= -most || Rejected(n, d, delta, most, left);
+  };
+  double unproven = low, found = low;
+  while (!proven(found)) {
+    unproven = found;
+    found = low - std::max(2 * (low - found), kSlack * (observed - low));
   }
+  for (int i = 0; i < kSlackHalvings && found < unproven; ++i) {
+    const double middle = (found + unproven) / 2;
+    (proven(middle) ? found : unproven) = middle;
+  }
+  return std::max({found, -most, -1.0});
 }
 
 }  // namespace

