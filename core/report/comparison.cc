@@ -35,7 +35,7 @@ std::vector<int64_t> FalsePositives(const ResolvedCondition& model) {
   return counts;
 }
 
-// That of independent models which are right with these probabilities.
+// Of n samples; on `alike` of them both are right or both wrong.
 v1::ErrorConsistency Kappa(int64_t first_right, int64_t second_right, int64_t alike, int64_t n) {
   v1::ErrorConsistency result;
   if (n == 0) {
