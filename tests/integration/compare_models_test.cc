@@ -35,7 +35,8 @@ class CompareModelsTest : public ZooFixture {
                                             const std::string& condition) {
     std::map<int64_t, v1::Outcome> found;
     for (const auto& [key, bytes] : Outcomes(evaluation)) {
-      if (key.first == condition) EXPECT_TRUE(found[key.second].ParseFromString(bytes));
+      if (key.first != condition) continue;
+      EXPECT_TRUE(found[key.second].ParseFromString(bytes));
     }
     return found;
   }
