@@ -303,4 +303,10 @@ absl::StatusOr<v1::Report> Client::GetReport(const v1::GetReportRequest& request
   return Call<v1::Report>(*stubs_->evaluations, &Evaluations::GetReport, request, kSlowSeconds);
 }
 
+absl::StatusOr<v1::Comparison> Client::CompareEvaluations(
+    const v1::CompareEvaluationsRequest& request) {
+  return Call<v1::Comparison>(*stubs_->evaluations, &Evaluations::CompareEvaluations, request,
+                              kSlowSeconds);
+}
+
 }  // namespace assay::client

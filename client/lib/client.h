@@ -28,6 +28,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "assay/v1/comparison.pb.h"
 #include "assay/v1/datasets.pb.h"
 #include "assay/v1/evaluations.pb.h"
 #include "assay/v1/models.pb.h"
@@ -133,6 +134,7 @@ class Client {
   absl::StatusOr<v1::EvaluationEvent> Watch(v1::WatchEvaluationRequest request,
                                             const WatchListener& listener);
   absl::StatusOr<v1::Report> GetReport(const v1::GetReportRequest& request);
+  absl::StatusOr<v1::Comparison> CompareEvaluations(const v1::CompareEvaluationsRequest& request);
   // Every outcome, by condition and sample. A break after the first batch is final: the caller
   // starts again.
   absl::Status StreamOutcomes(

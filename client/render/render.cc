@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/render/comparison_csv.h"
+#include "client/render/comparison_document.h"
 #include "client/render/csv.h"
 #include "client/render/report_document.h"
 #include "core/base/json.h"
@@ -101,6 +103,12 @@ std::string RenderReport(const v1::Report& report, Format format, bool colour) {
   return Render(
       format, colour, [&] { return ReportDocument(report); }, [&] { return ReportCsv(report); },
       [&] { return ToJson(report); });
+}
+
+std::string RenderComparison(const v1::Comparison& comparison, Format format, bool colour) {
+  return Render(
+      format, colour, [&] { return ComparisonDocument(comparison); },
+      [&] { return ComparisonCsv(comparison); }, [&] { return ToJson(comparison); });
 }
 
 std::string RenderTable(const Table& table, const nlohmann::ordered_json& json, Format format,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "assay/v1/comparison.pb.h"
 #include "assay/v1/reports.pb.h"
 #include "client/render/document.h"
 #include "google/protobuf/message.h"
@@ -22,6 +23,9 @@ std::optional<Format> FormatNamed(absl::string_view name);
 // Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition
 // and class.
 std::string RenderReport(const v1::Report& report, Format format, bool colour);
+
+// CSV has one row per number.
+std::string RenderComparison(const v1::Comparison& comparison, Format format, bool colour);
 
 // A table likewise; `json` is what it says to programs.
 std::string RenderTable(const Table& table, const nlohmann::ordered_json& json, Format format,

@@ -66,16 +66,6 @@ absl::Status CheckInput(const ReportInput& input) {
   return absl::OkStatus();
 }
 
-std::vector<std::string> ClassNames(const ReportInput& input) {
-  std::vector<std::string> names;
-  for (int i = 0; i < input.num_classes; ++i) {
-    const size_t index = static_cast<size_t>(i);
-    const bool named = index < input.class_names.size() && !input.class_names[index].empty();
-    names.push_back(named ? input.class_names[index] : absl::StrCat("class ", i));
-  }
-  return names;
-}
-
 // Each once, in an order that does not depend on which task came first.
 std::vector<v1::NumericsFingerprint> DistinctNumerics(
     std::vector<v1::NumericsFingerprint> numerics) {

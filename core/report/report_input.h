@@ -49,6 +49,9 @@ struct ReportInput {
   int64_t n = 0;
 };
 
+// One for each of num_classes: "class N" where there is none.
+std::vector<std::string> ClassNames(const ReportInput& input);
+
 }  // namespace assay::report
 
 #endif  // ASSAY_CORE_REPORT_REPORT_INPUT_H_

@@ -2,6 +2,7 @@
 
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
+#include "server/api/comparisons.h"
 #include "server/api/evaluate_stream.h"
 #include "server/api/evaluation_commands.h"
 #include "server/api/event_pump.h"
@@ -103,6 +104,16 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::GetReport(grpc::CallbackServerC
     ASSAY_ASSIGN_OR_RETURN(const auto record, context_.evaluations.GetEvaluation(request->name()));
     ASSAY_ASSIGN_OR_RETURN(const auto report, context_.reports.Get(record, *request));
     *response = *report;
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* EvaluationServiceImpl::CompareEvaluations(
+    grpc::CallbackServerContext* call, const v1::CompareEvaluationsRequest* request,
+    v1::Comparison* response) {
+  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(*response,
+                           ComparisonOf(context_.catalog, context_.evaluations, *request));
     return absl::OkStatus();
   });
 }

@@ -31,6 +31,9 @@ class EvaluationServiceImpl final : public v1::EvaluationService::CallbackServic
   grpc::ServerUnaryReactor* GetReport(grpc::CallbackServerContext* call,
                                       const v1::GetReportRequest* request,
                                       v1::Report* response) override;
+  grpc::ServerUnaryReactor* CompareEvaluations(grpc::CallbackServerContext* call,
+                                               const v1::CompareEvaluationsRequest* request,
+                                               v1::Comparison* response) override;
   grpc::ServerUnaryReactor* ResolveConditions(grpc::CallbackServerContext* call,
                                               const v1::ResolveConditionsRequest* request,
                                               v1::ResolveConditionsResponse* response) override;

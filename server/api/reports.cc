@@ -11,9 +11,7 @@
 #include "core/report/report.h"
 
 namespace assay::api {
-namespace {
 
-// How many classes there are at least.
 int ClassesIn(const v1::Outcome& outcome) {
   int most = std::max({outcome.label(), outcome.prediction(), outcome.attack().clean_prediction()});
   for (const auto& counts : {outcome.smoothing().selection(), outcome.smoothing().estimation()}) {
@@ -21,8 +19,6 @@ int ClassesIn(const v1::Outcome& outcome) {
   }
   return most + 1;
 }
-
-}  // namespace
 
 absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
     store::Catalog& catalog, const store::EvaluationRecord& evaluation) {
@@ -32,10 +28,10 @@ absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
   return model->validation();
 }
 
-absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
-                                    const store::EvaluationRecord& evaluation,
-                                    const std::optional<v1::ModelValidation>& validation,
-                                    const v1::GetReportRequest& options) {
+absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
+                                            store::Evaluations& evaluations,
+                                            const store::EvaluationRecord& evaluation,
+                                            const std::optional<v1::ModelValidation>& validation) {
   const v1::Evaluation& proto = evaluation.proto;
   report::ReportInput input;
   input.evaluation = proto.name();
@@ -43,13 +39,6 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
   input.dataset = proto.spec().dataset();
   input.seed = proto.spec().seed();
   input.allow_missing_classes = proto.spec().allow_missing_classes();
-  if (options.confidence_level() != 0) input.confidence_level = options.confidence_level();
-  input.alpha = options.alpha();
-  input.n = options.n();
-  if (options.has_reference_errors()) {
-    ASSAY_ASSIGN_OR_RETURN(input.reference_errors,
-                           report::ResolveReference(options.reference_errors()));
-  }
 
   v1::DatasetManifest manifest;
   if (input.dataset.empty()) {
@@ -69,7 +58,23 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
   if (validation) input.validation = *validation;
   input.num_classes =
       std::max(2, validation ? validation->num_classes() : manifest.class_names_size());
+  return input;
+}
 
+absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
+                                    const store::EvaluationRecord& evaluation,
+                                    const std::optional<v1::ModelValidation>& validation,
+                                    const v1::GetReportRequest& options) {
+  const v1::Evaluation& proto = evaluation.proto;
+  ASSAY_ASSIGN_OR_RETURN(report::ReportInput input,
+                         InputOf(catalog, evaluations, evaluation, validation));
+  if (options.confidence_level() != 0) input.confidence_level = options.confidence_level();
+  input.alpha = options.alpha();
+  input.n = options.n();
+  if (options.has_reference_errors()) {
+    ASSAY_ASSIGN_OR_RETURN(input.reference_errors,
+                           report::ResolveReference(options.reference_errors()));
+  }
   for (const v1::Condition& condition : proto.conditions()) {
     input.conditions.push_back({condition, {}});
   }

@@ -8,6 +8,7 @@
 #include "assay/v1/evaluations.pb.h"
 #include "assay/v1/models.pb.h"
 #include "assay/v1/reports.pb.h"
+#include "core/report/report_input.h"
 #include "server/store/catalog.h"
 #include "server/store/evaluations.h"
 
@@ -17,6 +18,16 @@ namespace assay::api {
 // been deleted.
 absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
     store::Catalog& catalog, const store::EvaluationRecord& evaluation);
+
+// What a report or a comparison starts from: all but outcomes, numerics and the caller's options.
+// Without `validation` num_classes is what the names tell, and outcomes can tell more (ClassesIn).
+absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
+                                            store::Evaluations& evaluations,
+                                            const store::EvaluationRecord& evaluation,
+                                            const std::optional<v1::ModelValidation>& validation);
+
+// How many classes there are at least.
+int ClassesIn(const v1::Outcome& outcome);
 
 // Computes the report of what has been committed so far; of `options` the name is ignored. To be
 // had from the ReportCache.

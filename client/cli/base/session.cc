@@ -50,6 +50,10 @@ absl::Status Session::PrintReport(const v1::Report& report) {
   return Print(render::RenderReport(report, options_.format, terminal_.colour));
 }
 
+absl::Status Session::PrintComparison(const v1::Comparison& comparison) {
+  return Print(render::RenderComparison(comparison, options_.format, terminal_.colour));
+}
+
 absl::Status Session::PrintTable(const render::Table& table, const nlohmann::ordered_json& json) {
   return Print(render::RenderTable(table, json, options_.format, terminal_.colour));
 }

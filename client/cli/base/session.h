@@ -47,6 +47,7 @@ class Session {
   // Data on stdout; errors when it cannot take it.
   absl::Status Print(absl::string_view text);
   absl::Status PrintReport(const v1::Report& report);
+  absl::Status PrintComparison(const v1::Comparison& comparison);
   // A table, or `json` when that was asked for.
   absl::Status PrintTable(const render::Table& table, const nlohmann::ordered_json& json);
   // Talk on stderr, unless quiet.

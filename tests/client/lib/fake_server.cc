@@ -277,6 +277,15 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     report->set_evaluation(request->name());
     return grpc::Status::OK;
   }
+  grpc::Status CompareEvaluations(grpc::ServerContext*,
+                                  const v1::CompareEvaluationsRequest* request,
+                                  v1::Comparison* comparison) override {
+    MutexLock lock(state.mutex);
+    state.comparisons.push_back(*request);
+    const grpc::Status fault = Begin(state, "CompareEvaluations");
+    if (fault.ok()) *comparison = state.comparison;
+    return fault;
+  }
   grpc::Status StreamOutcomes(grpc::ServerContext*, const v1::StreamOutcomesRequest*,
                               grpc::ServerWriter<v1::StreamOutcomesResponse>* writer) override {
     MutexLock lock(state.mutex);

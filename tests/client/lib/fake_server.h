@@ -28,6 +28,7 @@ struct FakeState {
   std::map<std::string, v1::Dataset> datasets;
   std::map<std::string, v1::Evaluation> evaluations;
   v1::Report report;
+  v1::Comparison comparison;
   std::vector<v1::StreamOutcomesResponse> outcomes;
   std::vector<v1::StreamAdversarialsResponse> adversarials;
 
@@ -37,6 +38,7 @@ struct FakeState {
   std::vector<std::string> watch_tokens;
   std::vector<v1::LoadModelRequest> loads;
   std::vector<v1::GetReportRequest> reports;
+  std::vector<v1::CompareEvaluationsRequest> comparisons;
   std::vector<v1::EvaluateRequest::Start> starts;
   std::vector<v1::EvaluateRequest::Batch> batches;
   size_t largest_piece = 0;

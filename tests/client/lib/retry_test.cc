@@ -31,6 +31,17 @@ TEST_F(RetryTest, IdempotentCallsAreRepeated) {
   EXPECT_THAT(waits_, SizeIs(2));
 }
 
+TEST_F(RetryTest, AComparisonIsAskedForAgain) {
+  state()->failures["CompareEvaluations"] = {kUnavailable};
+  state()->comparison.set_dataset("datasets/d");
+  v1::CompareEvaluationsRequest request;
+  request.add_names(kEvaluation);
+  const auto comparison = client_->CompareEvaluations(request);
+  ASSERT_TRUE(comparison.ok()) << comparison.status();
+  EXPECT_EQ(comparison->dataset(), "datasets/d");
+  EXPECT_EQ(state()->calls["CompareEvaluations"], 2);
+}
+
 TEST_F(RetryTest, TheServersDelayIsHonoured) {
   state()->failures["GetModel"] = {
       ToGrpcStatus(Error(Reason::kShuttingDown, "stopping").RetryAfterSeconds(7.5))};

@@ -11,6 +11,7 @@
 //   wait:FILE        progress, then waits for FILE or for cancellation
 //   drip:FILE        as wait, with progress all the time
 //   short            one outcome too few;  busy  gets stuck so deep that nothing answers any more
+// With wrong=N every N-th sample, from the first, is predicted as the next of ten classes.
 // What it was given (environment, descriptors, requests) goes to standard error, and print=WORD to
 // standard output at every load.
 #include <dirent.h>
@@ -160,7 +161,8 @@ class FakeEngine final : public rpc::EngineService::Service {
           std::memcpy(&label, bytes.data() + static_cast<size_t>(i) * sizeof(label), sizeof(label));
         }
         outcome.set_label(label);
-        outcome.set_prediction(label);
+        const int64_t every = std::atoll(behaviour_["wrong"].c_str());
+        outcome.set_prediction(every > 0 && sample % every == 0 ? (label + 1) % 10 : label);
       }
     }
     if (how == "short") outcomes.mutable_outcomes()->mutable_outcomes()->RemoveLast();

@@ -1,0 +1,21 @@
+// Comparisons of stored evaluations.
+#ifndef ASSAY_SERVER_API_COMPARISONS_H_
+#define ASSAY_SERVER_API_COMPARISONS_H_
+
+#include "absl/status/statusor.h"
+#include "assay/v1/comparison.pb.h"
+#include "server/store/catalog.h"
+#include "server/store/evaluations.h"
+
+namespace assay::api {
+
+// Reads one condition of all evaluations after the other, so that no more than that is in memory.
+// kNotFound for an evaluation that does not exist; else as core/report/comparability.h and
+// comparison.h say.
+absl::StatusOr<v1::Comparison> ComparisonOf(store::Catalog& catalog,
+                                            store::Evaluations& evaluations,
+                                            const v1::CompareEvaluationsRequest& request);
+
+}  // namespace assay::api
+
+#endif  // ASSAY_SERVER_API_COMPARISONS_H_
