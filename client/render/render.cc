@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/render/csv.h"
+#include "client/render/gate_document.h"
 #include "client/render/report_document.h"
 #include "core/base/json.h"
 
@@ -78,6 +79,7 @@ std::string Render(Format format, bool colour, const std::function<Document()>& 
     case Format::kMarkdown:
       return PrintMarkdown(document());
     case Format::kTable:
+    case Format::kJunit:
       break;
   }
   return PrintText(document(), colour);
@@ -86,7 +88,8 @@ std::string Render(Format format, bool colour, const std::function<Document()>& 
 }  // namespace
 
 const std::vector<std::string>& FormatNames() {
-  static const auto* const names = new std::vector<std::string>{"table", "json", "csv", "markdown"};
+  static const auto* const names =
+      new std::vector<std::string>{"table", "json", "csv", "markdown", "junit"};
   return *names;
 }
 
@@ -97,10 +100,22 @@ std::optional<Format> FormatNamed(absl::string_view name) {
   return static_cast<Format>(found - names.begin());
 }
 
-std::string RenderReport(const v1::Report& report, Format format, bool colour) {
+std::string RenderReport(const v1::Report& report, Format format, bool colour,
+                         const std::vector<report::GateResult>& gates) {
+  if (format == Format::kJunit) return GatesJunit(report, gates);
   return Render(
-      format, colour, [&] { return ReportDocument(report); }, [&] { return ReportCsv(report); },
-      [&] { return ToJson(report); });
+      format, colour,
+      [&] {
+        Document document = ReportDocument(report);
+        AddGates(gates, document);
+        return document;
+      },
+      [&] { return ReportCsv(report); },
+      [&] {
+        nlohmann::ordered_json json = ToJson(report);
+        if (!gates.empty()) json["gates"] = GatesJson(gates);
+        return json;
+      });
 }
 
 std::string RenderTable(const Table& table, const nlohmann::ordered_json& json, Format format,
