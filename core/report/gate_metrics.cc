@@ -1,13 +1,13 @@
 #include "core/report/gate_metrics.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/conditions/families.h"
+#include "core/statistics/binomial_ends.h"
 #include "core/statistics/paired_difference.h"
 
 namespace assay::report {
@@ -20,10 +20,9 @@ struct Share {
 
 Interval IntervalOf(const Share& share, double level, double scale) {
   if (share.of == 0) return {0, 1};
-  const auto scaled = [&](int64_t count) {
-    return static_cast<int64_t>(std::llround(static_cast<double>(count) * scale));
-  };
-  return ClopperPearson(scaled(share.count), scaled(share.of), level);
+  const double count = static_cast<double>(share.count) * scale;
+  const double of = static_cast<double>(share.of) * scale, alpha = (1 - level) / 2;
+  return {BinomialLower(count, of, alpha), BinomialUpper(count, of, alpha)};
 }
 
 Measurement Undefined(std::string why) {
@@ -33,7 +32,10 @@ Measurement Undefined(std::string why) {
 }
 
 Measurement OfRate(const v1::Rate& rate, std::string unit) {
-  if (!rate.has_value() || rate.denominator() == 0) {
+  // A file may say anything.
+  const bool counted =
+      rate.denominator() > 0 && rate.numerator() >= 0 && rate.numerator() <= rate.denominator();
+  if (!rate.has_value() || !counted) {
     return Undefined(rate.undefined_reason().empty() ? "it is not in the report"
                                                      : rate.undefined_reason());
   }
@@ -171,6 +173,11 @@ const v1::ConditionReport* EntryOf(const v1::Report& report, const std::string& 
 Measurement Measure(const GateExpression& gate, const v1::Report& report,
                     const v1::ConditionReport* condition, int class_index) {
   const v1::CorruptionSummary& summary = report.corruption_summary();
+  const bool has_class = gate.metric->second != SecondArgument::kClass ||
+                         (condition != nullptr && class_index < condition->classes_size());
+  if ((gate.metric->of_condition && condition == nullptr) || !has_class) {
+    return Undefined("it is not in the report");
+  }
   switch (gate.metric->metric) {
     case Metric::kAccuracy:
       return OfRate(condition->accuracy(), "samples");

@@ -40,12 +40,18 @@ absl::Status Missing(const std::string& id, const GateScope& scope) {
                                                       WhatThereIs(id, std::move(ids))));
 }
 
-// "attack/pgd/linf/8-255": of a method that exists, and no expression.
-bool LooksLikeId(const std::string& text) {
-  const std::vector<MethodHelp> methods = AllMethods();
-  return std::any_of(methods.begin(), methods.end(), [&](const MethodHelp& method) {
-    return absl::StartsWith(text, absl::StrCat(method.expression, "/"));
-  });
+// "attack/pgd/linf/8-255": of a method that exists, and no expression. "CIFAR-10-C/fog/3": of the
+// set that the scope is of, and no family.
+bool LooksLikeId(const std::string& text, const GateScope& scope) {
+  const std::string first = text.substr(0, text.find('/') + 1);
+  const auto is_in = [&](const std::string& id) { return absl::StartsWith(id, first); };
+  bool family = first.empty();
+  for (const MethodHelp& method : AllMethods()) {
+    if (absl::StartsWith(text, absl::StrCat(method.expression, "/"))) return true;
+    family = family || is_in(method.expression);
+  }
+  return !family && std::any_of(scope.conditions.begin(), scope.conditions.end(),
+                                [&](const ScopeCondition& one) { return is_in(one.id); });
 }
 
 // The text of an error on one expression, without its place in a list.
@@ -120,7 +126,7 @@ absl::StatusOr<ScopeCondition> FindCondition(const std::string& text, const Gate
   if (const ScopeCondition* found = ById(text, scope)) return *found;
   const auto parsed = ParseConditions({text});
   if (!parsed.ok()) {
-    if (LooksLikeId(text)) return Missing(text, scope);
+    if (LooksLikeId(text, scope)) return Missing(text, scope);
     return Error(Reason::kInvalidCondition, WithoutField(parsed.status())).ToStatus();
   }
   const std::vector<ScopeCondition> meant = ScopeOf(*parsed);

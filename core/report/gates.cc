@@ -69,6 +69,7 @@ std::string Reasoning(Comparison comparison, bool passed) {
 // How many samples beyond the `samples` that there are would decide it if all shares stayed as they
 // are; nullopt for more than kMostSamples.
 std::optional<int64_t> MoreSamples(const Question& question, int64_t samples) {
+  if (samples <= 0) return std::nullopt;
   const auto decided = [&](int64_t more) {
     const double scale = static_cast<double>(samples + more) / static_cast<double>(samples);
     return Decide(question, question.interval(scale)) != GateVerdict::kUndecided;
@@ -156,10 +157,6 @@ bool CanPair(const GateExpression& gate) {
     default:
       return false;
   }
-}
-
-int64_t Scaled(int64_t count, double scale) {
-  return static_cast<int64_t>(std::llround(static_cast<double>(count) * scale));
 }
 
 // One gate on its way to a result.
@@ -287,9 +284,9 @@ class GateJudge {
                                                  : std::nullopt;
     if (counts.has_value()) {
       question.interval = [&](double scale) {
-        return PairedDifference(Scaled(counts->only_here, scale),
-                                Scaled(counts->only_baseline, scale),
-                                Scaled(counts->samples, scale), level);
+        return PairedDifference(scale * static_cast<double>(counts->only_here),
+                                scale * static_cast<double>(counts->only_baseline),
+                                scale * static_cast<double>(counts->samples), level);
       };
       result_.method = "paired";
       how = absl::StrCat("paired on ", Grouped(counts->samples), " samples, ",

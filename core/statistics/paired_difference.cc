@@ -1,21 +1,27 @@
 #include "core/statistics/paired_difference.h"
 
+#include "core/statistics/binomial_ends.h"
+
 namespace assay {
 namespace {
 
 // Of the error that an interval may have, what its two parts get.
 constexpr double kOfDiffering = 0.05, kOfDirection = 0.9;
 
+// Each wrong with probability at most half of `error`.
+Interval Ends(double k, double n, double error) {
+  return {BinomialLower(k, n, error / 2), BinomialUpper(k, n, error / 2)};
+}
+
 }  // namespace
 
-Interval PairedDifference(int64_t only_first, int64_t only_second, int64_t n,
+Interval PairedDifference(double only_first, double only_second, double n,
                           double confidence_level) {
   const double error = 1 - confidence_level;
-  const int64_t differing = only_first + only_second;
-  const Interval psi = ClopperPearson(differing, n, 1 - kOfDiffering * error);
-  const Interval theta = differing == 0
-                             ? Interval{0, 1}
-                             : ClopperPearson(only_first, differing, 1 - kOfDirection * error);
+  const double differing = only_first + only_second;
+  const Interval psi = Ends(differing, n, kOfDiffering * error);
+  const Interval theta =
+      differing <= 0 ? Interval{0, 1} : Ends(only_first, differing, kOfDirection * error);
   const double low = 2 * theta.lower - 1, high = 2 * theta.upper - 1;
   return {low * (low < 0 ? psi.upper : psi.lower), high * (high > 0 ? psi.upper : psi.lower)};
 }

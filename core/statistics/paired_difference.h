@@ -18,8 +18,9 @@ namespace assay {
 // have exact intervals: psi at the level 1 - a/20 and theta at 1 - 0.9 a, a being 1 -
 // confidence_level. An end is wrong only where that of theta is (0.45 a at most) or the interval of
 // psi (0.05 a). At a difference of 0 this decides as McNemar's exact test at the level 0.9 a.
-Interval PairedDifference(int64_t only_first, int64_t only_second, int64_t n,
-                          double confidence_level);
+//
+// Counts need not be whole (binomial_ends.h).
+Interval PairedDifference(double only_first, double only_second, double n, double confidence_level);
 
 // The level at which two intervals must be taken for the ends of SeparateDifference.
 double LevelOfEach(int64_t intervals, double confidence_level);

@@ -80,9 +80,10 @@ absl::StatusOr<std::vector<report::SampleResult>> ResultsOf(client::Client& clie
 }  // namespace
 
 void GateOptions::AddTo(Leaf& leaf) {
-  Option gate = leaf.Add(kRequire, &require,
-                         "A requirement, for example 'accuracy(clean) >= 0.9': without it the exit "
-                         "code is 1 (docs/gates.md). Repeatable");
+  Option gate =
+      leaf.Add(kRequire, &require,
+               "Exit with 1 unless this holds of the report, for example 'accuracy(clean) >= 0.9' "
+               "(docs/gates.md); may be given several times");
   gate.OneAtATime().TypeName("EXPRESSION");
   leaf.Add(kBaseline, &baseline,
            "What 'baseline' means in a requirement: an evaluation of the server, or the JSON file "

@@ -85,10 +85,10 @@ class GatesTest : public ProgramTest {
       outcome.set_prediction(i < right ? i % 2 : 1 - i % 2);
     }
     state()->outcomes_of[name] = {batch};
-    state()->reports_of[name] = state()->report;
-    v1::Rate& accuracy = *state()->reports_of[name].mutable_conditions(0)->mutable_accuracy();
-    accuracy.set_value(right / 100.0);
-    accuracy.set_numerator(right);
+    v1::Report report = state()->report;
+    report.mutable_conditions(0)->mutable_accuracy()->set_value(right / 100.0);
+    report.mutable_conditions(0)->mutable_accuracy()->set_numerator(right);
+    state()->reports_of[name] = report;
   }
 
   Result EvaluateNpy(const std::vector<std::string>& more) {
