@@ -1,8 +1,6 @@
 #include "core/report/gates.h"
 
 #include <algorithm>
-#include <cmath>
-#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,109 +12,6 @@
 
 namespace assay::report {
 namespace {
-
-// Nobody evaluates more to decide a gate.
-constexpr int64_t kMostSamples = 10'000'000;
-// Sums of shares that are equal on paper differ by this much.
-constexpr double kRounding = 1e-12;
-
-// What is compared with the threshold in the end.
-struct Question {
-  double value = 0;
-  double threshold = 0;
-  Comparison comparison = Comparison::kAtLeast;
-  // Were there `scale` times as many samples. Null: by the value alone.
-  std::function<Interval(double scale)> interval;
-};
-
-GateVerdict Decide(const Question& question, const Interval& interval) {
-  const double threshold = question.threshold;
-  const auto verdict = [](bool passed, bool failed) {
-    return passed ? GateVerdict::kPassed : failed ? GateVerdict::kFailed : GateVerdict::kUndecided;
-  };
-  switch (question.comparison) {
-    case Comparison::kAtLeast:
-      return verdict(interval.lower >= threshold, interval.upper < threshold);
-    case Comparison::kAbove:
-      return verdict(interval.lower > threshold, interval.upper <= threshold);
-    case Comparison::kAtMost:
-      return verdict(interval.upper <= threshold, interval.lower > threshold);
-    case Comparison::kBelow:
-      return verdict(interval.upper < threshold, interval.lower >= threshold);
-  }
-  return GateVerdict::kUndecided;
-}
-
-// Which end decided.
-std::string Reasoning(Comparison comparison, bool passed) {
-  switch (comparison) {
-    case Comparison::kAtLeast:
-      return passed ? "the lower end is at least the threshold"
-                    : "the upper end is below the threshold";
-    case Comparison::kAbove:
-      return passed ? "the lower end is above the threshold"
-                    : "the upper end is not above the threshold";
-    case Comparison::kAtMost:
-      return passed ? "the upper end is at most the threshold"
-                    : "the lower end is above the threshold";
-    case Comparison::kBelow:
-      return passed ? "the upper end is below the threshold"
-                    : "the lower end is not below the threshold";
-  }
-  return "";
-}
-
-// How many samples beyond the `samples` that there are would decide it if all shares stayed as they
-// are; nullopt for more than kMostSamples.
-std::optional<int64_t> MoreSamples(const Question& question, int64_t samples) {
-  if (samples <= 0) return std::nullopt;
-  const auto decided = [&](int64_t more) {
-    const double scale = static_cast<double>(samples + more) / static_cast<double>(samples);
-    return Decide(question, question.interval(scale)) != GateVerdict::kUndecided;
-  };
-  if (!decided(kMostSamples)) return std::nullopt;
-  int64_t high = 1;
-  while (high < kMostSamples && !decided(high)) high = std::min(2 * high, kMostSamples);
-  int64_t low = high / 2;
-  while (low + 1 < high) {
-    const int64_t middle = low + (high - low) / 2;
-    (decided(middle) ? high : low) = middle;
-  }
-  return high;
-}
-
-// "1,234,567"
-std::string Grouped(int64_t count) {
-  std::string digits = absl::StrCat(count);
-  for (size_t i = digits.size(); i > 3;) digits.insert(i -= 3, ",");
-  return digits;
-}
-
-void Judge(const Question& question, const Measurement& measured, GateResult* result) {
-  if (question.interval == nullptr) {
-    result->verdict = Decide(question, {question.value, question.value});
-    result->why = "judged by its value: it has no interval";
-    return;
-  }
-  result->verdict = Decide(question, question.interval(1));
-  if (result->verdict != GateVerdict::kUndecided) {
-    result->why = Reasoning(question.comparison, result->verdict == GateVerdict::kPassed);
-    return;
-  }
-  result->why = "the threshold is inside the interval; ";
-  if (std::abs(question.value - question.threshold) < kRounding) {
-    absl::StrAppend(&result->why,
-                    "no number of samples decides it while the value is the threshold");
-    return;
-  }
-  result->more_samples = MoreSamples(question, measured.samples);
-  absl::StrAppend(
-      &result->why,
-      result->more_samples.has_value()
-          ? absl::StrCat("about ", Grouped(*result->more_samples), " more ", measured.unit,
-                         " would decide it if the value stayed what it is")
-          : "more than 10 million samples would be needed");
-}
 
 // Samples that only one of the two has right.
 struct Discordant {
@@ -247,11 +142,12 @@ class GateJudge {
     } else {
       result_.threshold = gate_.offset;
       if (!Undefined(here, "")) {
-        Question question{*here.value, gate_.offset, *gate_.comparison, nullptr};
+        Question question{*here.value, gate_.offset, *gate_.comparison,
+                          nullptr,     here.samples, here.unit};
         if (here.interval != nullptr) {
           question.interval = [&](double scale) { return here.interval(level, scale); };
         }
-        Judge(question, here, &result_);
+        Take(Decide(question));
       }
     }
     if (!here.note.empty()) absl::StrAppend(&result_.why, " (", here.note, ")");
@@ -259,6 +155,12 @@ class GateJudge {
 
   Measurement MeasureIn(const v1::Report& report) const {
     return Measure(gate_, report, EntryOf(report, id_), class_index_);
+  }
+
+  void Take(const Decision& decision) {
+    result_.verdict = decision.verdict;
+    result_.why = decision.why;
+    result_.more_samples = decision.more_samples;
   }
 
   bool Undefined(const Measurement& measured, absl::string_view whose) {
@@ -275,14 +177,20 @@ class GateJudge {
       if (there.interval != nullptr) result_.baseline_interval = there.interval(level, 1);
     }
     if (Undefined(here, "") || Undefined(there, " in the baseline")) return;
-    Question question{*here.value - gate_.factor * *there.value, gate_.offset, *gate_.comparison,
-                      nullptr};
+    Question question{*here.value - gate_.factor * *there.value,
+                      gate_.offset,
+                      *gate_.comparison,
+                      nullptr,
+                      here.samples,
+                      absl::StrCat(here.unit, ", in both,")};
     std::string how;
     const auto found = input_.pairs.find(id_);
     const std::optional<Discordant> counts = CanPair(gate_) && found != input_.pairs.end()
                                                  ? Compare(gate_, class_index_, found->second)
                                                  : std::nullopt;
     if (counts.has_value()) {
+      question.value = static_cast<double>(counts->only_here - counts->only_baseline) /
+                       static_cast<double>(counts->samples);
       question.interval = [&](double scale) {
         return PairedDifference(scale * static_cast<double>(counts->only_here),
                                 scale * static_cast<double>(counts->only_baseline),
@@ -303,7 +211,7 @@ class GateJudge {
     }
     result_.difference = question.value;
     if (question.interval != nullptr) result_.difference_interval = question.interval(1);
-    Judge(question, here, &result_);
+    Take(Decide(question));
     result_.why = absl::StrCat(how, result_.why);
   }
 
@@ -322,20 +230,6 @@ std::string WithInterval(double value, const std::optional<Interval>& interval) 
 }
 
 }  // namespace
-
-const char* Name(GateVerdict verdict) {
-  switch (verdict) {
-    case GateVerdict::kPassed:
-      return "PASSED";
-    case GateVerdict::kFailed:
-      return "FAILED";
-    case GateVerdict::kUndecided:
-      return "UNDECIDED";
-    case GateVerdict::kError:
-      break;
-  }
-  return "ERROR";
-}
 
 GateResult JudgeGate(const GateExpression& gate, const GateInput& input) {
   return GateJudge(gate, input).Run();

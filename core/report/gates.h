@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "assay/v1/reports.pb.h"
+#include "core/report/gate_decision.h"
 #include "core/report/gate_expression.h"
 #include "core/report/sample_results.h"
 #include "core/statistics/statistics.h"
@@ -32,16 +33,6 @@ struct GateInput {
   std::map<std::string, SamplePairs> pairs = {};
   bool undecided_passes = false;
 };
-
-enum class GateVerdict {
-  kPassed,
-  kFailed,
-  kUndecided,
-  // It speaks of something that is not there: `error` says what.
-  kError,
-};
-// "PASSED" and so on.
-const char* Name(GateVerdict verdict);
 
 struct GateResult {
   std::string expression;

@@ -48,11 +48,12 @@ FieldViolation About(const GateExpression& gate, const absl::Status& status) {
   return {kRequire, absl::StrCat("'", gate.text, "': ", status.message())};
 }
 
-// The stored outcomes of the run that a report's condition is from.
+// What became of the samples under a report's condition; `input` is what is known of the report
+// beside the evaluation.
 absl::StatusOr<std::vector<report::SampleResult>> ResultsOf(client::Client& client,
                                                             const v1::Evaluation& evaluation,
-                                                            const v1::Report& report,
-                                                            const std::string& id) {
+                                                            const std::string& id,
+                                                            report::ReportInput input) {
   report::ConditionOutcomes run;
   for (const v1::Condition& condition : evaluation.conditions()) {
     const auto entries = report::ScopeOf(std::vector<v1::Condition>{condition});
@@ -67,8 +68,6 @@ absl::StatusOr<std::vector<report::SampleResult>> ResultsOf(client::Client& clie
         run.outcomes.insert(run.outcomes.end(), batch.outcomes().begin(), batch.outcomes().end());
         return absl::OkStatus();
       }));
-  report::ReportInput input;
-  input.num_classes = report.class_names_size();
   input.shape = dataset.manifest().shape();
   input.expected_samples = TotalSamples(dataset.manifest());
   if (evaluation.spec().limit() > 0) {
@@ -137,6 +136,7 @@ absl::StatusOr<Gates> Gates::Read(const GateOptions& options) {
 absl::Status Gates::Check(Session& session, const report::GateScope& scope,
                           const v1::GetReportRequest& like) {
   if (gates_.empty()) return absl::OkStatus();
+  like_ = like;
   if (!baseline_name_.empty()) {
     ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
     v1::GetReportRequest request = like;
@@ -181,10 +181,14 @@ absl::StatusOr<std::vector<GateResult>> Gates::Judge(Session& session,
       report::CheckBaseline(report, *baseline_).ok()) {
     ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation other, client->GetEvaluation(baseline_name_));
+    report::ReportInput as_reported;
+    as_reported.num_classes = report.class_names_size();
+    as_reported.alpha = like_.alpha();
+    as_reported.n = like_.n();
     for (const std::string& id : report::ConditionsToPair(gates_, report)) {
       report::SamplePairs& pairs = input.pairs[id];
-      ASSAY_ASSIGN_OR_RETURN(pairs.here, ResultsOf(*client, *evaluation, report, id));
-      ASSAY_ASSIGN_OR_RETURN(pairs.baseline, ResultsOf(*client, other, *baseline_, id));
+      ASSAY_ASSIGN_OR_RETURN(pairs.here, ResultsOf(*client, *evaluation, id, as_reported));
+      ASSAY_ASSIGN_OR_RETURN(pairs.baseline, ResultsOf(*client, other, id, as_reported));
     }
   }
   for (const GateExpression& gate : gates_) results.push_back(report::JudgeGate(gate, input));

@@ -53,6 +53,8 @@ class Gates {
  private:
   std::vector<report::GateExpression> gates_;
   bool undecided_passes_ = false;
+  // What the reports are asked for with.
+  v1::GetReportRequest like_;
   // Of the server; empty: a file, or none.
   std::string baseline_name_;
   std::optional<v1::Report> baseline_;

@@ -298,7 +298,7 @@ TEST(GatesAgainstABaseline, PairedSamplesDecideWhatSeparateIntervalsCannot) {
   EXPECT_EQ(JudgeWith("accuracy(clean) >= baseline - 10%", input).verdict, GateVerdict::kPassed);
   EXPECT_EQ(JudgeWith("accuracy(clean) >= baseline - 5%", input).verdict, GateVerdict::kUndecided);
   EXPECT_THAT(JudgeWith("accuracy(clean) >= baseline - 5%", input).why,
-              HasSubstr("more samples would decide it"));
+              HasSubstr("more samples, in both, would decide it"));
 }
 
 TEST(GatesAgainstABaseline, ClassesPairTheirOwnSamples) {

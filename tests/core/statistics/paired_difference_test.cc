@@ -56,7 +56,7 @@ TEST(PairedDifference, EachEndIsWrongNoMoreOftenThanPromised) {
 // No valid interval can be much narrower than Wald's, and one that is much wider is of no use.
 TEST(PairedDifference, IsNotMuchWiderThanTheApproximation) {
   for (const auto& [b, c] : std::vector<std::pair<double, double>>{{250, 250}, {600, 400}}) {
-    const Interval interval = PairedDifference(b, c, n, 0.95);
+    const Interval interval = PairedDifference(b, c, 10'000, 0.95);
     const auto difference = static_cast<double>(b - c);
     const double wald =
         2 * 1.96 * std::sqrt(static_cast<double>(b + c) - difference * difference / 1e4) / 1e4;

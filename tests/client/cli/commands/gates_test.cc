@@ -193,7 +193,7 @@ TEST_F(GatesTest, MistakesAreFoundBeforeAnythingIsUploaded) {
       {{"--require", "accuracy(clean) >= 0.5", "--baseline", other}, "no --require speaks of"},
       {{"--require", "accuracy(clean) >= baseline", "--baseline", empty}, "it is no JSON"},
       {{"--require", "accuracy(clean) >= baseline", "--baseline", other}, "it has no conditions"},
-      {{"--require", "accuracy(clean) >= baseline", "--baseline", directory_}, "regular file"},
+      {{"--require", "accuracy(clean) >= baseline", "--baseline", directory_}, "is a directory"},
       {{"--require", "accuracy(clean) >= baseline", "--baseline", "nowhere.json"},
        "there is no file nowhere.json, and it is no name of the form evaluations/ID"},
       {{"--require", "accuracy(clean) >= 0.5", "--undecided=maybe"}, "--undecided"},
