@@ -157,6 +157,13 @@ absl::Status Gates::Check(Session& session, const report::GateScope& scope,
     }
     if (!status.ok()) violations.push_back(About(gate, status));
   }
+  if (baseline_.has_value() && !scope.class_names.empty()) {
+    v1::Report expected;
+    expected.set_dataset(baseline_->dataset());
+    for (const std::string& name : scope.class_names) expected.add_class_names(name);
+    const absl::Status classes = report::CheckBaseline(expected, *baseline_);
+    if (!classes.ok()) violations.push_back({kBaseline, std::string(classes.message())});
+  }
   return violations.empty() ? absl::OkStatus() : InvalidFields(std::move(violations));
 }
 

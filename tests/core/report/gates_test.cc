@@ -144,6 +144,8 @@ TEST(Gates, StrictOnesAreStrictAtTheEndsThemselves) {
   EXPECT_EQ(JudgeIn("class_accuracy(clean, wolf) >= 0", report).verdict, GateVerdict::kPassed);
   EXPECT_EQ(JudgeIn("class_accuracy(clean, wolf) > 0", report).verdict, GateVerdict::kUndecided);
   EXPECT_EQ(JudgeIn("class_accuracy(clean, wolf) < 0", report).verdict, GateVerdict::kFailed);
+  EXPECT_EQ(JudgeIn("class_accuracy(clean, wolf) <= 0", report).verdict, GateVerdict::kUndecided);
+  EXPECT_EQ(JudgeIn("class_accuracy(clean, cat) >= 1", report).verdict, GateVerdict::kUndecided);
   EXPECT_EQ(JudgeIn("class_accuracy(clean, cat) <= 1", report).verdict, GateVerdict::kPassed);
   EXPECT_EQ(JudgeIn("class_accuracy(clean, cat) < 1", report).verdict, GateVerdict::kUndecided);
   EXPECT_EQ(JudgeIn("class_accuracy(clean, cat) > 1", report).verdict, GateVerdict::kFailed);

@@ -79,6 +79,14 @@ TEST(PairedDifference, HasItsClosedFormWhereNoSampleDiffers) {
   EXPECT_NEAR(PairedDifference(0, 0, 1000, 0.95).upper, edge, 1e-15);
 }
 
+// Its formula, with beta.ppf of scipy 1.17.
+TEST(PairedDifference, IsMadeOfTheIntervalsOfItsParts) {
+  EXPECT_NEAR(PairedDifference(8, 22, 300, 0.95).lower, -0.123562269834619, 1e-9);
+  EXPECT_NEAR(PairedDifference(8, 22, 300, 0.95).upper, -0.004060948833770, 1e-9);
+  EXPECT_NEAR(PairedDifference(5, 5, 300, 0.95).lower, -0.049182282489672, 1e-9);
+  EXPECT_NEAR(PairedDifference(5, 5, 300, 0.95).upper, 0.049182282489672, 1e-9);
+}
+
 TEST(PairedDifference, IsMirroredByExchangingTheTwo) {
   const Interval one = PairedDifference(31, 12, 300, 0.9),
                  other = PairedDifference(12, 31, 300, 0.9);
