@@ -8,7 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "core/conditions/families.h"
 #include "core/statistics/binomial_ends.h"
-#include "core/statistics/paired_difference.h"
+#include "core/statistics/separate_difference.h"
 
 namespace assay::report {
 namespace {

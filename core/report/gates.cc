@@ -1,6 +1,7 @@
 #include "core/report/gates.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,7 @@
 #include "core/report/gate_metrics.h"
 #include "core/report/gate_scope.h"
 #include "core/statistics/paired_difference.h"
+#include "core/statistics/separate_difference.h"
 
 namespace assay::report {
 namespace {
@@ -192,9 +194,14 @@ class GateJudge {
       question.value = static_cast<double>(counts->only_here - counts->only_baseline) /
                        static_cast<double>(counts->samples);
       question.interval = [&](double scale) {
-        return PairedDifference(scale * static_cast<double>(counts->only_here),
-                                scale * static_cast<double>(counts->only_baseline),
-                                scale * static_cast<double>(counts->samples), level);
+        const auto scaled = [&](int64_t count) {
+          return static_cast<int64_t>(std::llround(static_cast<double>(count) * scale));
+        };
+        const int64_t here_only = scaled(counts->only_here);
+        const int64_t there_only = scaled(counts->only_baseline);
+        return PairedDifferenceInterval(here_only, there_only,
+                                        std::max(scaled(counts->samples), here_only + there_only),
+                                        level);
       };
       result_.method = "paired";
       how = absl::StrCat("paired on ", Grouped(counts->samples), " samples, ",

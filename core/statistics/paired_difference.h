@@ -1,6 +1,6 @@
-// Intervals for the difference of two shares: of the same samples, seen twice, or of two counts of
-// which nothing is known but themselves. None is an approximation: each end is wrong with
-// probability at most half of 1 - confidence_level, whatever the shares are.
+// An interval for the difference of two accuracies that were measured on the same samples: of two
+// models, or of two versions of one. Only the discordant samples, which one got right and the other
+// wrong, tell of it, but how many there are is a nuisance that the interval has to allow for.
 #ifndef ASSAY_CORE_STATISTICS_PAIRED_DIFFERENCE_H_
 #define ASSAY_CORE_STATISTICS_PAIRED_DIFFERENCE_H_
 
@@ -10,24 +10,24 @@
 
 namespace assay {
 
-// For P(first right) - P(second right), of n > 0 samples on which both were tried: `only_first` of
-// them only the first had right, and `only_second` only the second.
+// Two-sided interval for p1 - p2, the probability that only the first is right less the probability
+// that only the second is, after n independent samples of which `only_first` and `only_second` went
+// so; both at least 0, at most n together, n > 0, 0 < confidence_level < 1.
 //
-// The difference is psi (2 theta - 1), with psi the probability that the two differ and theta that
-// then the first is right. Given that m samples differ, only_first is binomial(m, theta), so both
-// have exact intervals: psi at the level 1 - a/20 and theta at 1 - 0.9 a, a being 1 -
-// confidence_level. An end is wrong only where that of theta is (0.45 a at most) or the interval of
-// psi (0.05 a). At a difference of 0 this decides as McNemar's exact test at the level 0.9 a.
+// Guaranteed for every n, p1 and p2: each end is wrong with probability at most half of 1 -
+// confidence_level (beyond rounding, some 1e-12). No approximation by a normal distribution, and
+// nothing is given up for a grid. It can contain 0 where McNemar's test is significant, and the
+// other way round: they bound different errors.
 //
-// Counts need not be whole (binomial_ends.h).
-Interval PairedDifference(double only_first, double only_second, double n, double confidence_level);
-
-// The level at which two intervals must be taken for the ends of SeparateDifference.
-double LevelOfEach(int64_t intervals, double confidence_level);
-
-// For x - factor y, factor >= 0, x and y having these intervals, each at LevelOfEach(2, level):
-// Bonferroni's inequality, which asks for no independence.
-Interval SeparateDifference(const Interval& x, const Interval& y, double factor);
+// The lower end is the smallest difference delta that is not rejected by the exact unconditional
+// test of p1 - p2 <= delta by the statistic only_first - only_second, whose p-value is the largest
+// over all p1 + p2 up to an upper confidence bound of it, plus that bound's error probability
+// (Berger and Boos, "P values maximized over a confidence set for the nuisance parameter", Journal
+// of the American Statistical Association 89, 1994). The upper end mirrors it.
+//
+// Takes less than 1 ms where 2,000 of 10,000 samples are discordant.
+Interval PairedDifferenceInterval(int64_t only_first, int64_t only_second, int64_t n,
+                                  double confidence_level);
 
 }  // namespace assay
 

@@ -1,5 +1,6 @@
 // Verdicts of gates. The ends of intervals were computed by scipy 1.17, beta.ppf, and so were the
-// numbers of further samples, by trying one number after the other.
+// numbers of further samples, by trying one number after the other, and the ends of paired
+// differences, by the tails of the test for one discordance rate after the other.
 #include "core/report/gates.h"
 
 #include <algorithm>
@@ -279,7 +280,7 @@ v1::Report BaselineReport() {
 TEST(GatesAgainstABaseline, PairedSamplesDecideWhatSeparateIntervalsCannot) {
   const v1::Report report = TestReport(), baseline = BaselineReport();
   GateInput input{&report, &baseline};
-  // The same 266 are right, and 14 more in the baseline: [-0.0956, -0.0094] if paired, and by two
+  // The same 266 are right, and 14 more in the baseline: [-0.0821, -0.0089] if paired, and by two
   // intervals at 97.5 % [-0.1226, 0.0306].
   const GateResult separate = JudgeWith("accuracy(clean) >= baseline", input);
   EXPECT_EQ(separate.verdict, GateVerdict::kUndecided);
@@ -292,8 +293,8 @@ TEST(GatesAgainstABaseline, PairedSamplesDecideWhatSeparateIntervalsCannot) {
   EXPECT_EQ(paired.verdict, GateVerdict::kFailed);
   EXPECT_EQ(paired.method, "paired");
   EXPECT_NEAR(*paired.difference, -14 / 300.0, 1e-12);
-  EXPECT_NEAR(paired.difference_interval->lower, -0.095647, 1e-6);
-  EXPECT_NEAR(paired.difference_interval->upper, -0.009440, 1e-6);
+  EXPECT_NEAR(paired.difference_interval->lower, -0.082103, 1e-4);
+  EXPECT_NEAR(paired.difference_interval->upper, -0.008871, 1e-4);
   EXPECT_NEAR(*paired.threshold, 280 / 300.0, 1e-12);
   EXPECT_THAT(paired.why, HasSubstr("paired on 300 samples, 0 right only here and 14 only in the "
                                     "baseline"));
@@ -307,7 +308,8 @@ TEST(GatesAgainstABaseline, ClassesPairTheirOwnSamples) {
   const v1::Report report = TestReport(), baseline = BaselineReport();
   GateInput input{&report, &baseline};
   input.pairs["clean"] = {Results(kRight), Results({92, 90, 98})};
-  const GateResult result = JudgeWith("class_accuracy(clean, 'wolf, grey') >= baseline", input);
+  const GateResult result =
+      JudgeWith("class_accuracy(clean, 'wolf, grey') >= baseline + 1%", input);
   EXPECT_THAT(result.why, HasSubstr("paired on 100 samples, 0 right only here and 10 only"));
   EXPECT_EQ(result.verdict, GateVerdict::kFailed);
 }

@@ -1,9 +1,6 @@
 #include "core/statistics/paired_difference.h"
 
-#include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -11,94 +8,134 @@
 namespace assay {
 namespace {
 
-// How often each end is wrong: the exact sum over all tables of n pairs, of which a share p10 only
-// the first has right and p01 only the second. Shares nothing with the code under test.
-std::pair<double, double> WrongEnds(int64_t n, double p10, double p01, double level) {
-  std::vector<double> log_factorial(static_cast<size_t>(n) + 1, 0);
-  for (size_t i = 1; i < log_factorial.size(); ++i) {
-    log_factorial[i] = log_factorial[i - 1] + std::log(static_cast<double>(i));
-  }
-  const auto log_power = [](double p, int64_t k) {
-    return k == 0 ? 0 : static_cast<double>(k) * std::log(p);
-  };
-  double below = 0, above = 0;
-  for (int64_t b = 0; b <= n; ++b) {
-    for (int64_t c = 0; b + c <= n; ++c) {
-      const int64_t rest = n - b - c;
-      const double probability = std::exp(
-          log_factorial[static_cast<size_t>(n)] - log_factorial[static_cast<size_t>(b)] -
-          log_factorial[static_cast<size_t>(c)] - log_factorial[static_cast<size_t>(rest)] +
-          log_power(p10, b) + log_power(p01, c) + log_power(1 - p10 - p01, rest));
-      const Interval interval = PairedDifference(static_cast<double>(b), static_cast<double>(c),
-                                                 static_cast<double>(n), level);
-      if (interval.upper < p10 - p01) above += probability;
-      if (interval.lower > p10 - p01) below += probability;
-    }
-  }
-  return {below, above};
+// P(X1 = x1, X2 = x2) of a multinomial, by its definition.
+double Probability(int n, int x1, int x2, double p1, double p2) {
+  const double p0 = 1 - p1 - p2;
+  const int x0 = n - x1 - x2;
+  if (p0 < -1e-12) return 0;
+  const auto power = [](double p, int x) { return x == 0 ? 1 : std::pow(std::max(p, 0.0), x); };
+  return std::exp(std::lgamma(n + 1.0) - std::lgamma(x0 + 1.0) - std::lgamma(x1 + 1.0) -
+                  std::lgamma(x2 + 1.0)) *
+         power(p0, x0) * power(p1, x1) * power(p2, x2);
 }
 
-TEST(PairedDifference, EachEndIsWrongNoMoreOftenThanPromised) {
-  for (int64_t n : {1, 5, 17, 40}) {
-    for (double level : {0.8, 0.95}) {
-      for (double p10 : {0.0, 0.01, 0.05, 0.2, 0.5, 0.9}) {
-        for (double p01 : {0.0, 0.02, 0.1, 0.3, 0.5}) {
-          if (p10 + p01 > 0.99) continue;
-          const auto [below, above] = WrongEnds(n, p10, p01, level);
-          EXPECT_LE(below, (1 - level) / 2) << n << " " << p10 << " " << p01 << " " << level;
-          EXPECT_LE(above, (1 - level) / 2) << n << " " << p10 << " " << p01 << " " << level;
+struct Misses {
+  double below = 0;  // the difference is below the interval
+  double above = 0;
+};
+
+// Over everything that n samples can give: how often the interval misses p1 - p2.
+Misses ExactMisses(const std::vector<std::vector<Interval>>& intervals, int n, double p1,
+                   double p2) {
+  Misses misses;
+  const double difference = p1 - p2;
+  for (int x1 = 0; x1 <= n; ++x1) {
+    for (int x2 = 0; x1 + x2 <= n; ++x2) {
+      const Interval& interval = intervals[static_cast<size_t>(x1)][static_cast<size_t>(x2)];
+      const double probability = Probability(n, x1, x2, p1, p2);
+      if (difference < interval.lower - 1e-9) misses.below += probability;
+      if (difference > interval.upper + 1e-9) misses.above += probability;
+    }
+  }
+  return misses;
+}
+
+TEST(PairedDifference, MissesNoMoreOftenThanItSaysOnEitherSideWhateverTheProbabilities) {
+  for (const double level : {0.8, 0.95, 0.99}) {
+    for (const int n : {1, 2, 3, 5, 8, 13, 25}) {
+      std::vector<std::vector<Interval>> intervals;
+      for (int x1 = 0; x1 <= n; ++x1) {
+        intervals.emplace_back();
+        for (int x2 = 0; x1 + x2 <= n; ++x2) {
+          intervals.back().push_back(PairedDifferenceInterval(x1, x2, n, level));
         }
+      }
+      double most = 0;
+      constexpr int kGrid = 60;
+      for (int i = 0; i <= kGrid; ++i) {
+        for (int j = 0; i + j <= kGrid; ++j) {
+          const double p1 = static_cast<double>(i) / kGrid, p2 = static_cast<double>(j) / kGrid;
+          const Misses misses = ExactMisses(intervals, n, p1, p2);
+          EXPECT_LE(misses.below, (1 - level) / 2 + 1e-10) << n << " " << p1 << " " << p2;
+          EXPECT_LE(misses.above, (1 - level) / 2 + 1e-10) << n << " " << p1 << " " << p2;
+          most = std::max({most, misses.below, misses.above});
+        }
+      }
+      // And not because it says nothing.
+      if (n >= 8) {
+        EXPECT_GT(most, (1 - level) / 2 * 0.5) << n;
       }
     }
   }
 }
 
-// No valid interval can be much narrower than Wald's, and one that is much wider is of no use.
-TEST(PairedDifference, IsNotMuchWiderThanTheApproximation) {
-  for (const auto& [b, c] : std::vector<std::pair<double, double>>{{250, 250}, {600, 400}}) {
-    const Interval interval = PairedDifference(b, c, 10'000, 0.95);
-    const auto difference = static_cast<double>(b - c);
-    const double wald =
-        2 * 1.96 * std::sqrt(static_cast<double>(b + c) - difference * difference / 1e4) / 1e4;
-    EXPECT_GT((interval.upper - interval.lower) / wald, 1);
-    EXPECT_LT((interval.upper - interval.lower) / wald, 1.35);
+TEST(PairedDifference, HasItsClosedFormWhereEverySampleIsDiscordantTheSameWay) {
+  // The bound of p1 + p2 is 1 then, where n of n have probability ((1 + delta) / 2)^n.
+  for (const int n : {1, 7, 100, 10'000}) {
+    const double alpha = 0.025 * 0.98;
+    EXPECT_NEAR(PairedDifferenceInterval(n, 0, n, 0.95).lower, 2 * std::pow(alpha, 1.0 / n) - 1,
+                3e-5);
+    EXPECT_EQ(PairedDifferenceInterval(n, 0, n, 0.95).upper, 1);
+    EXPECT_EQ(PairedDifferenceInterval(0, n, n, 0.95).lower, -1);
   }
 }
 
-TEST(PairedDifference, AgreesWithMcNemarsTestAtNoDifference) {
-  for (int b = 0; b <= 40; ++b) {
-    const bool decided = PairedDifference(b, 20, 500, 0.95).lower > 0 ||
-                         PairedDifference(b, 20, 500, 0.95).upper < 0;
-    EXPECT_EQ(decided, McNemarExactTwoSided(b, 20) < 0.045) << b;
+TEST(PairedDifference, AgreesWithABruteForceSearch) {
+  // Tails summed with binom of scipy 1.17.1, their largest over 400 values of p1 + p2, brentq.
+  struct Case {
+    int64_t first, second, n;
+    double lower, upper;
+  };
+  for (const Case& c : {Case{5, 2, 50, -0.113707204, 0.224261356},
+                        {31, 12, 500, 0.004685588, 0.070375500},
+                        {0, 0, 40, -0.129346495, 0.129346495},
+                        {3, 20, 30, -0.803144568, -0.217721719},
+                        {12, 0, 15, 0.338824526, 0.971661153}}) {
+    const Interval interval = PairedDifferenceInterval(c.first, c.second, c.n, 0.95);
+    EXPECT_NEAR(interval.lower, c.lower, 5e-5) << c.first << " " << c.second;
+    EXPECT_NEAR(interval.upper, c.upper, 5e-5) << c.first << " " << c.second;
   }
-}
-
-TEST(PairedDifference, HasItsClosedFormWhereNoSampleDiffers) {
-  const double edge = 1 - std::pow(0.00125, 1.0 / 1000);
-  EXPECT_NEAR(PairedDifference(0, 0, 1000, 0.95).lower, -edge, 1e-15);
-  EXPECT_NEAR(PairedDifference(0, 0, 1000, 0.95).upper, edge, 1e-15);
-}
-
-// Its formula, with beta.ppf of scipy 1.17.
-TEST(PairedDifference, IsMadeOfTheIntervalsOfItsParts) {
-  EXPECT_NEAR(PairedDifference(8, 22, 300, 0.95).lower, -0.123562269834619, 1e-9);
-  EXPECT_NEAR(PairedDifference(8, 22, 300, 0.95).upper, -0.004060948833770, 1e-9);
-  EXPECT_NEAR(PairedDifference(5, 5, 300, 0.95).lower, -0.049182282489672, 1e-9);
-  EXPECT_NEAR(PairedDifference(5, 5, 300, 0.95).upper, 0.049182282489672, 1e-9);
 }
 
 TEST(PairedDifference, IsMirroredByExchangingTheTwo) {
-  const Interval one = PairedDifference(31, 12, 300, 0.9),
-                 other = PairedDifference(12, 31, 300, 0.9);
-  EXPECT_NEAR(one.lower, -other.upper, 1e-12);
-  EXPECT_NEAR(one.upper, -other.lower, 1e-12);
+  const Interval here = PairedDifferenceInterval(31, 12, 500, 0.95);
+  const Interval there = PairedDifferenceInterval(12, 31, 500, 0.95);
+  EXPECT_DOUBLE_EQ(here.lower, -there.upper);
+  EXPECT_DOUBLE_EQ(here.upper, -there.lower);
 }
 
-TEST(SeparateDifference, TakesTheUnfavourableEnds) {
-  const Interval difference = SeparateDifference({0.4, 0.6}, {0.3, 0.5}, 0.5);
-  EXPECT_DOUBLE_EQ(difference.lower, 0.15);
-  EXPECT_DOUBLE_EQ(difference.upper, 0.45);
-  EXPECT_DOUBLE_EQ(LevelOfEach(2, 0.95), 0.975);
+TEST(PairedDifference, ContainsTheObservedDifferenceAndNarrowsWithSamples) {
+  double width = 2;
+  for (const int64_t n : {10, 100, 1000, 10'000, 100'000}) {
+    const Interval interval = PairedDifferenceInterval(n * 2 / 10, n / 10, n, 0.95);
+    EXPECT_LT(interval.lower, 0.1);
+    EXPECT_GT(interval.upper, 0.1);
+    EXPECT_LT(interval.upper - interval.lower, width);
+    width = interval.upper - interval.lower;
+  }
+}
+
+TEST(PairedDifference, ComesCloseToTheNormalIntervalWithManySamples) {
+  // Where that one is good: the mean of n values with variance p1 + p2 - (p1 - p2)^2.
+  struct Case {
+    int64_t first, second, n;
+  };
+  for (const Case& c : {Case{1000, 1000, 10'000}, Case{2000, 0, 10'000}, Case{900, 2500, 50'000}}) {
+    const double n = static_cast<double>(c.n);
+    const double p1 = static_cast<double>(c.first) / n, p2 = static_cast<double>(c.second) / n;
+    const double half = 1.959964 * std::sqrt((p1 + p2 - (p1 - p2) * (p1 - p2)) / n);
+    const Interval interval = PairedDifferenceInterval(c.first, c.second, c.n, 0.95);
+    EXPECT_GT(p1 - p2 - interval.lower, half) << c.first;
+    EXPECT_LT(p1 - p2 - interval.lower, 1.08 * half + (c.second == 0 ? 0.15 * half : 0)) << c.first;
+  }
+}
+
+TEST(PairedDifference, WithoutDiscordantSamplesIsAboutAsWideAsTheirBound) {
+  // 0 of 10,000: each probability alone is at most 3.7e-4 at this level.
+  const Interval interval = PairedDifferenceInterval(0, 0, 10'000, 0.95);
+  EXPECT_EQ(interval.lower, -interval.upper);
+  EXPECT_GT(interval.upper, 3.6e-4);
+  EXPECT_LT(interval.upper, 8.5e-4);
 }
 
 }  // namespace
