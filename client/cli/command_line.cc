@@ -31,9 +31,9 @@ class CommandLine {
     // Options of `assay` itself may stand after a subcommand too.
     app_.fallthrough();
     app_.footer(
-        "Options of assay itself may stand anywhere. Exit codes: 0 fine, 2 usage, 3 evaluation "
-        "failed, 4 cancelled,\n"
-        "5 not found or precondition, 6 authentication, 7 unavailable or timeout.");
+        "Options of assay itself may stand anywhere. Exit codes: 0 fine, 1 a gate does not hold, "
+        "2 usage, 3 evaluation failed,\n"
+        "4 cancelled, 5 not found or precondition, 6 authentication, 7 unavailable or timeout.");
     app_.add_option("--server", options_.server,
                     absl::StrCat("Server as host:port (ASSAY_SERVER; default ",
                                  client::kDefaultAddress, ")"))
@@ -122,10 +122,25 @@ class CommandLine {
     const auto format = render::FormatNamed(format_);
     if (!format.has_value()) {
       return InvalidFields(
-          {{"output", absl::StrCat("must be table, json, csv or markdown; got '", format_, "'")}});
+          {{"output",
+            absl::StrCat("must be table, json, csv, markdown or junit; got '", format_, "'")}});
     }
     options_.format = *format;
+    if (*format == render::Format::kJunit && !HasGates()) {
+      return InvalidFields({{"output",
+                             "junit has a test case for each gate: add --require "
+                             "EXPRESSION to evaluate, evaluation watch or evaluation "
+                             "report"}});
+    }
     return absl::OkStatus();
+  }
+
+  // Whether the command that was named has been given any.
+  bool HasGates() const {
+    const CLI::App* named = &app_;
+    while (!named->get_subcommands().empty()) named = named->get_subcommands()[0];
+    const CLI::Option* const gates = named->get_option_no_throw("--require");
+    return gates != nullptr && gates->count() > 0;
   }
 
   CLI::App app_;

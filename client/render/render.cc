@@ -8,6 +8,7 @@
 #include "client/render/comparison_csv.h"
 #include "client/render/comparison_document.h"
 #include "client/render/csv.h"
+#include "client/render/gate_document.h"
 #include "client/render/report_document.h"
 #include "core/base/json.h"
 
@@ -80,6 +81,7 @@ std::string Render(Format format, bool colour, const std::function<Document()>& 
     case Format::kMarkdown:
       return PrintMarkdown(document());
     case Format::kTable:
+    case Format::kJunit:
       break;
   }
   return PrintText(document(), colour);
@@ -88,7 +90,8 @@ std::string Render(Format format, bool colour, const std::function<Document()>& 
 }  // namespace
 
 const std::vector<std::string>& FormatNames() {
-  static const auto* const names = new std::vector<std::string>{"table", "json", "csv", "markdown"};
+  static const auto* const names =
+      new std::vector<std::string>{"table", "json", "csv", "markdown", "junit"};
   return *names;
 }
 
@@ -99,10 +102,22 @@ std::optional<Format> FormatNamed(absl::string_view name) {
   return static_cast<Format>(found - names.begin());
 }
 
-std::string RenderReport(const v1::Report& report, Format format, bool colour) {
+std::string RenderReport(const v1::Report& report, Format format, bool colour,
+                         const std::vector<report::GateResult>& gates) {
+  if (format == Format::kJunit) return GatesJunit(report, gates);
   return Render(
-      format, colour, [&] { return ReportDocument(report); }, [&] { return ReportCsv(report); },
-      [&] { return ToJson(report); });
+      format, colour,
+      [&] {
+        Document document = ReportDocument(report);
+        AddGates(gates, document);
+        return document;
+      },
+      [&] { return ReportCsv(report); },
+      [&] {
+        nlohmann::ordered_json json = ToJson(report);
+        if (!gates.empty()) json["gates"] = GatesJson(gates);
+        return json;
+      });
 }
 
 std::string RenderComparison(const v1::Comparison& comparison, Format format, bool colour) {

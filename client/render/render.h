@@ -10,19 +10,22 @@
 #include "assay/v1/comparison.pb.h"
 #include "assay/v1/reports.pb.h"
 #include "client/render/document.h"
+#include "core/report/gates.h"
 #include "google/protobuf/message.h"
 #include "nlohmann/json.hpp"
 
 namespace assay::render {
 
-enum class Format { kTable, kJson, kCsv, kMarkdown };
-// "table", "json", "csv", "markdown".
+// kJunit is for the gates of a report, and for nothing else.
+enum class Format { kTable, kJson, kCsv, kMarkdown, kJunit };
+// "table", "json", "csv", "markdown", "junit".
 const std::vector<std::string>& FormatNames();
 std::optional<Format> FormatNamed(absl::string_view name);
 
 // Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition
-// and class.
-std::string RenderReport(const v1::Report& report, Format format, bool colour);
+// and class, and no gates.
+std::string RenderReport(const v1::Report& report, Format format, bool colour,
+                         const std::vector<report::GateResult>& gates = {});
 
 // CSV has one row per number.
 std::string RenderComparison(const v1::Comparison& comparison, Format format, bool colour);

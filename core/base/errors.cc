@@ -36,6 +36,7 @@ constexpr ReasonRow kReasons[] = {
     {Reason::kInUse, "IN_USE", StatusCode::kFailedPrecondition},
     {Reason::kWrongState, "WRONG_STATE", StatusCode::kFailedPrecondition},
     {Reason::kEvaluationFailed, "EVALUATION_FAILED", StatusCode::kAborted},
+    {Reason::kGateFailed, "GATE_FAILED", StatusCode::kAborted},
     {Reason::kCancelled, "CANCELLED", StatusCode::kCancelled},
     {Reason::kLeaseLost, "LEASE_LOST", StatusCode::kAborted},
     {Reason::kStorageFull, "STORAGE_FULL", StatusCode::kResourceExhausted},

@@ -41,6 +41,7 @@ enum class Reason {
   kInUse,               // the resource is used by an unfinished evaluation
   kWrongState,          // the resource's state does not allow the operation
   kEvaluationFailed,    // the evaluation ended with an error
+  kGateFailed,          // a requirement on a report did not hold, or could not be decided (client)
   kCancelled,           // the work was cancelled
   kLeaseLost,           // the task's lease was taken over; its result was refused
   kStorageFull,         // no space left for data

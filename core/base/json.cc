@@ -4,13 +4,17 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/errors.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/timestamp.pb.h"
+#include "google/protobuf/util/json_util.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace assay {
 namespace {
 
+using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using nlohmann::ordered_json;
@@ -45,6 +49,30 @@ ordered_json FieldValue(const Message& message, const FieldDescriptor* field, in
   }
 #undef ASSAY_FIELD
   return nullptr;
+}
+
+// Whether messages of this type are written as their only field, a list.
+bool IsBareList(const Descriptor& type) {
+  return absl::EndsWith(type.name(), "Row") && type.field_count() == 1;
+}
+
+// Brings what ToJson wrote into the form that protobuf reads: bare lists become messages again.
+void WrapLists(const Descriptor& type, ordered_json* json) {
+  if (IsBareList(type) && json->is_array()) {
+    *json = ordered_json{{std::string(type.field(0)->name()), std::move(*json)}};
+  }
+  if (!json->is_object()) return;
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& field = *type.field(i);
+    if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || field.is_map()) continue;
+    const auto value = json->find(std::string(field.name()));
+    if (value == json->end()) continue;
+    if (!field.is_repeated()) {
+      WrapLists(*field.message_type(), &*value);
+    } else if (value->is_array()) {
+      for (ordered_json& element : *value) WrapLists(*field.message_type(), &element);
+    }
+  }
 }
 
 }  // namespace
@@ -85,10 +113,23 @@ ordered_json ToJson(const Message& message) {
       object[field->name()] = FieldValue(message, field, -1);
     }
   }
-  if (absl::EndsWith(descriptor->name(), "Row") && descriptor->field_count() == 1) {
-    return object.begin().value();
-  }
+  if (IsBareList(*descriptor)) return object.begin().value();
   return object;
+}
+
+absl::Status FromJson(absl::string_view text, Message* message) {
+  ordered_json json = ordered_json::parse(text.begin(), text.end(), nullptr, false);
+  if (!json.is_object()) {
+    return Error(Reason::kInvalidArgument,
+                 json.is_discarded() ? "it is no JSON" : "it is JSON, but no object");
+  }
+  WrapLists(*message->GetDescriptor(), &json);
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(json.dump(), message, options);
+  if (parsed.ok()) return absl::OkStatus();
+  return Error(Reason::kInvalidArgument,
+               absl::StrCat("it is JSON of another form: ", std::string(parsed.message())));
 }
 
 }  // namespace assay

@@ -4,12 +4,18 @@
 #ifndef ASSAY_CORE_BASE_JSON_H_
 #define ASSAY_CORE_BASE_JSON_H_
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
 #include "nlohmann/json.hpp"
 
 namespace assay {
 
 nlohmann::ordered_json ToJson(const google::protobuf::Message& message);
+
+// The message of a text that ToJson made; fields that it does not know are passed over.
+// kInvalidArgument for a text that is no JSON, or not of that form.
+absl::Status FromJson(absl::string_view text, google::protobuf::Message* message);
 
 }  // namespace assay
 

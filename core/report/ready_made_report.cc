@@ -8,6 +8,10 @@
 
 namespace assay::report {
 
+std::string ReadyMadeId(const std::string& set, const std::string& corruption, int severity) {
+  return absl::StrCat(set, "/", corruption, "/", severity);
+}
+
 v1::Report CombineReadyMade(const std::string& set, const std::vector<ReadyMadePart>& parts,
                             const v1::ReferenceErrors* reference, const v1::ImageShape& shape) {
   v1::Report combined;
@@ -42,7 +46,7 @@ v1::Report CombineReadyMade(const std::string& set, const std::vector<ReadyMadeP
         }
       }
       if (part.severity == 0) continue;
-      entry.set_id(absl::StrCat(set, "/", part.corruption, "/", part.severity));
+      entry.set_id(ReadyMadeId(set, part.corruption, part.severity));
       entry.set_family(kFamilyCorruption);
       entry.set_method(part.corruption);
       auto& parameters = *entry.mutable_parameters();

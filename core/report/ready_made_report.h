@@ -21,6 +21,9 @@ struct ReadyMadePart {
   v1::Report report;
 };
 
+// The id of a block's condition: "SET/fog/3".
+std::string ReadyMadeId(const std::string& set, const std::string& corruption, int severity);
+
 // The parts in their order: a condition for each block, "SET/fog/3" of the family corruption, which
 // names its evaluation and dataset among its parameters, its classes named as the first part's; and
 // the corruption summary (corruption_summary.h has `reference` and `shape`).

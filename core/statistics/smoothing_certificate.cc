@@ -8,7 +8,7 @@
 
 #include "boost/math/distributions/binomial.hpp"
 #include "boost/math/distributions/normal.hpp"
-#include "boost/math/special_functions/beta.hpp"
+#include "core/statistics/binomial_ends.h"
 #include "core/statistics/confidence_sequence.h"
 
 namespace assay {
@@ -147,13 +147,7 @@ int64_t SmallestUsefulN(const SmoothingSetting& setting) {
 }
 
 double ClopperPearsonLower(int64_t k, int64_t n, double alpha) {
-  // These two have closed forms, which keep every digit.
-  if (k <= 0) return 0;
-  if (k >= n) return std::pow(alpha, 1.0 / static_cast<double>(n));
-  return boost::math::ibeta_inv(
-      static_cast<double>(k), static_cast<double>(n - k + 1), alpha,
-      // Plain doubles: 1e-14 is plenty, and long double is slow.
-      boost::math::policies::policy<boost::math::policies::promote_double<false>>());
+  return BinomialLower(static_cast<double>(k), static_cast<double>(n), alpha);
 }
 
 int64_t CountOf(const v1::SmoothingOutcome& outcome, int32_t index) {

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <numeric>
 
-#include "core/statistics/smoothing_certificate.h"
+#include "core/statistics/binomial_ends.h"
 
 namespace assay {
 namespace {
@@ -28,20 +28,12 @@ constexpr double kLogTieTolerance = 1e-7;
 // A tail is summed until its terms no longer show in a double.
 constexpr double kNegligible = 1e-18;
 
-// Each wrong with probability at most alpha.
-double UpperBound(int64_t k, int64_t n, double alpha) {
-  if (k == n) return 1;
-  // expm1 keeps the digits of a small bound.
-  if (k == 0) return -std::expm1(std::log(alpha) / static_cast<double>(n));
-  return boost::math::ibetac_inv(static_cast<double>(k + 1), static_cast<double>(n - k), alpha,
-                                 Policy());
-}
-
 }  // namespace
 
 Interval ClopperPearson(int64_t k, int64_t n, double confidence_level) {
   const double alpha = (1 - confidence_level) / 2;
-  return {ClopperPearsonLower(k, n, alpha), UpperBound(k, n, alpha)};
+  const auto successes = static_cast<double>(k), trials = static_cast<double>(n);
+  return {BinomialLower(successes, trials, alpha), BinomialUpper(successes, trials, alpha)};
 }
 
 FisherExact::FisherExact(int64_t max_total) {

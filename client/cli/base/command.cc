@@ -21,6 +21,11 @@ Option& Option::OneOf(const std::vector<std::string>& values) {
   return *this;
 }
 
+Option& Option::OneAtATime() {
+  option_->allow_extra_args(false);
+  return *this;
+}
+
 Option& Option::Positive() {
   option_->check(CLI::PositiveNumber);
   return *this;

@@ -38,6 +38,8 @@ class Option {
   // What the help shows for its value.
   Option& TypeName(const std::string& name);
   Option& OneOf(const std::vector<std::string>& values);
+  // Of an option that takes several values: one each time that it is given.
+  Option& OneAtATime();
   Option& Positive();
   Option& From(int first, int last);
   // Above 0 and below 1; `example` is in the message.

@@ -59,6 +59,10 @@ std::string ReasonHint(Reason reason) {
     case Reason::kEvaluationFailed:
       return "`assay evaluation report NAME` shows what was done, `assay evaluation retry NAME` "
              "does the rest";
+    case Reason::kGateFailed:
+      return "docs/gates.md tells how gates are judged; --undecided=pass lets those pass that "
+             "cannot "
+             "be decided";
     case Reason::kCancelled:
       return "";
     case Reason::kLeaseLost:
@@ -107,6 +111,7 @@ int ExitCodeOf(const absl::Status& status) {
   // What the model did is a failure of its evaluation, not of the connection.
   const std::optional<Reason> reason = ReasonOf(status);
   if (reason == Reason::kEngineLost || reason == Reason::kOutOfMemory) return kExitFailed;
+  if (reason == Reason::kGateFailed) return kExitGate;
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return kExitOk;

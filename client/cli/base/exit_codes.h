@@ -9,8 +9,9 @@
 
 namespace assay::cli {
 
-// Documented in docs/cli.md; never renumbered. 1 is kept for gates.
+// Documented in docs/cli.md; never renumbered.
 inline constexpr int kExitOk = 0;
+inline constexpr int kExitGate = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitFailed = 3;
 inline constexpr int kExitCancelled = 4;

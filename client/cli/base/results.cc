@@ -1,5 +1,7 @@
 #include "client/cli/base/results.h"
 
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "client/cli/base/adversarials.h"
 #include "client/cli/base/evaluations.h"
@@ -20,6 +22,7 @@ void ResultOptions::AddTo(Leaf& leaf) {
            "Errors that normalise corruption errors: a JSON file, alexnet or alexnet-mean")
       .TypeName("FILE|NAME");
   leaf.Add("--report", &report_path, "Write the report as JSON, too").TypeName("FILE");
+  gates.AddTo(leaf);
 }
 
 void ResultOptions::AddOutcomesTo(Leaf& leaf) {
@@ -31,29 +34,83 @@ absl::Status ResultOptions::CheckWritable() const {
   return cli::CheckWritable("--outcomes", outcomes_path);
 }
 
-absl::Status WriteResults(Session& session, const Evaluation& evaluation,
-                          const ResultOptions& options) {
-  ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
+absl::StatusOr<v1::GetReportRequest> ResultOptions::ReportRequest(
+    const std::string& evaluation) const {
   v1::GetReportRequest request;
-  request.set_name(evaluation.name());
-  request.set_confidence_level(options.confidence_level);
-  request.set_alpha(options.alpha);
-  request.set_n(options.n);
-  if (!options.reference.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(*request.mutable_reference_errors(),
-                           ReadReferenceErrors(options.reference));
+  request.set_name(evaluation);
+  request.set_confidence_level(confidence_level);
+  request.set_alpha(alpha);
+  request.set_n(n);
+  if (!reference.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(*request.mutable_reference_errors(), ReadReferenceErrors(reference));
   }
-  ASSAY_ASSIGN_OR_RETURN(const v1::Report report, client->GetReport(request));
+  return request;
+}
+
+absl::StatusOr<std::vector<std::string>> KnownClasses(Session& session,
+                                                      const v1::EvaluationSpec& spec) {
+  std::vector<std::string> names;
+  if (spec.allow_missing_classes()) return names;
+  ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
+  ASSAY_ASSIGN_OR_RETURN(const v1::Dataset dataset, client->GetDataset(spec.dataset()));
+  return std::vector<std::string>(dataset.manifest().class_names().begin(),
+                                  dataset.manifest().class_names().end());
+}
+
+absl::StatusOr<Gates> GatesOf(Session& session, const std::string& evaluation,
+                              const ResultOptions& options) {
+  ASSAY_ASSIGN_OR_RETURN(Gates gates, Gates::Read(options.gates));
+  if (gates.empty()) return gates;
+  ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
+  ASSAY_ASSIGN_OR_RETURN(const Evaluation found, client->GetEvaluation(evaluation));
+  report::GateScope scope;
+  scope.owner = evaluation;
+  scope.conditions = report::ScopeOf({found.conditions().begin(), found.conditions().end()});
+  const std::string& dataset = found.spec().dataset();
+  // Empty while the samples are still arriving.
+  if (!dataset.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(scope.class_names, KnownClasses(session, found.spec()));
+  }
+  ASSAY_ASSIGN_OR_RETURN(const auto request, options.ReportRequest(evaluation));
+  ASSAY_RETURN_IF_ERROR(gates.Check(session, scope, request));
+  if (!dataset.empty()) ASSAY_RETURN_IF_ERROR(gates.CheckDataset(dataset));
+  return gates;
+}
+
+absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v1::Report& report,
+                         const ResultOptions& options, const Gates& gates) {
+  // A report is not lost because its gates cannot be judged.
+  const auto judged = gates.Judge(session, evaluation, report);
+  const auto results = judged.ok() ? *judged : std::vector<report::GateResult>();
   if (!options.report_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteOutput(options.report_path, render::RenderJson(report)));
+    ASSAY_RETURN_IF_ERROR(WriteOutput(
+        options.report_path, render::RenderReport(report, render::Format::kJson, false, results)));
   }
-  if (!options.outcomes_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteOutcomes(session, evaluation, options.outcomes_path));
+  if (evaluation != nullptr && !options.outcomes_path.empty()) {
+    ASSAY_RETURN_IF_ERROR(WriteOutcomes(session, *evaluation, options.outcomes_path));
   }
-  if (evaluation.spec().keep_adversarials() && !options.adversarials_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteAdversarials(session, evaluation.name(), options.adversarials_path));
+  if (evaluation != nullptr && evaluation->spec().keep_adversarials() &&
+      !options.adversarials_path.empty()) {
+    ASSAY_RETURN_IF_ERROR(
+        WriteAdversarials(session, evaluation->name(), options.adversarials_path));
   }
-  return session.PrintReport(report);
+  ASSAY_RETURN_IF_ERROR(session.PrintReport(report, results));
+  ASSAY_RETURN_IF_ERROR(judged.status());
+  // A CSV has no place for them; what does not hold is told as an error.
+  if (session.format() == render::Format::kCsv) {
+    for (const report::GateResult& result : results) {
+      if (result.holds) session.Say(report::GateLine(result));
+    }
+  }
+  return EndOf(results);
+}
+
+absl::Status WriteResults(Session& session, const Evaluation& evaluation,
+                          const ResultOptions& options, const Gates& gates) {
+  ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
+  ASSAY_ASSIGN_OR_RETURN(const auto request, options.ReportRequest(evaluation.name()));
+  ASSAY_ASSIGN_OR_RETURN(const v1::Report report, client->GetReport(request));
+  return WriteReport(session, &evaluation, report, options, gates);
 }
 
 void ShowEvents(Session& session, client::WatchListener* listener) {
@@ -95,10 +152,13 @@ absl::StatusOr<std::optional<Evaluation>> WatchToEnd(Session& session, const std
   return end->evaluation();
 }
 
-absl::Status WatchAndReport(Session& session, const std::string& name,
-                            const ResultOptions& options) {
+absl::Status WatchAndReport(Session& session, const std::string& name, const ResultOptions& options,
+                            const Gates& gates) {
   ASSAY_ASSIGN_OR_RETURN(const std::optional<Evaluation> end, WatchToEnd(session, name));
-  return end.has_value() ? WriteResults(session, *end, options) : absl::OkStatus();
+  if (end.has_value()) return WriteResults(session, *end, options, gates);
+  if (gates.empty()) return absl::OkStatus();
+  return Error(Reason::kCancelled,
+               absl::StrCat("detached before the gates of ", name, " were judged"));
 }
 
 }  // namespace assay::cli

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/v1/evaluations.pb.h"
 #include "client/cli/base/command.h"
+#include "client/cli/base/gates.h"
 #include "client/cli/base/session.h"
 #include "client/lib/client.h"
 
@@ -22,6 +24,9 @@ struct ResultOptions {
   // Whether the files could be written, as far as that can be known before.
   absl::Status CheckWritable() const;
 
+  // The report that these ask for, of that evaluation.
+  absl::StatusOr<v1::GetReportRequest> ReportRequest(const std::string& evaluation) const;
+
   double confidence_level = 0.95;
   // What normalises corruption errors: a JSON file or the name of a built-in table.
   std::string reference;
@@ -33,7 +38,16 @@ struct ResultOptions {
   std::string outcomes_path;
   // Directory for kept adversarial examples; empty: none are kept.
   std::string adversarials_path;
+  GateOptions gates;
 };
+
+// Names of all classes of the reports on a dataset of the server; empty where they are not known:
+// with classes missing, the model may have more than there are names.
+absl::StatusOr<std::vector<std::string>> KnownClasses(Session& session,
+                                                      const v1::EvaluationSpec& spec);
+// The gates of the options, checked against an evaluation of the server.
+absl::StatusOr<Gates> GatesOf(Session& session, const std::string& evaluation,
+                              const ResultOptions& options);
 
 // Shows what the listener hears of an evaluation: progress, and breaks of the connection.
 void ShowEvents(Session& session, client::WatchListener* listener);
@@ -41,12 +55,18 @@ void ShowEvents(Session& session, client::WatchListener* listener);
 // server, and the user knows; with a private server it is cancelled, which is an error, as is any
 // end but success.
 absl::StatusOr<std::optional<v1::Evaluation>> WatchToEnd(Session& session, const std::string& name);
-// Waits like that, then prints and writes what the options ask for.
-absl::Status WatchAndReport(Session& session, const std::string& name,
-                            const ResultOptions& options);
-// The last part of the above: the report on stdout, and the files.
+// Waits like that, then prints and writes what the options ask for. Gates that have not been judged
+// because of Ctrl-C are kCancelled.
+absl::Status WatchAndReport(Session& session, const std::string& name, const ResultOptions& options,
+                            const Gates& gates);
+// The last part of the above: the report on stdout, and the files. An error after that when a gate
+// does not hold.
 absl::Status WriteResults(Session& session, const v1::Evaluation& evaluation,
-                          const ResultOptions& options);
+                          const ResultOptions& options, const Gates& gates);
+// Of a report that is there already; `evaluation` as in Gates::Judge.
+absl::Status WriteReport(Session& session, const v1::Evaluation* evaluation,
+                         const v1::Report& report, const ResultOptions& options,
+                         const Gates& gates);
 
 }  // namespace assay::cli
 

@@ -46,8 +46,9 @@ absl::Status Session::Print(absl::string_view text) {
   return WriteOutput("-", text);
 }
 
-absl::Status Session::PrintReport(const v1::Report& report) {
-  return Print(render::RenderReport(report, options_.format, terminal_.colour));
+absl::Status Session::PrintReport(const v1::Report& report,
+                                  const std::vector<report::GateResult>& gates) {
+  return Print(render::RenderReport(report, options_.format, terminal_.colour, gates));
 }
 
 absl::Status Session::PrintComparison(const v1::Comparison& comparison) {

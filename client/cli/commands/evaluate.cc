@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "client/cli/base/command.h"
 #include "client/cli/base/evaluation_file.h"
+#include "client/cli/base/gates.h"
 #include "client/cli/base/output_file.h"
 #include "client/cli/base/reference_errors.h"
 #include "client/cli/base/results.h"
@@ -68,12 +69,14 @@ class Evaluation {
     ASSAY_ASSIGN_OR_RETURN(client_, session_.Client());
     const auto conditions = client_->ResolveConditions(options_.conditions);
     if (!conditions.ok()) return conditions.status();
+    if (blocks_.empty()) ASSAY_RETURN_IF_ERROR(CheckGates(*conditions));
     for (const std::string& other : options_.other_models) {
       const auto [id, path] = IdAndFile(other);
       ASSAY_RETURN_IF_ERROR(UploadModel(session_, path, id, {}).status());
     }
     if (server_data_) {
       ASSAY_RETURN_IF_ERROR(client_->GetDataset(options_.data.paths[0]).status());
+      ASSAY_RETURN_IF_ERROR(gates_.CheckDataset(options_.data.paths[0]));
     }
     if (server_model_) {
       ASSAY_RETURN_IF_ERROR(client_->GetModel(options_.model).status());
@@ -83,7 +86,7 @@ class Evaluation {
                              UploadModel(session_, options_.model, "", interface_));
       model_ = model.name();
     }
-    if (!blocks_.empty()) return EvaluateReadyMade(session_, options_, model_, blocks_);
+    if (!blocks_.empty()) return EvaluateReadyMade(session_, options_, gates_, model_, blocks_);
     return options_.stream ? Stream() : Submit();
   }
 
@@ -94,6 +97,13 @@ class Evaluation {
     }
     ASSAY_RETURN_IF_ERROR(options_.results.CheckWritable());
     ASSAY_RETURN_IF_ERROR(CheckWritable("--save", options_.save));
+    ASSAY_ASSIGN_OR_RETURN(gates_, Gates::Read(options_.results.gates));
+    if (options_.detach && !gates_.empty()) {
+      return InvalidFields({{"--require",
+                             "is judged when the evaluation has ended, and --detach "
+                             "does not wait for that; give it to `assay evaluation "
+                             "watch` or `assay evaluation report`"}});
+    }
     if (!options_.results.reference.empty()) {
       ASSAY_RETURN_IF_ERROR(ReadReferenceErrors(options_.results.reference).status());
     }
@@ -138,11 +148,28 @@ class Evaluation {
     // With --format a folder of any names is what it is said to be.
     if (options_.data.paths.size() == 1 && options_.data.format == "auto") {
       ASSAY_ASSIGN_OR_RETURN(blocks_, client::ReadyMadeBlocks(options_.data.paths[0]));
-      if (!blocks_.empty()) return CheckReadyMade(session_, options_, blocks_);
+      if (!blocks_.empty()) return CheckReadyMade(session_, options_, gates_, blocks_);
     }
     ASSAY_RETURN_IF_ERROR(CheckNoCleanData());
     ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(session_, options_.data));
     return absl::OkStatus();
+  }
+
+  // Whether gates speak of what there will be.
+  absl::Status CheckGates(const std::vector<v1::Condition>& conditions) {
+    if (gates_.empty()) return absl::OkStatus();
+    report::GateScope scope;
+    scope.conditions = report::ScopeOf(conditions);
+    if (server_data_) {
+      v1::EvaluationSpec spec;
+      spec.set_dataset(options_.data.paths[0]);
+      spec.set_allow_missing_classes(options_.data.allow_missing_classes);
+      ASSAY_ASSIGN_OR_RETURN(scope.class_names, KnownClasses(session_, spec));
+    } else if (!options_.data.allow_missing_classes) {
+      scope.class_names = reader_->class_names();
+    }
+    ASSAY_ASSIGN_OR_RETURN(const auto request, options_.results.ReportRequest(""));
+    return gates_.Check(session_, scope, request);
   }
 
   // Options on how files are read would be without effect, and the user would not know.
@@ -176,6 +203,7 @@ class Evaluation {
           const v1::Dataset dataset,
           UploadDataset(session_, options_.data.paths[0], *reader_, options_.data.limit, ""));
       spec.set_dataset(dataset.name());
+      ASSAY_RETURN_IF_ERROR(gates_.CheckDataset(dataset.name()));
     }
     for (const std::string& condition : options_.conditions) spec.add_conditions(condition);
     spec.set_seed(options_.seed);
@@ -187,7 +215,7 @@ class Evaluation {
     if (options_.detach) return session_.Print(evaluation.name() + "\n");
     session_.Say(absl::StrCat(evaluation.name(), ": ", evaluation.conditions_size(),
                               evaluation.conditions_size() == 1 ? " condition" : " conditions"));
-    return WatchAndReport(session_, evaluation.name(), options_.results);
+    return WatchAndReport(session_, evaluation.name(), options_.results, gates_);
   }
 
   absl::Status Stream() {
@@ -213,12 +241,12 @@ class Evaluation {
     SayNotes(session_, *reader_);
     if (end.ok()) {
       ASSAY_RETURN_IF_ERROR(client::EndStatus(end->evaluation()));
-      return WriteResults(session_, end->evaluation(), options_.results);
+      return WriteResults(session_, end->evaluation(), options_.results, gates_);
     }
     if (!session_.interrupt().triggered() || name.empty() || options_.local) return end.status();
     // With all of its data there, the evaluation can go on without us; otherwise nobody else could
     // finish it.
-    if (sent) return WatchAndReport(session_, name, options_.results);
+    if (sent) return WatchAndReport(session_, name, options_.results, gates_);
     ASSAY_RETURN_IF_ERROR(Cancel(name));
     return Error(Reason::kCancelled, absl::StrCat(name, " was cancelled while its data was sent"));
   }
@@ -238,6 +266,7 @@ class Evaluation {
   const bool server_model_;
   const bool server_data_;
   client::Client* client_ = nullptr;
+  Gates gates_;
   v1::ModelInterface interface_;
   std::string model_;
   // The files' reader; null for a dataset of the server, and for a ready-made set.

@@ -22,9 +22,10 @@ CommandRun EvaluationReport(Leaf& leaf) {
       .TypeName("N");
   return [name, options](Session& session) -> absl::Status {
     ASSAY_RETURN_IF_ERROR(options->CheckWritable());
+    ASSAY_ASSIGN_OR_RETURN(const Gates gates, GatesOf(session, name.full(), *options));
     ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation, client->GetEvaluation(name.full()));
-    return WriteResults(session, evaluation, *options);
+    return WriteResults(session, evaluation, *options, gates);
   };
 }
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/cli/base/output_file.h"
 #include "client/cli/base/reference_errors.h"
 #include "client/cli/base/resources.h"
 #include "client/cli/base/results.h"
@@ -41,7 +40,7 @@ class ReadyMadeSet {
   ReadyMadeSet(Session& session, const EvaluateOptions& options, const std::string& model)
       : session_(session), options_(options), model_(model) {}
 
-  absl::Status Run(const std::vector<ReadyMadeBlock>& blocks) {
+  absl::Status Run(const std::vector<ReadyMadeBlock>& blocks, const Gates& gates) {
     std::optional<v1::ReferenceErrors> reference;
     if (!options_.results.reference.empty()) {
       ASSAY_ASSIGN_OR_RETURN(const auto read, ReadReferenceErrors(options_.results.reference));
@@ -63,11 +62,7 @@ class ReadyMadeSet {
     const v1::Report combined =
         report::CombineReadyMade(client::ReadyMadeName(options_.data.paths[0]), parts_,
                                  reference.has_value() ? &*reference : nullptr, shape);
-    if (!options_.results.report_path.empty()) {
-      ASSAY_RETURN_IF_ERROR(
-          WriteOutput(options_.results.report_path, render::RenderJson(combined)));
-    }
-    return session_.PrintReport(combined);
+    return WriteReport(session_, nullptr, combined, options_.results, gates);
   }
 
  private:
@@ -126,7 +121,20 @@ class ReadyMadeSet {
 
 }  // namespace
 
-absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options,
+// The conditions that the report will have.
+absl::Status CheckGates(Session& session, const EvaluateOptions& options, Gates& gates,
+                        const std::vector<ReadyMadeBlock>& blocks) {
+  report::GateScope scope;
+  if (!options.clean_data.empty()) scope.conditions.push_back({kFamilyClean, kFamilyClean});
+  const std::string set = client::ReadyMadeName(options.data.paths[0]);
+  for (const ReadyMadeBlock& block : blocks) {
+    scope.conditions.push_back(
+        {report::ReadyMadeId(set, block.corruption, block.severity), kFamilyCorruption});
+  }
+  return gates.Check(session, scope, {});
+}
+
+absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options, Gates& gates,
                             const std::vector<ReadyMadeBlock>& blocks) {
   std::vector<FieldViolation> violations;
   if (options.conditions != std::vector<std::string>{"clean"}) {
@@ -146,7 +154,9 @@ absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options,
   refuse(options.detach, "--detach");
   refuse(!options.results.outcomes_path.empty(), "--outcomes");
   refuse(!options.results.adversarials_path.empty(), "--keep-adversarials");
+  refuse(gates.baseline_at_server(), "--baseline evaluations/ID");
   if (!violations.empty()) return InvalidFields(std::move(violations));
+  ASSAY_RETURN_IF_ERROR(CheckGates(session, options, gates, blocks));
   std::unique_ptr<DatasetReader> first;
   for (const ReadyMadeBlock& block : blocks) {
     ASSAY_ASSIGN_OR_RETURN(auto reader, Open(session, options, block.path, options.data.labels));
@@ -167,10 +177,10 @@ absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options,
       absl::StrCat(options.clean_data, " has images of another shape than ", blocks[0].path));
 }
 
-absl::Status EvaluateReadyMade(Session& session, const EvaluateOptions& options,
+absl::Status EvaluateReadyMade(Session& session, const EvaluateOptions& options, const Gates& gates,
                                const std::string& model,
                                const std::vector<ReadyMadeBlock>& blocks) {
-  return ReadyMadeSet(session, options, model).Run(blocks);
+  return ReadyMadeSet(session, options, model).Run(blocks, gates);
 }
 
 }  // namespace assay::cli

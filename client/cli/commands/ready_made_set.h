@@ -16,13 +16,14 @@ namespace assay::cli {
 // What is wrong with the options of such a call, or with a block, before anything is uploaded:
 // kInvalidArgument for options that are about one evaluation, kUnreadableInput for blocks that
 // cannot be opened or are of different images.
-absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options,
+absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options, Gates& gates,
                             const std::vector<client::ReadyMadeBlock>& blocks);
 
-// Uploads and evaluates one block after the other, then prints and writes the report. With --id X
+// Uploads and evaluates one block after the other, then prints and writes the report, on which the
+// gates are judged. With --id X
 // they are evaluations/X-fog-3, and the same call again goes on where it was interrupted.
 // kCancelled after Ctrl-C.
-absl::Status EvaluateReadyMade(Session& session, const EvaluateOptions& options,
+absl::Status EvaluateReadyMade(Session& session, const EvaluateOptions& options, const Gates& gates,
                                const std::string& model,
                                const std::vector<client::ReadyMadeBlock>& blocks);
 

@@ -273,7 +273,8 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     state.reports.push_back(*request);
     const grpc::Status fault = Begin(state, "GetReport");
     if (!fault.ok()) return fault;
-    *report = state.report;
+    const auto own = state.reports_of.find(request->name());
+    *report = own == state.reports_of.end() ? state.report : own->second;
     report->set_evaluation(request->name());
     return grpc::Status::OK;
   }
@@ -286,12 +287,15 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     if (fault.ok()) *comparison = state.comparison;
     return fault;
   }
-  grpc::Status StreamOutcomes(grpc::ServerContext*, const v1::StreamOutcomesRequest*,
+  grpc::Status StreamOutcomes(grpc::ServerContext*, const v1::StreamOutcomesRequest* request,
                               grpc::ServerWriter<v1::StreamOutcomesResponse>* writer) override {
     MutexLock lock(state.mutex);
     const grpc::Status fault = Begin(state, "StreamOutcomes");
     if (!fault.ok()) return fault;
-    for (const auto& batch : state.outcomes) writer->Write(batch);
+    const auto own = state.outcomes_of.find(request->name());
+    for (const auto& batch : own == state.outcomes_of.end() ? state.outcomes : own->second) {
+      writer->Write(batch);
+    }
     return grpc::Status::OK;
   }
   grpc::Status StreamAdversarials(

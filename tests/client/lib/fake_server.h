@@ -31,6 +31,9 @@ struct FakeState {
   v1::Comparison comparison;
   std::vector<v1::StreamOutcomesResponse> outcomes;
   std::vector<v1::StreamAdversarialsResponse> adversarials;
+  // Of the evaluations of these names, instead of the above.
+  std::map<std::string, v1::Report> reports_of;
+  std::map<std::string, std::vector<v1::StreamOutcomesResponse>> outcomes_of;
 
   // What has been asked, for expectations.
   std::vector<std::string> received_chunks;  // digests, repetitions included

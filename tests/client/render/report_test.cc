@@ -44,7 +44,9 @@ TEST(FormatTest, EveryNameReadsBackAndATableHasEveryForm) {
       {"table", "name  count\na     1,000\n"},
       {"json", "{\n  \"name\": \"a\",\n  \"count\": 1000\n}\n"},
       {"csv", "name,count\na,\"1,000\"\n"},
-      {"markdown", "| name | count |\n| --- | ---: |\n| a | 1,000 |\n"}};
+      {"markdown", "| name | count |\n| --- | ---: |\n| a | 1,000 |\n"},
+      // Of gates alone, and refused elsewhere.
+      {"junit", "name  count\na     1,000\n"}};
   EXPECT_EQ(FormatNames().size(), forms.size());
   for (const std::string& name : FormatNames()) {
     const auto format = FormatNamed(name);

@@ -34,12 +34,14 @@ TEST(ExitCodesTest, EveryReasonHasItsCode) {
         break;
     }
     if (reason == Reason::kEngineLost || reason == Reason::kOutOfMemory) expected = kExitFailed;
+    if (reason == Reason::kGateFailed) expected = kExitGate;
     EXPECT_EQ(ExitCodeOf(Error(reason, "text").ToStatus()), expected) << ReasonName(reason);
   }
 }
 
 TEST(ExitCodesTest, NumbersAreThoseOfTheManual) {
   EXPECT_EQ(ExitCodeOf(absl::OkStatus()), 0);
+  EXPECT_EQ(ExitCodeOf(Error(Reason::kGateFailed, "")), 1);
   EXPECT_EQ(ExitCodeOf(absl::InvalidArgumentError("")), 2);
   EXPECT_EQ(ExitCodeOf(Error(Reason::kUnreadableInput, "")), 2);
   EXPECT_EQ(ExitCodeOf(Error(Reason::kEvaluationFailed, "")), 3);

@@ -26,7 +26,7 @@ TEST_F(CompletionTest, CompletionKnowsEverySubcommandAndOption) {
                          "[ \"${COMPREPLY[*]}\" = \"list load\" ] || exit 1\n"
                          "COMP_WORDS=(assay evaluation outcomes --se); COMP_CWORD=3; _assay\n"
                          "[ \"${COMPREPLY[*]}\" = \"--server\" ] || exit 2\n"
-                         "COMP_WORDS=(assay evaluate -o j); COMP_CWORD=3; _assay\n"
+                         "COMP_WORDS=(assay evaluate -o js); COMP_CWORD=3; _assay\n"
                          "[ \"${COMPREPLY[*]}\" = \"json\" ] || exit 3\n";
   EXPECT_EQ(std::system(absl::StrCat("bash ", path).c_str()), 0);
 }

@@ -75,6 +75,36 @@ TEST_F(ReadyMadeSetTest, AReadyMadeSetRefusesWhatIsAboutOneEvaluation) {
   EXPECT_THAT(Run(Evaluate({"--clean-data", data_})).err, HasSubstr("--clean-data"));
 }
 
+TEST_F(ReadyMadeSetTest, GatesAreOnItsBlocks) {
+  v1::ConditionReport& clean = *state()->report.mutable_conditions(0);
+  clean.set_family("clean");
+  clean.set_samples(200);
+  clean.set_correct(100);
+  clean.mutable_accuracy()->set_value(0.5);
+  clean.mutable_accuracy()->set_numerator(100);
+  clean.mutable_accuracy()->set_denominator(200);
+  state()->report.set_confidence_level(0.95);
+  const std::string folder = ReadyMadeFolder(directory_), file = directory_ + "/report.json";
+  const auto run = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {"evaluate", "-m", model_, "-d", folder, "-c", "clean"};
+    words.insert(words.end(), more.begin(), more.end());
+    return Run(words);
+  };
+  const Result refused = run({"--require", "accuracy(My-C/fig/3) >= 0.4"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("did you mean 'My-C/fog/3'?"));
+  EXPECT_THAT(
+      run({"--require", "accuracy(My-C/fog/3) >= baseline", "--baseline", "evaluations/e"}).err,
+      HasSubstr("--baseline evaluations/ID: goes with one evaluation"));
+  EXPECT_EQ(state()->calls["CreateModel"], 0) << "refused before anything was uploaded";
+  const Result passed = run({"--require", "accuracy(My-C/fog/3) >= 0.4", "--report", file});
+  EXPECT_EQ(passed.code, 0) << passed.err;
+  EXPECT_THAT(passed.out, HasSubstr("gates  1 of 1 hold"));
+  EXPECT_EQ(run({"--require", "accuracy(My-C/snow/5) >= 0.6"}).code, 1);
+  EXPECT_EQ(run({"--require", "accuracy(My-C/snow/5) >= baseline - 30%", "--baseline", file}).code,
+            0);
+}
+
 TEST_F(ReadyMadeSetTest, CtrlCEndsAReadyMadeSetAndSaysHowToGoOn) {
   NeverEnd();
   const pid_t child =

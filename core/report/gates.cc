@@ -1,0 +1,293 @@
+#include "core/report/gates.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/base/errors.h"
+#include "core/report/gate_metrics.h"
+#include "core/report/gate_scope.h"
+#include "core/statistics/paired_difference.h"
+#include "core/statistics/separate_difference.h"
+
+namespace assay::report {
+namespace {
+
+// Samples that only one of the two has right.
+struct Discordant {
+  int64_t samples = 0;
+  int64_t only_here = 0;
+  int64_t only_baseline = 0;
+};
+
+// nullopt where the samples are not the same.
+std::optional<Discordant> Compare(const GateExpression& gate, int class_index,
+                                  const SamplePairs& pairs) {
+  const auto right = [&](const SampleResult& result) {
+    return result.correct && result.radius >= gate.radius.value_or(0);
+  };
+  if (pairs.here.size() != pairs.baseline.size()) return std::nullopt;
+  Discordant counts;
+  for (size_t i = 0; i < pairs.here.size(); ++i) {
+    const SampleResult &here = pairs.here[i], &there = pairs.baseline[i];
+    if (here.sample != there.sample || here.label != there.label) return std::nullopt;
+    if (gate.metric->second == SecondArgument::kClass && here.label != class_index) continue;
+    ++counts.samples;
+    if (right(here) && !right(there)) ++counts.only_here;
+    if (!right(here) && right(there)) ++counts.only_baseline;
+  }
+  if (counts.samples == 0) return std::nullopt;
+  return counts;
+}
+
+// Differences of these are differences between shares of the same samples.
+bool CanPair(const GateExpression& gate) {
+  switch (gate.metric->metric) {
+    case Metric::kAccuracy:
+    case Metric::kClassAccuracy:
+      return gate.against_baseline && gate.factor == 1;
+    case Metric::kCertifiedAccuracy:
+      // Bounds keep what is certified elsewhere.
+      return gate.against_baseline && gate.factor == 1 && gate.radius.has_value();
+    default:
+      return false;
+  }
+}
+
+// One gate on its way to a result.
+class GateJudge {
+ public:
+  GateJudge(const GateExpression& gate, const GateInput& input) : gate_(gate), input_(input) {
+    result_.expression = gate.text;
+  }
+
+  GateResult Run() {
+    result_.error = Prepare();
+    if (!result_.error.ok()) {
+      result_.why = std::string(result_.error.message());
+      return std::move(result_);
+    }
+    gate_.metric->metric == Metric::kCheck ? JudgeCheck() : JudgeMetric();
+    // Whatever the samples say that are there: those that came first are no random choice, and who
+    // looks again and again until a number is right has no interval.
+    const int64_t missing =
+        Missing(*input_.report) + (gate_.against_baseline ? Missing(*input_.baseline) : 0);
+    if (missing > 0) {
+      result_.verdict = GateVerdict::kUndecided;
+      result_.more_samples.reset();
+      result_.why = absl::StrCat("still missing: ", Grouped(missing), " samples");
+    }
+    result_.holds = result_.verdict == GateVerdict::kPassed ||
+                    (result_.verdict == GateVerdict::kUndecided && input_.undecided_passes);
+    return std::move(result_);
+  }
+
+ private:
+  // What the gate speaks of, in the report and in the baseline.
+  absl::Status Prepare() {
+    const GateScope scope = ScopeOf(*input_.report);
+    ASSAY_RETURN_IF_ERROR(CheckGate(gate_, scope));
+    if (gate_.metric->of_condition) {
+      ASSAY_ASSIGN_OR_RETURN(const ScopeCondition condition, FindCondition(gate_.condition, scope));
+      id_ = condition.id;
+    }
+    if (gate_.metric->second == SecondArgument::kClass) {
+      ASSAY_ASSIGN_OR_RETURN(class_index_, FindClass(gate_.class_text, scope.class_names));
+    }
+    if (!gate_.against_baseline) return absl::OkStatus();
+    if (input_.baseline == nullptr) {
+      return Error(Reason::kInvalidArgument, "there is no baseline; give --baseline");
+    }
+    ASSAY_RETURN_IF_ERROR(CheckBaseline(*input_.report, *input_.baseline));
+    GateScope other = ScopeOf(*input_.baseline);
+    other.owner = "the baseline";
+    return CheckGate(gate_, other);
+  }
+
+  // Of the gate's condition, or of all.
+  int64_t Missing(const v1::Report& report) const {
+    if (const v1::ConditionReport* entry = EntryOf(report, id_)) return entry->missing();
+    int64_t missing = 0;
+    for (const v1::ConditionReport& entry : report.conditions()) missing += entry.missing();
+    return missing;
+  }
+
+  void JudgeCheck() {
+    const v1::ConditionReport& condition = *EntryOf(*input_.report, id_);
+    result_.verdict = GateVerdict::kUndecided;
+    result_.why = "the report does not have the check";
+    for (const auto* checks : {&condition.checks(), &condition.attack().checks()}) {
+      for (const v1::Check& check : *checks) {
+        if (check.name() != gate_.check) continue;
+        const bool passed =
+            check.verdict() == v1::Check::PASSED || check.verdict() == v1::Check::NOT_APPLICABLE;
+        result_.verdict = passed ? GateVerdict::kPassed : GateVerdict::kFailed;
+        result_.why = absl::StrCat(v1::Check::Verdict_Name(check.verdict()),
+                                   check.message().empty() ? "" : ": ", check.message());
+        if (check.has_value()) result_.value = check.value();
+        if (check.has_threshold()) result_.threshold = check.threshold();
+        return;
+      }
+    }
+  }
+
+  void JudgeMetric() {
+    const double level = input_.report->confidence_level();
+    const Measurement here = MeasureIn(*input_.report);
+    result_.value = here.value;
+    if (here.value.has_value() && here.interval != nullptr)
+      result_.interval = here.interval(level, 1);
+    if (gate_.against_baseline) {
+      JudgeAgainst(here, MeasureIn(*input_.baseline), level);
+    } else {
+      result_.threshold = gate_.offset;
+      if (!Undefined(here, "")) {
+        Question question{*here.value, gate_.offset, *gate_.comparison,
+                          nullptr,     here.samples, here.unit};
+        if (here.interval != nullptr) {
+          question.interval = [&](double scale) { return here.interval(level, scale); };
+        }
+        Take(Decide(question));
+      }
+    }
+    if (!here.note.empty()) absl::StrAppend(&result_.why, " (", here.note, ")");
+  }
+
+  Measurement MeasureIn(const v1::Report& report) const {
+    return Measure(gate_, report, EntryOf(report, id_), class_index_);
+  }
+
+  void Take(const Decision& decision) {
+    result_.verdict = decision.verdict;
+    result_.why = decision.why;
+    result_.more_samples = decision.more_samples;
+  }
+
+  bool Undefined(const Measurement& measured, absl::string_view whose) {
+    if (measured.value.has_value()) return false;
+    result_.verdict = GateVerdict::kUndecided;
+    result_.why = absl::StrCat("undefined", whose, ": ", measured.undefined);
+    return true;
+  }
+
+  void JudgeAgainst(const Measurement& here, const Measurement& there, double level) {
+    if (there.value.has_value()) {
+      result_.baseline = there.value;
+      result_.threshold = gate_.factor * *there.value + gate_.offset;
+      if (there.interval != nullptr) result_.baseline_interval = there.interval(level, 1);
+    }
+    if (Undefined(here, "") || Undefined(there, " in the baseline")) return;
+    Question question{*here.value - gate_.factor * *there.value,
+                      gate_.offset,
+                      *gate_.comparison,
+                      nullptr,
+                      here.samples,
+                      absl::StrCat(here.unit, ", in both,")};
+    std::string how;
+    const auto found = input_.pairs.find(id_);
+    const std::optional<Discordant> counts = CanPair(gate_) && found != input_.pairs.end()
+                                                 ? Compare(gate_, class_index_, found->second)
+                                                 : std::nullopt;
+    if (counts.has_value()) {
+      question.value = static_cast<double>(counts->only_here - counts->only_baseline) /
+                       static_cast<double>(counts->samples);
+      question.interval = [&](double scale) {
+        const auto scaled = [&](int64_t count) {
+          return static_cast<int64_t>(std::llround(static_cast<double>(count) * scale));
+        };
+        const int64_t here_only = scaled(counts->only_here);
+        const int64_t there_only = scaled(counts->only_baseline);
+        return PairedDifferenceInterval(here_only, there_only,
+                                        std::max(scaled(counts->samples), here_only + there_only),
+                                        level);
+      };
+      result_.method = "paired";
+      how = absl::StrCat("paired on ", Grouped(counts->samples), " samples, ",
+                         Grouped(counts->only_here), " right only here and ",
+                         Grouped(counts->only_baseline), " only in the baseline: ");
+    } else if (here.interval != nullptr && there.interval != nullptr) {
+      question.interval = [&](double scale) {
+        const double each = LevelOfEach(2, level);
+        return SeparateDifference(here.interval(each, scale), there.interval(each, scale),
+                                  gate_.factor);
+      };
+      result_.method = "separate";
+      how = "by separate intervals, not paired: ";
+    }
+    result_.difference = question.value;
+    if (question.interval != nullptr) result_.difference_interval = question.interval(1);
+    Take(Decide(question));
+    result_.why = absl::StrCat(how, result_.why);
+  }
+
+  const GateExpression& gate_;
+  const GateInput& input_;
+  // Of the condition; empty for a metric of the whole report.
+  std::string id_;
+  int class_index_ = -1;
+  GateResult result_;
+};
+
+std::string WithInterval(double value, const std::optional<Interval>& interval) {
+  return interval.has_value()
+             ? absl::StrFormat("%.4g [%.4g, %.4g]", value, interval->lower, interval->upper)
+             : absl::StrFormat("%.4g", value);
+}
+
+}  // namespace
+
+GateResult JudgeGate(const GateExpression& gate, const GateInput& input) {
+  return GateJudge(gate, input).Run();
+}
+
+std::string GateLine(const GateResult& result) {
+  std::string line = absl::StrCat(Name(result.verdict), " ", result.expression, ": ");
+  if (result.value.has_value()) {
+    absl::StrAppend(&line, WithInterval(*result.value, result.interval));
+    if (result.baseline.has_value()) {
+      absl::StrAppend(&line, ", baseline ",
+                      WithInterval(*result.baseline, result.baseline_interval));
+    }
+    if (result.difference.has_value()) {
+      absl::StrAppend(&line, ", difference ",
+                      WithInterval(*result.difference, result.difference_interval));
+    }
+    absl::StrAppend(&line, "; ");
+  }
+  return absl::StrCat(line, result.why);
+}
+
+std::vector<std::string> ConditionsToPair(const std::vector<GateExpression>& gates,
+                                          const v1::Report& report) {
+  std::vector<std::string> ids;
+  const GateScope scope = ScopeOf(report);
+  for (const GateExpression& gate : gates) {
+    if (!CanPair(gate)) continue;
+    const auto condition = FindCondition(gate.condition, scope);
+    if (condition.ok() && std::find(ids.begin(), ids.end(), condition->id) == ids.end()) {
+      ids.push_back(condition->id);
+    }
+  }
+  return ids;
+}
+
+absl::Status CheckBaseline(const v1::Report& report, const v1::Report& baseline) {
+  if (report.dataset() != baseline.dataset()) {
+    return Error(Reason::kInvalidArgument,
+                 absl::StrCat("the baseline ", baseline.evaluation(), " is of ", baseline.dataset(),
+                              ", and this is of ", report.dataset(),
+                              "; only evaluations of the same dataset can be compared"));
+  }
+  if (!std::equal(report.class_names().begin(), report.class_names().end(),
+                  baseline.class_names().begin(), baseline.class_names().end())) {
+    return Error(Reason::kInvalidArgument,
+                 absl::StrCat("the baseline ", baseline.evaluation(), " has other classes (",
+                              baseline.class_names_size(), " against ", report.class_names_size(),
+                              ", or other names)"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace assay::report

@@ -1,0 +1,145 @@
+// Exit codes of gates, of evaluations that really ran.
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/data/npy_writer.h"
+#include "nlohmann/json.hpp"
+#include "tests/integration/zoo_fixture.h"
+
+namespace assay::testing {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+constexpr int kSamples = 200;
+
+class GatesTest : public ZooFixture {
+ protected:
+  void SetUp() override {
+    GeneratedData data(kSamples, 3, 8, 4);
+    std::vector<int32_t> labels;
+    std::string planes;
+    ASSERT_TRUE(data.Read(0, kSamples, &labels, &planes).ok());
+    // NPY has the channels last.
+    std::string pixels, numbers;
+    for (size_t i = 0; i < kSamples; ++i) {
+      for (size_t p = 0; p < 64; ++p) {
+        for (size_t c = 0; c < 3; ++c) pixels.push_back(planes[i * 192 + c * 64 + p]);
+      }
+      numbers.append(1, static_cast<char>(labels[i])).append(7, '\0');
+    }
+    const auto write = [&](const std::string& path, client::NpyWriter::Type type,
+                           const std::vector<int64_t>& shape, const std::string& bytes) {
+      const auto writer = client::NpyWriter::Create(path, type, shape);
+      ASSERT_TRUE(writer.ok() && (*writer)->Append(bytes).ok() && (*writer)->Finish().ok());
+    };
+    write(data_, client::NpyWriter::Type::kUint8, {8, 8, 3}, pixels);
+    write(directory_.path() + "/x_labels.npy", client::NpyWriter::Type::kInt64, {}, numbers);
+  }
+
+  // Runs `assay`; out and err are in files.
+  int Assay(const std::string& arguments) {
+    const int status = std::system(absl::StrCat(ASSAY_BINARY_DIR "/bin/assay ", arguments, " >",
+                                                Path("out"), " 2>", Path("err"))
+                                       .c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  int Evaluate(const std::string& arguments) {
+    return Assay(absl::StrCat("evaluate -m " ASSAY_BINARY_DIR "/tests/zoo/linear.pt -d ", data_,
+                              " ", arguments));
+  }
+  std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
+  std::string Text(const std::string& name) const {
+    std::ifstream file(Path(name));
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  }
+
+  const std::string data_ = directory_.path() + "/x.npy";
+};
+
+TEST_F(GatesTest, APrivateServerGivesTheExitCodes) {
+  const std::string local = "--local --threads 1 -c clean attack/pgd:eps=8/255,steps=2 ";
+  ASSERT_EQ(Evaluate(absl::StrCat(local, "-o json --report ", Path("report.json"))), 0)
+      << Text("err");
+  const double accuracy =
+      json::parse(Text("out")).at("conditions")[0].at("accuracy").at("value").get<double>();
+  // Of 200 samples no interval reaches 0.15 to a side.
+  const auto gate = [&](double threshold) {
+    return absl::StrCat("--require 'accuracy(clean) >= ", threshold, "' ");
+  };
+  EXPECT_EQ(Evaluate(absl::StrCat(local, gate(std::max(0.0, accuracy - 0.15)))), 0) << Text("err");
+  EXPECT_THAT(Text("out"), HasSubstr("gates  1 of 1 hold"));
+  EXPECT_EQ(Evaluate(absl::StrCat(local, gate(accuracy + 0.15))), 1);
+  EXPECT_THAT(Text("err"), HasSubstr("  FAILED accuracy(clean) >= "));
+  EXPECT_EQ(Evaluate(absl::StrCat(local, gate(accuracy))), 1);
+  EXPECT_THAT(Text("err"), HasSubstr("  UNDECIDED accuracy(clean) >= "));
+  EXPECT_EQ(Evaluate(absl::StrCat(local, gate(accuracy), "--undecided=pass")), 0) << Text("err");
+
+  EXPECT_EQ(Evaluate(absl::StrCat(local, "--require 'accuracy(attack/pgd:eps=8/255,steps=3) > 0'")),
+            2);
+  EXPECT_THAT(Text("err"), HasSubstr("has no condition"));
+  EXPECT_EQ(Evaluate(absl::StrCat(local, "--require 'accuracy(clean) > '")), 2);
+  EXPECT_THAT(Text("err"), HasSubstr("expected a number"));
+
+  // The report of before is a baseline: the same model on the same samples.
+  EXPECT_EQ(
+      Evaluate(absl::StrCat(local, "--baseline ", Path("report.json"),
+                            " --require 'accuracy(clean) >= baseline - 30%'"
+                            " --require 'min_class_accuracy(clean) >= baseline - 95%' -o junit")),
+      0)
+      << Text("err");
+  EXPECT_THAT(Text("out"), HasSubstr("<testsuite name=\"evaluations/"));
+  EXPECT_THAT(Text("out"), HasSubstr("tests=\"2\" failures=\"0\" errors=\"0\""));
+}
+
+// The same model twice: no sample differs. What 200 samples can say then is known by brute force,
+// with the binomial of scipy 1.17.
+TEST_F(GatesTest, EvaluationsOfOneServerArePaired) {
+  StartServer();
+  const std::string conditions = absl::StrCat(
+      "--server ", server_->address(),
+      " -c clean attack/fmn:eps=4/255+8/255,steps=3 smoothing/gaussian:sigma=0.25,n0=5,n=60 ");
+  ASSERT_EQ(Evaluate(conditions + "--id before"), 0) << Text("err");
+  std::string gates;
+  for (const char* metric :
+       {"accuracy(clean)", "class_accuracy(clean, 2)", "accuracy(attack/fmn:eps=8/255,steps=3)",
+        "accuracy(smoothing/gaussian:sigma=0.25,n0=5,n=60)",
+        "certified_accuracy(smoothing/gaussian:sigma=0.25,n0=5,n=60, 0.1)"}) {
+    absl::StrAppend(&gates, " --require '", metric, " >= baseline - 11%'");
+  }
+  ASSERT_EQ(
+      Evaluate(absl::StrCat(conditions, "--id after --baseline evaluations/before -o json", gates)),
+      0)
+      << Text("err");
+  const json results = json::parse(Text("out")).at("gates");
+  ASSERT_EQ(results.size(), 5u);
+  for (const json& gate : results) {
+    SCOPED_TRACE(gate.dump());
+    EXPECT_EQ(gate.at("verdict"), "PASSED");
+    EXPECT_EQ(gate.at("difference").at("method"), "paired");
+    EXPECT_EQ(gate.at("difference").at("value"), 0);
+  }
+  EXPECT_NEAR(results[0].at("difference").at("lower"), -0.0272974, 1e-5);
+
+  EXPECT_EQ(Assay(absl::StrCat("evaluation report after --server ", server_->address(),
+                               " --baseline evaluations/before --require 'accuracy(clean) >= "
+                               "baseline - 2%'")),
+            1);
+  EXPECT_THAT(Text("err"), HasSubstr("UNDECIDED"));
+  EXPECT_EQ(Assay(absl::StrCat("evaluation report after --server ", server_->address(),
+                               " --baseline evaluations/none --require 'accuracy(clean) >= "
+                               "baseline'")),
+            5);
+}
+
+}  // namespace
+}  // namespace assay::testing
