@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/render/csv.h"
+#include "client/render/html_document.h"
+#include "client/render/page/html_page.h"
 #include "client/render/report_document.h"
+#include "client/render/report_page.h"
 #include "core/base/json.h"
 
 namespace assay::render {
@@ -66,9 +70,18 @@ std::string JsonText(const nlohmann::ordered_json& json) {
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+std::string TablePage(const Table& table) {
+  HtmlPage page({"Assay", {}, "", ""});
+  HtmlTableOptions options;
+  options.sortable = true;
+  HtmlPrinter(page.body()).Print(table, options);
+  return std::move(page).Print();
+}
+
 // Only the form that is asked for is made.
 std::string Render(Format format, bool colour, const std::function<Document()>& document,
                    const std::function<std::string()>& csv,
+                   const std::function<std::string()>& html,
                    const std::function<nlohmann::ordered_json()>& json) {
   switch (format) {
     case Format::kJson:
@@ -77,6 +90,8 @@ std::string Render(Format format, bool colour, const std::function<Document()>& 
       return csv();
     case Format::kMarkdown:
       return PrintMarkdown(document());
+    case Format::kHtml:
+      return html();
     case Format::kTable:
       break;
   }
@@ -86,7 +101,8 @@ std::string Render(Format format, bool colour, const std::function<Document()>& 
 }  // namespace
 
 const std::vector<std::string>& FormatNames() {
-  static const auto* const names = new std::vector<std::string>{"table", "json", "csv", "markdown"};
+  static const auto* const names =
+      new std::vector<std::string>{"table", "json", "csv", "markdown", "html"};
   return *names;
 }
 
@@ -100,14 +116,14 @@ std::optional<Format> FormatNamed(absl::string_view name) {
 std::string RenderReport(const v1::Report& report, Format format, bool colour) {
   return Render(
       format, colour, [&] { return ReportDocument(report); }, [&] { return ReportCsv(report); },
-      [&] { return ToJson(report); });
+      [&] { return ReportPage(report); }, [&] { return ToJson(report); });
 }
 
 std::string RenderTable(const Table& table, const nlohmann::ordered_json& json, Format format,
                         bool colour) {
   return Render(
       format, colour, [&] { return Document{table}; }, [&] { return PrintCsv(table); },
-      [&] { return json; });
+      [&] { return TablePage(table); }, [&] { return json; });
 }
 
 std::string RenderJson(const google::protobuf::Message& message) {

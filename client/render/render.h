@@ -14,8 +14,8 @@
 
 namespace assay::render {
 
-enum class Format { kTable, kJson, kCsv, kMarkdown };
-// "table", "json", "csv", "markdown".
+enum class Format { kTable, kJson, kCsv, kMarkdown, kHtml };
+// "table", "json", "csv", "markdown", "html".
 const std::vector<std::string>& FormatNames();
 std::optional<Format> FormatNamed(absl::string_view name);
 

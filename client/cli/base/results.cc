@@ -20,6 +20,7 @@ void ResultOptions::AddTo(Leaf& leaf) {
            "Errors that normalise corruption errors: a JSON file, alexnet or alexnet-mean")
       .TypeName("FILE|NAME");
   leaf.Add("--report", &report_path, "Write the report as JSON, too").TypeName("FILE");
+  leaf.Add("--html", &html_path, "Write the report as a page of HTML, too").TypeName("FILE");
 }
 
 void ResultOptions::AddOutcomesTo(Leaf& leaf) {
@@ -28,7 +29,16 @@ void ResultOptions::AddOutcomesTo(Leaf& leaf) {
 
 absl::Status ResultOptions::CheckWritable() const {
   ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--report", report_path));
+  ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--html", html_path));
   return cli::CheckWritable("--outcomes", outcomes_path);
+}
+
+absl::Status ResultOptions::WriteReport(const v1::Report& report) const {
+  if (!report_path.empty()) {
+    ASSAY_RETURN_IF_ERROR(WriteOutput(report_path, render::RenderJson(report)));
+  }
+  if (html_path.empty()) return absl::OkStatus();
+  return WriteOutput(html_path, render::RenderReport(report, render::Format::kHtml, false));
 }
 
 absl::Status WriteResults(Session& session, const Evaluation& evaluation,
@@ -44,9 +54,7 @@ absl::Status WriteResults(Session& session, const Evaluation& evaluation,
                            ReadReferenceErrors(options.reference));
   }
   ASSAY_ASSIGN_OR_RETURN(const v1::Report report, client->GetReport(request));
-  if (!options.report_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteOutput(options.report_path, render::RenderJson(report)));
-  }
+  ASSAY_RETURN_IF_ERROR(options.WriteReport(report));
   if (!options.outcomes_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteOutcomes(session, evaluation, options.outcomes_path));
   }

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/v1/evaluations.pb.h"
+#include "assay/v1/reports.pb.h"
 #include "client/cli/base/command.h"
 #include "client/cli/base/session.h"
 #include "client/lib/client.h"
@@ -21,6 +22,8 @@ struct ResultOptions {
   void AddOutcomesTo(Leaf& leaf);
   // Whether the files could be written, as far as that can be known before.
   absl::Status CheckWritable() const;
+  // Into the files that are named for it.
+  absl::Status WriteReport(const v1::Report& report) const;
 
   double confidence_level = 0.95;
   // What normalises corruption errors: a JSON file or the name of a built-in table.
@@ -30,6 +33,7 @@ struct ResultOptions {
   int64_t n = 0;
   // Files; empty: not written.
   std::string report_path;
+  std::string html_path;
   std::string outcomes_path;
   // Directory for kept adversarial examples; empty: none are kept.
   std::string adversarials_path;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/cli/base/output_file.h"
 #include "client/cli/base/reference_errors.h"
 #include "client/cli/base/resources.h"
 #include "client/cli/base/results.h"
@@ -63,10 +62,7 @@ class ReadyMadeSet {
     const v1::Report combined =
         report::CombineReadyMade(client::ReadyMadeName(options_.data.paths[0]), parts_,
                                  reference.has_value() ? &*reference : nullptr, shape);
-    if (!options_.results.report_path.empty()) {
-      ASSAY_RETURN_IF_ERROR(
-          WriteOutput(options_.results.report_path, render::RenderJson(combined)));
-    }
+    ASSAY_RETURN_IF_ERROR(options_.results.WriteReport(combined));
     return session_.PrintReport(combined);
   }
 

@@ -1,0 +1,20 @@
+// What a report comes to, in a few lines.
+#ifndef ASSAY_CLIENT_RENDER_REPORT_VERDICT_H_
+#define ASSAY_CLIENT_RENDER_REPORT_VERDICT_H_
+
+#include "assay/v1/reports.pb.h"
+#include "client/render/document.h"
+#include "client/render/page/html_page.h"
+
+namespace assay::render {
+
+// Two lines on what was evaluated; the verdict is the worst condition, the checks, and whether all
+// samples are there.
+PageHead ReportHead(const v1::Report& report);
+
+// Every check of every condition: what it measured, what it should be, what it says.
+Table ChecksTable(const v1::Report& report);
+
+}  // namespace assay::render
+
+#endif  // ASSAY_CLIENT_RENDER_REPORT_VERDICT_H_
