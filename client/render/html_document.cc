@@ -121,6 +121,17 @@ void HtmlPrinter::PrintHead(const Table& table, const HtmlTableOptions& options)
   out_.Close().Close().Break();
 }
 
+// Ids of conditions may break behind a slash.
+void HtmlPrinter::PrintBreakable(absl::string_view text) {
+  while (true) {
+    const size_t slash = text.find('/');
+    out_.Text(text.substr(0, slash == absl::string_view::npos ? slash : slash + 1));
+    if (slash == absl::string_view::npos) return;
+    text.remove_prefix(slash + 1);
+    out_.Empty("wbr", {});
+  }
+}
+
 void HtmlPrinter::PrintRow(const Table& table, size_t row, const HtmlTableOptions& options,
                            bool hidden) {
   out_.Open("tr", hidden ? Markup::Attributes{{"hidden", ""}} : Markup::Attributes{});
@@ -130,7 +141,9 @@ void HtmlPrinter::PrintRow(const Table& table, size_t row, const HtmlTableOption
     if (i == 0) {
       out_.Open("th", WithClass({ClassOf(cell.tone)}, {{"scope", "row"}}));
       const bool leads = row < options.links.size() && !options.links[row].empty();
-      leads ? out_.Element("a", {{"href", options.links[row]}}, text) : out_.Text(text);
+      if (leads) out_.Open("a", {{"href", options.links[row]}});
+      PrintBreakable(text);
+      if (leads) out_.Close();
       out_.Close();
       continue;
     }

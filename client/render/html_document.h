@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "client/render/document.h"
 #include "client/render/plot/markup.h"
 
@@ -50,6 +51,7 @@ class HtmlPrinter {
   void PrintLines(const Lines& block);
   void PrintTools(const std::string& table_id, size_t shown, size_t all);
   void PrintHead(const Table& table, const HtmlTableOptions& options);
+  void PrintBreakable(absl::string_view text);
   void PrintRow(const Table& table, size_t row, const HtmlTableOptions& options, bool hidden);
 
   plot::Markup& out_;

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
-#include "client/render/attack_document.h"
 #include "client/render/class_labels.h"
 #include "client/render/classwise_document.h"
 #include "client/render/corruption_document.h"
@@ -28,7 +26,7 @@ namespace {
 
 // Classes at each end of a long table, and in a matrix.
 constexpr int kMostClasses = 20;
-constexpr int kMostDifferences = 20;
+constexpr int kMostDifferences = 10;
 
 // A page has room for names; one that is longer than a sentence is no name.
 ReportStyle PageStyle() {
@@ -74,6 +72,13 @@ const v1::ConditionReport* CleanCondition(const v1::Report& report) {
   return nullptr;
 }
 
+// "Attack", for what this family adds.
+std::string FamilyTitle(const v1::ConditionReport& condition) {
+  std::string title = Printable(condition.family());
+  if (!title.empty()) title[0] = absl::ascii_toupper(static_cast<unsigned char>(title[0]));
+  return title;
+}
+
 class ReportPrinter {
  public:
   explicit ReportPrinter(const v1::Report& report)
@@ -116,7 +121,12 @@ class ReportPrinter {
     options.caption =
         "Worst class: the one with the lowest class-wise accuracy. Top sink: the one that the "
         "largest share of all mistakes was taken for (CFPS).";
-    printer_.Print(SummaryTable(report_, style_), options);
+    Table summary = SummaryTable(report_, style_);
+    summary.columns.push_back({"checks", false});
+    for (int i = 0; i < report_.conditions_size(); ++i) {
+      summary.rows[static_cast<size_t>(i)].push_back(ChecksCell(report_.conditions(i)));
+    }
+    printer_.Print(summary, options);
   }
 
   void PrintFigures(const std::vector<plot::LinePlot>& plots, const std::string& caption) {
@@ -138,12 +148,22 @@ class ReportPrinter {
   }
 
   void PrintCorruptions() {
-    Document document;
-    AddCorruptionSummary(report_, style_, document);
-    AddSensitivityMaps(report_, document);
-    AddSequenceSummary(report_, style_, document);
+    Document corruptions, sequences;
+    AddCorruptionSummary(report_, style_, corruptions);
+    PrintUnder("corruptions", "Corruptions", corruptions);
+    corruptions.clear();
+    AddSensitivityMaps(report_, corruptions);
+    if (!corruptions.empty()) page_.BeginSection("sensitivity", "Sensitivity maps");
+    printer_.Print(corruptions, "h3");
+    AddSequenceSummary(report_, style_, sequences);
+    PrintUnder("sequences", "Sequences", sequences);
+  }
+
+  // A section whose heading stands for the document's own.
+  void PrintUnder(const std::string& id, const std::string& title, Document document) {
     if (document.empty()) return;
-    page_.BeginSection("corruptions", "Corruptions and sequences");
+    page_.BeginSection(id, title);
+    document.erase(document.begin());
     printer_.Print(document, "h3");
   }
 
@@ -177,17 +197,19 @@ class ReportPrinter {
     Document classwise, family;
     AddClasswise(condition, style_, classwise);
     printer_.Print(classwise, "h4", &order);
-    PrintDifferences(condition);
     PrintMatrices(condition);
+    PrintDifferences(condition);
     AddFamily(condition, style_, family);
     if (family.empty()) return;
-    page_.body().Element("h4", {}, absl::StrCat("Of ", Printable(condition.family()))).Break();
+    page_.body().Element("h4", {}, FamilyTitle(condition)).Break();
     if (condition.has_certification()) {
       const plot::LinePlot plot = PaPlot(condition);
+      page_.body().Open("div", {{"class", "narrow"}});
       page_.AddFigure(plot::Draw(plot),
                       absl::StrCat(plot.title, ", with bands of the level ",
                                    Percents(report_.confidence_level()),
                                    " that hold everywhere at once (Dvoretzky-Kiefer-Wolfowitz)."));
+      page_.body().Close().Break();
     }
     printer_.Print(family, "h4", &order);
   }
@@ -206,18 +228,17 @@ class ReportPrinter {
   }
 
   void PrintMatrices(const v1::ConditionReport& condition) {
-    if (condition.confusion_matrix().empty()) return;
+    // Bounds are proofs about the clean images, and sequences begin with them.
+    const bool as_clean =
+        condition.family() == kFamilyBounds || condition.family() == kFamilySequence;
+    if (condition.confusion_matrix().empty() || (as_clean && clean_ != nullptr)) return;
     const std::vector<int> classes = MostConfused(condition, kMostClasses);
     const bool all = static_cast<int>(classes.size()) == condition.confusion_matrix_size();
     page_.body().Element("h4", {}, all ? "Confusion matrix" : "Most confused classes").Break();
     HtmlTableOptions options;
     options.matrix = true;
     page_.body().Open("div", {{"class", "pair"}}).Break();
-    // Bounds and conformal sets predict what the clean images do.
-    const bool moved = condition.family() == kFamilyAttack ||
-                       condition.family() == kFamilyCorruption ||
-                       condition.family() == kFamilySmoothing;
-    if (moved && clean_ != nullptr &&
+    if (clean_ != nullptr && &condition != clean_ &&
         clean_->confusion_matrix_size() == condition.confusion_matrix_size()) {
       options.caption = "clean";
       printer_.Print(ConfusionTable(*clean_, classes, style_), options);
@@ -236,7 +257,7 @@ class ReportPrinter {
         "robustness. One to look at: read it before the number is quoted.");
     HtmlTableOptions options;
     options.sortable = true;
-    options.wide = {3, 4};
+    options.wide = {2, 3, 4};
     printer_.Print(table, options);
   }
 

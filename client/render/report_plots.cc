@@ -79,6 +79,10 @@ std::vector<LinePlot> CertifiedPlots(const v1::Report& report) {
     plots[place->second].series.push_back(std::move(series));
   }
   for (LinePlot& plot : plots) {
+    double largest = 0;
+    for (const Series& series : plot.series) largest = std::max(largest, series.points.back().x);
+    // Where nothing was certified at all, the axis needs some width.
+    plot.x = plot::Range{0, largest > 0 ? largest * 1.03 : 1};
     plot.description = absl::StrCat("Lines that fall with the radius, for ", SeriesNames(plot),
                                     "; the numbers are in the tables of these conditions.");
   }

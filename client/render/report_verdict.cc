@@ -1,7 +1,6 @@
 #include "client/render/report_verdict.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -64,33 +63,72 @@ std::string Worst(const v1::Report& report) {
                       worst->id());
 }
 
-template <typename Visit>
-void ForEachCheck(const v1::Report& report, const Visit& visit) {
-  for (const auto& condition : report.conditions()) {
-    for (const v1::Check& check : condition.checks()) visit(condition, check);
-    for (const v1::Check& check : condition.attack().checks()) visit(condition, check);
+std::vector<const v1::Check*> ChecksOf(const v1::ConditionReport& condition) {
+  std::vector<const v1::Check*> checks;
+  for (const v1::Check& check : condition.checks()) checks.push_back(&check);
+  for (const v1::Check& check : condition.attack().checks()) checks.push_back(&check);
+  return checks;
+}
+
+struct Counts {
+  int passed = 0, warned = 0, failed = 0;
+
+  void Add(const v1::ConditionReport& condition) {
+    for (const v1::Check* check : ChecksOf(condition)) {
+      if (check->verdict() == v1::Check::PASSED) ++passed;
+      if (check->verdict() == v1::Check::WARNING) ++warned;
+      if (check->verdict() == v1::Check::FAILED) ++failed;
+    }
+  }
+  // Those that did not pass: "1 FAILED, 2 to look at".
+  std::string Findings() const {
+    std::vector<std::string> parts;
+    if (failed > 0) parts.push_back(absl::StrCat(failed, " FAILED"));
+    if (warned > 0) parts.push_back(absl::StrCat(warned, " to look at"));
+    return absl::StrJoin(parts, ", ");
+  }
+};
+
+std::string Checks(const Counts& counts) {
+  const std::string findings = counts.Findings();
+  if (!findings.empty()) {
+    return absl::StrCat("checks: ", findings, ", ", counts.passed, " passed");
+  }
+  if (counts.passed == 0) return "no checks were made";
+  return counts.passed == 1 ? "its check passed"
+                            : absl::StrCat("all ", counts.passed, " checks passed");
+}
+
+// One row of the table of checks: what several conditions may share.
+struct CheckRow {
+  const v1::Check* check;
+  std::string measured;
+  std::vector<std::string> conditions;
+
+  bool Says(const v1::Check& other, const std::string& its_measured) const {
+    return check->name() == other.name() && check->verdict() == other.verdict() &&
+           check->message() == other.message() && measured == its_measured;
+  }
+};
+
+// Failures first.
+int Rank(v1::Check::Verdict verdict) {
+  switch (verdict) {
+    case v1::Check::FAILED:
+      return 0;
+    case v1::Check::WARNING:
+      return 1;
+    case v1::Check::PASSED:
+      return 2;
+    default:
+      return 3;
   }
 }
 
-// By verdict.
-std::array<int, v1::Check::Verdict_ARRAYSIZE> CountChecks(const v1::Report& report) {
-  std::array<int, v1::Check::Verdict_ARRAYSIZE> counts{};
-  ForEachCheck(report, [&](const v1::ConditionReport&, const v1::Check& check) {
-    if (v1::Check::Verdict_IsValid(check.verdict())) ++counts[static_cast<size_t>(check.verdict())];
-  });
-  return counts;
-}
-
-std::string Checks(int passed, int warned, int failed) {
-  if (passed + warned + failed == 0) return "no checks were made";
-  if (warned + failed == 0) {
-    return passed == 1 ? "its check passed" : absl::StrCat("all ", passed, " checks passed");
-  }
-  std::vector<std::string> parts;
-  if (failed > 0) parts.push_back(absl::StrCat(failed, " FAILED"));
-  if (warned > 0) parts.push_back(absl::StrCat(warned, " to look at"));
-  parts.push_back(absl::StrCat(passed, " passed"));
-  return absl::StrCat("checks: ", absl::StrJoin(parts, ", "));
+std::string Together(const std::vector<std::string>& conditions) {
+  constexpr size_t kMostNamed = 3;
+  return conditions.size() <= kMostNamed ? absl::StrJoin(conditions, ", ")
+                                         : absl::StrCat(conditions.size(), " conditions");
 }
 
 Cell VerdictCell(v1::Check::Verdict verdict) {
@@ -111,32 +149,54 @@ Cell VerdictCell(v1::Check::Verdict verdict) {
 }  // namespace
 
 PageHead ReportHead(const v1::Report& report) {
-  const auto counts = CountChecks(report);
-  const int failed = counts[v1::Check::FAILED], warned = counts[v1::Check::WARNING];
+  Counts counts;
+  for (const auto& condition : report.conditions()) counts.Add(condition);
   PageHead head;
   head.title =
       Printable(absl::StrCat("Robustness of ", absl::StripPrefix(report.model(), "models/")));
   head.lines = {Printable(About(report)), Printable(Conditions(report))};
   head.verdict = Printable(
-      absl::StrCat(Worst(report), "; ", Checks(counts[v1::Check::PASSED], warned, failed), "; ",
+      absl::StrCat(Worst(report), "; ", Checks(counts), "; ",
                    report.complete() ? "complete" : "INCOMPLETE: samples are still missing"));
-  head.verdict_class = failed > 0 ? "bad" : warned > 0 || !report.complete() ? "notice" : "good";
+  const bool notice = counts.warned > 0 || !report.complete();
+  head.verdict_class = counts.failed > 0 ? "bad" : notice ? "notice" : "good";
   return head;
 }
 
+Cell ChecksCell(const v1::ConditionReport& condition) {
+  Counts counts;
+  counts.Add(condition);
+  const std::string findings = counts.Findings();
+  if (!findings.empty()) return {findings, counts.failed > 0 ? Tone::kBad : Tone::kNotice};
+  return counts.passed == 0 ? Cell(kUndefined) : Cell(absl::StrCat(counts.passed, " passed"));
+}
+
 Table ChecksTable(const v1::Report& report) {
+  std::vector<CheckRow> rows;
+  for (const auto& condition : report.conditions()) {
+    for (const v1::Check* check : ChecksOf(condition)) {
+      std::string measured = CheckLimit(*check);
+      if (measured.empty())
+        measured = check->has_value() ? Significant(check->value()) : kUndefined;
+      auto row = std::find_if(rows.begin(), rows.end(),
+                              [&](const CheckRow& other) { return other.Says(*check, measured); });
+      if (row == rows.end()) row = rows.insert(rows.end(), {check, measured, {}});
+      row->conditions.push_back(condition.id());
+    }
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const CheckRow& a, const CheckRow& b) {
+    return Rank(a.check->verdict()) < Rank(b.check->verdict());
+  });
   Table table;
-  table.columns = {{"condition", false},
-                   {"check", false},
+  table.columns = {{"check", false},
                    {"verdict", false},
+                   {"conditions", false},
                    {"measured", false},
                    {"message", false}};
-  ForEachCheck(report, [&](const v1::ConditionReport& condition, const v1::Check& check) {
-    std::string measured = CheckLimit(check);
-    if (measured.empty()) measured = check.has_value() ? Significant(check.value()) : kUndefined;
-    table.rows.push_back(
-        {condition.id(), check.name(), VerdictCell(check.verdict()), measured, check.message()});
-  });
+  for (const CheckRow& row : rows) {
+    table.rows.push_back({row.check->name(), VerdictCell(row.check->verdict()),
+                          Together(row.conditions), row.measured, row.check->message()});
+  }
   return table;
 }
 

@@ -12,7 +12,11 @@ namespace assay::render {
 // samples are there.
 PageHead ReportHead(const v1::Report& report);
 
-// Every check of every condition: what it measured, what it should be, what it says.
+// "7 passed", or what did not.
+Cell ChecksCell(const v1::ConditionReport& condition);
+
+// Every check: what it measured, what it should be, what it says. Conditions of which it says the
+// same share a row; failures come first.
 Table ChecksTable(const v1::Report& report);
 
 }  // namespace assay::render

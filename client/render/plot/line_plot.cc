@@ -10,14 +10,14 @@
 namespace assay::plot {
 namespace {
 
-constexpr double kWidth = 480;
+constexpr double kWidth = 440;
 constexpr double kLeft = 50;
 constexpr double kRight = kWidth - 14;
 constexpr double kTop = 10;
 constexpr double kBottom = 258;
 // The axis's labels and title are above it.
 constexpr double kLegendTop = kBottom + 40;
-constexpr size_t kLegendCharacters = 60;
+constexpr size_t kLegendCharacters = 55;
 
 std::string At(const char* command, double x, double y) {
   return absl::StrCat(command, Coordinate(x), " ", Coordinate(y));

@@ -114,6 +114,7 @@ class Maker {
     if (!attack.attacked()) return;
     const bool l2 = Parameter(condition, "norm") == "l2";
     // Weak attacks need more.
+    if (Parameter(condition, "target") == "every") AddTargets(condition, sample, attack);
     const double need = sample.margin * (l2 ? 30 : 1) *
                         (condition.method() == "fgsm"     ? 1.6
                          : condition.method() == "square" ? 1.2
@@ -124,6 +125,17 @@ class Maker {
     attack.set_distance(distances ? need : Number(condition, "eps") * 0.999);
     attack.set_survives_rounding(Uniform() < 0.95);
     outcome.set_prediction(sample.taken_for);
+  }
+
+  void AddTargets(const v1::Condition& condition, const Sample& sample, v1::AttackOutcome& attack) {
+    for (int target = 0; target < classes_; ++target) {
+      if (target == sample.label) continue;
+      const int away = (target - sample.label + classes_) % classes_;
+      v1::TargetOutcome& own = *attack.add_targets();
+      own.set_target(target);
+      own.set_success(sample.margin * (target == sample.taken_for ? 1 : 1 + 0.3 * away) <=
+                      Number(condition, "eps"));
+    }
   }
 
   void FillSmoothing(const v1::Condition& condition, const Sample& sample, v1::Outcome& outcome) {
@@ -175,7 +187,9 @@ MadeUp Cifar() {
                         "smoothing/gaussian:sigma=0.25,n0=100,n=1000",
                         "smoothing/gaussian:sigma=0.5,n0=100,n=1000",
                         "bounds/ibp:eps=2/255",
-                        "conformal/rscp"};
+                        "conformal/rscp",
+                        "sequence/rotate",
+                        "sequence/translate"};
   return made_up;
 }
 

@@ -91,9 +91,10 @@ TEST(ReportPageTest, CheckThatFailedIsInTheVerdict) {
   const std::string page = ReportPage(report);
   EXPECT_THAT(page, HasSubstr("verdict bad"));
   EXPECT_THAT(page, HasSubstr("checks: 1 FAILED, 1 passed; complete"));
-  EXPECT_THAT(page,
-              HasSubstr("<td class=\"bad\">FAILED</td><td class=\"wide\">0.5, should be at most "
-                        "0.1</td><td class=\"wide\">the gradient is masked</td>"));
+  EXPECT_THAT(page, HasSubstr("<td class=\"bad\">FAILED</td><td class=\"wide\">"
+                              "attack/pgd/linf/8-255</td><td class=\"wide\">0.5, should be at "
+                              "most 0.1</td><td class=\"wide\">the gradient is masked</td>"));
+  EXPECT_THAT(page, HasSubstr("<td class=\"bad\">1 FAILED</td>"));
 }
 
 TEST(ReportPageTest, SameReportGivesTheSameBytes) {

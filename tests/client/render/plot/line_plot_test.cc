@@ -11,7 +11,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// Two points on axes of which a unit is 41.6 positions wide, and a percent 2.48 high.
+// Two points on axes of which a unit is 37.6 positions wide, and a percent 2.48 high.
 LinePlot Small() {
   LinePlot plot;
   plot.title = "Robust accuracy";
@@ -31,8 +31,8 @@ std::string Text(const LinePlot& plot) { return Draw(plot).Take(); }
 
 TEST(LinePlotTest, LineGoesThroughItsPoints) {
   const std::string text = Text(Small());
-  EXPECT_THAT(text, HasSubstr("<g class=\"s0\"><path class=\"line\" d=\"M50 10L258 134\"/>"));
-  EXPECT_THAT(text, HasSubstr("<path class=\"mark\" d=\"M258 134m-4 0a"));
+  EXPECT_THAT(text, HasSubstr("<g class=\"s0\"><path class=\"line\" d=\"M50 10L238 134\"/>"));
+  EXPECT_THAT(text, HasSubstr("<path class=\"mark\" d=\"M238 134m-4 0a"));
   EXPECT_THAT(text, HasSubstr("<title>half</title>"));
   EXPECT_THAT(text, HasSubstr(">pgd</text>"));
   EXPECT_THAT(text, HasSubstr(">eps</text>"));
@@ -41,28 +41,28 @@ TEST(LinePlotTest, LineGoesThroughItsPoints) {
 TEST(LinePlotTest, StepsHoldTheirValueUntilTheNextPoint) {
   LinePlot plot = Small();
   plot.series[0].join = Series::Join::kSteps;
-  EXPECT_THAT(Text(plot), HasSubstr("class=\"line\" d=\"M50 10H258V134\""));
+  EXPECT_THAT(Text(plot), HasSubstr("class=\"line\" d=\"M50 10H238V134\""));
 }
 
 TEST(LinePlotTest, BandGoesAlongTheUpperEndsAndBackAlongTheLower) {
   LinePlot plot = Small();
   plot.series[0].uncertainty = Series::Uncertainty::kBand;
-  EXPECT_THAT(Text(plot), HasSubstr("class=\"band\" d=\"M50 10L258 72L258 196L50 34.8Z\""));
+  EXPECT_THAT(Text(plot), HasSubstr("class=\"band\" d=\"M50 10L238 72L238 196L50 34.8Z\""));
   plot.series[0].join = Series::Join::kSteps;
-  EXPECT_THAT(Text(plot), HasSubstr("class=\"band\" d=\"M50 10H258V72L258 196V34.8H50Z\""));
+  EXPECT_THAT(Text(plot), HasSubstr("class=\"band\" d=\"M50 10H238V72L238 196V34.8H50Z\""));
 }
 
 TEST(LinePlotTest, WhiskersGoFromEndToEnd) {
   LinePlot plot = Small();
   plot.series[0].uncertainty = Series::Uncertainty::kWhiskers;
-  EXPECT_THAT(Text(plot), HasSubstr("class=\"whisker\" d=\"M50 34.8V10M258 196V72\""));
+  EXPECT_THAT(Text(plot), HasSubstr("class=\"whisker\" d=\"M50 34.8V10M238 196V72\""));
 }
 
 TEST(LinePlotTest, WhatIsNotFiniteIsLeftOut) {
   LinePlot plot = Small();
   plot.series[0].points.push_back({7, std::nan(""), 0, 0, ""});
   const std::string text = Text(plot);
-  EXPECT_THAT(text, HasSubstr("d=\"M50 10L258 134\""));
+  EXPECT_THAT(text, HasSubstr("d=\"M50 10L238 134\""));
   EXPECT_THAT(text, Not(HasSubstr("nan")));
 }
 
