@@ -19,8 +19,8 @@ enum class Format { kTable, kJson, kCsv, kMarkdown, kHtml };
 const std::vector<std::string>& FormatNames();
 std::optional<Format> FormatNamed(absl::string_view name);
 
-// Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition
-// and class.
+// Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition,
+// class and metric.
 std::string RenderReport(const v1::Report& report, Format format, bool colour);
 
 // A table likewise; `json` is what it says to programs.
