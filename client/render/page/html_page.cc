@@ -57,7 +57,7 @@ void HtmlPage::BeginPart(const std::string& id, const std::string& title,
 }
 
 void HtmlPage::AddFigure(const Markup& plot, const std::string& caption) {
-  body_.Open("figure").Open("div", {{"class", "scroll"}}).Append(plot).Close();
+  body_.Open("figure").Open("div", {{"class", "scroll"}, {"tabindex", "0"}}).Append(plot).Close();
   body_.Element("figcaption", {}, caption).Close().Break();
 }
 

@@ -48,6 +48,15 @@
     });
   }
 
+  // What fits its box needs no stop on the way of the Tab key.
+  const stops = [...document.querySelectorAll('.scroll')];
+  const mark = () => {
+    const wide = stops.map((box) => box.scrollWidth > box.clientWidth);
+    stops.forEach((box, i) => { wide[i] ? box.tabIndex = 0 : box.removeAttribute('tabindex'); });
+  };
+  addEventListener('resize', mark);
+  mark();
+
   // A long table shows some of its rows; a search looks through all of them.
   for (const tools of document.querySelectorAll('.tools')) {
     const body = document.getElementById(tools.dataset.table).tBodies;
