@@ -31,6 +31,8 @@ std::string Expression(const v1::ConditionReport& condition, const Parameters& p
 }
 
 bool Gives(const std::string& expression, const std::string& id) {
+  // No expression has other characters, and errors would quote them.
+  if (!std::all_of(expression.begin(), expression.end(), absl::ascii_isgraph)) return false;
   const auto conditions = ParseConditions({expression});
   return conditions.ok() && conditions->size() == 1 && conditions->front().id() == id;
 }

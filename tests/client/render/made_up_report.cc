@@ -147,7 +147,7 @@ class Maker {
       const int first = sample.clean_prediction;
       const int second = first == sample.taken_for ? sample.label : sample.taken_for;
       for (const auto& [index, count] : {std::pair{first, top}, {second, draws - top}}) {
-        if (count == 0) continue;
+        if (count == 0 || (classes_ == 1 && histogram->size() > 0)) continue;
         histogram->Add()->set_index(index);
         histogram->rbegin()->set_count(count);
       }

@@ -54,8 +54,8 @@ TEST(ReportPageTest, HasTheNumbersOfTheReport) {
     }
     for (const auto& row : condition.attack().targeted().success()) {
       for (const auto& rate : row.targets()) {
-        if (rate.has_value())
-          EXPECT_THAT(page, HasSubstr(absl::StrCat(">", Percent(rate), "</td>")));
+        if (!rate.has_value()) continue;
+        EXPECT_THAT(page, HasSubstr(absl::StrCat(">", Percent(rate), "</td>")));
       }
     }
   }

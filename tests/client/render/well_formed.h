@@ -15,7 +15,7 @@ namespace assay::render {
 // The first thing that is wrong; empty when all is well. Style sheets and scripts are passed over.
 inline std::string FirstFlaw(const std::string& markup) {
   static const std::regex tag(
-      R"re(<(/?)([a-zA-Z0-9]+|!DOCTYPE)((?: [a-zA-Z:-]+="[^"<>]*"| html)*)(/?)>)re");
+      R"re(<(/?)([a-zA-Z0-9]+|!DOCTYPE)((?: [a-zA-Z0-9:-]+="[^"<>]*"| html)*)(/?)>)re");
   static const std::set<std::string> nothing_inside = {"meta", "!DOCTYPE"};
   std::vector<std::string> open;
   size_t at = 0;

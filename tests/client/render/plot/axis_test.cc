@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "gmock/gmock.h"
 
@@ -15,10 +16,12 @@ using ::testing::Pointwise;
 
 TEST(RoundTicksTest, StepsAreOneTwoOrFiveTimesAPowerOfTen) {
   EXPECT_THAT(RoundTicks({0, 100}, 6), ElementsAre(0, 20, 40, 60, 80, 100));
-  EXPECT_THAT(RoundTicks({0, 1}, 5), Pointwise(DoubleNear(1e-12), {0, 0.2, 0.4, 0.6, 0.8, 1.0}));
+  EXPECT_THAT(RoundTicks({0, 1}, 5),
+              Pointwise(DoubleNear(1e-12), std::vector<double>{0, 0.2, 0.4, 0.6, 0.8, 1}));
   EXPECT_THAT(RoundTicks({0, 8.24}, 8), ElementsAre(0, 2, 4, 6, 8));
-  EXPECT_THAT(RoundTicks({0, 0.031}, 8),
-              Pointwise(DoubleNear(1e-12), {0, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03}));
+  EXPECT_THAT(
+      RoundTicks({0, 0.031}, 8),
+      Pointwise(DoubleNear(1e-12), std::vector<double>{0, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03}));
   EXPECT_THAT(RoundTicks({-3, 3}, 3), ElementsAre(-2, 0, 2));
   for (const double width : {1e-7, 0.37, 1.0, 7.3, 99.0, 12345.0}) {
     const auto ticks = RoundTicks({0, width}, 8);
