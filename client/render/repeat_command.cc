@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "client/render/numbers.h"
 #include "client/render/text.h"
@@ -37,6 +38,13 @@ bool Gives(const std::string& expression, const std::string& id) {
   return conditions.ok() && conditions->size() == 1 && conditions->front().id() == id;
 }
 
+// Whether the id has the value between slashes.
+bool IsInId(const std::string& value, const std::string& id) {
+  const std::string written = absl::StrReplaceAll(value, {{"/", "-"}});
+  const std::vector<std::string> parts = absl::StrSplit(id, '/');
+  return std::find(parts.begin(), parts.end(), written) != parts.end();
+}
+
 // As one word of a shell.
 std::string Word(absl::string_view given) {
   const std::string text = Printable(given);
@@ -61,6 +69,7 @@ std::string ConditionExpression(const v1::ConditionReport& condition) {
   Parameters parameters(condition.parameters().begin(), condition.parameters().end());
   if (!Gives(Expression(condition, parameters), condition.id())) return "";
   for (const auto& [name, value] : Parameters(parameters)) {
+    if (IsInId(value, condition.id())) continue;
     Parameters fewer = parameters;
     fewer.erase(name);
     if (Gives(Expression(condition, fewer), condition.id())) parameters = fewer;

@@ -8,8 +8,8 @@
 
 namespace assay::render {
 
-// The shortest expression that gives the condition: parameters that follow from the others are left
-// out. Empty where none does, as for the blocks of a ready-made set.
+// An expression that gives the condition. Parameters that follow from the others are left out, but
+// for those that the id names. Empty where none does, as for the blocks of a ready-made set.
 std::string ConditionExpression(const v1::ConditionReport& condition);
 
 // For a shell, in lines. Ready-made sets are one call, with the name of the set for its folder.

@@ -264,7 +264,7 @@ class ReportPrinter {
   void PrintProvenance() {
     page_.BeginSection("provenance", "Settings and provenance");
     HtmlTableOptions options;
-    options.wide = {1, 2};
+    options.wide = {2};
     options.code = {1};
     if (!report_.conditions().empty()) {
       page_.body().Element("h3", {}, "Settings of every condition").Break();

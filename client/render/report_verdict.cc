@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -185,7 +186,8 @@ Table ChecksTable(const v1::Report& report) {
     }
   }
   std::stable_sort(rows.begin(), rows.end(), [](const CheckRow& a, const CheckRow& b) {
-    return Rank(a.check->verdict()) < Rank(b.check->verdict());
+    return std::make_tuple(Rank(a.check->verdict()), a.check->name()) <
+           std::make_tuple(Rank(b.check->verdict()), b.check->name());
   });
   Table table;
   table.columns = {{"check", false},

@@ -26,9 +26,9 @@ v1::Report ReportOf(const std::vector<std::string>& expressions) {
   return report;
 }
 
-TEST(ConditionExpressionTest, SaysNoMoreThanItMust) {
+TEST(ConditionExpressionTest, SaysWhatTheIdSaysAndNoMoreThanItMust) {
   for (const char* expression :
-       {"clean", "attack/pgd:eps=2/255", "attack/pgd:eps=0.25,norm=l2,steps=50",
+       {"clean", "attack/pgd:eps=8/255,norm=linf", "attack/pgd:eps=0.25,norm=l2,steps=50",
         "corruption/fog:severity=3", "smoothing/gaussian:n=1000,sigma=0.5"}) {
     EXPECT_EQ(ConditionExpression(ReportOf({expression}).conditions(0)), expression);
   }
@@ -64,7 +64,7 @@ TEST(RepeatCommandTest, NamesEverythingThatTheReportHas) {
   EXPECT_EQ(RepeatCommand(ReportOf({"clean", "attack/pgd:eps=2/255"})),
             "assay evaluate -m models/m -d datasets/d \\\n"
             "  -c clean \\\n"
-            "     attack/pgd:eps=2/255 \\\n"
+            "     attack/pgd:eps=2/255,norm=linf \\\n"
             "  --seed 7 --limit 100");
   v1::Report report = ReportOf({"clean"});
   report.set_confidence_level(0.9);
