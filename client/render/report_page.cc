@@ -32,7 +32,7 @@ constexpr int kMostDifferences = 10;
 ReportStyle PageStyle() {
   ReportStyle style;
   style.class_width = 80;
-  style.head_width = 24;
+  style.head_width = 32;
   style.matrix_classes = kMostClasses;
   return style;
 }
