@@ -1,14 +1,13 @@
 // Robust accuracy against the budget: BudgetPlots of report_plots.h.
 #include <algorithm>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/string_view.h"
 #include "client/render/plot_points.h"
 #include "client/render/report_plots.h"
 #include "client/render/text.h"
@@ -53,10 +52,8 @@ struct Norm {
 // The id without the family and the budget: "pgd/linf/steps=50" of
 // "attack/pgd/linf/8-255/steps=50".
 std::string RunName(const v1::ConditionReport& condition, const std::string& eps) {
-  std::vector<std::string> parts =
-      absl::StrSplit(Printable(condition.id()), absl::MaxSplits('/', 10));
-  const std::string written =
-      absl::StrJoin(std::vector<std::string>(absl::StrSplit(eps, '/')), "-");
+  std::vector<std::string> parts = absl::StrSplit(Printable(condition.id()), '/');
+  const std::string written = absl::StrReplaceAll(eps, {{"/", "-"}});
   const auto budget = std::find(parts.begin(), parts.end(), written);
   if (budget != parts.end()) parts.erase(budget);
   if (parts.size() > 1 && parts.front() == kFamilyAttack) parts.erase(parts.begin());

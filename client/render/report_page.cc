@@ -202,14 +202,10 @@ class ReportPrinter {
     AddFamily(condition, style_, family);
     if (family.empty()) return;
     page_.body().Element("h4", {}, FamilyTitle(condition)).Break();
-    if (condition.has_certification()) {
-      const plot::LinePlot plot = PaPlot(condition);
-      page_.body().Open("div", {{"class", "narrow"}});
-      page_.AddFigure(plot::Draw(plot),
-                      absl::StrCat(plot.title, ", with bands of the level ",
-                                   Percents(report_.confidence_level()),
-                                   " that hold everywhere at once (Dvoretzky-Kiefer-Wolfowitz)."));
-      page_.body().Close().Break();
+    if (const plot::LinePlot plot = PaPlot(condition); !plot.series.empty()) {
+      PrintFigures({plot}, absl::StrCat("The bands hold everywhere at once, at the level ",
+                                        Percents(report_.confidence_level()),
+                                        " (Dvoretzky-Kiefer-Wolfowitz)."));
     }
     printer_.Print(family, "h4", &order);
   }

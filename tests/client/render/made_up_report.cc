@@ -204,10 +204,22 @@ MadeUp ManyClasses() {
   return made_up;
 }
 
+MadeUp Hostile() {
+  const std::string name = absl::StrCat("</td></table></script><script>owned=true</script>\"&'",
+                                        "<img/src/onerror=owned=true>", std::string(200, 'W'));
+  MadeUp made_up;
+  made_up.samples = 100;
+  made_up.model = absl::StrCat("models/", name);
+  for (int i = 0; i < 5; ++i) made_up.class_names.push_back(absl::StrCat(i, name));
+  made_up.conditions = {"clean", "attack/pgd:eps=1/255+2/255", "attack/pgd:target=every,eps=1/255",
+                        "corruption/fog:severity=1+2", "smoothing/gaussian:n=100"};
+  return made_up;
+}
+
 v1::Report MadeUpReport(const MadeUp& what) {
   report::ReportInput input;
   input.evaluation = "evaluations/demo";
-  input.model = "models/resnet-0f3c12";
+  input.model = what.model;
   input.dataset = "datasets/cifar10-91ab";
   input.num_classes = static_cast<int>(what.class_names.size());
   input.class_names = what.class_names;

@@ -11,6 +11,7 @@
 namespace assay::render {
 
 struct MadeUp {
+  std::string model = "models/resnet-0f3c12";
   int64_t samples = 1000;
   std::vector<std::string> class_names;
   std::vector<std::string> conditions;
@@ -20,6 +21,9 @@ struct MadeUp {
 MadeUp Cifar();
 // A thousand classes under five conditions.
 MadeUp ManyClasses();
+
+// A few classes whose names, like the model's, are long, without a space, and markup.
+MadeUp Hostile();
 
 // Some classes are harder than others, and are taken for their neighbours. The same every time.
 v1::Report MadeUpReport(const MadeUp& what);

@@ -1,4 +1,4 @@
-// Writes the page of a made-up report, for page_test.py: write_page cifar|many FILE.
+// Writes the page of a made-up report, for page_test.py: write_page cifar|many|hostile FILE.
 #include <fstream>
 #include <string>
 
@@ -7,9 +7,10 @@
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
-  const bool many = std::string(argv[1]) == "many";
-  const auto report =
-      assay::render::MadeUpReport(many ? assay::render::ManyClasses() : assay::render::Cifar());
+  const std::string which = argv[1];
+  const auto report = assay::render::MadeUpReport(which == "many" ? assay::render::ManyClasses()
+                                                  : which == "hostile" ? assay::render::Hostile()
+                                                                       : assay::render::Cifar());
   std::ofstream(argv[2], std::ios::binary)
       << assay::render::RenderReport(report, assay::render::Format::kHtml, false);
   return 0;
