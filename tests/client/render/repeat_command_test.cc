@@ -73,9 +73,10 @@ TEST(RepeatCommandTest, NamesEverythingThatTheReportHas) {
 
 TEST(RepeatCommandTest, NamesAreWordsOfAShell) {
   v1::Report report = ReportOf({"clean"});
-  report.set_model("models/a b'; rm -rf $HOME\x1b");
-  EXPECT_THAT(RepeatCommand(report),
-              ::testing::HasSubstr("-m 'models/a b'\\''; rm -rf $HOME?' -d"));
+  report.set_model("models/a b");
+  EXPECT_THAT(RepeatCommand(report), ::testing::HasSubstr("-m 'models/a b' -d"));
+  report.set_model("models/$(reboot);'x'\x1b");
+  EXPECT_THAT(RepeatCommand(report), ::testing::HasSubstr("-m 'models/$(reboot);'\\''x'\\''?' -d"));
 }
 
 TEST(RepeatCommandTest, ReadyMadeSetsAreOneCall) {
