@@ -3,17 +3,18 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "client/render/numbers.h"
 #include "client/render/text.h"
 #include "core/conditions/condition.h"
+#include "core/conditions/table.h"
 
 namespace assay::render {
 namespace {
@@ -38,11 +39,18 @@ bool Gives(const std::string& expression, const std::string& id) {
   return conditions.ok() && conditions->size() == 1 && conditions->front().id() == id;
 }
 
-// Whether the id has the value between slashes.
-bool IsInId(const std::string& value, const std::string& id) {
-  const std::string written = absl::StrReplaceAll(value, {{"/", "-"}});
-  const std::vector<std::string> parts = absl::StrSplit(id, '/');
-  return std::find(parts.begin(), parts.end(), written) != parts.end();
+// The parameters that the id of the condition names in any case.
+std::set<std::string> Headline(const v1::ConditionReport& condition) {
+  v1::Condition known;
+  known.set_family(condition.family());
+  known.set_method(condition.method());
+  std::set<std::string> names;
+  const conditions::Method* method = conditions::MethodOf(known);
+  if (method == nullptr) return names;
+  for (const conditions::Parameter& parameter : method->parameters) {
+    if (parameter.headline) names.insert(parameter.name);
+  }
+  return names;
 }
 
 // As one word of a shell.
@@ -68,8 +76,9 @@ int64_t Samples(const v1::Report& report) {
 std::string ConditionExpression(const v1::ConditionReport& condition) {
   Parameters parameters(condition.parameters().begin(), condition.parameters().end());
   if (!Gives(Expression(condition, parameters), condition.id())) return "";
+  const std::set<std::string> headline = Headline(condition);
   for (const auto& [name, value] : Parameters(parameters)) {
-    if (IsInId(value, condition.id())) continue;
+    if (headline.count(name) > 0) continue;
     Parameters fewer = parameters;
     fewer.erase(name);
     if (Gives(Expression(condition, fewer), condition.id())) parameters = fewer;

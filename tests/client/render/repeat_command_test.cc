@@ -29,7 +29,8 @@ v1::Report ReportOf(const std::vector<std::string>& expressions) {
 TEST(ConditionExpressionTest, SaysWhatTheIdSaysAndNoMoreThanItMust) {
   for (const char* expression :
        {"clean", "attack/pgd:eps=8/255,norm=linf", "attack/pgd:eps=0.25,norm=l2,steps=50",
-        "corruption/fog:severity=3", "smoothing/gaussian:n=1000,sigma=0.5"}) {
+        "corruption/fog:severity=1", "bounds/ibp:eps=1/255",
+        "smoothing/gaussian:n=1000,sigma=0.5"}) {
     EXPECT_EQ(ConditionExpression(ReportOf({expression}).conditions(0)), expression);
   }
 }
