@@ -148,13 +148,12 @@ class ReportPrinter {
   }
 
   void PrintCorruptions() {
-    Document corruptions, sequences;
+    Document corruptions, maps, sequences;
     AddCorruptionSummary(report_, style_, corruptions);
     PrintUnder("corruptions", "Corruptions", corruptions);
-    corruptions.clear();
-    AddSensitivityMaps(report_, corruptions);
-    if (!corruptions.empty()) page_.BeginSection("sensitivity", "Sensitivity maps");
-    printer_.Print(corruptions, "h3");
+    AddSensitivityMaps(report_, maps);
+    if (!maps.empty()) page_.BeginSection("sensitivity", "Sensitivity maps");
+    printer_.Print(maps, "h3");
     AddSequenceSummary(report_, style_, sequences);
     PrintUnder("sequences", "Sequences", sequences);
   }
@@ -181,9 +180,8 @@ class ReportPrinter {
     page_.BeginSection("conditions", "Conditions");
     Paragraph(
         "n: samples of the class. CWA: class-wise accuracy. CFPS: of all misclassified samples, "
-        "the "
-        "share that was taken for the class. FP: their number. prec.: precision. taken for: the "
-        "class that most of its samples were mistaken for. roles: weak and strong against the "
+        "the share that was taken for the class. FP: their number. prec.: precision. taken for: "
+        "the class that most of its samples were mistaken for. roles: weak and strong against the "
         "overall accuracy, sink and source against an equal share of errors.");
     for (int i = 0; i < report_.conditions_size(); ++i) {
       PrintCondition(PartId(i), report_.conditions(i));
@@ -227,7 +225,11 @@ class ReportPrinter {
     // Bounds are proofs about the clean images, and sequences begin with them.
     const bool as_clean =
         condition.family() == kFamilyBounds || condition.family() == kFamilySequence;
-    if (condition.confusion_matrix().empty() || (as_clean && clean_ != nullptr)) return;
+    if (condition.confusion_matrix().empty()) return;
+    if (as_clean && clean_ != nullptr) {
+      Paragraph("Confusion matrix: that of the clean images.");
+      return;
+    }
     const std::vector<int> classes = MostConfused(condition, kMostClasses);
     const bool all = static_cast<int>(classes.size()) == condition.confusion_matrix_size();
     page_.body().Element("h4", {}, all ? "Confusion matrix" : "Most confused classes").Break();
@@ -282,9 +284,8 @@ class ReportPrinter {
     page_.body().Open("pre", {{"tabindex", "0"}});
     page_.body().Element("code", {}, RepeatCommand(report_)).Close().Break();
     Paragraph(
-        "At a server that has this model and this dataset; with --local, the files of both in "
-        "place "
-        "of their names. Equal seed and numerics give equal outcomes, bit for bit.");
+        "At a server that has this model and this dataset; with --local, the files of both take "
+        "the place of their names. Equal seed and numerics give equal outcomes, bit for bit.");
   }
 
   Table SettingsTable() const {
