@@ -18,18 +18,16 @@ std::string JsonText(const nlohmann::ordered_json& json) {
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-std::string TablePage(const Table& table) {
+// What has no page of its own.
+std::string DocumentPage(const Document& document) {
   HtmlPage page({"Assay", {}, "", ""});
-  HtmlTableOptions options;
-  options.sortable = true;
-  HtmlPrinter(page.body()).Print(table, options);
+  HtmlPrinter(page.body()).Print(document, "h2");
   return std::move(page).Print();
 }
 
 // Only the form that is asked for is made.
 std::string Render(Format format, bool colour, const std::function<Document()>& document,
                    const std::function<std::string()>& csv,
-                   const std::function<std::string()>& html,
                    const std::function<nlohmann::ordered_json()>& json) {
   switch (format) {
     case Format::kJson:
@@ -39,7 +37,7 @@ std::string Render(Format format, bool colour, const std::function<Document()>& 
     case Format::kMarkdown:
       return PrintMarkdown(document());
     case Format::kHtml:
-      return html();
+      return DocumentPage(document());
     case Format::kTable:
       break;
   }
@@ -62,16 +60,17 @@ std::optional<Format> FormatNamed(absl::string_view name) {
 }
 
 std::string RenderReport(const v1::Report& report, Format format, bool colour) {
+  if (format == Format::kHtml) return ReportPage(report);
   return Render(
       format, colour, [&] { return ReportDocument(report); }, [&] { return ReportCsv(report); },
-      [&] { return ReportPage(report); }, [&] { return ToJson(report); });
+      [&] { return ToJson(report); });
 }
 
 std::string RenderTable(const Table& table, const nlohmann::ordered_json& json, Format format,
                         bool colour) {
   return Render(
       format, colour, [&] { return Document{table}; }, [&] { return PrintCsv(table); },
-      [&] { return TablePage(table); }, [&] { return json; });
+      [&] { return json; });
 }
 
 std::string RenderJson(const google::protobuf::Message& message) {
