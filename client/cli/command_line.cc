@@ -122,8 +122,8 @@ class CommandLine {
     const auto format = render::FormatNamed(format_);
     if (!format.has_value()) {
       return InvalidFields(
-          {{"output",
-            absl::StrCat("must be table, json, csv, markdown or junit; got '", format_, "'")}});
+          {{"output", absl::StrCat("must be one of ", absl::StrJoin(render::FormatNames(), ", "),
+                                   "; got '", format_, "'")}});
     }
     options_.format = *format;
     if (*format == render::Format::kJunit && !HasGates()) {

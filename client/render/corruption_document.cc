@@ -9,17 +9,16 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/render/class_labels.h"
 #include "client/render/numbers.h"
 #include "client/render/text.h"
 
 namespace assay::render {
 namespace {
 
-constexpr size_t kMaxClassWidth = 16;
-
-std::string ClassName(const v1::Report& report, int32_t index) {
+std::string ClassName(const v1::Report& report, int32_t index, const ReportStyle& style) {
   if (index < 0 || index >= report.class_names_size()) return kUndefined;
-  return Shortened(Printable(report.class_names(index)), kMaxClassWidth);
+  return ClassLabel(report.class_names(index), index, style);
 }
 
 std::string Parameter(const v1::ConditionReport& condition, const std::string& name) {
@@ -50,8 +49,9 @@ Table MapTable(const CellMap& map) {
       if (found == map.cells.end()) {
         row.push_back(kUndefined);
       } else {
-        row.push_back({Percent(found->second->accuracy()),
-                       found->second == worst ? Tone::kBad : Tone::kPlain});
+        const v1::Rate& accuracy = found->second->accuracy();
+        row.push_back(accuracy.has_value() ? ShadedPercent(accuracy.value()) : Cell(kUndefined));
+        if (found->second == worst) row.back().tone = Tone::kBad;
       }
     }
     table.rows.push_back(std::move(row));
@@ -61,7 +61,7 @@ Table MapTable(const CellMap& map) {
 
 }  // namespace
 
-void AddCorruptionSummary(const v1::Report& report, Document& document) {
+void AddCorruptionSummary(const v1::Report& report, const ReportStyle& style, Document& document) {
   if (!report.has_corruption_summary()) return;
   const v1::CorruptionSummary& summary = report.corruption_summary();
   std::set<double> severities;
@@ -86,15 +86,15 @@ void AddCorruptionSummary(const v1::Report& report, Document& document) {
     std::vector<Cell> row = {entry.corruption()};
     for (double severity : severities) {
       const auto found = errors.find(severity);
-      row.push_back(found == errors.end() ? kUndefined : Percent(found->second));
+      row.push_back(found == errors.end() ? Cell(kUndefined) : ShadedPercent(found->second));
     }
     row.push_back(Percent(entry.mean_error()));
     if (normalised) {
       row.push_back(entry.has_ce() ? Percent(entry.ce()) : kUndefined);
       row.push_back(entry.has_relative_ce() ? Percent(entry.relative_ce()) : kUndefined);
     }
-    row.push_back(ClassName(report, entry.weakest_class()));
-    row.push_back(ClassName(report, entry.strongest_sink()));
+    row.push_back(ClassName(report, entry.weakest_class(), style));
+    row.push_back(ClassName(report, entry.strongest_sink(), style));
     table.rows.push_back(std::move(row));
   }
   document.push_back(Heading{"corruptions", ""});
@@ -136,7 +136,7 @@ void AddSensitivityMaps(const v1::Report& report, Document& document) {
   }
 }
 
-void AddSequenceSummary(const v1::Report& report, Document& document) {
+void AddSequenceSummary(const v1::Report& report, const ReportStyle& style, Document& document) {
   Table table;
   table.columns = {{"sequence", false}, {"flip rate %"}, {"flips most", false}};
   double sum = 0;
@@ -150,8 +150,9 @@ void AddSequenceSummary(const v1::Report& report, Document& document) {
       if (worst == nullptr || entry.flip_rate().value() > worst->flip_rate().value())
         worst = &entry;
     }
-    table.rows.push_back({condition.id(), Percent(sequence.flip_rate()),
-                          worst == nullptr ? kUndefined : ClassName(report, worst->index())});
+    table.rows.push_back(
+        {condition.id(), Percent(sequence.flip_rate()),
+         worst == nullptr ? kUndefined : ClassName(report, worst->index(), style)});
     if (!sequence.flip_rate().has_value()) continue;
     sum += sequence.flip_rate().value();
     ++defined;
@@ -165,7 +166,8 @@ void AddSequenceSummary(const v1::Report& report, Document& document) {
       "these are not")}});
 }
 
-void AddSequence(const v1::ConditionReport& condition, Document& document) {
+void AddSequence(const v1::ConditionReport& condition, const ReportStyle& style,
+                 Document& document) {
   const v1::SequenceReport& sequence = condition.sequence();
   const bool first = Parameter(condition, "compare") == "first";
   document.push_back(Lines{
@@ -175,11 +177,8 @@ void AddSequence(const v1::ConditionReport& condition, Document& document) {
   Table table;
   table.columns = {{"class", false}, {"flip rate %"}};
   for (const auto& entry : sequence.classes()) {
-    const bool named = entry.index() < condition.classes_size();
-    table.rows.push_back(
-        {named ? Shortened(Printable(condition.classes(entry.index()).name()), kMaxClassWidth)
-               : absl::StrCat("class ", entry.index()),
-         Percent(entry.flip_rate())});
+    table.classes.push_back(entry.index());
+    table.rows.push_back({ClassAt(condition, entry.index(), style), Percent(entry.flip_rate())});
   }
   if (!table.rows.empty()) document.push_back(std::move(table));
 }

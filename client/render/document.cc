@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "client/render/csv.h"
+#include "client/render/numbers.h"
 #include "client/render/text.h"
 
 namespace assay::render {
@@ -150,6 +151,8 @@ std::string Print(const Document& document, Printer printer) {
 }
 
 }  // namespace
+
+Cell ShadedPercent(double share) { return {Percent(share), Tone::kPlain, share}; }
 
 std::string PrintText(const Document& document, bool colour) {
   return Print(document, TextPrinter(colour));

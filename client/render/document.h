@@ -1,8 +1,9 @@
-// What is to be shown, before it is known how: headings, lines and tables. Text and Markdown are
-// two printers of one document.
+// What is to be shown, before it is known how: headings, lines and tables. Text, Markdown and
+// HTML (html_document.h) are printers of one document.
 #ifndef ASSAY_CLIENT_RENDER_DOCUMENT_H_
 #define ASSAY_CLIENT_RENDER_DOCUMENT_H_
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -13,12 +14,18 @@ namespace assay::render {
 enum class Tone { kPlain, kGood, kBad, kNotice };
 
 struct Cell {
-  Cell(std::string cell_text, Tone cell_tone = Tone::kPlain)  // NOLINT: a text is a cell
-      : text(std::move(cell_text)), tone(cell_tone) {}
+  Cell(std::string cell_text, Tone cell_tone = Tone::kPlain,  // NOLINT: a text is a cell
+       std::optional<double> cell_shade = std::nullopt)
+      : text(std::move(cell_text)), tone(cell_tone), shade(cell_shade) {}
   Cell(const char* cell_text) : Cell(std::string(cell_text)) {}  // NOLINT: likewise
   std::string text;
   Tone tone;
+  // In a heat map: the share, from 0 to 1, that its colour shows where there are colours.
+  std::optional<double> shade;
 };
+
+// "45.7" with the shade 0.4567.
+Cell ShadedPercent(double share);
 
 struct Column {
   std::string title;
@@ -29,6 +36,8 @@ struct Table {
   std::vector<Column> columns;
   // As many cells as columns in each.
   std::vector<std::vector<Cell>> rows;
+  // Where rows are about classes: the index of each row's, -1 for a row about all of them.
+  std::vector<int> classes = {};
 };
 
 struct Heading {

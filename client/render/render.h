@@ -17,13 +17,13 @@
 namespace assay::render {
 
 // kJunit is for the gates of a report, and for nothing else.
-enum class Format { kTable, kJson, kCsv, kMarkdown, kJunit };
-// "table", "json", "csv", "markdown", "junit".
+enum class Format { kTable, kJson, kCsv, kMarkdown, kHtml, kJunit };
+// "table", "json", "csv", "markdown", "html", "junit".
 const std::vector<std::string>& FormatNames();
 std::optional<Format> FormatNamed(absl::string_view name);
 
-// Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition
-// and class, and no gates.
+// Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition,
+// class and metric, and no gates.
 std::string RenderReport(const v1::Report& report, Format format, bool colour,
                          const std::vector<report::GateResult>& gates = {});
 

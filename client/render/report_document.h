@@ -4,6 +4,7 @@
 
 #include "assay/v1/reports.pb.h"
 #include "client/render/document.h"
+#include "client/render/report_style.h"
 
 namespace assay::render {
 
@@ -11,6 +12,21 @@ namespace assay::render {
 // is special to its family; finally the numerics. Shares are percentages, their intervals in
 // brackets.
 Document ReportDocument(const v1::Report& report);
+
+// Its parts, which other forms of a report share.
+// That samples are missing, and the notes.
+void AddCaveats(const v1::Report& report, Document& document);
+// Accuracy, worst class and top sink of every condition.
+Table SummaryTable(const v1::Report& report, const ReportStyle& style);
+// The id of a condition and its accuracy.
+Heading AccuracyHeading(const v1::ConditionReport& condition);
+// What every condition has: notices, findings of its checks, the table of classes, disparity.
+void AddClasswise(const v1::ConditionReport& condition, const ReportStyle& style,
+                  Document& document);
+// What its family adds.
+void AddFamily(const v1::ConditionReport& condition, const ReportStyle& style, Document& document);
+// What computed it, and in how many passes.
+void AddNumerics(const v1::Report& report, Document& document);
 
 }  // namespace assay::render
 

@@ -22,6 +22,7 @@ void ResultOptions::AddTo(Leaf& leaf) {
            "Errors that normalise corruption errors: a JSON file, alexnet or alexnet-mean")
       .TypeName("FILE|NAME");
   leaf.Add("--report", &report_path, "Write the report as JSON, too").TypeName("FILE");
+  leaf.Add("--html", &html_path, "Write the report as a page of HTML, too").TypeName("FILE");
   gates.AddTo(leaf);
 }
 
@@ -31,6 +32,7 @@ void ResultOptions::AddOutcomesTo(Leaf& leaf) {
 
 absl::Status ResultOptions::CheckWritable() const {
   ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--report", report_path));
+  ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--html", html_path));
   return cli::CheckWritable("--outcomes", outcomes_path);
 }
 

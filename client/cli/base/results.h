@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/v1/evaluations.pb.h"
+#include "assay/v1/reports.pb.h"
 #include "client/cli/base/command.h"
 #include "client/cli/base/gates.h"
 #include "client/cli/base/session.h"
@@ -23,7 +24,6 @@ struct ResultOptions {
   void AddOutcomesTo(Leaf& leaf);
   // Whether the files could be written, as far as that can be known before.
   absl::Status CheckWritable() const;
-
   // The report that these ask for, of that evaluation.
   absl::StatusOr<v1::GetReportRequest> ReportRequest(const std::string& evaluation) const;
 
@@ -35,6 +35,7 @@ struct ResultOptions {
   int64_t n = 0;
   // Files; empty: not written.
   std::string report_path;
+  std::string html_path;
   std::string outcomes_path;
   // Directory for kept adversarial examples; empty: none are kept.
   std::string adversarials_path;

@@ -41,7 +41,7 @@ v1::Report Report() {
 
 TEST(CorruptionSummary, IsATableBySeverityWithTheNormaliserNamed) {
   Document document;
-  AddCorruptionSummary(Report(), document);
+  AddCorruptionSummary(Report(), {}, document);
   const std::string text = PrintText(document, false);
   EXPECT_THAT(text, HasSubstr("error %     1   2.5  mean    CE  rel. CE  hurts most  in favour of"))
       << text;
@@ -57,12 +57,12 @@ TEST(CorruptionSummary, SaysWhenTheBenchmarkIsNotComplete) {
   report.mutable_corruption_summary()->clear_mean_error();
   report.mutable_corruption_summary()->clear_mce();
   Document document;
-  AddCorruptionSummary(report, document);
+  AddCorruptionSummary(report, {}, document);
   const std::string text = PrintText(document, false);
   EXPECT_THAT(text, HasSubstr("not here"));
   EXPECT_THAT(text, testing::Not(HasSubstr("mCE")));
   document.clear();
-  AddCorruptionSummary(v1::Report(), document);
+  AddCorruptionSummary(v1::Report(), {}, document);
   EXPECT_TRUE(document.empty());
 }
 
@@ -105,11 +105,11 @@ TEST(SequenceSummary, HasTheMeanOverTheSequences) {
   }
   report.add_conditions()->set_id("clean");
   Document document;
-  AddSequenceSummary(report, document);
+  AddSequenceSummary(report, {}, document);
   EXPECT_TRUE(document.empty()) << "one sequence has a report of its own";
   add("sequence/fog").mutable_flip_rate()->set_value(0.5);
   add("sequence/snow").mutable_flip_rate()->set_undefined_reason("no samples");
-  AddSequenceSummary(report, document);
+  AddSequenceSummary(report, {}, document);
   const std::string text = PrintText(document, false);
   EXPECT_THAT(text, testing::ContainsRegex("sequence/rotate/30 +25.0 +dog"));
   EXPECT_THAT(text, testing::ContainsRegex("sequence/snow +- +-"));
@@ -127,7 +127,7 @@ TEST(Sequence, ShowsFlipRates) {
   sequence.mutable_flip_rate()->set_denominator(3000);
   sequence.add_classes()->mutable_flip_rate()->set_value(0.125);
   Document document;
-  AddSequence(condition, document);
+  AddSequence(condition, {}, document);
   const std::string text = PrintText(document, false);
   EXPECT_THAT(text, HasSubstr("flip rate 25.0 % of 3,000 steps (31 frames, each compared with the "
                               "first)"));

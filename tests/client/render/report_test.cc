@@ -47,11 +47,16 @@ TEST(FormatTest, EveryNameReadsBackAndATableHasEveryForm) {
       {"markdown", "| name | count |\n| --- | ---: |\n| a | 1,000 |\n"},
       // Of gates alone, and refused elsewhere.
       {"junit", "name  count\na     1,000\n"}};
-  EXPECT_EQ(FormatNames().size(), forms.size());
+  EXPECT_EQ(FormatNames().size(), forms.size() + 1);
   for (const std::string& name : FormatNames()) {
     const auto format = FormatNamed(name);
     ASSERT_TRUE(format.has_value()) << name;
-    EXPECT_EQ(RenderTable(table, json, *format, false), forms.at(name)) << name;
+    const std::string text = RenderTable(table, json, *format, false);
+    if (name == "html") {
+      EXPECT_THAT(text, HasSubstr("<th scope=\"row\">a</th><td class=\"n\">1,000</td>"));
+    } else {
+      EXPECT_EQ(text, forms.at(name)) << name;
+    }
   }
   EXPECT_EQ(FormatNamed("xml"), std::nullopt);
 }
@@ -105,7 +110,8 @@ TEST(ReportTest, OneConditionNeedsNoSummary) {
 TEST(ReportTest, ReportWithoutAnythingIsStillAReport) {
   v1::Report report;
   report.add_conditions()->set_id("clean");
-  for (const Format format : {Format::kTable, Format::kJson, Format::kCsv, Format::kMarkdown}) {
+  for (const Format format :
+       {Format::kTable, Format::kJson, Format::kCsv, Format::kMarkdown, Format::kHtml}) {
     EXPECT_FALSE(RenderReport(report, format, true).empty());
   }
 }

@@ -53,6 +53,24 @@ TEST_F(EvaluateTest, AnEvaluationIsSavedAndRepeatedFromItsFile) {
   EXPECT_EQ(Spec().seed(), 6);
 }
 
+TEST_F(EvaluateTest, PageIsPrintedOrWrittenBeside) {
+  const std::string file = directory_ + "/report.html";
+  const Result beside = Run(Evaluate({"-o", "json", "--html", file}));
+  EXPECT_EQ(beside.code, 0) << beside.err;
+  EXPECT_THAT(beside.out, StartsWith("{"));
+  EXPECT_THAT(Read(file), StartsWith("<!DOCTYPE html>"));
+  EXPECT_THAT(Read(file), HasSubstr("evaluations/chosen"));
+  EXPECT_EQ(Run(Evaluate({"-o", "html"})).out, Read(file));
+}
+
+TEST_F(EvaluateTest, FileOfThePageIsCheckedBeforeWorkBegins) {
+  const Result result = Run(Evaluate({"--html", directory_ + "/none/report.html"}));
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("--html"));
+  EXPECT_THAT(result.err, HasSubstr("none/report.html"));
+  EXPECT_THAT(state()->models, SizeIs(0));
+}
+
 TEST_F(EvaluateTest, QuietLeavesStderrEmpty) {
   const Result result = Run(Evaluate({"--quiet"}));
   EXPECT_EQ(result.code, 0);

@@ -1,0 +1,20 @@
+// How a report comes about again: the call of `assay` that would make it.
+#ifndef ASSAY_CLIENT_RENDER_REPEAT_COMMAND_H_
+#define ASSAY_CLIENT_RENDER_REPEAT_COMMAND_H_
+
+#include <string>
+
+#include "assay/v1/reports.pb.h"
+
+namespace assay::render {
+
+// An expression that gives the condition. Parameters that follow from the others are left out, but
+// for those that the id names. Empty where none does, as for the blocks of a ready-made set.
+std::string ConditionExpression(const v1::ConditionReport& condition);
+
+// For a shell, in lines. Ready-made sets are one call, with the name of the set for its folder.
+std::string RepeatCommand(const v1::Report& report);
+
+}  // namespace assay::render
+
+#endif  // ASSAY_CLIENT_RENDER_REPEAT_COMMAND_H_

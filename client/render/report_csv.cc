@@ -1,0 +1,156 @@
+#include "client/render/report_csv.h"
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "client/render/class_labels.h"
+#include "client/render/csv.h"
+#include "client/render/numbers.h"
+
+namespace assay::render {
+namespace {
+
+// Rows of one condition: of all its samples, or of one class.
+class Rows {
+ public:
+  Rows(const v1::ConditionReport& condition, std::string& out) : condition_(condition), out_(out) {}
+
+  // The rows that follow are about that class.
+  void ForClass(int32_t index) {
+    const v1::ClassReport* own = FindClass(condition_, index);
+    const bool named = own != nullptr && !own->name().empty();
+    class_ = named ? own->name() : absl::StrCat("class ", index);
+    samples_ = own == nullptr ? 0 : own->samples();
+  }
+  void ForAll() {
+    class_.clear();
+    samples_ = condition_.samples();
+  }
+
+  void Add(absl::string_view metric, const v1::Rate& rate) {
+    CsvRow row = Begin(metric);
+    rate.has_value() ? row.Add(rate.value()) : row.AddEmpty();
+    rate.has_lower() ? row.Add(rate.lower()) : row.AddEmpty();
+    rate.has_upper() ? row.Add(rate.upper()) : row.AddEmpty();
+    absl::StrAppend(&out_, row.Add(rate.denominator()).Line());
+  }
+  // A number without an interval, over the samples.
+  template <typename Number>
+  void Add(absl::string_view metric, Number value) {
+    absl::StrAppend(&out_, Begin(metric).Add(value).AddEmpty(2).Add(samples_).Line());
+  }
+
+ private:
+  CsvRow Begin(absl::string_view metric) const {
+    CsvRow row;
+    row.Add(condition_.id()).Add(class_);
+    // No slices yet.
+    row.AddEmpty().Add(metric);
+    return row;
+  }
+
+  const v1::ConditionReport& condition_;
+  std::string& out_;
+  std::string class_;
+  int64_t samples_ = 0;
+};
+
+std::string At(absl::string_view metric, double place) {
+  return absl::StrCat(metric, "@", Exact(place));
+}
+
+template <typename Curve>
+void AddCertified(const Curve& curve, Rows& rows) {
+  for (const auto& point : curve) {
+    rows.Add(At("certified_accuracy", point.radius()), point.accuracy());
+    rows.Add(At("certified_accuracy_simultaneous_lower", point.radius()),
+             point.simultaneous_lower());
+  }
+}
+
+// Alike for a condition and for a class.
+template <typename Certification>
+void AddRadii(const Certification& certification, Rows& rows) {
+  rows.Add("average_certified_radius", certification.average_certified_radius());
+  rows.Add("median_radius", certification.median_radius());
+  rows.Add("abstention_rate", certification.abstention_rate());
+  AddCertified(certification.curve(), rows);
+}
+
+void AddAll(const v1::ConditionReport& condition, Rows& rows) {
+  rows.ForAll();
+  rows.Add("accuracy", condition.accuracy());
+  rows.Add("undecided", condition.undecided());
+  rows.Add("ties", condition.ties());
+  if (condition.has_disparity()) rows.Add("disparity", condition.disparity().max_minus_min());
+  if (condition.has_attack()) {
+    const v1::AttackReport& attack = condition.attack();
+    rows.Add("clean_accuracy", attack.clean_accuracy());
+    rows.Add("success_rate", attack.success_rate());
+    rows.Add("survives_rounding", attack.survives_rounding());
+    for (const auto& point : attack.security_curve()) {
+      rows.Add(At("robust_accuracy", point.eps()), point.robust_accuracy());
+    }
+  }
+  if (condition.has_certification()) {
+    AddRadii(condition.certification(), rows);
+    rows.Add("share_at_cap", condition.certification().share_at_cap());
+  }
+  if (condition.has_bounds()) {
+    rows.Add("certified_accuracy", condition.bounds().certified_accuracy());
+  }
+  if (condition.has_conformal()) {
+    rows.Add("coverage", condition.conformal().coverage());
+    rows.Add("mean_set_size", condition.conformal().mean_set_size());
+    rows.Add("plain_coverage", condition.conformal().plain_coverage());
+    rows.Add("plain_mean_set_size", condition.conformal().plain_mean_set_size());
+  }
+  if (condition.has_sequence()) rows.Add("flip_rate", condition.sequence().flip_rate());
+}
+
+void AddClass(const v1::ClassReport& own, Rows& rows) {
+  rows.ForClass(own.index());
+  rows.Add("accuracy", own.accuracy());
+  rows.Add("cfps", own.cfps());
+  rows.Add("false_positives", own.false_positives());
+  rows.Add("precision", own.precision());
+  rows.Add("undecided", own.undecided());
+  if (own.has_attack()) {
+    rows.Add("success_rate", own.attack().success_rate());
+    rows.Add("adversarial_false_positives", own.attack().adversarial_false_positives());
+  }
+  if (own.has_certification()) AddRadii(own.certification(), rows);
+}
+
+void AddClassesOfFamily(const v1::ConditionReport& condition, Rows& rows) {
+  for (const auto& own : condition.bounds().classes()) {
+    rows.ForClass(own.index());
+    rows.Add("certified_accuracy", own.certified_accuracy());
+  }
+  for (const auto& own : condition.conformal().classes()) {
+    rows.ForClass(own.index());
+    rows.Add("coverage", own.coverage());
+    rows.Add("mean_set_size", own.mean_set_size());
+  }
+  for (const auto& own : condition.sequence().classes()) {
+    rows.ForClass(own.index());
+    rows.Add("flip_rate", own.flip_rate());
+  }
+}
+
+}  // namespace
+
+std::string ReportCsv(const v1::Report& report) {
+  std::string out = "condition,class,slice,metric,value,lower,upper,n\n";
+  for (const auto& condition : report.conditions()) {
+    Rows rows(condition, out);
+    AddAll(condition, rows);
+    for (const auto& own : condition.classes()) AddClass(own, rows);
+    AddClassesOfFamily(condition, rows);
+  }
+  return out;
+}
+
+}  // namespace assay::render
