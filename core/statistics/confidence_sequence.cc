@@ -6,16 +6,10 @@
 #include "boost/math/special_functions/beta.hpp"
 #include "boost/math/special_functions/gamma.hpp"
 #include "boost/math/tools/roots.hpp"
+#include "core/statistics/double_policy.h"
 
 namespace assay {
 namespace {
-
-// Plain doubles, and no exceptions.
-using Policy = boost::math::policies::policy<
-    boost::math::policies::promote_double<false>,
-    boost::math::policies::overflow_error<boost::math::policies::ignore_error>,
-    boost::math::policies::underflow_error<boost::math::policies::ignore_error>,
-    boost::math::policies::evaluation_error<boost::math::policies::ignore_error>>;
 
 constexpr double kTwoOverPi = 0.6366197723675814;
 
@@ -29,17 +23,17 @@ class Moment {
   Moment(int64_t k, int64_t n)
       : k_(static_cast<double>(k)),
         misses_(static_cast<double>(n - k)),
-        log_mixture_(boost::math::lgamma(k_ + 0.5, Policy()) +
-                     boost::math::lgamma(misses_ + 0.5, Policy()) -
-                     boost::math::lgamma(k_ + misses_ + 1, Policy()) - std::log(M_PI)) {}
+        log_mixture_(boost::math::lgamma(k_ + 0.5, DoublePolicy()) +
+                     boost::math::lgamma(misses_ + 0.5, DoublePolicy()) -
+                     boost::math::lgamma(k_ + misses_ + 1, DoublePolicy()) - std::log(M_PI)) {}
 
   double LogAbove(double p0) const {
-    const double posterior = boost::math::ibetac(k_ + 0.5, misses_ + 0.5, p0, Policy());
+    const double posterior = boost::math::ibetac(k_ + 0.5, misses_ + 0.5, p0, DoublePolicy());
     return LogUncut(p0) + std::log(posterior / MassAbove(p0));
   }
 
   double LogBelow(double p0) const {
-    const double posterior = boost::math::ibeta(k_ + 0.5, misses_ + 0.5, p0, Policy());
+    const double posterior = boost::math::ibeta(k_ + 0.5, misses_ + 0.5, p0, DoublePolicy());
     return LogUncut(p0) + std::log(posterior / MassBelow(p0));
   }
 
@@ -62,8 +56,8 @@ double LogPredictiveOdds(int64_t k, int64_t n, int64_t budget, double p0) {
   const double repeat = static_cast<double>(budget) / static_cast<double>(budget - n);
   const double a = static_cast<double>(k) * repeat + 0.5;
   const double b = static_cast<double>(n - k) * repeat + 0.5;
-  return std::log(boost::math::ibetac(a, b, p0, Policy()) / MassAbove(p0)) -
-         std::log(boost::math::ibeta(a, b, p0, Policy()) / MassBelow(p0));
+  return std::log(boost::math::ibetac(a, b, p0, DoublePolicy()) / MassAbove(p0)) -
+         std::log(boost::math::ibeta(a, b, p0, DoublePolicy()) / MassBelow(p0));
 }
 
 double AnytimeLower(int64_t k, int64_t n, double alpha) {

@@ -5,18 +5,12 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "core/statistics/double_policy.h"
+
 namespace assay {
 namespace {
 
-// As in statistics.cc.
-using Policy = boost::math::policies::policy<
-    boost::math::policies::promote_double<false>,
-    boost::math::policies::domain_error<boost::math::policies::ignore_error>,
-    boost::math::policies::pole_error<boost::math::policies::ignore_error>,
-    boost::math::policies::overflow_error<boost::math::policies::ignore_error>,
-    boost::math::policies::underflow_error<boost::math::policies::ignore_error>,
-    boost::math::policies::evaluation_error<boost::math::policies::ignore_error>>;
-using Binomial = boost::math::binomial_distribution<double, Policy>;
+using Binomial = boost::math::binomial_distribution<double, DoublePolicy>;
 
 // Of the error that one end may have, the part that goes to the bound of p1 + p2.
 constexpr double kNuisanceShare = 0.02;

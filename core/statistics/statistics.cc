@@ -8,19 +8,10 @@
 #include <numeric>
 
 #include "core/statistics/binomial_ends.h"
+#include "core/statistics/double_policy.h"
 
 namespace assay {
 namespace {
-
-// No exceptions, and plain doubles: long double is emulated on some processors, and 1e-14 is plenty
-// here.
-using Policy = boost::math::policies::policy<
-    boost::math::policies::promote_double<false>,
-    boost::math::policies::domain_error<boost::math::policies::ignore_error>,
-    boost::math::policies::pole_error<boost::math::policies::ignore_error>,
-    boost::math::policies::overflow_error<boost::math::policies::ignore_error>,
-    boost::math::policies::underflow_error<boost::math::policies::ignore_error>,
-    boost::math::policies::evaluation_error<boost::math::policies::ignore_error>>;
 
 // Tables whose probabilities differ by less than this factor count as equally likely, as rounding
 // would split them otherwise.
@@ -39,7 +30,7 @@ Interval ClopperPearson(int64_t k, int64_t n, double confidence_level) {
 FisherExact::FisherExact(int64_t max_total) {
   log_factorials_.reserve(static_cast<size_t>(max_total) + 1);
   for (int64_t i = 0; i <= max_total; ++i) {
-    log_factorials_.push_back(boost::math::lgamma(static_cast<double>(i) + 1, Policy()));
+    log_factorials_.push_back(boost::math::lgamma(static_cast<double>(i) + 1, DoublePolicy()));
   }
 }
 
@@ -108,8 +99,8 @@ double McNemarExactTwoSided(int64_t only_first, int64_t only_second) {
   const int64_t more = std::max(only_first, only_second);
   if (fewer == more) return 1;
   // P(X <= fewer) for X binomial with fewer + more trials at one half.
-  const double tail =
-      boost::math::ibetac(static_cast<double>(fewer + 1), static_cast<double>(more), 0.5, Policy());
+  const double tail = boost::math::ibetac(static_cast<double>(fewer + 1), static_cast<double>(more),
+                                          0.5, DoublePolicy());
   return std::min(1.0, 2 * tail);
 }
 
