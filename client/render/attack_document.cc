@@ -36,10 +36,12 @@ Table TargetMatrix(const v1::ConditionReport& condition, const v1::TargetedRepor
   reached.push_back("");
   for (int s = 0; s < targeted.success_size(); ++s) {
     std::vector<Cell> row = {ClassAt(condition, s, style)};
-    for (int t = 0; t < targeted.success(s).targets_size(); ++t) {
+    const auto& rates = targeted.success(s).targets();
+    for (int t = 0; t < targeted.success_size(); ++t) {
       if (!aimed_at(t)) continue;
-      const v1::Rate& rate = targeted.success(s).targets(t);
-      row.push_back(rate.has_value() ? ShadedPercent(rate.value()) : Cell(kUndefined));
+      // A row that ends early is no reason to shift its cells.
+      const bool defined = t < rates.size() && rates[t].has_value();
+      row.push_back(defined ? ShadedPercent(rates[t].value()) : Cell(kUndefined));
     }
     row.push_back(s < targeted.leaving_size() ? MeanPercent(targeted.leaving(s)) : kUndefined);
     table.rows.push_back(std::move(row));

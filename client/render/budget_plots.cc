@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "client/render/condition_facts.h"
 #include "client/render/plot_points.h"
 #include "client/render/report_plots.h"
 #include "client/render/text.h"
@@ -20,19 +21,11 @@ namespace {
 using plot::LinePlot;
 using plot::Series;
 
-std::string Parameter(const v1::ConditionReport& condition, const std::string& name) {
-  const auto found = condition.parameters().find(name);
-  return found == condition.parameters().end() ? "" : found->second;
-}
-
 // A condition with one budget, and what it says of it.
 struct AtBudget {
   Rational eps;
   const v1::ConditionReport* condition;
-  const v1::Rate& rate() const {
-    return condition->has_bounds() ? condition->bounds().certified_accuracy()
-                                   : condition->accuracy();
-  }
+  const v1::Rate* rate;
 };
 
 // Conditions that differ in their budget only.
@@ -76,11 +69,11 @@ std::vector<Norm> Norms(const v1::Report& report) {
     if (!condition.has_attack() && !condition.has_bounds()) continue;
     const std::string text = Parameter(condition, "eps");
     const auto eps = Rational::Parse(text);
-    const AtBudget at{eps.ok() ? *eps : Rational(), &condition};
-    if (!eps.ok() || !at.rate().has_value()) continue;
+    const v1::Rate* rate = ComparableRate(condition);
+    if (!eps.ok() || rate == nullptr) continue;
     const std::string norm = condition.has_bounds() ? "linf" : Parameter(condition, "norm");
     Run& run = Find(RunName(condition, text), Find(norm, norms).runs);
-    run.budgets.push_back(at);
+    run.budgets.push_back({*eps, &condition, rate});
   }
   for (Norm& norm : norms) {
     for (Run& run : norm.runs) {
@@ -103,21 +96,28 @@ bool InGreyLevels(const Norm& norm) {
 }
 
 Series CurveOf(const Run& run, double unit, double end) {
+  const auto& curve = run.first().attack().security_curve();
+  // Of a curve that lacks points only their sides are known; the lower one claims nothing.
+  const bool thinned = curve.size() >= kMostCurvePoints;
   Series series;
-  series.join = Series::Join::kSteps;
+  series.join = thinned ? Series::Join::kStepsBack : Series::Join::kSteps;
   series.uncertainty = Series::Uncertainty::kBand;
   series.markers = false;
-  for (const auto& entry : run.first().attack().security_curve()) {
+  const v1::Rate* beyond = nullptr;
+  for (const auto& entry : curve) {
     if (!entry.robust_accuracy().has_value()) continue;
     const double x = entry.eps() / unit;
-    if (x > end) break;
+    if (x > end) {
+      beyond = &entry.robust_accuracy();
+      break;
+    }
     series.points.push_back(RatePoint(x, entry.robust_accuracy(), ""));
   }
+  if (series.points.empty()) return series;
   // It holds its last value until the axis ends.
-  if (!series.points.empty()) {
-    series.points.push_back(series.points.back());
-    series.points.back().x = end;
-  }
+  series.points.push_back(thinned && beyond != nullptr ? RatePoint(end, *beyond, "")
+                                                       : series.points.back());
+  series.points.back().x = end;
   return series;
 }
 
@@ -129,7 +129,7 @@ Series PointsOf(const Run& run, double unit) {
   if (run.is_line() && clean.has_value()) series.points.push_back(RatePoint(0, clean, "clean"));
   for (const AtBudget& at : run.budgets) {
     series.points.push_back(
-        RatePoint(at.eps.ToDouble() / unit, at.rate(), Printable(at.condition->id())));
+        RatePoint(at.eps.ToDouble() / unit, *at.rate, Printable(at.condition->id())));
   }
   return series;
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/render/class_labels.h"
+#include "client/render/condition_facts.h"
 #include "client/render/numbers.h"
 
 namespace assay::render {
@@ -136,9 +137,11 @@ void AddCertification(const v1::ConditionReport& condition, const ReportStyle& s
     if (!report.has_certification()) continue;
     const auto& own = report.certification();
     classes.classes.push_back(report.index());
-    classes.rows.push_back({ClassLabel(report, style), Significant(own.average_certified_radius()),
-                            Significant(own.median_radius()), Count(own.abstentions()),
-                            PercentWithInterval(own.abstention_rate())});
+    const bool radii = HasRadii(condition, report.samples());
+    classes.rows.push_back({ClassLabel(report, style),
+                            radii ? Significant(own.average_certified_radius()) : kUndefined,
+                            radii ? Significant(own.median_radius()) : kUndefined,
+                            Count(own.abstentions()), PercentWithInterval(own.abstention_rate())});
   }
   if (!classes.rows.empty()) document.push_back(classes);
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/render/class_labels.h"
+#include "client/render/condition_facts.h"
 #include "client/render/numbers.h"
 #include "client/render/text.h"
 
@@ -19,11 +20,6 @@ namespace {
 std::string ClassName(const v1::Report& report, int32_t index, const ReportStyle& style) {
   if (index < 0 || index >= report.class_names_size()) return kUndefined;
   return ClassLabel(report.class_names(index), index, style);
-}
-
-std::string Parameter(const v1::ConditionReport& condition, const std::string& name) {
-  const auto found = condition.parameters().find(name);
-  return found == condition.parameters().end() ? "" : found->second;
 }
 
 // The accuracies of one corruption by cell.

@@ -99,11 +99,20 @@ void HtmlPrinter::PrintLines(const Lines& block) {
   out_.Close().Break();
 }
 
-void HtmlPrinter::PrintTools(const std::string& table_id, size_t shown, size_t all) {
-  out_.Element("p", {},
-               absl::StrCat("Shown are ", Count(static_cast<int64_t>(shown)), " of ",
-                            Counted(static_cast<int64_t>(all), "row"),
-                            ": the classes with the lowest and the highest accuracy."));
+void HtmlPrinter::PrintShown(size_t shown, size_t all, bool others_left_out) {
+  out_.Element(
+      "p", {},
+      absl::StrCat(
+          "Shown are ", Count(static_cast<int64_t>(shown)), " of ",
+          Counted(static_cast<int64_t>(all), "row"),
+          ": the classes with the lowest and the highest accuracy.",
+          others_left_out
+              ? " The others would make this page too large: they are in the report as CSV or JSON."
+              : ""));
+  if (others_left_out) out_.Break();
+}
+
+void HtmlPrinter::PrintTools(const std::string& table_id) {
   // The script shows them.
   out_.Open("div", {{"class", "tools"}, {"data-table", table_id}, {"hidden", ""}});
   out_.Open("label", {}).Text("Search classes ");
@@ -168,9 +177,15 @@ void HtmlPrinter::Print(const Table& table, const HtmlTableOptions& options) {
   const size_t shown =
       static_cast<size_t>(std::count_if(unordered.begin(), unordered.end(), is_shown));
   const bool long_table = shown < unordered.size();
-  const std::vector<size_t> rows = long_table ? ClassRows(table, options.order) : unordered;
+  std::vector<size_t> rows = long_table ? ClassRows(table, options.order) : unordered;
+  const bool leaves_out = long_table && options.order->leaves_out_others;
+  if (leaves_out) {
+    rows.erase(std::remove_if(rows.begin(), rows.end(), [&](size_t row) { return !is_shown(row); }),
+               rows.end());
+  }
   const std::string id = absl::StrCat("t", tables_++);
-  if (long_table) PrintTools(id, shown, rows.size());
+  if (long_table) PrintShown(shown, unordered.size(), leaves_out);
+  if (long_table && !leaves_out) PrintTools(id);
   out_.Open("div", {{"class", "scroll"}, {"tabindex", "0"}});
   out_.Open("table", WithClass({options.sortable && rows.size() > 1 ? "sortable" : "",
                                 HasShades(table) ? "heat" : "", options.matrix ? "matrix" : ""},
@@ -178,7 +193,7 @@ void HtmlPrinter::Print(const Table& table, const HtmlTableOptions& options) {
   if (!options.caption.empty()) out_.Element("caption", {}, options.caption);
   PrintHead(table, options);
   // What is about all classes stays above those that are sorted.
-  if (rows.size() < table.rows.size()) {
+  if (unordered.size() < table.rows.size()) {
     out_.Open("tbody").Break();
     for (size_t i = 0; i < table.rows.size(); ++i) {
       if (i < table.classes.size() && table.classes[i] < 0) PrintRow(table, i, options, false);

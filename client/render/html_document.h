@@ -19,6 +19,8 @@ struct ClassOrder {
   // All of them, by index, from the worst to the best.
   std::vector<int> worst_first;
   std::set<int> shown;
+  // The others are not even there to be searched.
+  bool leaves_out_others = false;
 };
 
 struct HtmlTableOptions {
@@ -49,7 +51,8 @@ class HtmlPrinter {
 
  private:
   void PrintLines(const Lines& block);
-  void PrintTools(const std::string& table_id, size_t shown, size_t all);
+  void PrintShown(size_t shown, size_t all, bool others_left_out);
+  void PrintTools(const std::string& table_id);
   void PrintHead(const Table& table, const HtmlTableOptions& options);
   void PrintBreakable(absl::string_view text);
   void PrintRow(const Table& table, size_t row, const HtmlTableOptions& options, bool hidden);

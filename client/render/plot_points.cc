@@ -3,6 +3,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "client/render/numbers.h"
+#include "client/render/text.h"
 
 namespace assay::render {
 
@@ -14,7 +15,7 @@ plot::Point RatePoint(double x, const v1::Rate& rate, const std::string& what) {
 }
 
 std::string NormName(const std::string& norm) {
-  std::string name = norm;
+  std::string name = Printable(norm);
   if (!name.empty()) name[0] = absl::ascii_toupper(static_cast<unsigned char>(name[0]));
   return name;
 }

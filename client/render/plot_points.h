@@ -11,11 +11,14 @@ namespace assay::render {
 
 inline constexpr plot::Range kPercents = {0, 100};
 
+// A curve of as many may stand for one of more (assay/v1/reports.proto).
+inline constexpr int kMostCurvePoints = 101;
+
 // In percent, with its interval; `what` says what it is of when it is pointed at. The rate must
 // have a value.
 plot::Point RatePoint(double x, const v1::Rate& rate, const std::string& what);
 
-// "linf" -> "Linf".
+// "linf" -> "Linf", printable.
 std::string NormName(const std::string& norm);
 
 // "fgsm/linf, pgd/linf": its lines.

@@ -90,9 +90,10 @@ std::string RepeatCommand(const v1::Report& report) {
   std::vector<std::string> expressions;
   for (const auto& condition : report.conditions()) {
     const std::string expression = ConditionExpression(condition);
-    if (!expression.empty()) expressions.push_back(Word(expression));
+    if (expression.empty()) return "";
+    expressions.push_back(Word(expression));
   }
-  if (expressions.empty()) expressions.push_back(kFamilyClean);
+  if (expressions.empty()) return "";
   std::vector<std::string> lines = {
       absl::StrCat("assay evaluate -m ", Word(report.model()), " -d ", Word(report.dataset())),
       absl::StrCat("-c ", absl::StrJoin(expressions, " \\\n     "))};

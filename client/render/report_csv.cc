@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "client/render/class_labels.h"
+#include "client/render/condition_facts.h"
 #include "client/render/csv.h"
 #include "client/render/numbers.h"
 
@@ -41,6 +42,11 @@ class Rows {
   void Add(absl::string_view metric, Number value) {
     absl::StrAppend(&out_, Begin(metric).Add(value).AddEmpty(2).Add(samples_).Line());
   }
+  // The same, of a number that may be undefined.
+  void AddIf(bool defined, absl::string_view metric, double value) {
+    if (defined) return Add(metric, value);
+    absl::StrAppend(&out_, Begin(metric).AddEmpty(3).Add(samples_).Line());
+  }
 
  private:
   CsvRow Begin(absl::string_view metric) const {
@@ -72,9 +78,9 @@ void AddCertified(const Curve& curve, Rows& rows) {
 
 // Alike for a condition and for a class.
 template <typename Certification>
-void AddRadii(const Certification& certification, Rows& rows) {
-  rows.Add("average_certified_radius", certification.average_certified_radius());
-  rows.Add("median_radius", certification.median_radius());
+void AddRadii(bool defined, const Certification& certification, Rows& rows) {
+  rows.AddIf(defined, "average_certified_radius", certification.average_certified_radius());
+  rows.AddIf(defined, "median_radius", certification.median_radius());
   rows.Add("abstention_rate", certification.abstention_rate());
   AddCertified(certification.curve(), rows);
 }
@@ -95,22 +101,24 @@ void AddAll(const v1::ConditionReport& condition, Rows& rows) {
     }
   }
   if (condition.has_certification()) {
-    AddRadii(condition.certification(), rows);
+    AddRadii(HasRadii(condition, condition.samples()), condition.certification(), rows);
     rows.Add("share_at_cap", condition.certification().share_at_cap());
   }
   if (condition.has_bounds()) {
     rows.Add("certified_accuracy", condition.bounds().certified_accuracy());
   }
   if (condition.has_conformal()) {
-    rows.Add("coverage", condition.conformal().coverage());
-    rows.Add("mean_set_size", condition.conformal().mean_set_size());
-    rows.Add("plain_coverage", condition.conformal().plain_coverage());
-    rows.Add("plain_mean_set_size", condition.conformal().plain_mean_set_size());
+    const v1::ConformalReport& sets = condition.conformal();
+    rows.Add("coverage", sets.coverage());
+    rows.AddIf(sets.coverage().has_value(), "mean_set_size", sets.mean_set_size());
+    rows.Add("plain_coverage", sets.plain_coverage());
+    rows.AddIf(sets.plain_coverage().has_value(), "plain_mean_set_size",
+               sets.plain_mean_set_size());
   }
   if (condition.has_sequence()) rows.Add("flip_rate", condition.sequence().flip_rate());
 }
 
-void AddClass(const v1::ClassReport& own, Rows& rows) {
+void AddClass(const v1::ConditionReport& condition, const v1::ClassReport& own, Rows& rows) {
   rows.ForClass(own.index());
   rows.Add("accuracy", own.accuracy());
   rows.Add("cfps", own.cfps());
@@ -121,7 +129,9 @@ void AddClass(const v1::ClassReport& own, Rows& rows) {
     rows.Add("success_rate", own.attack().success_rate());
     rows.Add("adversarial_false_positives", own.attack().adversarial_false_positives());
   }
-  if (own.has_certification()) AddRadii(own.certification(), rows);
+  if (own.has_certification()) {
+    AddRadii(HasRadii(condition, own.samples()), own.certification(), rows);
+  }
 }
 
 void AddClassesOfFamily(const v1::ConditionReport& condition, Rows& rows) {
@@ -132,7 +142,7 @@ void AddClassesOfFamily(const v1::ConditionReport& condition, Rows& rows) {
   for (const auto& own : condition.conformal().classes()) {
     rows.ForClass(own.index());
     rows.Add("coverage", own.coverage());
-    rows.Add("mean_set_size", own.mean_set_size());
+    rows.AddIf(own.coverage().has_value(), "mean_set_size", own.mean_set_size());
   }
   for (const auto& own : condition.sequence().classes()) {
     rows.ForClass(own.index());
@@ -147,7 +157,7 @@ std::string ReportCsv(const v1::Report& report) {
   for (const auto& condition : report.conditions()) {
     Rows rows(condition, out);
     AddAll(condition, rows);
-    for (const auto& own : condition.classes()) AddClass(own, rows);
+    for (const auto& own : condition.classes()) AddClass(condition, own, rows);
     AddClassesOfFamily(condition, rows);
   }
   return out;

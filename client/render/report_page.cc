@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "client/render/class_labels.h"
 #include "client/render/classwise_document.h"
 #include "client/render/corruption_document.h"
@@ -29,6 +31,8 @@ namespace {
 // Classes at each end of a long table, and in a matrix.
 constexpr int kMostClasses = 20;
 constexpr int kMostDifferences = 10;
+// Of the tables of classes of all conditions together: what browsers open at once, some megabytes.
+constexpr size_t kMostClassRows = 20000;
 
 // A page has room for names; one that is longer than a sentence is no name.
 ReportStyle PageStyle() {
@@ -44,7 +48,7 @@ std::string PartId(int condition) { return absl::StrCat("condition-", condition 
 std::string Percents(double level) { return absl::StrCat(Significant(level * 100), " %"); }
 
 // By class-wise accuracy; classes without one come last, and are not shown where there are many.
-ClassOrder OrderOf(const v1::ConditionReport& condition) {
+ClassOrder OrderOf(const v1::ConditionReport& condition, bool leaves_out_others) {
   std::vector<const v1::ClassReport*> classes;
   for (const auto& own : condition.classes()) classes.push_back(&own);
   std::stable_sort(classes.begin(), classes.end(),
@@ -55,13 +59,14 @@ ClassOrder OrderOf(const v1::ConditionReport& condition) {
                      return a->accuracy().value() < b->accuracy().value();
                    });
   ClassOrder order;
+  order.leaves_out_others = leaves_out_others;
   const bool few = classes.size() <= 2 * kMostClasses;
   const auto ranked = static_cast<size_t>(
       std::count_if(classes.begin(), classes.end(),
                     [](const v1::ClassReport* own) { return own->accuracy().has_value(); }));
   for (size_t i = 0; i < classes.size(); ++i) {
     order.worst_first.push_back(classes[i]->index());
-    const bool at_an_end = i < kMostClasses || (i < ranked && i + kMostClasses >= ranked);
+    const bool at_an_end = i < ranked && (i < kMostClasses || i + kMostClasses >= ranked);
     if (few || at_an_end) order.shown.insert(classes[i]->index());
   }
   return order;
@@ -74,6 +79,25 @@ const v1::ConditionReport* CleanCondition(const v1::Report& report) {
   return nullptr;
 }
 
+bool HasFamily(const v1::Report& report, absl::string_view family) {
+  return std::any_of(report.conditions().begin(), report.conditions().end(),
+                     [&](const auto& condition) { return condition.family() == family; });
+}
+
+// Rows of the tables of classes of all conditions.
+size_t ClassRows(const v1::Report& report, const ReportStyle& style) {
+  size_t rows = 0;
+  for (const auto& condition : report.conditions()) {
+    Document document;
+    AddClasswise(condition, style, document);
+    AddFamily(condition, style, document);
+    for (const Block& block : document) {
+      if (const auto* table = std::get_if<Table>(&block)) rows += table->classes.size();
+    }
+  }
+  return rows;
+}
+
 // "Attack", for what this family adds.
 std::string FamilyTitle(const v1::ConditionReport& condition) {
   std::string title = Printable(condition.family());
@@ -83,14 +107,16 @@ std::string FamilyTitle(const v1::ConditionReport& condition) {
 
 class ReportPrinter {
  public:
-  explicit ReportPrinter(const v1::Report& report)
+  ReportPrinter(const v1::Report& report, const std::vector<report::GateResult>& gates)
       : report_(report),
+        gates_(gates),
         clean_(CleanCondition(report)),
-        page_(ReportHead(report)),
+        leaves_out_classes_(ClassRows(report, style_) > kMostClassRows),
+        page_(ReportHead(report, gates)),
         printer_(page_.body()) {}
 
-  std::string Print(const std::vector<report::GateResult>& gates) {
-    PrintGates(gates);
+  std::string Print() {
+    PrintGates();
     Document caveats;
     AddCaveats(report_, caveats);
     page_.BeginSection("accuracy", "Accuracy");
@@ -108,10 +134,10 @@ class ReportPrinter {
  private:
   void Paragraph(const std::string& text) { page_.body().Element("p", {}, text).Break(); }
 
-  void PrintGates(const std::vector<report::GateResult>& gates) {
-    if (gates.empty()) return;
+  void PrintGates() {
+    if (gates_.empty()) return;
     Document document;
-    AddGates(gates, document);
+    AddGates(gates_, document);
     page_.BeginSection("gates", "Gates");
     for (const Block& block : document) {
       if (const auto* table = std::get_if<Table>(&block)) printer_.Print(*table);
@@ -123,17 +149,30 @@ class ReportPrinter {
       Paragraph("This report has no conditions.");
       return;
     }
-    page_.AddFigure(
-        plot::Draw(AccuracyPlot(report_)),
-        absl::StrCat("Accuracy of every condition with exact ",
-                     Percents(report_.confidence_level()), " intervals (Clopper-Pearson).",
-                     clean_ == nullptr ? "" : " The dashed line is the clean accuracy."));
+    const bool bounds = HasFamily(report_, kFamilyBounds);
+    const bool sequences = HasFamily(report_, kFamilySequence);
+    const plot::IntervalPlot plot = AccuracyPlot(report_);
+    if (!plot.rows.empty()) {
+      page_.AddFigure(
+          plot::Draw(plot),
+          absl::StrCat(
+              "Accuracy of every condition with exact ", Percents(report_.confidence_level()),
+              " intervals (Clopper-Pearson).",
+              bounds ? " Of bounds it is the certified accuracy." : "",
+              sequences ? " Sequences, which have flip rates, are left out." : "",
+              plot.reference.has_value() ? " The dashed line is the clean accuracy." : ""));
+    }
     HtmlTableOptions options;
     options.sortable = true;
     for (int i = 0; i < report_.conditions_size(); ++i) options.links.push_back("#" + PartId(i));
     options.caption =
         "Worst class: the one with the lowest class-wise accuracy. Top sink: the one that the "
         "largest share of all mistakes was taken for (CFPS).";
+    if (bounds || sequences) {
+      options.caption +=
+          " The accuracy of bounds and of sequences is that of the images as they are; what they "
+          "prove, and how often predictions flip, is with each of them.";
+    }
     Table summary = SummaryTable(report_, style_);
     summary.columns.push_back({"checks", false});
     for (int i = 0; i < report_.conditions_size(); ++i) {
@@ -157,7 +196,8 @@ class ReportPrinter {
     PrintFigures(plots,
                  absl::StrCat("Whiskers and bands are ", Percents(report_.confidence_level()),
                               " intervals of each point. Attacks that look for distances "
-                              "give the whole curve, others the marked budgets."));
+                              "give the whole curve (at its lower side where it lacks points), "
+                              "others the marked budgets."));
   }
 
   void PrintCorruptions() {
@@ -184,7 +224,8 @@ class ReportPrinter {
     if (plots.empty()) return;
     page_.BeginSection("certificates", "Certified accuracy");
     PrintFigures(plots,
-                 "Points are exact for these samples. The band reaches down to a lower bound that "
+                 "Points are exact for these samples; between two of them at least the lower one "
+                 "holds. The band reaches down to a lower bound that "
                  "holds at all radii at once and pays for certificates that may be wrong.");
   }
 
@@ -204,7 +245,7 @@ class ReportPrinter {
   void PrintCondition(const std::string& id, const v1::ConditionReport& condition) {
     const Heading heading = AccuracyHeading(condition);
     page_.BeginPart(id, Printable(heading.text), Printable(heading.aside));
-    const ClassOrder order = OrderOf(condition);
+    const ClassOrder order = OrderOf(condition, leaves_out_classes_);
     Document classwise, family;
     AddClasswise(condition, style_, classwise);
     printer_.Print(classwise, "h4", &order);
@@ -293,12 +334,26 @@ class ReportPrinter {
     Document numerics = {origin};
     AddNumerics(report_, numerics);
     printer_.Print(numerics);
+    PrintCommand();
+  }
+
+  void PrintCommand() {
+    if (report_.conditions().empty()) return;
     page_.body().Element("h3", {}, "How to repeat it").Break();
+    const std::string command = RepeatCommand(report_);
+    if (command.empty()) {
+      Paragraph(
+          "No single command gives this report: some of its conditions cannot be written as "
+          "expressions, as those of a ready-made set.");
+      return;
+    }
     page_.body().Open("pre", {{"tabindex", "0"}});
-    page_.body().Element("code", {}, RepeatCommand(report_)).Close().Break();
+    page_.body().Element("code", {}, command).Close().Break();
     Paragraph(
         "At a server that has this model and this dataset; with --local, the files of both take "
-        "the place of their names. Equal seed and numerics give equal outcomes, bit for bit.");
+        "the place of their names. Not in the command, since a report does not keep them: options "
+        "about classes (--classes, --allow-missing-classes) and those that compute a report anew "
+        "(--alpha, --n, --reference). Equal seed and numerics give equal outcomes, bit for bit.");
   }
 
   Table SettingsTable() const {
@@ -319,8 +374,10 @@ class ReportPrinter {
   }
 
   const v1::Report& report_;
+  const std::vector<report::GateResult>& gates_;
   const ReportStyle style_ = PageStyle();
   const v1::ConditionReport* const clean_;
+  const bool leaves_out_classes_;
   HtmlPage page_;
   HtmlPrinter printer_;
 };
@@ -328,7 +385,7 @@ class ReportPrinter {
 }  // namespace
 
 std::string ReportPage(const v1::Report& report, const std::vector<report::GateResult>& gates) {
-  return ReportPrinter(report).Print(gates);
+  return ReportPrinter(report, gates).Print();
 }
 
 }  // namespace assay::render

@@ -12,8 +12,7 @@
 namespace assay::render {
 
 // The same report gives the same bytes. Gates, where there are any, come first.
-std::string ReportPage(const v1::Report& report,
-                       const std::vector<report::GateResult>& gates = {});
+std::string ReportPage(const v1::Report& report, const std::vector<report::GateResult>& gates = {});
 
 }  // namespace assay::render
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/render/condition_facts.h"
 #include "client/render/numbers.h"
 #include "client/render/plot_points.h"
 #include "client/render/text.h"
@@ -27,14 +28,16 @@ plot::IntervalPlot AccuracyPlot(const v1::Report& report) {
   plot.x = kPercents;
   std::vector<std::string> families;
   for (const auto& condition : report.conditions()) {
+    if (condition.has_sequence()) continue;
     const auto found = std::find(families.begin(), families.end(), condition.family());
     const auto group = static_cast<size_t>(found - families.begin());
     if (found == families.end()) families.push_back(condition.family());
     plot::Interval row;
     row.name = Printable(condition.id());
     row.group = group;
-    if (condition.accuracy().has_value()) {
-      const Point point = RatePoint(0, condition.accuracy(), row.name);
+    if (const v1::Rate* rate = ComparableRate(condition); rate != nullptr) {
+      const Point point = RatePoint(
+          0, *rate, condition.has_bounds() ? absl::StrCat(row.name, ", certified") : row.name);
       row.value = point.y;
       row.low = point.low;
       row.high = point.high;
@@ -68,6 +71,8 @@ std::vector<LinePlot> CertifiedPlots(const v1::Report& report) {
     }
     Series series;
     series.name = Printable(condition.id());
+    // Of a radius between two others it is known that at least as many have the larger one.
+    series.join = Series::Join::kStepsBack;
     series.uncertainty = Series::Uncertainty::kBand;
     for (const auto& entry : certification.curve()) {
       Point point = RatePoint(entry.radius(), entry.accuracy(),
@@ -99,17 +104,25 @@ LinePlot PaPlot(const v1::ConditionReport& condition) {
   const auto add = [&](const char* name, const v1::PaDistribution& distribution) {
     if (distribution.points().empty()) return;
     const double half = distribution.dkw_half_width() * 100;
+    // Of many samples the report has the quantiles at every hundredth, whatever is between them.
+    const double unseen = condition.samples() > kMostCurvePoints ? 1 : 0;
     Series series;
     series.name = name;
     series.join = Series::Join::kSteps;
     series.uncertainty = Series::Uncertainty::kBand;
     series.markers = false;
-    const auto add_point = [&](double pa, double y) {
-      series.points.push_back({pa, y, std::max(0.0, y - half), std::min(100.0, y + half), ""});
+    // Until the next point the share is `y`, or grows to as much as `most`.
+    const auto add_point = [&](double pa, double y, double most) {
+      series.points.push_back({pa, y, std::max(0.0, y - half), std::min(100.0, most + half), ""});
     };
-    if (distribution.points(0).pa() > 0) add_point(0, 0);
-    for (const auto& point : distribution.points()) add_point(point.pa(), point.cumulative() * 100);
-    if (series.points.back().x < 1) add_point(1, 100);
+    if (distribution.points(0).pa() > 0) add_point(0, 0, 0);
+    for (int i = 0; i < distribution.points_size(); ++i) {
+      const double y = distribution.points(i).cumulative() * 100;
+      const bool last = i + 1 == distribution.points_size();
+      const double next = last ? y : distribution.points(i + 1).cumulative() * 100;
+      add_point(distribution.points(i).pa(), y, std::min(next, y + unseen));
+    }
+    if (series.points.back().x < 1) add_point(1, 100, 100);
     plot.series.push_back(std::move(series));
   };
   add("true class", condition.certification().pa_true_class());

@@ -10,7 +10,8 @@
 
 namespace assay::render {
 
-// The accuracy of every condition with its interval, families together in the order of the report.
+// The accuracy of every condition with its interval, families together in the order of the report:
+// the certified accuracy of bounds, and nothing of sequences.
 plot::IntervalPlot AccuracyPlot(const v1::Report& report);
 
 // Robust accuracy against the budget, a plot for each norm in which some attack has several budgets
@@ -18,9 +19,11 @@ plot::IntervalPlot AccuracyPlot(const v1::Report& report);
 std::vector<plot::LinePlot> BudgetPlots(const v1::Report& report);
 
 // Certified accuracy against the radius, with the simultaneous lower band: a plot for each norm.
+// Between radii it is at least that of the next.
 std::vector<plot::LinePlot> CertifiedPlots(const v1::Report& report);
 
-// Distribution functions of p_A with their Dvoretzky-Kiefer-Wolfowitz bands.
+// Distribution functions of p_A with their Dvoretzky-Kiefer-Wolfowitz bands, which have room for
+// samples between the points.
 plot::LinePlot PaPlot(const v1::ConditionReport& condition);
 
 }  // namespace assay::render

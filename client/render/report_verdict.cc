@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "client/render/attack_document.h"
 #include "client/render/class_labels.h"
+#include "client/render/condition_facts.h"
 #include "client/render/numbers.h"
 #include "client/render/text.h"
 #include "core/base/resource_names.h"
@@ -53,15 +54,25 @@ std::string Conditions(const v1::Report& report) {
 // "Lowest accuracy 12.3 [10.0, 15.0] % under attack/pgd/linf/8-255".
 std::string Worst(const v1::Report& report) {
   const v1::ConditionReport* worst = nullptr;
+  const v1::Rate* lowest = nullptr;
   for (const auto& condition : report.conditions()) {
-    if (!condition.accuracy().has_value()) continue;
-    if (worst == nullptr || condition.accuracy().value() < worst->accuracy().value()) {
-      worst = &condition;
-    }
+    const v1::Rate* rate = ComparableRate(condition);
+    if (rate == nullptr || (lowest != nullptr && rate->value() >= lowest->value())) continue;
+    worst = &condition;
+    lowest = rate;
   }
   if (worst == nullptr) return "No condition has an accuracy";
-  return absl::StrCat("Lowest accuracy ", PercentWithInterval(worst->accuracy()), " % under ",
-                      worst->id());
+  return absl::StrCat(
+      worst->has_bounds() ? "Lowest is the certified accuracy " : "Lowest accuracy ",
+      PercentWithInterval(*lowest), " % under ", worst->id());
+}
+
+// "1 of 2 gates hold; "
+std::string Gates(const std::vector<report::GateResult>& gates) {
+  if (gates.empty()) return "";
+  const auto held = std::count_if(gates.begin(), gates.end(),
+                                  [](const report::GateResult& gate) { return gate.holds; });
+  return absl::StrCat(held, " of ", gates.size(), " gates hold; ");
 }
 
 std::vector<const v1::Check*> ChecksOf(const v1::ConditionReport& condition) {
@@ -88,6 +99,7 @@ struct Counts {
     if (warned > 0) parts.push_back(absl::StrCat(warned, " to look at"));
     return absl::StrJoin(parts, ", ");
   }
+  bool none() const { return passed + warned + failed == 0; }
 };
 
 std::string Checks(const Counts& counts) {
@@ -95,7 +107,7 @@ std::string Checks(const Counts& counts) {
   if (!findings.empty()) {
     return absl::StrCat("checks: ", findings, ", ", counts.passed, " passed");
   }
-  if (counts.passed == 0) return "no checks were made";
+  if (counts.none()) return "no checks were made";
   return counts.passed == 1 ? "its check passed"
                             : absl::StrCat("all ", counts.passed, " checks passed");
 }
@@ -149,7 +161,7 @@ Cell VerdictCell(v1::Check::Verdict verdict) {
 
 }  // namespace
 
-PageHead ReportHead(const v1::Report& report) {
+PageHead ReportHead(const v1::Report& report, const std::vector<report::GateResult>& gates) {
   Counts counts;
   for (const auto& condition : report.conditions()) counts.Add(condition);
   PageHead head;
@@ -157,10 +169,12 @@ PageHead ReportHead(const v1::Report& report) {
       Printable(absl::StrCat("Robustness of ", absl::StripPrefix(report.model(), "models/")));
   head.lines = {Printable(About(report)), Printable(Conditions(report))};
   head.verdict = Printable(
-      absl::StrCat(Worst(report), "; ", Checks(counts), "; ",
+      absl::StrCat(Gates(gates), Worst(report), "; ", Checks(counts), "; ",
                    report.complete() ? "complete" : "INCOMPLETE: samples are still missing"));
-  const bool notice = counts.warned > 0 || !report.complete();
-  head.verdict_class = counts.failed > 0 ? "bad" : notice ? "notice" : "good";
+  const bool hold = std::all_of(gates.begin(), gates.end(),
+                                [](const report::GateResult& gate) { return gate.holds; });
+  const bool notice = counts.warned > 0 || counts.none() || !report.complete();
+  head.verdict_class = counts.failed > 0 || !hold ? "bad" : notice ? "notice" : "good";
   return head;
 }
 

@@ -143,10 +143,10 @@ absl::Status CheckRequest(const v1::CompareEvaluationsRequest& request) {
                                 absl::StrJoin(names, ", "), ")")});
   }
   const double level = request.confidence_level();
-  // The negation also refuses NaN.
-  if (level != 0 && !(level > 0 && level < 1)) {
+  // The negation also refuses NaN. The proof of an interval gets long as the level falls.
+  if (level != 0 && !(level >= 0.5 && level < 1)) {
     violations.push_back(
-        {"confidence_level", absl::StrCat(level, " is not between 0 and 1 (usual: 0.95)")});
+        {"confidence_level", absl::StrCat(level, " is not from 0.5 to 1 (usual: 0.95)")});
   }
   return violations.empty() ? absl::OkStatus() : InvalidFields(std::move(violations));
 }

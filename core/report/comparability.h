@@ -18,7 +18,7 @@ namespace assay::report {
 inline constexpr int kMostCompared = 16;
 
 // kInvalidArgument, with every violation, unless the request makes sense by itself: its number of
-// names, repeated ones, an oracle that is not among them, a confidence level outside (0, 1).
+// names, repeated ones, an oracle that is not among them, a confidence level outside [0.5, 1).
 absl::Status CheckRequest(const v1::CompareEvaluationsRequest& request);
 
 struct Candidate {

@@ -99,6 +99,12 @@ Decision Decide(const Question& question) {
     return decision;
   }
   decision.why = "the threshold is inside the interval; ";
+  if (question.limits.has_value() && question.threshold > question.limits->lower - kRounding &&
+      question.threshold < question.limits->upper + kRounding) {
+    absl::StrAppend(&decision.why,
+                    "no number of samples decides it: ask for a radius of the curve");
+    return decision;
+  }
   if (std::abs(question.value - question.threshold) < kRounding) {
     absl::StrAppend(&decision.why,
                     "no number of samples decides it while the value is the threshold");

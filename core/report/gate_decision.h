@@ -29,6 +29,8 @@ struct Question {
   Comparison comparison = Comparison::kAtLeast;
   // Were there `scale` times as many samples. Null: by the value alone.
   std::function<Interval(double scale)> interval;
+  // What the interval shrinks to as samples are added, where that is not the value alone.
+  std::optional<Interval> limits;
   // What there are, and of what: 200 "samples of the class".
   int64_t samples = 0;
   std::string unit;

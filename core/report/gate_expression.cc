@@ -1,6 +1,5 @@
 #include "core/report/gate_expression.h"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -307,13 +306,6 @@ const std::vector<MetricRow>& GateMetrics() {
       {Metric::kCheck, "check", "check(CONDITION, NAME)", true, Second::kCheckName, 0},
   };
   return *rows;
-}
-
-const char* Symbol(Comparison comparison) {
-  const auto found =
-      std::find_if(std::begin(kOperators), std::end(kOperators),
-                   [&](const Operator& known) { return known.comparison == comparison; });
-  return found->symbol;
 }
 
 absl::StatusOr<GateExpression> ParseGate(absl::string_view text) { return Parser(text).Run(); }

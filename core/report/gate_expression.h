@@ -49,8 +49,6 @@ struct MetricRow {
 const std::vector<MetricRow>& GateMetrics();
 
 enum class Comparison { kAtLeast, kAtMost, kAbove, kBelow };
-// ">=", "<=", ">", "<".
-const char* Symbol(Comparison comparison);
 
 // A class as it was written.
 struct ClassText {

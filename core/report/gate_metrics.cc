@@ -16,7 +16,17 @@ namespace {
 struct Share {
   int64_t count = 0;
   int64_t of = 0;
+
+  double value() const { return static_cast<double>(count) / static_cast<double>(of); }
 };
+
+// nullopt where there is nothing to count, or what is said cannot be: a file may say anything.
+std::optional<Share> ShareOf(const v1::Rate& rate) {
+  const bool counted = rate.has_value() && rate.denominator() > 0 && rate.numerator() >= 0 &&
+                       rate.numerator() <= rate.denominator();
+  if (!counted) return std::nullopt;
+  return Share{rate.numerator(), rate.denominator()};
+}
 
 Interval IntervalOf(const Share& share, double level, double scale) {
   if (share.of == 0) return {0, 1};
@@ -32,22 +42,12 @@ Measurement Undefined(std::string why) {
 }
 
 Measurement OfRate(const v1::Rate& rate, std::string unit) {
-  // A file may say anything.
-  const bool counted =
-      rate.denominator() > 0 && rate.numerator() >= 0 && rate.numerator() <= rate.denominator();
-  if (!rate.has_value() || !counted) {
+  const std::optional<Share> share = ShareOf(rate);
+  if (!share.has_value()) {
     return Undefined(rate.undefined_reason().empty() ? "it is not in the report"
                                                      : rate.undefined_reason());
   }
-  const Share share{rate.numerator(), rate.denominator()};
-  Measurement measurement;
-  measurement.value = rate.value();
-  measurement.samples = share.of;
-  measurement.unit = std::move(unit);
-  measurement.interval = [share](double level, double scale) {
-    return IntervalOf(share, level, scale);
-  };
-  return measurement;
+  return MeasureShare(share->count, share->of, std::move(unit));
 }
 
 // Of several classes at once: the ends of all of them hold together (Bonferroni).
@@ -74,10 +74,14 @@ Measurement OverClasses(const v1::ConditionReport& condition, Metric metric) {
   const v1::ClassReport* worst = nullptr;
   for (const v1::ClassReport& one : condition.classes()) {
     if (!one.accuracy().has_value()) continue;
-    classes.push_back({one.accuracy().numerator(), one.accuracy().denominator()});
-    largest = std::max(largest, one.accuracy().value());
-    if (worst != nullptr && one.accuracy().value() >= smallest) continue;
-    smallest = one.accuracy().value();
+    const std::optional<Share> share = ShareOf(one.accuracy());
+    if (!share.has_value()) {
+      return Undefined(absl::StrCat("the counts of '", one.name(), "' are none of a share"));
+    }
+    classes.push_back(*share);
+    largest = std::max(largest, share->value());
+    if (worst != nullptr && share->value() >= smallest) continue;
+    smallest = share->value();
     worst = &one;
   }
   if (classes.empty()) return Undefined("no class has samples");
@@ -110,21 +114,24 @@ Measurement OverClasses(const v1::ConditionReport& condition, Metric metric) {
 // Certified accuracy falls with the radius. Between two points of the curve its lower end is that
 // of the point behind, its upper end that of the point before; behind the last one it is 0.
 Measurement Certified(const v1::ConditionReport& condition, double radius) {
-  constexpr double kSameRadius = 1e-9;
   const v1::CertificationReport& certification = condition.certification();
-  if (condition.samples() == 0) return Undefined("no samples");
+  if (condition.samples() <= 0) return Undefined("no samples");
   if (certification.mode() == "predict" && radius > 0) {
     return Undefined("mode=predict gives no radii");
   }
   Share at_most{0, condition.samples()}, at_least{0, condition.samples()};
   double before = 0, behind = -1;
   for (const v1::CertifiedPoint& point : certification.curve()) {
+    const std::optional<Share> share = ShareOf(point.accuracy());
+    if (!share.has_value() || share->of != condition.samples()) {
+      return Undefined("the counts of its curve are none of its samples");
+    }
     if (point.radius() <= radius + kSameRadius) {
-      at_most.count = point.accuracy().numerator();
+      at_most = *share;
       before = point.radius();
     }
     if (point.radius() >= radius - kSameRadius) {
-      at_least.count = point.accuracy().numerator();
+      at_least = *share;
       behind = point.radius();
       break;
     }
@@ -132,7 +139,7 @@ Measurement Certified(const v1::ConditionReport& condition, double radius) {
   // The curve ends where nothing more is certified.
   if (behind < 0) at_most.count = 0;
   Measurement measurement;
-  measurement.value = static_cast<double>(at_least.count) / static_cast<double>(at_least.of);
+  measurement.value = at_least.value();
   measurement.samples = condition.samples();
   measurement.unit = "samples";
   measurement.interval = [at_least, at_most](double level, double scale) {
@@ -140,6 +147,7 @@ Measurement Certified(const v1::ConditionReport& condition, double radius) {
                     IntervalOf(at_most, level, scale).upper};
   };
   if (at_most.count != at_least.count) {
+    measurement.limits = Interval{at_least.value(), at_most.value()};
     measurement.note =
         absl::StrFormat("between the radii %.4g and %.4g of the curve", before, behind);
   }
@@ -162,6 +170,18 @@ Measurement Summary(bool defined, double value, const char* name, const v1::Repo
 }
 
 }  // namespace
+
+Measurement MeasureShare(int64_t count, int64_t of, std::string unit) {
+  const Share share{count, of};
+  Measurement measurement;
+  measurement.value = share.value();
+  measurement.samples = of;
+  measurement.unit = std::move(unit);
+  measurement.interval = [share](double level, double scale) {
+    return IntervalOf(share, level, scale);
+  };
+  return measurement;
+}
 
 const v1::ConditionReport* EntryOf(const v1::Report& report, const std::string& id) {
   const auto& all = report.conditions();

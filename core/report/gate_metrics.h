@@ -15,6 +15,9 @@
 
 namespace assay::report {
 
+// Radii that are equal on paper differ by less.
+inline constexpr double kSameRadius = 1e-9;
+
 struct Measurement {
   // Absent: `undefined` says why.
   std::optional<double> value;
@@ -22,6 +25,9 @@ struct Measurement {
   // At a confidence level, were there `scale` times as many samples with the same shares. Null: the
   // metric has no interval.
   std::function<Interval(double level, double scale)> interval;
+  // What the interval shrinks to as samples are added: set between two radii of a curve, where that
+  // is not the value alone.
+  std::optional<Interval> limits;
   // What there would have to be more of: 200 "samples of the class".
   int64_t samples = 0;
   std::string unit;
@@ -31,6 +37,9 @@ struct Measurement {
 
 // The entry of that id; null where there is none.
 const v1::ConditionReport* EntryOf(const v1::Report& report, const std::string& id);
+
+// `count` of `of` > 0.
+Measurement MeasureShare(int64_t count, int64_t of, std::string unit);
 
 // Of a gate with a threshold. `condition` is that of the gate, null where it has none;
 // `class_index` is its class, if it has one. Everything has been checked (CheckGate).

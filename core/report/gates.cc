@@ -15,26 +15,28 @@
 namespace assay::report {
 namespace {
 
-// Samples that only one of the two has right.
-struct Discordant {
+// Of the samples of both, how many are right where.
+struct PairCounts {
   int64_t samples = 0;
+  int64_t both = 0;
   int64_t only_here = 0;
   int64_t only_baseline = 0;
 };
 
 // nullopt where the samples are not the same.
-std::optional<Discordant> Compare(const GateExpression& gate, int class_index,
+std::optional<PairCounts> Compare(const GateExpression& gate, int class_index,
                                   const SamplePairs& pairs) {
   const auto right = [&](const SampleResult& result) {
-    return result.correct && result.radius >= gate.radius.value_or(0);
+    return result.correct && result.radius >= gate.radius.value_or(0) - kSameRadius;
   };
   if (pairs.here.size() != pairs.baseline.size()) return std::nullopt;
-  Discordant counts;
+  PairCounts counts;
   for (size_t i = 0; i < pairs.here.size(); ++i) {
     const SampleResult &here = pairs.here[i], &there = pairs.baseline[i];
     if (here.sample != there.sample || here.label != there.label) return std::nullopt;
     if (gate.metric->second == SecondArgument::kClass && here.label != class_index) continue;
     ++counts.samples;
+    if (right(here) && right(there)) ++counts.both;
     if (right(here) && !right(there)) ++counts.only_here;
     if (!right(here) && right(there)) ++counts.only_baseline;
   }
@@ -54,6 +56,31 @@ bool CanPair(const GateExpression& gate) {
     default:
       return false;
   }
+}
+
+absl::Status OtherData(const v1::Report& baseline, const std::string& its,
+                       const std::string& ours) {
+  return Error(
+      Reason::kInvalidArgument,
+      absl::StrCat("the baseline ", baseline.evaluation(), " is of ", its, ", and this is of ",
+                   ours, "; only evaluations of the same dataset can be compared"));
+}
+
+// Of a ready-made set, whose parts are evaluations of datasets of their own: whether those of the
+// condition are the same, or of every condition where `id` is empty.
+absl::Status CheckSameData(const v1::Report& report, const v1::Report& baseline,
+                           const std::string& id) {
+  constexpr char kDataset[] = "dataset";
+  for (const v1::ConditionReport& entry : report.conditions()) {
+    if (!id.empty() && entry.id() != id) continue;
+    const v1::ConditionReport* const other = EntryOf(baseline, entry.id());
+    if (other == nullptr) continue;
+    const auto ours = entry.parameters().find(kDataset);
+    const auto its = other->parameters().find(kDataset);
+    if (ours == entry.parameters().end() || its == other->parameters().end()) continue;
+    if (ours->second != its->second) return OtherData(baseline, its->second, ours->second);
+  }
+  return absl::OkStatus();
 }
 
 // One gate on its way to a result.
@@ -103,7 +130,8 @@ class GateJudge {
     ASSAY_RETURN_IF_ERROR(CheckBaseline(*input_.report, *input_.baseline));
     GateScope other = ScopeOf(*input_.baseline);
     other.owner = "the baseline";
-    return CheckGate(gate_, other);
+    ASSAY_RETURN_IF_ERROR(CheckGate(gate_, other));
+    return CheckSameData(*input_.report, *input_.baseline, id_);
   }
 
   // Of the gate's condition, or of all.
@@ -135,17 +163,28 @@ class GateJudge {
 
   void JudgeMetric() {
     const double level = input_.report->confidence_level();
-    const Measurement here = MeasureIn(*input_.report);
+    Measurement here = MeasureIn(*input_.report), there;
+    std::optional<PairCounts> counts;
+    if (gate_.against_baseline) {
+      there = MeasureIn(*input_.baseline);
+      // Then all numbers are of these samples, at the radius itself.
+      if (here.value.has_value() && there.value.has_value()) counts = CountPairs();
+      if (counts.has_value()) {
+        const std::string unit = here.unit;
+        here = MeasureShare(counts->both + counts->only_here, counts->samples, unit);
+        there = MeasureShare(counts->both + counts->only_baseline, counts->samples, unit);
+      }
+    }
     result_.value = here.value;
     if (here.value.has_value() && here.interval != nullptr)
       result_.interval = here.interval(level, 1);
     if (gate_.against_baseline) {
-      JudgeAgainst(here, MeasureIn(*input_.baseline), level);
+      JudgeAgainst(here, there, counts, level);
     } else {
       result_.threshold = gate_.offset;
       if (!Undefined(here, "")) {
-        Question question{*here.value, gate_.offset, *gate_.comparison,
-                          nullptr,     here.samples, here.unit};
+        Question question{*here.value, gate_.offset, *gate_.comparison, nullptr,
+                          here.limits, here.samples, here.unit};
         if (here.interval != nullptr) {
           question.interval = [&](double scale) { return here.interval(level, scale); };
         }
@@ -157,6 +196,13 @@ class GateJudge {
 
   Measurement MeasureIn(const v1::Report& report) const {
     return Measure(gate_, report, EntryOf(report, id_), class_index_);
+  }
+
+  // nullopt where the metric cannot be paired, or there are no samples to pair.
+  std::optional<PairCounts> CountPairs() const {
+    const auto found = input_.pairs.find(id_);
+    if (!CanPair(gate_) || found == input_.pairs.end()) return std::nullopt;
+    return Compare(gate_, class_index_, found->second);
   }
 
   void Take(const Decision& decision) {
@@ -172,7 +218,8 @@ class GateJudge {
     return true;
   }
 
-  void JudgeAgainst(const Measurement& here, const Measurement& there, double level) {
+  void JudgeAgainst(const Measurement& here, const Measurement& there,
+                    const std::optional<PairCounts>& counts, double level) {
     if (there.value.has_value()) {
       result_.baseline = there.value;
       result_.threshold = gate_.factor * *there.value + gate_.offset;
@@ -183,13 +230,10 @@ class GateJudge {
                       gate_.offset,
                       *gate_.comparison,
                       nullptr,
+                      std::nullopt,
                       here.samples,
                       absl::StrCat(here.unit, ", in both,")};
     std::string how;
-    const auto found = input_.pairs.find(id_);
-    const std::optional<Discordant> counts = CanPair(gate_) && found != input_.pairs.end()
-                                                 ? Compare(gate_, class_index_, found->second)
-                                                 : std::nullopt;
     if (counts.has_value()) {
       question.value = static_cast<double>(counts->only_here - counts->only_baseline) /
                        static_cast<double>(counts->samples);
@@ -199,9 +243,10 @@ class GateJudge {
         };
         const int64_t here_only = scaled(counts->only_here);
         const int64_t there_only = scaled(counts->only_baseline);
-        return PairedDifferenceInterval(here_only, there_only,
-                                        std::max(scaled(counts->samples), here_only + there_only),
-                                        level);
+        // What more samples would do is told as "about": it needs no proof.
+        const auto interval = scale == 1 ? PairedDifferenceInterval : PairedDifferenceEstimate;
+        return interval(here_only, there_only,
+                        std::max(scaled(counts->samples), here_only + there_only), level);
       };
       result_.method = "paired";
       how = absl::StrCat("paired on ", Grouped(counts->samples), " samples, ",
@@ -213,6 +258,11 @@ class GateJudge {
         return SeparateDifference(here.interval(each, scale), there.interval(each, scale),
                                   gate_.factor);
       };
+      if (here.limits.has_value() || there.limits.has_value()) {
+        question.limits = SeparateDifference(
+            here.limits.value_or(Interval{*here.value, *here.value}),
+            there.limits.value_or(Interval{*there.value, *there.value}), gate_.factor);
+      }
       result_.method = "separate";
       how = "by separate intervals, not paired: ";
     }
@@ -275,10 +325,7 @@ std::vector<std::string> ConditionsToPair(const std::vector<GateExpression>& gat
 
 absl::Status CheckBaseline(const v1::Report& report, const v1::Report& baseline) {
   if (report.dataset() != baseline.dataset()) {
-    return Error(Reason::kInvalidArgument,
-                 absl::StrCat("the baseline ", baseline.evaluation(), " is of ", baseline.dataset(),
-                              ", and this is of ", report.dataset(),
-                              "; only evaluations of the same dataset can be compared"));
+    return OtherData(baseline, baseline.dataset(), report.dataset());
   }
   if (!std::equal(report.class_names().begin(), report.class_names().end(),
                   baseline.class_names().begin(), baseline.class_names().end())) {

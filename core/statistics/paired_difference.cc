@@ -112,7 +112,8 @@ bool Rejected(int64_t n, int64_t d, double delta, double most, double alpha) {
   return from >= most || AtMostEverywhere(n, d, delta, from, most, alpha, kNuisanceHalvings);
 }
 
-double LowerEnd(int64_t only_first, int64_t only_second, int64_t n, double alpha) {
+// Unless it is to be proven, as if the tail were largest where p1 + p2 is.
+double LowerEnd(int64_t only_first, int64_t only_second, int64_t n, double alpha, bool prove) {
   const int64_t d = only_first - only_second;
   if (d == -n) return -1;
   const double most =
@@ -120,11 +121,14 @@ double LowerEnd(int64_t only_first, int64_t only_second, int64_t n, double alpha
   const double left = (1 - kNuisanceShare) * alpha;
   // The tail is mostly largest where p1 + p2 is: this finds the end, up to what is proven below.
   const double observed = static_cast<double>(d) / static_cast<double>(n);
-  double low = std::max(-1.0, -most), high = observed;
+  // Further away it is below `left` by Hoeffding's inequality.
+  const double reach = std::sqrt(-2 * std::log(left) / static_cast<double>(n));
+  double low = std::max({-1.0, -most, observed - reach}), high = observed;
   for (int i = 0; i < kDifferenceHalvings; ++i) {
     const double middle = (low + high) / 2;
     (Tail(n, d, (most + middle) / 2, (most - middle) / 2) <= left ? low : high) = middle;
   }
+  if (!prove) return low;
   // A difference below a rejected one is rejected too: lowering p2, then raising p1, leads from
   // there to here and only raises the tail.
   const auto proven = [&](double delta) {
@@ -142,13 +146,23 @@ double LowerEnd(int64_t only_first, int64_t only_second, int64_t n, double alpha
   return std::max({found, -most, -1.0});
 }
 
+Interval Between(int64_t only_first, int64_t only_second, int64_t n, double confidence_level,
+                 bool prove) {
+  const double alpha = (1 - confidence_level) / 2;
+  return {LowerEnd(only_first, only_second, n, alpha, prove),
+          -LowerEnd(only_second, only_first, n, alpha, prove)};
+}
+
 }  // namespace
 
 Interval PairedDifferenceInterval(int64_t only_first, int64_t only_second, int64_t n,
                                   double confidence_level) {
-  const double alpha = (1 - confidence_level) / 2;
-  return {LowerEnd(only_first, only_second, n, alpha),
-          -LowerEnd(only_second, only_first, n, alpha)};
+  return Between(only_first, only_second, n, confidence_level, /*prove=*/true);
+}
+
+Interval PairedDifferenceEstimate(int64_t only_first, int64_t only_second, int64_t n,
+                                  double confidence_level) {
+  return Between(only_first, only_second, n, confidence_level, /*prove=*/false);
 }
 
 }  // namespace assay

@@ -29,6 +29,11 @@ namespace assay {
 Interval PairedDifferenceInterval(int64_t only_first, int64_t only_second, int64_t n,
                                   double confidence_level);
 
+// About the same, without the guarantee: nothing is proven of the ends, which can lie a little
+// inside of the true ones. For what is only told as "about". Quick for any n.
+Interval PairedDifferenceEstimate(int64_t only_first, int64_t only_second, int64_t n,
+                                  double confidence_level);
+
 }  // namespace assay
 
 #endif  // ASSAY_CORE_STATISTICS_PAIRED_DIFFERENCE_H_

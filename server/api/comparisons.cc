@@ -53,7 +53,8 @@ absl::StatusOr<std::string> DigestOf(store::Catalog& catalog, const std::string&
 
 absl::StatusOr<v1::Comparison> ComparisonOf(store::Catalog& catalog,
                                             store::Evaluations& evaluations,
-                                            const v1::CompareEvaluationsRequest& request) {
+                                            const v1::CompareEvaluationsRequest& request,
+                                            const std::function<bool()>& cancelled) {
   for (int i = 0; i < request.names_size(); ++i) {
     ASSAY_RETURN_IF_ERROR(
         ParseResourceName(kEvaluations, request.names(i), absl::StrCat("names[", i, "]")).status());
@@ -83,6 +84,7 @@ absl::StatusOr<v1::Comparison> ComparisonOf(store::Catalog& catalog,
   const double level = request.confidence_level() != 0 ? request.confidence_level() : 0.95;
   report::ComparisonBuilder builder(std::move(inputs), level, oracle);
   for (const std::vector<int>& positions : compared.positions) {
+    if (cancelled()) return Error(Reason::kCancelled, "the call was cancelled").ToStatus();
     std::vector<report::ConditionOutcomes> runs;
     for (size_t i = 0; i < candidates.size(); ++i) {
       const v1::Evaluation& evaluation = candidates[i].evaluation;

@@ -2,6 +2,8 @@
 #ifndef ASSAY_SERVER_API_COMPARISONS_H_
 #define ASSAY_SERVER_API_COMPARISONS_H_
 
+#include <functional>
+
 #include "absl/status/statusor.h"
 #include "assay/v1/comparison.pb.h"
 #include "server/store/catalog.h"
@@ -11,10 +13,11 @@ namespace assay::api {
 
 // Reads one condition of all evaluations after the other, so that no more than that is in memory.
 // kNotFound for an evaluation that does not exist; else as core/report/comparability.h and
-// comparison.h say.
+// comparison.h say. kCancelled once `cancelled` says so, which is asked before each condition.
 absl::StatusOr<v1::Comparison> ComparisonOf(store::Catalog& catalog,
                                             store::Evaluations& evaluations,
-                                            const v1::CompareEvaluationsRequest& request);
+                                            const v1::CompareEvaluationsRequest& request,
+                                            const std::function<bool()>& cancelled);
 
 }  // namespace assay::api
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -60,59 +61,115 @@ bool IsResource(absl::string_view text) {
           text.substr(0, slash) == kEvaluations);
 }
 
-// `value` of an option whose help says that it takes a path, seen from `folder` instead of the
-// working directory, or the other way round; other values as they are.
+// Whether the value of an option that takes a file or a name is a name: `stands` is where the file
+// would be.
+bool IsName(const std::string& type, const std::string& value, const std::string& stands) {
+  if (absl::StrContains(type, "|NAME")) return value.find_first_of("./") == std::string::npos;
+  std::error_code error;
+  return absl::StrContains(type, "|") && IsResource(value) && !fs::exists(stands, error);
+}
+
+enum class Direction { kRead, kSave };
+
+// `value` of an option whose help says that it takes a path, with the path as `move` gives it:
+// seen from the working directory instead of the file's folder (kRead), or the other way round.
 template <typename Move>
-std::string WithPathMoved(const Key& key, const std::string& value, const Move& move) {
+std::string WithPathMoved(const Key& key, const std::string& value, Direction direction,
+                          const Move& move) {
   const std::string type = key.option->get_type_name();
+  if (!absl::StrContains(type, "FILE") && !absl::StrContains(type, "DIR")) return value;
   const size_t equals = absl::StartsWith(type, "ID=") ? value.find('=') : std::string::npos;
   const size_t start = equals == std::string::npos ? 0 : equals + 1;
   const std::string path = value.substr(start);
-  const bool may_be_path = absl::StrContains(type, "FILE") || absl::StrContains(type, "DIR");
-  if (!may_be_path || path.empty() || path == "-" || fs::path(path).is_absolute()) return value;
+  if (path.empty() || path == "-" || fs::path(path).is_absolute()) return value;
   const std::string moved = move(path);
-  std::error_code error;
-  // The name of a resource or of a table, unless there is a file of that name.
-  const bool may_be_name = absl::StrContains(type, "|");
-  if (may_be_name && (IsResource(path) || absl::StrContains(type, "|NAME")) &&
-      !fs::exists(moved, error) && !fs::exists(path, error)) {
-    return value;
-  }
+  if (IsName(type, path, direction == Direction::kRead ? moved : path)) return value;
   return absl::StrCat(value.substr(0, start), moved);
 }
 
 // --- reading
 
-// Whether the command line has the option, in any of the forms that CLI11 takes.
-bool IsGiven(const Key& key, const std::vector<std::string>& words) {
-  return std::any_of(words.begin(), words.end(), [&](const std::string& word) {
-    for (const std::string& name : key.option->get_lnames()) {
-      if (word == "--" + name || absl::StartsWith(word, absl::StrCat("--", name, "="))) return true;
-    }
-    for (const std::string& name : key.option->get_snames()) {
-      if (absl::StartsWith(word, "-" + name) && !absl::StartsWith(word, "--")) return true;
-    }
-    return false;
-  });
-}
+// What a command line gives, in the forms that CLI11 takes: --name value, --name=value, -n value,
+// -nvalue, and switches in front of it (-qn value).
+struct Given {
+  std::set<const CLI::Option*> options;
+  // The value of -f, --file; empty without.
+  std::string file;
+  // Whether the command is the one that was looked for.
+  bool command = false;
+};
 
-// The value of -f, --file; empty without.
-std::string NamedFile(const std::vector<std::string>& words) {
-  for (size_t i = 0; i < words.size(); ++i) {
-    const std::string& word = words[i];
-    if ((word == "-f" || word == "--file") && i + 1 < words.size()) return words[i + 1];
-    if (absl::StartsWith(word, "--file=")) return word.substr(7);
-    if (absl::StartsWith(word, "-f") && word.size() > 2) return word.substr(2);
+class Words {
+ public:
+  Words(const CLI::App& command, const std::vector<std::string>& words)
+      : command_(command), words_(words) {}
+
+  Given Read() {
+    for (; next_ < words_.size(); ++next_) {
+      const std::string& word = words_[next_];
+      if (word.size() > 1 && word[0] == '-') {
+        absl::StartsWith(word, "--") ? ReadLong(word) : ReadShort(word);
+      } else if (!given_.command) {
+        if (word != command_.get_name()) break;
+        given_.command = true;
+      }
+    }
+    return given_;
   }
-  return "";
-}
+
+ private:
+  const CLI::Option* Find(const std::string& name) const {
+    const CLI::Option* own = command_.get_option_no_throw(name);
+    return own != nullptr ? own : command_.get_parent()->get_option_no_throw(name);
+  }
+
+  void ReadLong(const std::string& word) {
+    const size_t equals = word.find('=');
+    const CLI::Option* const option = Find(word.substr(0, equals));
+    if (option == nullptr) return;
+    if (equals != std::string::npos) {
+      Take(*option, word.substr(equals + 1));
+    } else {
+      TakeNext(*option);
+    }
+  }
+
+  void ReadShort(const std::string& word) {
+    for (size_t i = 1; i < word.size(); ++i) {
+      const CLI::Option* const option = Find(std::string("-") + word[i]);
+      if (option == nullptr) return;
+      if (option->get_items_expected_max() == 0) {
+        given_.options.insert(option);
+      } else if (i + 1 < word.size()) {
+        return Take(*option, word.substr(i + 1));
+      } else {
+        return TakeNext(*option);
+      }
+    }
+  }
+
+  void TakeNext(const CLI::Option& option) {
+    const bool has_value = option.get_items_expected_max() > 0 && next_ + 1 < words_.size();
+    Take(option, has_value ? words_[++next_] : "");
+  }
+
+  void Take(const CLI::Option& option, const std::string& value) {
+    given_.options.insert(&option);
+    if (option.check_lname("file")) given_.file = value;
+  }
+
+  const CLI::App& command_;
+  const std::vector<std::string>& words_;
+  size_t next_ = 0;
+  Given given_;
+};
 
 class Reader {
  public:
   Reader(std::string path, std::vector<Key> keys)
       : path_(std::move(path)), keys_(std::move(keys)) {}
 
-  absl::Status Read(const std::vector<std::string>& given, std::vector<std::string>* words) {
+  absl::Status Read(const std::set<const CLI::Option*>& given, std::vector<std::string>* words) {
     ASSAY_ASSIGN_OR_RETURN(const std::string text, client::ReadTextFile(path_));
     std::vector<YAML::Node> documents;
     try {
@@ -137,7 +194,7 @@ class Reader {
       seen.push_back(name);
       std::vector<std::string> values;
       ASSAY_RETURN_IF_ERROR(Values(*key, entry.second, entry.first.Mark(), &values));
-      if (IsGiven(*key, given)) continue;
+      if (given.count(key->option) > 0) continue;
       for (const std::string& value : values) {
         words->push_back(absl::StrCat("--", name, "=", value));
       }
@@ -185,11 +242,14 @@ class Reader {
       return Wrong(node.Mark(),
                    absl::StrCat("'", key.name, "' must be true or false; got '", value, "'"));
     }
+    // CLI11 would take the next word for it.
+    if (value.empty()) return Wrong(node.Mark(), absl::StrCat("'", key.name, "' is empty"));
     // Not given, and so not in the way of options that exclude it.
     if (key.is_switch() && value == "false") return absl::OkStatus();
     const fs::path folder = fs::path(path_).parent_path();
-    values->push_back(WithPathMoved(
-        key, value, [&](const std::string& path) { return (folder / path).string(); }));
+    values->push_back(WithPathMoved(key, value, Direction::kRead, [&](const std::string& path) {
+      return (folder / path).string();
+    }));
     return absl::OkStatus();
   }
 
@@ -201,20 +261,21 @@ class Reader {
 
 absl::StatusOr<std::vector<std::string>> WithEvaluationFile(const CLI::App& command,
                                                             std::vector<std::string> words) {
-  const auto own = std::find(words.begin(), words.end(), command.get_name());
-  if (own == words.end()) return words;
-  const std::vector<std::string> given(own, words.end());
-  const std::string path = NamedFile(given);
-  if (path.empty()) return words;
-  ASSAY_RETURN_IF_ERROR(Reader(path, Keys(command)).Read(words, &words));
+  const Given given = Words(command, words).Read();
+  if (!given.command || given.file.empty()) return words;
+  ASSAY_RETURN_IF_ERROR(Reader(given.file, Keys(command)).Read(given.options, &words));
   return words;
 }
 
 std::string EvaluationFileText(const CLI::App& command, const std::string& folder) {
+  const fs::path base = fs::absolute(folder.empty() ? "." : folder).lexically_normal();
+  const auto from_base = [&base](const std::string& path) {
+    return fs::absolute(path).lexically_normal().lexically_proximate(base).string();
+  };
   YAML::Emitter out;
   out << YAML::BeginMap;
   for (const Key& key : Keys(command)) {
-    if (key.option->count() == 0) continue;
+    if (key.option->count() == 0 || (key.is_switch() && !key.option->as<bool>())) continue;
     out << YAML::Key << key.name << YAML::Value;
     if (key.is_switch()) {
       out << true;
@@ -222,12 +283,7 @@ std::string EvaluationFileText(const CLI::App& command, const std::string& folde
     }
     std::vector<std::string> values;
     for (const std::string& value : key.option->results()) {
-      values.push_back(WithPathMoved(key, value, [&](const std::string& path) {
-        return fs::absolute(path)
-            .lexically_normal()
-            .lexically_proximate(fs::absolute(folder))
-            .string();
-      }));
+      values.push_back(WithPathMoved(key, value, Direction::kSave, from_base));
     }
     if (key.is_list()) {
       out << values;
@@ -241,7 +297,6 @@ std::string EvaluationFileText(const CLI::App& command, const std::string& folde
 
 std::string EvaluationFileSchema(const CLI::App& command) {
   nlohmann::ordered_json properties;
-  nlohmann::ordered_json required = nlohmann::ordered_json::array();
   for (const Key& key : Keys(command)) {
     const nlohmann::ordered_json scalar = {{"type", {"string", "number"}}};
     nlohmann::ordered_json& property = properties[key.name];
@@ -253,14 +308,12 @@ std::string EvaluationFileSchema(const CLI::App& command) {
     } else {
       property.update(scalar);
     }
-    if (key.option->get_required()) required.push_back(key.name);
   }
   const nlohmann::ordered_json schema = {
       {"$schema", "https://json-schema.org/draft/2020-12/schema"},
       {"title", "assay evaluate -f"},
       {"type", "object"},
       {"properties", properties},
-      {"required", required},
       {"additionalProperties", false},
   };
   return schema.dump(2) + "\n";

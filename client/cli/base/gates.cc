@@ -1,6 +1,7 @@
 #include "client/cli/base/gates.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <utility>
 
@@ -22,6 +23,8 @@ using report::GateVerdict;
 
 constexpr char kRequire[] = "--require";
 constexpr char kBaseline[] = "--baseline";
+// Far more than a report of thousands of conditions and classes has.
+constexpr int64_t kMostBytes = int64_t{1} << 30;
 
 absl::Status BadBaseline(absl::string_view what) {
   return Error(Reason::kUnreadableInput, absl::StrCat(kBaseline, ": ", what));
@@ -30,6 +33,10 @@ absl::Status BadBaseline(absl::string_view what) {
 absl::StatusOr<v1::Report> ReadReport(const std::string& path) {
   const auto source = client::ByteSource::Open(path);
   if (!source.ok()) return BadBaseline(source.status().message());
+  if (source->size() > kMostBytes) {
+    return BadBaseline(absl::StrCat(path, " has ", source->size(),
+                                    " bytes; expected a report, of at most ", kMostBytes));
+  }
   const auto text = source->ReadAt(0, source->size());
   if (!text.ok()) return BadBaseline(text.status().message());
   v1::Report report;
@@ -54,14 +61,20 @@ absl::StatusOr<std::vector<report::SampleResult>> ResultsOf(client::Client& clie
                                                             const v1::Evaluation& evaluation,
                                                             const std::string& id,
                                                             report::ReportInput input) {
-  report::ConditionOutcomes run;
-  for (const v1::Condition& condition : evaluation.conditions()) {
-    const auto entries = report::ScopeOf(std::vector<v1::Condition>{condition});
-    if (std::any_of(entries.begin(), entries.end(),
-                    [&](const report::ScopeCondition& entry) { return entry.id == id; })) {
-      run.condition = condition;
-    }
+  const auto& conditions = evaluation.conditions();
+  const auto found =
+      std::find_if(conditions.begin(), conditions.end(), [&](const v1::Condition& condition) {
+        const auto entries = report::ScopeOf(std::vector<v1::Condition>{condition});
+        return std::any_of(entries.begin(), entries.end(),
+                           [&](const report::ScopeCondition& entry) { return entry.id == id; });
+      });
+  if (found == conditions.end()) {
+    return Error(Reason::kInternal, absl::StrCat(evaluation.name(), " has no condition '", id,
+                                                 "', which its report has"))
+        .ToStatus();
   }
+  report::ConditionOutcomes run;
+  run.condition = *found;
   ASSAY_ASSIGN_OR_RETURN(const v1::Dataset dataset, client.GetDataset(evaluation.spec().dataset()));
   ASSAY_RETURN_IF_ERROR(client.StreamOutcomes(
       evaluation.name(), {run.condition.id()}, [&](const v1::StreamOutcomesResponse& batch) {
@@ -202,6 +215,17 @@ absl::StatusOr<std::vector<GateResult>> Gates::Judge(Session& session,
   return results;
 }
 
+std::vector<GateResult> Gates::NotJudged(const absl::Status& status) const {
+  std::vector<GateResult> results;
+  for (const GateExpression& gate : gates_) {
+    GateResult& result = results.emplace_back();
+    result.expression = gate.text;
+    result.why = std::string(status.message());
+    result.error = status;
+  }
+  return results;
+}
+
 absl::Status EndOf(const std::vector<GateResult>& results) {
   std::vector<FieldViolation> errors;
   std::string lines;
@@ -209,12 +233,19 @@ absl::Status EndOf(const std::vector<GateResult>& results) {
   for (const GateResult& result : results) {
     if (result.verdict == GateVerdict::kError) {
       errors.push_back({kRequire, absl::StrCat("'", result.expression, "': ", result.why)});
+      continue;
     }
     if (result.holds) continue;
     ++failed;
     absl::StrAppend(&lines, "\n", report::GateLine(result));
   }
-  if (!errors.empty()) return InvalidFields(std::move(errors));
+  if (!errors.empty()) {
+    const std::string text = absl::StrCat(errors.size(), " of ", results.size(),
+                                          " gates could not be judged, and of the others ", failed,
+                                          failed == 1 ? " does not hold" : " do not hold", lines);
+    const absl::Status status = InvalidFields(std::move(errors));
+    return failed == 0 ? status : WithMessage(status, text);
+  }
   if (failed == 0) return absl::OkStatus();
   return Error(
       Reason::kGateFailed,

@@ -49,6 +49,8 @@ class Gates {
   absl::StatusOr<std::vector<report::GateResult>> Judge(Session& session,
                                                         const v1::Evaluation* evaluation,
                                                         const v1::Report& report) const;
+  // What there is to tell where Judge failed: an ERROR for each gate.
+  std::vector<report::GateResult> NotJudged(const absl::Status& status) const;
 
  private:
   std::vector<report::GateExpression> gates_;
@@ -61,7 +63,7 @@ class Gates {
 };
 
 // What a call with these results ends with: kGateFailed where one does not hold, kInvalidArgument
-// where one could not be judged.
+// where one could not be judged. Either way with a line for each that does not hold.
 absl::Status EndOf(const std::vector<report::GateResult>& results);
 
 }  // namespace assay::cli

@@ -83,10 +83,14 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
                          const ResultOptions& options, const Gates& gates) {
   // A report is not lost because its gates cannot be judged.
   const auto judged = gates.Judge(session, evaluation, report);
-  const auto results = judged.ok() ? *judged : std::vector<report::GateResult>();
+  const auto results = judged.ok() ? *judged : gates.NotJudged(judged.status());
   if (!options.report_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteOutput(
         options.report_path, render::RenderReport(report, render::Format::kJson, false, results)));
+  }
+  if (!options.html_path.empty()) {
+    ASSAY_RETURN_IF_ERROR(WriteOutput(
+        options.html_path, render::RenderReport(report, render::Format::kHtml, false, results)));
   }
   if (evaluation != nullptr && !options.outcomes_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteOutcomes(session, *evaluation, options.outcomes_path));

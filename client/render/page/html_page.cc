@@ -117,7 +117,7 @@ std::string HtmlPage::Print() && {
   }
   out.Close().Break();
   out.Open("div", {{"class", "columns"}}).Break();
-  PrintContents(out);
+  if (!entries_.empty()) PrintContents(out);
   out.Open("main", {{"id", "main"}, {"tabindex", "-1"}}).Break().Append(body_).Close();
   out.Close().Break();
   out.Open("script").Verbatim(kPageScript).Close().Break();

@@ -21,22 +21,6 @@ double RoundStep(double step) {
 
 }  // namespace
 
-Range RangeOf(const std::vector<double>& values, double margin) {
-  Range range{HUGE_VAL, -HUGE_VAL};
-  for (const double value : values) {
-    if (!std::isfinite(value)) continue;
-    range.low = std::min(range.low, value);
-    range.high = std::max(range.high, value);
-  }
-  if (range.low > range.high) return {};
-  if (range.low == range.high) {
-    const double half = range.low == 0 ? 0.5 : std::abs(range.low) / 2;
-    return {range.low - half, range.high + half};
-  }
-  const double extra = (range.high - range.low) * margin;
-  return {range.low - extra, range.high + extra};
-}
-
 std::vector<double> RoundTicks(const Range& range, int wanted) {
   const double width = range.high - range.low;
   if (!(width > 0) || !std::isfinite(width) || wanted < 2) return {};

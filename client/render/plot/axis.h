@@ -12,10 +12,6 @@ struct Range {
   double high = 1;
 };
 
-// The smallest range with every value; `margin` of its width is added at both ends. One value, or
-// none, gives a range around it that is not empty. Values that are not finite are left out.
-Range RangeOf(const std::vector<double>& values, double margin = 0);
-
 // The multiples of 1, 2 or 5 times a power of ten in the range, `wanted` of them or the next fewer.
 std::vector<double> RoundTicks(const Range& range, int wanted);
 

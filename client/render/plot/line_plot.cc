@@ -26,13 +26,16 @@ std::string At(const char* command, double x, double y) {
 // The y of a point, or an end of its interval.
 using Value = double Point::*;
 
-// Along the points; a step goes right, then up or down. `begun`: a line is on its way already.
+// Along the points; a step goes right, then up or down, and one that holds back the other way
+// round.
 void Trace(const std::vector<Point>& points, Series::Join join, Value value, const Scale& x,
            const Scale& y, std::string& path) {
   for (size_t i = 0; i < points.size(); ++i) {
     const double to_x = x(points[i].x), to_y = y(points[i].*value);
     if (i > 0 && join == Series::Join::kSteps) {
       absl::StrAppend(&path, "H", Coordinate(to_x), "V", Coordinate(to_y));
+    } else if (i > 0 && join == Series::Join::kStepsBack) {
+      absl::StrAppend(&path, "V", Coordinate(to_y), "H", Coordinate(to_x));
     } else {
       absl::StrAppend(&path, At(i == 0 ? "M" : "L", to_x, to_y));
     }
@@ -46,6 +49,8 @@ void TraceBack(const std::vector<Point>& points, Series::Join join, const Scale&
     const double to_x = x(points[i].x), to_y = y(points[i].low);
     if (i + 1 < points.size() && join == Series::Join::kSteps) {
       absl::StrAppend(&path, "V", Coordinate(to_y), "H", Coordinate(to_x));
+    } else if (i + 1 < points.size() && join == Series::Join::kStepsBack) {
+      absl::StrAppend(&path, "H", Coordinate(to_x), "V", Coordinate(to_y));
     } else {
       absl::StrAppend(&path, At("L", to_x, to_y));
     }
@@ -89,20 +94,6 @@ void DrawSeries(const Series& series, size_t index, const Scale& x, const Scale&
   out.Close().Break();
 }
 
-Range RangeOfPoints(const LinePlot& plot, bool of_x) {
-  std::vector<double> values;
-  for (const Series& series : plot.series) {
-    for (const Point& point : series.points) {
-      if (of_x) {
-        values.push_back(point.x);
-      } else {
-        values.insert(values.end(), {point.low, point.y, point.high});
-      }
-    }
-  }
-  return RangeOf(values, 0.02);
-}
-
 }  // namespace
 
 Markup Draw(const LinePlot& plot) {
@@ -112,9 +103,9 @@ Markup Draw(const LinePlot& plot) {
   }
   const double legend_width = kWidth - 16;
   const double height = kLegendTop + LegendLines(legend, legend_width) * kLineHeight + 4;
-  const Scale x(plot.x.has_value() ? *plot.x : RangeOfPoints(plot, true), {kLeft, kRight});
+  const Scale x(plot.x, {kLeft, kRight});
   // Upwards, while positions count downwards.
-  const Scale y(plot.y.has_value() ? *plot.y : RangeOfPoints(plot, false), {kBottom, kTop});
+  const Scale y(plot.y, {kBottom, kTop});
   Markup out;
   OpenPicture(kWidth, height, plot.title, plot.description, out);
   DrawXAxis(x, kTop, kBottom, plot.x_title, out);

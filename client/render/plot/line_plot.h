@@ -3,7 +3,6 @@
 #ifndef ASSAY_CLIENT_RENDER_PLOT_LINE_PLOT_H_
 #define ASSAY_CLIENT_RENDER_PLOT_LINE_PLOT_H_
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +26,8 @@ struct Series {
     kStraight,
     // Every value holds until the next point.
     kSteps,
+    // Every value holds back to the point before.
+    kStepsBack,
     kNone,
   };
   enum class Uncertainty { kNone, kBand, kWhiskers };
@@ -45,9 +46,8 @@ struct LinePlot {
   std::string description;
   std::string x_title;
   std::string y_title;
-  // Absent: what the points need.
-  std::optional<Range> x;
-  std::optional<Range> y;
+  Range x;
+  Range y;
   std::vector<Series> series;
 };
 

@@ -61,7 +61,7 @@ TEST(HtmlDocumentTest, WhatIsAboutAllClassesStaysOutOfSorting) {
 }
 
 TEST(HtmlDocumentTest, LongTablesShowTheEndsOfTheOrder) {
-  const ClassOrder order{{2, 0, 1}, {2, 1}};
+  const ClassOrder order{{2, 0, 1}, {2, 1}, false};
   const std::string html = Print(Document{Classes()}, &order);
   EXPECT_THAT(html, HasSubstr("Shown are 2 of 3 rows"));
   EXPECT_THAT(html, HasSubstr("<div class=\"tools\" data-table=\"t0\" hidden=\"\">"));
@@ -71,8 +71,20 @@ TEST(HtmlDocumentTest, LongTablesShowTheEndsOfTheOrder) {
   EXPECT_EQ(FirstFlaw(html), "");
 }
 
+TEST(HtmlDocumentTest, OrderMayLeaveOutWhatItDoesNotShow) {
+  const ClassOrder order{{2, 0, 1}, {2, 1}, true};
+  const std::string html = Print(Document{Classes()}, &order);
+  EXPECT_THAT(html, HasSubstr("Shown are 2 of 3 rows"));
+  EXPECT_THAT(html, HasSubstr("in the report as CSV or JSON"));
+  EXPECT_THAT(html, Not(HasSubstr("hidden")));
+  EXPECT_THAT(html, Not(HasSubstr(">a<")));
+  EXPECT_LT(html.find(">all<"), html.find(">c<"));
+  EXPECT_LT(html.find(">c<"), html.find(">b<"));
+  EXPECT_EQ(FirstFlaw(html), "");
+}
+
 TEST(HtmlDocumentTest, ShortTablesKeepTheirOrder) {
-  const ClassOrder order{{2, 0, 1}, {0, 1, 2}};
+  const ClassOrder order{{2, 0, 1}, {0, 1, 2}, false};
   const std::string html = Print(Document{Classes()}, &order);
   EXPECT_THAT(html, Not(HasSubstr("hidden")));
   EXPECT_LT(html.find(">a<"), html.find(">b<"));

@@ -1,6 +1,7 @@
 #include "client/render/repeat_command.h"
 
 #include "core/conditions/condition.h"
+#include "core/report/ready_made_report.h"
 #include "gmock/gmock.h"
 
 namespace assay::render {
@@ -80,11 +81,16 @@ TEST(RepeatCommandTest, NamesAreWordsOfAShell) {
   EXPECT_THAT(RepeatCommand(report), ::testing::HasSubstr("-m 'models/$(reboot);'\\''x'\\''?' -d"));
 }
 
-TEST(RepeatCommandTest, ReadyMadeSetsAreOneCall) {
-  v1::Report report = ReportOf({"clean"});
-  report.set_dataset("CIFAR-10-C");
-  report.mutable_conditions(0)->set_id("CIFAR-10-C/fog/3");
-  EXPECT_THAT(RepeatCommand(report), ::testing::HasSubstr("-d CIFAR-10-C \\\n  -c clean \\\n"));
+TEST(RepeatCommandTest, IsNotThereWhereAConditionCannotBeWritten) {
+  report::ReadyMadePart part;
+  part.corruption = "fog";
+  part.severity = 3;
+  part.report = ReportOf({"clean"});
+  EXPECT_EQ(RepeatCommand(report::CombineReadyMade("CIFAR-10-C", {part}, nullptr, {})), "");
+  v1::Report report = ReportOf({"clean", "attack/pgd:eps=2/255"});
+  report.mutable_conditions(1)->set_id("something else");
+  EXPECT_EQ(RepeatCommand(report), "");
+  EXPECT_EQ(RepeatCommand(v1::Report()), "");
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ TEST(ReportCsvTest, ProofsAndSetsHaveRowsOfAllAndOfClasses) {
                  certified_accuracy { value: 0.5 lower: 0.1 upper: 0.9 denominator: 4 }
                }
              }
+             certification { mode: "fixed" average_certified_radius: 0.5 }
              conformal {
                coverage { value: 1 lower: 0.3 upper: 1 denominator: 2 }
                mean_set_size: 1.5
@@ -57,10 +58,42 @@ TEST(ReportCsvTest, ProofsAndSetsHaveRowsOfAllAndOfClasses) {
        {"\nx,,,certified_accuracy,0.5,0.1,0.9,4\n",
         "\nx,\"a,b\",,certified_accuracy,0.5,0.1,0.9,4\n", "\nx,,,coverage,1,0.3,1,2\n",
         "\nx,,,mean_set_size,1.5,,,4\n", "\nx,\"a,b\",,coverage,,,,0\n",
+        "\nx,\"a,b\",,mean_set_size,,,,4\n", "\nx,,,plain_mean_set_size,,,,4\n",
+        "\nx,,,average_certified_radius,0.5,,,4\n", "\nx,,,median_radius,0,,,4\n",
         "\nx,,,flip_rate,0.25,,,12\n", "\nx,\"a,b\",,flip_rate,0.25,,,12\n",
         "\nx,,,robust_accuracy@0.125,0.75,,,4\n"}) {
     EXPECT_THAT(csv, HasSubstr(row));
   }
+}
+
+TEST(ReportCsvTest, RadiiOfNoSamplesAndOfPredictionsAreUndefined) {
+  v1::Report report;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      R"pb(conditions {
+             id: "x"
+             samples: 4
+             classes {
+               index: 0
+               name: "a"
+               samples: 4
+               certification { median_radius: 0.25 }
+             }
+             classes {
+               index: 1
+               name: "b"
+               certification {}
+             }
+             certification { mode: "fixed" }
+           })pb",
+      &report));
+  std::string csv = ReportCsv(report);
+  EXPECT_THAT(csv, HasSubstr("\nx,a,,median_radius,0.25,,,4\n"));
+  EXPECT_THAT(csv, HasSubstr("\nx,b,,average_certified_radius,,,,0\n"));
+  EXPECT_THAT(csv, HasSubstr("\nx,b,,median_radius,,,,0\n"));
+  report.mutable_conditions(0)->mutable_certification()->set_mode("predict");
+  csv = ReportCsv(report);
+  EXPECT_THAT(csv, HasSubstr("\nx,,,average_certified_radius,,,,4\n"));
+  EXPECT_THAT(csv, HasSubstr("\nx,a,,median_radius,,,,4\n"));
 }
 
 TEST(ReportCsvTest, EveryRowHasEightColumnsAndIsThereOnce) {

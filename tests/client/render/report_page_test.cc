@@ -1,6 +1,7 @@
 #include "client/render/report_page.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -32,8 +33,9 @@ TEST(ReportPageTest, SaysWhatWasEvaluatedAndWhatCameOfIt) {
   EXPECT_THAT(page,
               HasSubstr("evaluations/demo: 3 conditions (1 clean, 1 attack, 1 smoothing), 95 % "
                         "intervals"));
-  EXPECT_THAT(page, HasSubstr("<p class=\"verdict good\">Lowest accuracy 40.0 [12.2, 73.8] % under "
-                              "attack/pgd/linf/8-255; no checks were made; complete</p>"));
+  EXPECT_THAT(page,
+              HasSubstr("<p class=\"verdict notice\">Lowest accuracy 40.0 [12.2, 73.8] % under "
+                        "attack/pgd/linf/8-255; no checks were made; complete</p>"));
 }
 
 TEST(ReportPageTest, HasTheNumbersOfTheReport) {
@@ -95,6 +97,41 @@ TEST(ReportPageTest, CheckThatFailedIsInTheVerdict) {
                               "attack/pgd/linf/8-255</td><td class=\"wide\">0.5, should be at "
                               "most 0.1</td><td class=\"wide\">the gradient is masked</td>"));
   EXPECT_THAT(page, HasSubstr("<td class=\"bad\">1 FAILED</td>"));
+}
+
+TEST(ReportPageTest, ProofsCountByWhatTheyProve) {
+  v1::Report report = SampleReport();
+  EXPECT_THAT(ReportPage(report), Not(HasSubstr("certified accuracy.")));
+  v1::ConditionReport& bounds = *report.add_conditions();
+  bounds.set_id("bounds/ibp/2-255");
+  bounds.set_family("bounds");
+  bounds.mutable_accuracy()->set_value(0.8);
+  bounds.mutable_bounds()->mutable_certified_accuracy()->set_value(0.125);
+  v1::ConditionReport& sequence = *report.add_conditions();
+  sequence.set_id("sequence/rotate/30");
+  sequence.set_family("sequence");
+  sequence.mutable_accuracy()->set_value(0.01);
+  sequence.mutable_sequence();
+  const std::string page = ReportPage(report);
+  EXPECT_THAT(page, HasSubstr(">Lowest is the certified accuracy 12.5 [-, -] % under bounds/ibp"));
+  EXPECT_THAT(page, HasSubstr("Of bounds it is the certified accuracy. Sequences"));
+  EXPECT_THAT(page, HasSubstr("The accuracy of bounds and of sequences is that of the images"));
+}
+
+TEST(ReportPageTest, LineThatIsNotThereIsNotSpokenOf) {
+  v1::Report report = SampleReport();
+  EXPECT_THAT(ReportPage(report), HasSubstr("The dashed line is the clean accuracy."));
+  report.mutable_conditions(0)->clear_accuracy();
+  EXPECT_THAT(ReportPage(report), Not(HasSubstr("dashed line")));
+}
+
+TEST(ReportPageTest, CommandIsThereOrASentence) {
+  EXPECT_THAT(CifarPage(), HasSubstr("--allow-missing-classes"));
+  v1::Report report = MadeUpReport(Cifar());
+  report.mutable_conditions(1)->set_id("CIFAR-10-C/fog/3");
+  const std::string page = ReportPage(report);
+  EXPECT_THAT(page, HasSubstr("No single command gives this report"));
+  EXPECT_THAT(page, Not(HasSubstr("assay evaluate")));
 }
 
 TEST(ReportPageTest, SameReportGivesTheSameBytes) {
@@ -183,6 +220,32 @@ TEST(ReportPageTest, ThousandClassesShowTheirEndsAndStaySmall) {
   EXPECT_THAT(page, HasSubstr("<h4>Most confused classes</h4>"));
 }
 
+TEST(ReportPageTest, ThousandClassesUnderThirtyConditionsStaySmall) {
+  v1::Report report = MadeUpReport(ManyClasses());
+  for (int i = 0; report.conditions_size() < 30; ++i) {
+    v1::ConditionReport copy = report.conditions(i);
+    copy.set_id(absl::StrCat(copy.id(), "/again=", i));
+    *report.add_conditions() = std::move(copy);
+  }
+  const std::string page = ReportPage(report);
+  EXPECT_EQ(FirstFlaw(page), "");
+  EXPECT_LT(page.size(), 10 * kMegabyte);
+  EXPECT_THAT(page, HasSubstr("Shown are 40 of 1,000 rows"));
+  EXPECT_THAT(page, HasSubstr("they are in the report as CSV or JSON"));
+  EXPECT_THAT(page, Not(HasSubstr("Search classes")));
+}
+
+TEST(ReportPageTest, ClassesWithoutAnAccuracyAreNotAmongTheShown) {
+  v1::Report report;
+  v1::ConditionReport& condition = *report.add_conditions();
+  for (int i = 0; i < 50; ++i) {
+    v1::ClassReport& own = *condition.add_classes();
+    own.set_index(i);
+    if (i % 10 == 0) own.mutable_accuracy()->set_value(0.5);
+  }
+  EXPECT_THAT(ReportPage(report), HasSubstr("Shown are 5 of 50 rows"));
+}
+
 TEST(ReportPageTest, GatesComeBeforeTheNumbers) {
   report::GateResult gate;
   gate.expression = "accuracy(clean) >= 0.9";
@@ -193,6 +256,18 @@ TEST(ReportPageTest, GatesComeBeforeTheNumbers) {
   ASSERT_NE(gates, std::string::npos);
   EXPECT_LT(gates, page.find("id=\"accuracy\""));
   EXPECT_THAT(page, HasSubstr("&lt;b&gt;too low&lt;/b&gt;"));
+}
+
+TEST(ReportPageTest, VerdictIsBadUnlessAllGatesHold) {
+  v1::Report report = SampleReport();
+  report.mutable_conditions(0)->add_checks()->set_verdict(v1::Check::PASSED);
+  report::GateResult good, bad;
+  good.holds = true;
+  EXPECT_THAT(ReportPage(report, {good, bad}),
+              HasSubstr("<p class=\"verdict bad\">1 of 2 gates hold; Lowest accuracy"));
+  EXPECT_THAT(ReportPage(report, {good, good}),
+              HasSubstr("<p class=\"verdict good\">2 of 2 gates hold; Lowest accuracy"));
+  EXPECT_THAT(ReportPage(report), HasSubstr("<p class=\"verdict good\">Lowest accuracy"));
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "client/render/report_plots.h"
 
+#include <utility>
+#include <vector>
+
 #include "core/conditions/condition.h"
 #include "gmock/gmock.h"
 #include "tests/client/render/made_up_report.h"
@@ -43,6 +46,17 @@ TEST(AccuracyPlotTest, EveryConditionHasItsInterval) {
   EXPECT_EQ(plot.reference, plot.rows[0].value);
 }
 
+TEST(AccuracyPlotTest, BoundsShowWhatIsCertifiedAndSequencesNothing) {
+  const v1::Report report = Under({"clean", "bounds/ibp:eps=2/255", "sequence/rotate"});
+  const plot::IntervalPlot plot = AccuracyPlot(report);
+  ASSERT_EQ(plot.rows.size(), 2u);
+  const v1::Rate& certified = report.conditions(1).bounds().certified_accuracy();
+  ASSERT_LT(certified.value(), report.conditions(1).accuracy().value());
+  EXPECT_DOUBLE_EQ(*plot.rows[1].value, 100 * certified.value());
+  EXPECT_DOUBLE_EQ(plot.rows[1].high, 100 * certified.upper());
+  EXPECT_THAT(plot.rows[1].tip, HasSubstr(", certified: "));
+}
+
 TEST(BudgetPlotsTest, BudgetsOfOneAttackAreALineFromTheCleanAccuracy) {
   const v1::Report report =
       Under({"clean", "attack/pgd:eps=8/255+2/255", "attack/square:eps=4/255", "bounds/ibp"});
@@ -58,12 +72,45 @@ TEST(BudgetPlotsTest, BudgetsOfOneAttackAreALineFromTheCleanAccuracy) {
 }
 
 TEST(BudgetPlotsTest, CurvesOfDistancesAreSteps) {
-  const v1::Report report = Under({"clean", "attack/fmn:norm=l2,eps=0.25"});
-  const auto plots = BudgetPlots(report);
+  MadeUp made_up = Cifar();
+  made_up.samples = 60;
+  made_up.conditions = {"clean", "attack/fmn:norm=l2,eps=0.25"};
+  const auto plots = BudgetPlots(MadeUpReport(made_up));
   ASSERT_EQ(plots.size(), 1u);
   EXPECT_EQ(plots[0].x_title, "L2 budget");
   EXPECT_EQ(plots[0].series[0].join, plot::Series::Join::kSteps);
   EXPECT_EQ(plots[0].series[0].points.back().x, 0.5);
+}
+
+// Robust accuracy falls by a percent at every hundredth; the axis ends at 0.505.
+v1::Report Falling(int points) {
+  v1::Report report;
+  v1::ConditionReport& condition = *report.add_conditions();
+  condition.set_id("attack/fmn/l2/0.2525");
+  condition.mutable_accuracy()->set_value(0.75);
+  (*condition.mutable_parameters())["eps"] = "0.2525";
+  (*condition.mutable_parameters())["norm"] = "l2";
+  for (int i = 0; i < points; ++i) {
+    v1::SecurityPoint& point = *condition.mutable_attack()->add_security_curve();
+    point.set_eps(0.01 * i);
+    point.mutable_robust_accuracy()->set_value(1 - 0.01 * i);
+  }
+  return report;
+}
+
+TEST(BudgetPlotsTest, CurvesThatMayLackPointsAreDrawnAtTheirLowerSide) {
+  const auto whole = BudgetPlots(Falling(100));
+  ASSERT_EQ(whole.size(), 1u);
+  EXPECT_EQ(whole[0].series[0].join, plot::Series::Join::kSteps);
+  EXPECT_EQ(whole[0].series[0].points.size(), 52u);
+  EXPECT_DOUBLE_EQ(whole[0].series[0].points.back().x, 0.505);
+  EXPECT_NEAR(whole[0].series[0].points.back().y, 50, 1e-9);
+  const auto thinned = BudgetPlots(Falling(101));
+  ASSERT_EQ(thinned.size(), 1u);
+  EXPECT_EQ(thinned[0].series[0].join, plot::Series::Join::kStepsBack);
+  EXPECT_DOUBLE_EQ(thinned[0].series[0].points.back().x, 0.505);
+  // What is known only of 0.51 may hold already.
+  EXPECT_NEAR(thinned[0].series[0].points.back().y, 49, 1e-9);
 }
 
 TEST(BudgetPlotsTest, OneBudgetIsNoPlot) {
@@ -84,6 +131,7 @@ TEST(CertifiedPlotsTest, BandReachesDownToTheSimultaneousBound) {
   ASSERT_EQ(plots.size(), 1u);
   EXPECT_EQ(plots[0].x_title, "L2 radius");
   const auto& curve = report.conditions(0).certification().curve();
+  EXPECT_EQ(plots[0].series[0].join, plot::Series::Join::kStepsBack);
   ASSERT_EQ(plots[0].series[0].points.size(), static_cast<size_t>(curve.size()));
   for (int i = 0; i < curve.size(); ++i) {
     const plot::Point& point = plots[0].series[0].points[static_cast<size_t>(i)];
@@ -92,6 +140,14 @@ TEST(CertifiedPlotsTest, BandReachesDownToTheSimultaneousBound) {
     EXPECT_DOUBLE_EQ(point.low, 100 * curve[i].simultaneous_lower());
     EXPECT_DOUBLE_EQ(point.high, point.y);
   }
+}
+
+TEST(CertifiedPlotsTest, NormsArePrintable) {
+  v1::Report report;
+  v1::CertificationReport& certification = *report.add_conditions()->mutable_certification();
+  certification.set_norm("l\x1b");
+  certification.add_curve()->mutable_accuracy()->set_value(0.5);
+  EXPECT_EQ(CertifiedPlots(report)[0].x_title, "L? radius");
 }
 
 TEST(PaPlotTest, BandIsTheHalfWidthAndStaysInside) {
@@ -103,13 +159,40 @@ TEST(PaPlotTest, BandIsTheHalfWidthAndStaysInside) {
   for (const plot::Point& point : plot.series[0].points) {
     EXPECT_GE(point.low, 0);
     EXPECT_LE(point.high, 100);
-    if (point.y > half && point.y < 100 - half) {
-      EXPECT_NEAR(point.high - point.low, 2 * half, 1e-9);
+    if (point.y > half && point.y < 99 - half) {
+      EXPECT_GE(point.high - point.low, 2 * half - 1e-9);
+      // Of 300 samples some are between the points.
+      EXPECT_LE(point.high - point.low, 2 * half + 1 + 1e-9);
     }
   }
   EXPECT_EQ(plot.series[0].points.front().x, 0);
   EXPECT_EQ(plot.series[0].points.back().x, 1);
   EXPECT_THAT(plot.description, HasSubstr("median"));
+}
+
+TEST(PaPlotTest, BandHasRoomForSamplesBetweenThePoints) {
+  v1::ConditionReport condition;
+  v1::PaDistribution& distribution = *condition.mutable_certification()->mutable_pa_true_class();
+  distribution.set_dkw_half_width(0.25);
+  for (const auto& [pa, cumulative] :
+       {std::pair{0.25, 0.5}, std::pair{0.5, 0.5078125}, std::pair{0.75, 0.625}}) {
+    v1::PaPoint& point = *distribution.add_points();
+    point.set_pa(pa);
+    point.set_cumulative(cumulative);
+  }
+  const auto highs = [&] {
+    std::vector<double> values;
+    for (const plot::Point& point : PaPlot(condition).series[0].points) {
+      values.push_back(point.high);
+    }
+    return values;
+  };
+  // At 0 there is no sample yet, and at 1 all are.
+  condition.set_samples(101);
+  EXPECT_THAT(highs(), ElementsAre(25, 75, 75.78125, 87.5, 100));
+  // Up to the next point, but no more than a hundredth of the samples.
+  condition.set_samples(102);
+  EXPECT_THAT(highs(), ElementsAre(25, 75.78125, 76.78125, 87.5, 100));
 }
 
 }  // namespace

@@ -101,6 +101,15 @@ TEST(ReportTest, JsonHasBareMatrixRowsAndWholeNumbers) {
   EXPECT_EQ(clean["classes"][2]["accuracy"]["undefined_reason"], "no samples");
 }
 
+TEST(ReportTest, PredictionsHaveNoRadiiOfClasses) {
+  v1::Report report = SampleReport();
+  EXPECT_THAT(RenderReport(report, Format::kMarkdown, false),
+              HasSubstr("| cat | 0.3 | 0.25 | 2 | 10.0 [1.2, 31.7] |"));
+  report.mutable_conditions(2)->mutable_certification()->set_mode("predict");
+  EXPECT_THAT(RenderReport(report, Format::kMarkdown, false),
+              HasSubstr("| cat | - | - | 2 | 10.0 [1.2, 31.7] |"));
+}
+
 TEST(ReportTest, OneConditionNeedsNoSummary) {
   v1::Report report = SampleReport();
   report.mutable_conditions()->DeleteSubrange(1, 2);

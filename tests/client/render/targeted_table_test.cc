@@ -51,6 +51,17 @@ TEST(TargetedTable, HasARowForEachClassAndAColumnForEachTarget) {
                               "mean           12.5  12.5\n"));
 }
 
+TEST(TargetedTable, RowThatEndsEarlyHasNothingForTheRest) {
+  v1::Report report = Report({"airplane", "cat", "dog"});
+  auto& rows = *report.mutable_conditions(0)->mutable_attack()->mutable_targeted();
+  rows.mutable_success(2)->mutable_targets()->DeleteSubrange(1, 2);
+  const std::string text = RenderReport(report, Format::kTable, false);
+  EXPECT_THAT(text, HasSubstr("turned into %   cat   dog  mean\n"
+                              "airplane        0.0   0.0  25.0\n"
+                              "cat               -  33.3  25.0\n"
+                              "dog               -     -  25.0\n"));
+}
+
 TEST(TargetedTable, OfElevenClassesFitsInAHundredColumns) {
   const std::vector<std::string> names(11, "a class with a very long name");
   const std::string text = RenderReport(Report(names), Format::kTable, false);

@@ -71,10 +71,14 @@ TEST(CheckRequest, TellsEverythingThatIsWrongAtOnce) {
       ElementsAre("names[2]: evaluations/a is there already; each can be compared once",
                   "oracle: evaluations/c is not among the compared evaluations (evaluations/a, "
                   "evaluations/b, evaluations/a)",
-                  "confidence_level: 1.5 is not between 0 and 1 (usual: 0.95)"));
+                  "confidence_level: 1.5 is not from 0.5 to 1 (usual: 0.95)"));
   request = Request({"evaluations/a", "evaluations/b"});
   request.set_confidence_level(std::numeric_limits<double>::quiet_NaN());
   EXPECT_FALSE(CheckRequest(request).ok());
+  request.set_confidence_level(0.499);
+  EXPECT_FALSE(CheckRequest(request).ok());
+  request.set_confidence_level(0.5);
+  EXPECT_TRUE(CheckRequest(request).ok());
 }
 
 TEST(CheckComparable, FindsTheSameConditionsWhereverTheyStand) {

@@ -18,6 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 // Of each class: right, and taken for the next one.
@@ -172,6 +173,21 @@ TEST(Gates, UndecidedSaysHowManySamplesWouldDecide) {
   EXPECT_FALSE(equal.more_samples.has_value());
 }
 
+// Between two radii the limits are 55 and 70 of 300.
+TEST(Gates, UndecidedSaysWhereOnlyAnotherRadiusCouldBeDecided) {
+  const std::string gate = "certified_accuracy(smoothing/gaussian:sigma=0.25, 0.1) >= ";
+  constexpr char kNever[] = "no number of samples decides it: ask for a radius of the curve";
+  const v1::Report report = TestReport();
+  for (const GateResult& result :
+       {JudgeIn(gate + "0.2", report), JudgeWith(gate + "baseline - 1%", {&report, &report})}) {
+    EXPECT_EQ(result.verdict, GateVerdict::kUndecided) << GateLine(result);
+    EXPECT_THAT(result.why, HasSubstr(kNever));
+    EXPECT_FALSE(result.more_samples.has_value());
+  }
+  EXPECT_TRUE(JudgeIn(gate + "0.15", report).more_samples.has_value());
+  EXPECT_TRUE(JudgeIn(gate + "0.25", report).more_samples.has_value());
+}
+
 TEST(Gates, UndecidedPassesWhereThatIsAsked) {
   const v1::Report report = TestReport();
   GateInput input{&report};
@@ -314,6 +330,46 @@ TEST(GatesAgainstABaseline, ClassesPairTheirOwnSamples) {
   EXPECT_EQ(result.verdict, GateVerdict::kFailed);
 }
 
+// Half of the width is 1.96 * sqrt(0.8 / n), and a little more: 31,400 samples bring it to 0.01.
+TEST(GatesAgainstABaseline, FewPairedSamplesSayHowManyWouldDecide) {
+  ReportInput condition = Input(2, {Clean(FromConfusionMatrix({{5, 5}, {0, 10}}))});
+  condition.class_names = {"cat", "dog"};
+  const v1::Report report = *BuildReport(condition);
+  GateInput input{&report, &report};
+  SamplePairs& pairs = input.pairs["clean"];
+  for (int i = 0; i < 10; ++i) {
+    pairs.here.push_back({i, 0, i < 5, 0});
+    pairs.baseline.push_back({i, 0, i == 0 || (i >= 5 && i < 9), 0});
+  }
+  const GateResult result = JudgeWith("class_accuracy(clean, cat) >= baseline - 0.01", input);
+  EXPECT_EQ(result.verdict, GateVerdict::kUndecided);
+  EXPECT_THAT(result.why, HasSubstr("4 right only here and 4 only in the baseline"));
+  ASSERT_TRUE(result.more_samples.has_value()) << result.why;
+  EXPECT_GT(*result.more_samples, 31'000);
+  EXPECT_LT(*result.more_samples, 32'000);
+}
+
+// 0.1 is no radius of the curve: the report knows only that 55 to 70 are certified there.
+TEST(GatesAgainstABaseline, PairedCertificatesAreCountedAtTheRadiusItself) {
+  const v1::Report report = TestReport();
+  GateInput input{&report, &report};
+  SamplePairs& pairs = input.pairs["smoothing/gaussian/0.25"];
+  for (int i = 0; i < 300; ++i) {
+    pairs.here.push_back({i, i / 100, i < 70, i < 59 ? 0.25 : i == 59 ? 0.1 - 5e-10 : 0.05});
+    pairs.baseline.push_back({i, i / 100, i < 70, i < 58 ? 0.25 : 0.05});
+  }
+  const GateResult result =
+      JudgeWith("certified_accuracy(smoothing/gaussian:sigma=0.25, 0.1) >= baseline - 10%", input);
+  EXPECT_EQ(result.method, "paired");
+  EXPECT_EQ(result.value, 60 / 300.0);
+  EXPECT_NEAR(result.interval->lower, 0.156231, 1e-6);
+  EXPECT_NEAR(result.interval->upper, 0.249804, 1e-6);
+  EXPECT_EQ(result.baseline, 58 / 300.0);
+  EXPECT_NEAR(*result.difference, 2 / 300.0, 1e-15);
+  EXPECT_NEAR(*result.threshold, 58 / 300.0 - 0.1, 1e-15);
+  EXPECT_THAT(result.why, Not(HasSubstr("between the radii")));
+}
+
 TEST(GatesAgainstABaseline, OtherSamplesAreNotPaired) {
   const v1::Report report = TestReport(), baseline = BaselineReport();
   GateInput input{&report, &baseline};
@@ -371,6 +427,27 @@ TEST(GatesAgainstABaseline, WhatCannotBeComparedIsAnError) {
             GateVerdict::kPassed);
 }
 
+// Of a ready-made set under the same name.
+TEST(GatesAgainstABaseline, ConditionsOfOtherDataAreAnError) {
+  v1::Report report = TestReport(), baseline = TestReport();
+  const auto set_dataset = [](const char* dataset, v1::Report* of) {
+    (*of->mutable_conditions(4)->mutable_parameters())["dataset"] = dataset;
+  };
+  const char* const fog = "accuracy(corruption/fog:severity=3) >= baseline - 90%";
+  set_dataset("datasets/here", &report);
+  EXPECT_EQ(JudgeWith(fog, {&report, &baseline}).verdict, GateVerdict::kPassed);
+  set_dataset("datasets/here", &baseline);
+  EXPECT_EQ(JudgeWith(fog, {&report, &baseline}).verdict, GateVerdict::kPassed);
+  set_dataset("datasets/there", &baseline);
+  for (const char* gate : {fog, "mce() <= baseline"}) {
+    const GateResult result = JudgeWith(gate, {&report, &baseline});
+    EXPECT_EQ(result.verdict, GateVerdict::kError) << GateLine(result);
+    EXPECT_THAT(result.why, HasSubstr("is of datasets/there, and this is of datasets/here"));
+  }
+  EXPECT_EQ(JudgeWith("accuracy(clean) >= baseline - 90%", {&report, &baseline}).verdict,
+            GateVerdict::kPassed);
+}
+
 // It may be a file that somebody has edited.
 TEST(GatesAgainstABaseline, NoBaselineDoesHarm) {
   const v1::Report report = TestReport();
@@ -382,6 +459,28 @@ TEST(GatesAgainstABaseline, NoBaselineDoesHarm) {
     const GateResult result = JudgeWith(gate, {&report, &baseline});
     EXPECT_EQ(result.verdict, GateVerdict::kUndecided) << GateLine(result);
     EXPECT_THAT(result.why, StartsWith("undefined in the baseline: ")) << GateLine(result);
+  }
+}
+
+TEST(GatesAgainstABaseline, CountsThatAreNoSharesAreUndefined) {
+  const v1::Report report = TestReport();
+  for (const int64_t numerator : {-1, 301}) {
+    v1::Report baseline = TestReport();
+    baseline.mutable_conditions(0)->mutable_classes(0)->mutable_accuracy()->set_numerator(
+        numerator);
+    baseline.mutable_conditions(2)
+        ->mutable_certification()
+        ->mutable_curve(1)
+        ->mutable_accuracy()
+        ->set_numerator(numerator);
+    for (const char* gate :
+         {"class_accuracy(clean, cat) >= baseline", "min_class_accuracy(clean) >= baseline",
+          "disparity(clean) <= baseline",
+          "certified_accuracy(smoothing/gaussian:sigma=0.25, 0.25) >= baseline"}) {
+      const GateResult result = JudgeWith(gate, {&report, &baseline});
+      EXPECT_EQ(result.verdict, GateVerdict::kUndecided) << GateLine(result);
+      EXPECT_THAT(result.why, StartsWith("undefined in the baseline: ")) << GateLine(result);
+    }
   }
 }
 

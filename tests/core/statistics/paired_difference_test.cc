@@ -97,6 +97,28 @@ TEST(PairedDifference, AgreesWithABruteForceSearch) {
   }
 }
 
+TEST(PairedDifference, AnEstimateIsTheIntervalUpToWhatIsProven) {
+  struct Case {
+    int64_t first, second, n;
+  };
+  for (const Case& c : {Case{5, 2, 50}, Case{3, 20, 30}, Case{31, 12, 500}, Case{0, 0, 40},
+                        Case{1000, 1000, 10'000}, Case{900, 2500, 50'000}}) {
+    const Interval proven = PairedDifferenceInterval(c.first, c.second, c.n, 0.95);
+    const Interval estimate = PairedDifferenceEstimate(c.first, c.second, c.n, 0.95);
+    EXPECT_GE(estimate.lower, proven.lower) << c.first;
+    EXPECT_LE(estimate.upper, proven.upper) << c.first;
+    EXPECT_NEAR(estimate.lower, proven.lower, 2e-4) << c.first;
+    EXPECT_NEAR(estimate.upper, proven.upper, 2e-4) << c.first;
+  }
+}
+
+TEST(PairedDifference, AnEstimateOfMillionsOfSamplesIsTheNormalInterval) {
+  // 1.959964 * sqrt(0.8 / 1e7), within some percent.
+  const Interval estimate = PairedDifferenceEstimate(4'000'000, 4'000'000, 10'000'000, 0.95);
+  EXPECT_NEAR(estimate.upper, 5.5436e-4, 0.03 * 5.5436e-4);
+  EXPECT_EQ(estimate.lower, -estimate.upper);
+}
+
 TEST(PairedDifference, IsMirroredByExchangingTheTwo) {
   const Interval here = PairedDifferenceInterval(31, 12, 500, 0.95);
   const Interval there = PairedDifferenceInterval(12, 31, 500, 0.95);

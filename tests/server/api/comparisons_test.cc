@@ -98,6 +98,21 @@ TEST_F(ComparisonsTest, ALevelIsTaken) {
             wide->conditions(0).pairs(0).all().accuracy_difference().upper());
 }
 
+TEST_F(ComparisonsTest, ACancelledCallStopsBeforeTheNextCondition) {
+  StartWorker();
+  const std::vector<std::string> conditions = {"clean", "corruption/gaussian_noise:severity=1-2"};
+  Evaluate("half", conditions);
+  Evaluate("third", conditions);
+  v1::CompareEvaluationsRequest request;
+  request.add_names("evaluations/half");
+  request.add_names("evaluations/third");
+  int asked = 0;
+  const auto comparison = ComparisonOf(context().catalog, context().evaluations, request,
+                                       [&asked] { return ++asked == 2; });
+  EXPECT_THAT(comparison.status(), HasReason(Reason::kCancelled));
+  EXPECT_EQ(asked, 2);
+}
+
 TEST_F(ComparisonsTest, AComparisonOutlivesAModel) {
   StartWorker();
   Evaluate("half");

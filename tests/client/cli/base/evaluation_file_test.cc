@@ -21,6 +21,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class EvaluationFileTest : public ::testing::Test {
  protected:
@@ -75,6 +76,24 @@ TEST_F(EvaluationFileTest, TheCommandLineGoesFirst) {
               ElementsAre("--model=models/m1"));
 }
 
+TEST_F(EvaluationFileTest, OptionsAreFoundInEveryFormThatTheCommandLineHas) {
+  const std::string path = Write("condition: clean\nseed: 7\nid: e\n");
+  const auto added = [&](std::vector<std::string> words) {
+    const size_t given = words.size();
+    auto all = *WithEvaluationFile(evaluate_, words);
+    return std::vector<std::string>(all.begin() + static_cast<int64_t>(given), all.end());
+  };
+  const auto all = ElementsAre("--condition=clean", "--seed=7", "--id=e");
+  EXPECT_THAT(added({"evaluate", "-qf", path}), all);
+  EXPECT_THAT(added({"evaluate", "-f" + path}), all);
+  EXPECT_THAT(added({"evaluate", "--file=" + path}), all);
+  EXPECT_THAT(added({"--server", "evaluate", "evaluate", "--file", path}), all);
+  EXPECT_THAT(added({"evaluate", "-f", path, "-qc", "clean"}), ElementsAre("--seed=7", "--id=e"));
+  // The value of another option.
+  EXPECT_THAT(added({"evaluate", "--id", "-f", "x"}), ElementsAre());
+  EXPECT_THAT(added({"model", "list", "--config", "evaluate", "-f", "x"}), ElementsAre());
+}
+
 TEST_F(EvaluationFileTest, PathsAreSeenFromTheFile) {
   std::ofstream(folder_ + "/m.pt") << "x";
   EXPECT_THAT(*Words("model: m.pt\ndata: [sub/a.bin, /b.bin]\nother-model: o=p.pt\n"
@@ -103,6 +122,7 @@ TEST_F(EvaluationFileTest, RefusalsNameTheLineAndWhatWouldBeRight) {
       {"", "must be one YAML document of keys and values"},
       {"model: m\n---\nmodel: n\n", "must be one YAML document"},
       {"? [a]\n: b\n", "a key must be a word"},
+      {"report: ''\nseed: 1\n", "evaluation.yaml:1: 'report' is empty"},
   };
   for (const auto& one : kCases) EXPECT_THAT(Refusal(one.text), HasSubstr(one.message)) << one.text;
   EXPECT_THAT(
@@ -134,6 +154,16 @@ TEST_F(EvaluationFileTest, WhatIsSavedMeansTheSameFromWhereItStands) {
                           absl::StrCat("--data=", folder_, "/../sub/a.bin"), "--data=/b.bin",
                           "--condition=clean", "--condition=attack/pgd:eps=8/255", "--seed=3",
                           "--local=true", "--quiet=true"));
+}
+
+TEST_F(EvaluationFileTest, WhatIsSavedIsRightWhereverItStands) {
+  app_.parse("evaluate -m m.pt -d datasets/d -c clean --reference alexnet --local=false");
+  EXPECT_THAT(EvaluationFileText(evaluate_, ""),
+              HasSubstr("\nmodel: m.pt\ndata:\n  - datasets/d\n"));
+  EXPECT_THAT(EvaluationFileText(evaluate_, "/"), HasSubstr("\nreference: alexnet\n"));
+  EXPECT_THAT(EvaluationFileText(evaluate_, ""), Not(HasSubstr("local")));
+  const std::string here = std::filesystem::current_path().filename().string();
+  EXPECT_THAT(EvaluationFileText(evaluate_, "../x"), HasSubstr("\nmodel: ../" + here + "/m.pt\n"));
 }
 
 // Written by: ASSAY_UPDATE=1 client_cli_test --gtest_filter=*Schema*

@@ -1,6 +1,7 @@
 // `--require` of the commands that report.
 #include <signal.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -180,6 +181,10 @@ TEST_F(GatesTest, MistakesAreFoundBeforeAnythingIsUploaded) {
   const std::string empty = directory_ + "/empty.json", other = directory_ + "/other.json";
   std::ofstream(empty) << "";
   std::ofstream(other) << "{\"a\": 1}";
+  // A hole: it takes no room.
+  const std::string large = directory_ + "/large.json";
+  std::ofstream(large) << "";
+  std::filesystem::resize_file(large, (uintmax_t{1} << 30) + 1);
   const std::pair<std::vector<std::string>, const char*> kCases[] = {
       {{"--require", "acuracy(clean) > 0"}, "unknown metric 'acuracy'; did you mean 'accuracy'?"},
       {{"--require", "accuracy(clean) >= "}, "at character 20: expected a number"},
@@ -193,6 +198,8 @@ TEST_F(GatesTest, MistakesAreFoundBeforeAnythingIsUploaded) {
       {{"--require", "accuracy(clean) >= 0.5", "--baseline", other}, "no --require speaks of"},
       {{"--require", "accuracy(clean) >= baseline", "--baseline", empty}, "it is no JSON"},
       {{"--require", "accuracy(clean) >= baseline", "--baseline", other}, "it has no conditions"},
+      {{"--require", "accuracy(clean) >= baseline", "--baseline", large},
+       "has 1073741825 bytes; expected a report, of at most 1073741824"},
       {{"--require", "accuracy(clean) >= baseline", "--baseline", directory_}, "is a directory"},
       {{"--require", "accuracy(clean) >= baseline", "--baseline", "nowhere.json"},
        "there is no file nowhere.json, and it is no name of the form evaluations/ID"},
@@ -235,6 +242,38 @@ TEST_F(GatesTest, AReportIsNotLostBecauseAGateWasWrong) {
   EXPECT_THAT(result.out,
               AllOf(HasSubstr("accuracy 90.0"), HasSubstr("ERROR"), HasSubstr("PASSED")));
   EXPECT_THAT(result.err, HasSubstr("--require: 'cfps(clean, hat) < 1': there is no class 'hat'"));
+}
+
+TEST_F(GatesTest, AGateThatWasWrongHidesNoneThatDoesNotHold) {
+  const Result result =
+      EvaluateNpy({"--require", "cfps(clean, hat) < 1", "--require", "accuracy(clean) >= 0.97",
+                   "--require", "accuracy(clean) > 0.5"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(
+      result.err,
+      AllOf(HasSubstr("1 of 3 gates could not be judged, and of the others 1 does not hold\n"
+                      "  FAILED accuracy(clean) >= 0.97: 0.9"),
+            HasSubstr("--require: 'cfps(clean, hat) < 1': there is no class 'hat'"),
+            Not(HasSubstr("PASSED"))));
+}
+
+TEST_F(GatesTest, GatesThatCannotBeJudgedAreErrorsInWhatIsWritten) {
+  AddEvaluation("evaluations/before", 89);
+  const auto report = [&] {
+    return Report({"--require", "accuracy(clean) >= baseline - 10%", "--baseline",
+                   "evaluations/before", "-o", "junit"});
+  };
+  ASSERT_EQ(report().code, 0);
+  state()->evaluations["evaluations/before"].mutable_spec()->set_dataset("datasets/gone");
+  const Result gone = report();
+  EXPECT_EQ(gone.code, 5) << gone.err;
+  EXPECT_THAT(gone.out, AllOf(HasSubstr("tests=\"1\""), HasSubstr("errors=\"1\""),
+                              HasSubstr("name=\"accuracy(clean) &gt;= baseline - 10%\""),
+                              HasSubstr("<error message=\"")));
+  // Its report speaks of a condition that it does not have.
+  state()->evaluations["evaluations/before"].clear_conditions();
+  EXPECT_THAT(report().err,
+              HasSubstr("evaluations/before has no condition 'clean', which its report has"));
 }
 
 TEST_F(GatesTest, ABaselineIsAFileThatWasWritten) {

@@ -30,6 +30,7 @@ TEST(HtmlPageTest, EmptyPageIsAPage) {
   EXPECT_THAT(html, HasSubstr("<h1>Title</h1>"));
   EXPECT_THAT(html, HasSubstr("<p class=\"verdict good\">all is well</p>"));
   EXPECT_THAT(html, HasSubstr("href=\"#main\""));
+  EXPECT_THAT(html, Not(HasSubstr("<nav")));
 }
 
 TEST(HtmlPageTest, ContentsListSectionsAndTheirParts) {

@@ -62,14 +62,5 @@ TEST(ScaleTest, NumbersBecomePositionsAndStayInside) {
   EXPECT_EQ(up(-1), 258);
 }
 
-TEST(RangeOfTest, IsNeverEmpty) {
-  EXPECT_EQ(RangeOf({}).high, 1);
-  EXPECT_LT(RangeOf({3}).low, RangeOf({3}).high);
-  EXPECT_LT(RangeOf({0, 0}).low, RangeOf({0, 0}).high);
-  const Range range = RangeOf({1, std::nan(""), 3}, 0.5);
-  EXPECT_EQ(range.low, 0);
-  EXPECT_EQ(range.high, 4);
-}
-
 }  // namespace
 }  // namespace assay::plot

@@ -44,12 +44,20 @@ TEST(LinePlotTest, StepsHoldTheirValueUntilTheNextPoint) {
   EXPECT_THAT(Text(plot), HasSubstr("class=\"line\" d=\"M50 10H238V134\""));
 }
 
+TEST(LinePlotTest, StepsBackHoldTheirValueBackToThePointBefore) {
+  LinePlot plot = Small();
+  plot.series[0].join = Series::Join::kStepsBack;
+  EXPECT_THAT(Text(plot), HasSubstr("class=\"line\" d=\"M50 10V134H238\""));
+}
+
 TEST(LinePlotTest, BandGoesAlongTheUpperEndsAndBackAlongTheLower) {
   LinePlot plot = Small();
   plot.series[0].uncertainty = Series::Uncertainty::kBand;
   EXPECT_THAT(Text(plot), HasSubstr("class=\"band\" d=\"M50 10L238 72L238 196L50 34.8Z\""));
   plot.series[0].join = Series::Join::kSteps;
   EXPECT_THAT(Text(plot), HasSubstr("class=\"band\" d=\"M50 10H238V72L238 196V34.8H50Z\""));
+  plot.series[0].join = Series::Join::kStepsBack;
+  EXPECT_THAT(Text(plot), HasSubstr("class=\"band\" d=\"M50 10V72H238L238 196H50V34.8Z\""));
 }
 
 TEST(LinePlotTest, WhiskersGoFromEndToEnd) {
