@@ -181,10 +181,9 @@ TEST(PaPlotTest, BandHasRoomForSamplesBetweenThePoints) {
     point.set_cumulative(cumulative);
   }
   const auto highs = [&] {
+    const plot::LinePlot plot = PaPlot(condition);
     std::vector<double> values;
-    for (const plot::Point& point : PaPlot(condition).series[0].points) {
-      values.push_back(point.high);
-    }
+    for (const plot::Point& point : plot.series[0].points) values.push_back(point.high);
     return values;
   };
   // At 0 there is no sample yet, and at 1 all are.
