@@ -97,8 +97,4 @@ std::string RenderTable(const Table& table, const nlohmann::ordered_json& json, 
       [&] { return json; });
 }
 
-std::string RenderJson(const google::protobuf::Message& message) {
-  return JsonText(ToJson(message));
-}
-
 }  // namespace assay::render

@@ -11,7 +11,6 @@
 #include "assay/v1/reports.pb.h"
 #include "client/render/document.h"
 #include "core/report/gates.h"
-#include "google/protobuf/message.h"
 #include "nlohmann/json.hpp"
 
 namespace assay::render {
@@ -33,9 +32,6 @@ std::string RenderComparison(const v1::Comparison& comparison, Format format, bo
 // A table likewise; `json` is what it says to programs.
 std::string RenderTable(const Table& table, const nlohmann::ordered_json& json, Format format,
                         bool colour);
-
-// A message as JSON, indented by two spaces, with a line feed (core/base/json.h).
-std::string RenderJson(const google::protobuf::Message& message);
 
 }  // namespace assay::render
 

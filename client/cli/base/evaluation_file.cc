@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "client/cli/base/resources.h"
 #include "client/data/text_file.h"
 #include "core/base/errors.h"
 #include "core/base/resource_names.h"
@@ -55,10 +56,7 @@ std::vector<Key> Keys(const CLI::App& command) {
 // --- paths
 
 bool IsResource(absl::string_view text) {
-  const size_t slash = text.find('/');
-  return slash != absl::string_view::npos && IsValidId(text.substr(slash + 1)) &&
-         (text.substr(0, slash) == kModels || text.substr(0, slash) == kDatasets ||
-          text.substr(0, slash) == kEvaluations);
+  return IsFullName(kModels, text) || IsFullName(kDatasets, text) || IsFullName(kEvaluations, text);
 }
 
 // Whether the value of an option that takes a file or a name is a name: `stands` is where the file

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "client/cli/base/resources.h"
 #include "client/data/byte_source.h"
 #include "core/base/errors.h"
 #include "core/base/json.h"
@@ -134,10 +134,9 @@ absl::StatusOr<Gates> Gates::Read(const GateOptions& options) {
   if (!violations.empty()) return InvalidFields(std::move(violations));
   if (options.baseline.empty()) return gates;
   std::error_code error;
-  absl::string_view id = options.baseline;
   if (std::filesystem::exists(options.baseline, error)) {
     ASSAY_ASSIGN_OR_RETURN(gates.baseline_, ReadReport(options.baseline));
-  } else if (absl::ConsumePrefix(&id, absl::StrCat(kEvaluations, "/")) && IsValidId(id)) {
+  } else if (IsFullName(kEvaluations, options.baseline)) {
     gates.baseline_name_ = options.baseline;
   } else {
     return BadBaseline(absl::StrCat("there is no file ", options.baseline,

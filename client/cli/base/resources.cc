@@ -2,12 +2,18 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "core/base/resource_names.h"
 
 namespace assay::cli {
 
 std::string FullName(const std::string& collection, const std::string& name) {
   return absl::StartsWith(name, collection + "/") ? name : ResourceName(collection, name);
+}
+
+bool IsFullName(absl::string_view collection, absl::string_view text) {
+  return absl::ConsumePrefix(&text, collection) && absl::ConsumePrefix(&text, "/") &&
+         IsValidId(text);
 }
 
 std::string ShapeText(const v1::ImageShape& shape) {

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/cli/base/command.h"
 #include "client/lib/client.h"
 #include "core/base/errors.h"
@@ -16,6 +17,8 @@ namespace assay::cli {
 
 // "m" or "models/m" -> "models/m".
 std::string FullName(const std::string& collection, const std::string& name);
+// Whether `text` is one: "models/m" of the collection "models".
+bool IsFullName(absl::string_view collection, absl::string_view text);
 // "3x32x32".
 std::string ShapeText(const v1::ImageShape& shape);
 

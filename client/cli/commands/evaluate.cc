@@ -7,12 +7,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "client/cli/base/command.h"
 #include "client/cli/base/evaluation_file.h"
 #include "client/cli/base/gates.h"
 #include "client/cli/base/output_file.h"
 #include "client/cli/base/reference_errors.h"
+#include "client/cli/base/resources.h"
 #include "client/cli/base/results.h"
 #include "client/cli/base/uploads.h"
 #include "client/cli/commands/evaluate_options.h"
@@ -29,10 +29,8 @@ namespace {
 // Whether `text` names a resource of the server. A file of that path is meant first:
 // "models/resnet.pt" is a fine path.
 bool IsResource(const char* collection, const std::string& text) {
-  absl::string_view id = text;
   std::error_code error;
-  return absl::ConsumePrefix(&id, absl::StrCat(collection, "/")) && IsValidId(id) &&
-         !std::filesystem::exists(text, error);
+  return IsFullName(collection, text) && !std::filesystem::exists(text, error);
 }
 
 // "ID=FILE"; without '=' the id is empty.

@@ -119,9 +119,7 @@ class ReadyMadeSet {
   std::vector<ReadyMadePart> parts_;
 };
 
-}  // namespace
-
-// The conditions that the report will have.
+// Whether gates speak of what the report will have.
 absl::Status CheckGates(Session& session, const EvaluateOptions& options, Gates& gates,
                         const std::vector<ReadyMadeBlock>& blocks) {
   report::GateScope scope;
@@ -133,6 +131,8 @@ absl::Status CheckGates(Session& session, const EvaluateOptions& options, Gates&
   }
   return gates.Check(session, scope, {});
 }
+
+}  // namespace
 
 absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options, Gates& gates,
                             const std::vector<ReadyMadeBlock>& blocks) {
