@@ -23,17 +23,25 @@ void Sha256::Update(absl::string_view bytes) {
   EVP_DigestUpdate(context_->md, bytes.data(), bytes.size());
 }
 
-std::string Sha256::HexDigest() {
+std::string Sha256::RawDigest() {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   EVP_DigestFinal_ex(context_->md, digest, &size);
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), size));
+  return std::string(reinterpret_cast<const char*>(digest), size);
 }
+
+std::string Sha256::HexDigest() { return absl::BytesToHexString(RawDigest()); }
 
 std::string Sha256Hex(absl::string_view bytes) {
   Sha256 sha;
   sha.Update(bytes);
   return sha.HexDigest();
+}
+
+std::string Sha256Base64(absl::string_view bytes) {
+  Sha256 sha;
+  sha.Update(bytes);
+  return absl::Base64Escape(sha.RawDigest());
 }
 
 bool IsDigest(absl::string_view text) {

@@ -18,6 +18,8 @@ class Sha256 {
   void Update(absl::string_view bytes);
   // 64 lower-case hexadecimal digits. The object must not be used afterwards.
   std::string HexDigest();
+  // The same as 32 bytes. The object must not be used afterwards.
+  std::string RawDigest();
 
  private:
   struct Context;
@@ -25,6 +27,8 @@ class Sha256 {
 };
 
 std::string Sha256Hex(absl::string_view bytes);
+// The 32 bytes in base 64, as browsers and object stores write it.
+std::string Sha256Base64(absl::string_view bytes);
 
 // Whether `text` has the form of a digest: 64 lower-case hexadecimal digits.
 bool IsDigest(absl::string_view text);

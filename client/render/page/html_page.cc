@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "client/render/page/page_assets.h"
@@ -15,7 +14,7 @@ using plot::Markup;
 
 // As a policy names what it allows.
 std::string SourceDigest(absl::string_view text) {
-  return absl::StrCat("'sha256-", absl::Base64Escape(absl::HexStringToBytes(Sha256Hex(text))), "'");
+  return absl::StrCat("'sha256-", Sha256Base64(text), "'");
 }
 
 std::string Policy() {

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "client/render/page/page_assets.h"
@@ -54,7 +53,7 @@ TEST(HtmlPageTest, ContentsListSectionsAndTheirParts) {
 TEST(HtmlPageTest, PolicyAllowsItsOwnStyleAndScriptAndNothingElse) {
   const std::string html = Page().Print();
   const auto digest = [](const std::string& text) {
-    return absl::StrCat("&#39;sha256-", absl::Base64Escape(absl::HexStringToBytes(Sha256Hex(text))),
+    return absl::StrCat("&#39;sha256-", Sha256Base64(text),
                         "&#39;");
   };
   const std::string style = Inside(html, "style");
