@@ -9,21 +9,14 @@
 #include "core/base/errors.h"
 #include "core/report/gate_metrics.h"
 #include "core/report/gate_scope.h"
+#include "core/report/pair_counts.h"
 #include "core/statistics/paired_difference.h"
 #include "core/statistics/separate_difference.h"
 
 namespace assay::report {
 namespace {
 
-// Of the samples of both, how many are right where.
-struct PairCounts {
-  int64_t samples = 0;
-  int64_t both = 0;
-  int64_t only_here = 0;
-  int64_t only_baseline = 0;
-};
-
-// nullopt where the samples are not the same.
+// Here and in the baseline; nullopt where the samples are not the same.
 std::optional<PairCounts> Compare(const GateExpression& gate, int class_index,
                                   const SamplePairs& pairs) {
   const auto right = [&](const SampleResult& result) {
@@ -35,10 +28,7 @@ std::optional<PairCounts> Compare(const GateExpression& gate, int class_index,
     const SampleResult &here = pairs.here[i], &there = pairs.baseline[i];
     if (here.sample != there.sample || here.label != there.label) return std::nullopt;
     if (gate.metric->second == SecondArgument::kClass && here.label != class_index) continue;
-    ++counts.samples;
-    if (right(here) && right(there)) ++counts.both;
-    if (right(here) && !right(there)) ++counts.only_here;
-    if (!right(here) && right(there)) ++counts.only_baseline;
+    counts.Add(right(here), right(there));
   }
   if (counts.samples == 0) return std::nullopt;
   return counts;
@@ -171,8 +161,8 @@ class GateJudge {
       if (here.value.has_value() && there.value.has_value()) counts = CountPairs();
       if (counts.has_value()) {
         const std::string unit = here.unit;
-        here = MeasureShare(counts->both + counts->only_here, counts->samples, unit);
-        there = MeasureShare(counts->both + counts->only_baseline, counts->samples, unit);
+        here = MeasureShare(counts->first_right(), counts->samples, unit);
+        there = MeasureShare(counts->second_right(), counts->samples, unit);
       }
     }
     result_.value = here.value;
@@ -235,14 +225,14 @@ class GateJudge {
                       absl::StrCat(here.unit, ", in both,")};
     std::string how;
     if (counts.has_value()) {
-      question.value = static_cast<double>(counts->only_here - counts->only_baseline) /
+      question.value = static_cast<double>(counts->only_first - counts->only_second) /
                        static_cast<double>(counts->samples);
       question.interval = [&](double scale) {
         const auto scaled = [&](int64_t count) {
           return static_cast<int64_t>(std::llround(static_cast<double>(count) * scale));
         };
-        const int64_t here_only = scaled(counts->only_here);
-        const int64_t there_only = scaled(counts->only_baseline);
+        const int64_t here_only = scaled(counts->only_first);
+        const int64_t there_only = scaled(counts->only_second);
         // What more samples would do is told as "about": it needs no proof.
         const auto interval = scale == 1 ? PairedDifferenceInterval : PairedDifferenceEstimate;
         return interval(here_only, there_only,
@@ -250,8 +240,8 @@ class GateJudge {
       };
       result_.method = "paired";
       how = absl::StrCat("paired on ", Grouped(counts->samples), " samples, ",
-                         Grouped(counts->only_here), " right only here and ",
-                         Grouped(counts->only_baseline), " only in the baseline: ");
+                         Grouped(counts->only_first), " right only here and ",
+                         Grouped(counts->only_second), " only in the baseline: ");
     } else if (here.interval != nullptr && there.interval != nullptr) {
       question.interval = [&](double scale) {
         const double each = LevelOfEach(2, level);

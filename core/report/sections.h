@@ -72,6 +72,9 @@ google::protobuf::RepeatedPtrField<v1::SecurityPoint> SecurityCurve(const Resolv
 // The run as an attack with the one budget of `condition`: where the adversarial example is farther
 // away, the clean prediction stands and the sample is robust. Outcomes must have been resolved.
 ConditionOutcomes AtBudget(const ConditionOutcomes& run, v1::Condition condition);
+// The same of what was resolved already: what was predicted, and whether that is right. The
+// outcomes stay those of the run.
+ResolvedCondition AtBudget(ResolvedCondition run, const v1::Condition& condition);
 
 }  // namespace assay::report
 

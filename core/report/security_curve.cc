@@ -56,4 +56,16 @@ ConditionOutcomes AtBudget(const ConditionOutcomes& run, v1::Condition condition
   return result;
 }
 
+ResolvedCondition AtBudget(ResolvedCondition run, const v1::Condition& condition) {
+  const double eps = Params(condition).Number("eps");
+  for (ResolvedSample& sample : run.samples) {
+    const v1::AttackOutcome& attack = sample.outcome->attack();
+    if (sample.undecided || !attack.success() || attack.distance() <= eps) continue;
+    sample.column = attack.clean_prediction();
+    sample.tie = false;
+    sample.correct = sample.column == sample.label();
+  }
+  return run;
+}
+
 }  // namespace assay::report
