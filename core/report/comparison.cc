@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "core/base/errors.h"
 #include "core/conditions/condition.h"
 #include "core/report/sections.h"
@@ -55,6 +56,12 @@ v1::ErrorConsistency Kappa(int64_t first_right, int64_t second_right, int64_t al
   return result;
 }
 
+std::vector<std::string> ModelsOf(const std::vector<ReportInput>& evaluations) {
+  std::vector<std::string> models;
+  for (const ReportInput& evaluation : evaluations) models.push_back(evaluation.model);
+  return models;
+}
+
 absl::Status CheckSameSamples(const std::string& condition,
                               const std::vector<ResolvedCondition>& models) {
   const auto same = [](const ResolvedSample& a, const ResolvedSample& b) {
@@ -73,8 +80,12 @@ absl::Status CheckSameSamples(const std::string& condition,
 }  // namespace
 
 ComparisonBuilder::ComparisonBuilder(std::vector<ReportInput> evaluations, double confidence_level,
-                                     std::optional<int> oracle)
-    : evaluations_(std::move(evaluations)), oracle_(oracle), rates_(confidence_level) {
+                                     std::optional<int> oracle, std::vector<KeptVectors> kept)
+    : evaluations_(std::move(evaluations)),
+      kept_(kept.empty() ? std::vector<KeptVectors>(evaluations_.size()) : std::move(kept)),
+      oracle_(oracle),
+      rates_(confidence_level),
+      transfers_(ModelsOf(evaluations_)) {
   // A model with fewer logits never predicts the other classes.
   int classes = 0;
   bool differ = false;
@@ -82,11 +93,13 @@ ComparisonBuilder::ComparisonBuilder(std::vector<ReportInput> evaluations, doubl
     differ = differ || (classes != 0 && classes != evaluation.num_classes);
     classes = std::max(classes, evaluation.num_classes);
   }
-  for (ReportInput& evaluation : evaluations_) {
+  for (size_t i = 0; i < evaluations_.size(); ++i) {
+    ReportInput& evaluation = evaluations_[i];
     evaluation.num_classes = classes;
     v1::ComparedEvaluation& entry = *comparison_.add_evaluations();
     entry.set_name(evaluation.evaluation);
     entry.set_model(evaluation.model);
+    entry.set_features(kept_[i].features);
   }
   const ReportInput& first = evaluations_[0];
   comparison_.set_dataset(first.dataset);
@@ -101,39 +114,19 @@ ComparisonBuilder::ComparisonBuilder(std::vector<ReportInput> evaluations, doubl
 }
 
 void ComparisonBuilder::Counts::Add(const ResolvedSample& first, const ResolvedSample& second) {
-  const bool agree = first.column != ResolvedSample::kNoColumn && first.column == second.column;
-  ++samples;
-  both_right += first.correct && second.correct ? 1 : 0;
-  only_first += first.correct && !second.correct ? 1 : 0;
-  only_second += !first.correct && second.correct ? 1 : 0;
-  agreed += agree ? 1 : 0;
-  wrong_alike += agree && !first.correct ? 1 : 0;
+  right.Add(first.correct, second.correct);
+  agreed += first.Agrees(second) ? 1 : 0;
+  wrong_alike += first.Agrees(second) && !first.correct ? 1 : 0;
 }
 
 void ComparisonBuilder::Counts::Add(const Counts& other) {
-  samples += other.samples;
-  both_right += other.both_right;
-  only_first += other.only_first;
-  only_second += other.only_second;
+  right.Add(other.right);
   agreed += other.agreed;
   wrong_alike += other.wrong_alike;
 }
 
-absl::Status ComparisonBuilder::Add(const std::vector<ConditionOutcomes>& runs) {
-  if (!IsMinimumNorm(runs[0].condition)) return AddOne(runs);
-  // Outcomes that break their rules cannot be cut at a budget.
-  for (size_t i = 0; i < runs.size(); ++i) {
-    ASSAY_RETURN_IF_ERROR(Resolve(runs[i], evaluations_[i]).status());
-  }
-  for (const v1::Condition& budget : AtEachBudget(runs[0].condition)) {
-    std::vector<ConditionOutcomes> at_budget;
-    for (const ConditionOutcomes& run : runs) at_budget.push_back(AtBudget(run, budget));
-    ASSAY_RETURN_IF_ERROR(AddOne(at_budget));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ComparisonBuilder::AddOne(const std::vector<ConditionOutcomes>& runs) {
+absl::Status ComparisonBuilder::Add(const std::vector<ConditionOutcomes>& runs,
+                                    const VectorReader& read) {
   const v1::Condition& condition = runs[0].condition;
   Resolved models;
   for (size_t i = 0; i < runs.size(); ++i) {
@@ -141,6 +134,19 @@ absl::Status ComparisonBuilder::AddOne(const std::vector<ConditionOutcomes>& run
     models.push_back(std::move(model));
   }
   ASSAY_RETURN_IF_ERROR(CheckSameSamples(condition.id(), models));
+  if (!IsMinimumNorm(condition)) return AddOne(condition, models, read, "");
+  for (const v1::Condition& budget : AtEachBudget(condition)) {
+    Resolved at_budget;
+    for (const ResolvedCondition& model : models) at_budget.push_back(AtBudget(model, budget));
+    ASSAY_RETURN_IF_ERROR(AddOne(budget, at_budget, nullptr,
+                                 "the images of an attack that looks for distances are those of no "
+                                 "budget"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ComparisonBuilder::AddOne(const v1::Condition& condition, const Resolved& models,
+                                       const VectorReader& read, const std::string& no_vectors) {
   v1::ConditionComparison& entry = *comparison_.add_conditions();
   entry.set_id(condition.id());
   entry.set_family(condition.family());
@@ -158,7 +164,13 @@ absl::Status ComparisonBuilder::AddOne(const std::vector<ConditionOutcomes>& run
     }
   }
   if (oracle_) *entry.mutable_oracle() = AgainstOracle(condition.family(), models);
-  return absl::OkStatus();
+  transfers_.Add(condition, models, rates_);
+  std::vector<std::string> names;
+  for (const ReportInput& evaluation : evaluations_) names.push_back(evaluation.evaluation);
+  const VectorInput input{names,      kept_,           models, read, no_vectors,
+                          comparison_.seed(), rates_};
+  ASSAY_RETURN_IF_ERROR(FillDivergences(input, &entry));
+  return FillFeatures(input, &entry, &remarks_);
 }
 
 v1::PairComparison ComparisonBuilder::Compare(const Resolved& models, int first, int second) {
@@ -180,23 +192,24 @@ v1::PairComparison ComparisonBuilder::Compare(const Resolved& models, int first,
 }
 
 v1::PairedOutcomes ComparisonBuilder::Paired(const Counts& counts) {
+  const PairCounts& right = counts.right;
   v1::PairedOutcomes result;
-  result.set_samples(counts.samples);
-  result.set_both_right(counts.both_right);
-  result.set_only_first_right(counts.only_first);
-  result.set_only_second_right(counts.only_second);
-  result.set_both_wrong(counts.both_wrong());
-  *result.mutable_agreement() = rates_.Make(counts.agreed, counts.samples, kNoSamples);
+  result.set_samples(right.samples);
+  result.set_both_right(right.both_right);
+  result.set_only_first_right(right.only_first);
+  result.set_only_second_right(right.only_second);
+  result.set_both_wrong(right.both_wrong());
+  *result.mutable_agreement() = rates_.Make(counts.agreed, right.samples, kNoSamples);
   *result.mutable_error_agreement() =
-      rates_.Make(counts.wrong_alike, counts.both_wrong(), "no sample that both get wrong");
+      rates_.Make(counts.wrong_alike, right.both_wrong(), "no sample that both get wrong");
   *result.mutable_error_consistency() =
-      Kappa(counts.both_right + counts.only_first, counts.both_right + counts.only_second,
-            counts.both_right + counts.both_wrong(), counts.samples);
-  *result.mutable_accuracy_difference() = Difference(counts);
+      Kappa(right.first_right(), right.second_right(), right.both_right + right.both_wrong(),
+            right.samples);
+  *result.mutable_accuracy_difference() = Difference(right);
   return result;
 }
 
-v1::AccuracyDifference ComparisonBuilder::Difference(const Counts& counts) {
+v1::AccuracyDifference ComparisonBuilder::Difference(const PairCounts& counts) {
   v1::AccuracyDifference result;
   if (counts.samples == 0) {
     result.set_undefined_reason(kNoSamples);
@@ -228,7 +241,7 @@ void ComparisonBuilder::FillClasses(const ResolvedCondition& first, const Resolv
     entry.set_index(static_cast<int32_t>(c));
     entry.set_name(comparison_.class_names(static_cast<int>(c)));
     *entry.mutable_outcomes() = Paired(by_class[c]);
-    if (by_class[c].samples > 0) {
+    if (by_class[c].right.samples > 0) {
       p_values.push_back(entry.outcomes().accuracy_difference().p_value());
     }
     const auto cfps = [&](int64_t taken, int64_t errors) {
@@ -313,6 +326,13 @@ absl::StatusOr<v1::Comparison> ComparisonBuilder::Build() && {
     }
     FillFmr();
   }
+  transfers_.Fill(&comparison_);
+  AddNotes();
+  return std::move(comparison_);
+}
+
+void ComparisonBuilder::AddNotes() {
+  const auto& conditions = comparison_.conditions();
   const bool attacked = std::any_of(conditions.begin(), conditions.end(),
                                     [](const auto& condition) { return condition.own_images(); });
   if (attacked) {
@@ -320,7 +340,19 @@ absl::StatusOr<v1::Comparison> ComparisonBuilder::Build() && {
         "under an attack each model answers to adversarial examples of its own, which the others "
         "have not seen");
   }
-  return std::move(comparison_);
+  // Below it nobody would be misled.
+  constexpr double kWorthTelling = 0.05;
+  if (remarks_.cka_by_chance > kWorthTelling) {
+    comparison_.add_notes(absl::StrFormat(
+        "linear CKA is biased upwards by few samples of many features: for models that have "
+        "nothing to do with each other it would be up to %.2f here",
+        remarks_.cka_by_chance));
+  }
+  if (remarks_.subsampled) {
+    comparison_.add_notes(
+        "CKA, neighbours or retrained heads are of a part of the samples, which the seed chose, "
+        "since all would take too long; `samples` says of how many");
+  }
 }
 
 }  // namespace assay::report

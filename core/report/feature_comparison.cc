@@ -23,6 +23,7 @@ namespace assay::report {
 namespace {
 
 constexpr int kNeighbours = 10;
+constexpr char kConstant[] = "the features of a model are the same for every sample";
 // What bounds the time of a condition, some seconds a model and a pair: samples, and multiplications
 // of each matrix.
 constexpr int64_t kMostCkaSamples = 10'000;
@@ -210,7 +211,7 @@ class Features {
     if (first.centered == nullptr) {
       estimate.set_undefined_reason("it needs two samples at least");
     } else if (first.centered->constant() || second.centered->constant()) {
-      estimate.set_undefined_reason("the features of a model are the same for every sample");
+      estimate.set_undefined_reason(kConstant);
     } else {
       const LinearCka cka(*first.centered, *second.centered);
       const Interval interval = cka.Bootstrapped(input_.rates.confidence_level(),
@@ -229,6 +230,10 @@ class Features {
     if (first.neighbours.empty()) {
       estimate.set_undefined_reason(absl::StrCat(kNeighbours, " neighbours need ", kNeighbours + 1,
                                                  " samples at least"));
+      return estimate;
+    }
+    if (first.centered->constant() || second.centered->constant()) {
+      estimate.set_undefined_reason(kConstant);
       return estimate;
     }
     const std::vector<double> jaccard =

@@ -31,6 +31,10 @@ struct ResolvedSample {
   Certificate certificate;
 
   int32_t label() const { return outcome->label(); }
+  // Both have an answer, and it is the same.
+  bool Agrees(const ResolvedSample& other) const {
+    return column != kNoColumn && column == other.column;
+  }
 };
 
 struct ResolvedCondition {

@@ -12,6 +12,7 @@
 #include "core/report/comparability.h"
 #include "core/report/comparison.h"
 #include "server/api/reports.h"
+#include "server/api/vectors.h"
 
 namespace assay::api {
 namespace {
@@ -25,6 +26,18 @@ absl::StatusOr<std::vector<v1::Outcome>> OutcomesUnder(store::Evaluations& evalu
     if (!task) return outcomes;
     for (auto& outcome : *task->outcomes.mutable_outcomes()) outcomes.push_back(std::move(outcome));
   }
+}
+
+absl::Status Cancelled() { return Error(Reason::kCancelled, "the call was cancelled"); }
+
+absl::StatusOr<std::optional<report::Vectors>> VectorsUnder(
+    store::Evaluations& evaluations, store::BlobStore& blobs, const std::string& name,
+    int condition, v1::VectorKind kind, const std::function<bool()>& cancelled) {
+  if (cancelled()) return Cancelled();
+  ASSAY_ASSIGN_OR_RETURN(std::optional<VectorTable> table,
+                         ReadVectors(evaluations, blobs, name, condition, kind));
+  if (!table) return std::nullopt;
+  return report::Vectors{std::move(table->samples), table->size, std::move(table->values)};
 }
 
 // Of an evaluation whose model is gone, more classes than names can be in its outcomes.
@@ -53,6 +66,7 @@ absl::StatusOr<std::string> DigestOf(store::Catalog& catalog, const std::string&
 
 absl::StatusOr<v1::Comparison> ComparisonOf(store::Catalog& catalog,
                                             store::Evaluations& evaluations,
+                                            store::BlobStore& blobs,
                                             const v1::CompareEvaluationsRequest& request,
                                             const std::function<bool()>& cancelled) {
   for (int i = 0; i < request.names_size(); ++i) {
@@ -82,9 +96,14 @@ absl::StatusOr<v1::Comparison> ComparisonOf(store::Catalog& catalog,
     if (request.names(i) == request.oracle()) oracle = i;
   }
   const double level = request.confidence_level() != 0 ? request.confidence_level() : 0.95;
-  report::ComparisonBuilder builder(std::move(inputs), level, oracle);
+  std::vector<report::KeptVectors> kept;
+  for (const report::Candidate& candidate : candidates) {
+    const v1::EvaluationSpec& spec = candidate.evaluation.spec();
+    kept.push_back({spec.keep_probabilities(), spec.keep_features()});
+  }
+  report::ComparisonBuilder builder(std::move(inputs), level, oracle, std::move(kept));
   for (const std::vector<int>& positions : compared.positions) {
-    if (cancelled()) return Error(Reason::kCancelled, "the call was cancelled").ToStatus();
+    if (cancelled()) return Cancelled();
     std::vector<report::ConditionOutcomes> runs;
     for (size_t i = 0; i < candidates.size(); ++i) {
       const v1::Evaluation& evaluation = candidates[i].evaluation;
@@ -92,7 +111,12 @@ absl::StatusOr<v1::Comparison> ComparisonOf(store::Catalog& catalog,
                              OutcomesUnder(evaluations, evaluation.name(), positions[i]));
       runs.push_back({evaluation.conditions(positions[i]), std::move(outcomes)});
     }
-    ASSAY_RETURN_IF_ERROR(builder.Add(runs));
+    const auto read = [&](int i, v1::VectorKind kind) {
+      const auto index = static_cast<size_t>(i);
+      return VectorsUnder(evaluations, blobs, candidates[index].evaluation.name(), positions[index],
+                          kind, cancelled);
+    };
+    ASSAY_RETURN_IF_ERROR(builder.Add(runs, read));
   }
   ASSAY_ASSIGN_OR_RETURN(v1::Comparison comparison, std::move(builder).Build());
   for (const v1::LeftOutCondition& condition : compared.left_out) {

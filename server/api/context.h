@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <string>
@@ -27,7 +28,7 @@ namespace assay::api {
 // Room for the reports that the gauges show and those that are being watched.
 constexpr ReportCache::Limits kReportLimits{/*reports=*/256, /*bytes=*/64 << 20};
 
-// Reports and executor come last: what runs there uses the rest.
+// Reports, comparisons and executor come last: what runs there uses the rest.
 struct Context {
   Context(store::Catalog& models_and_datasets, store::Evaluations& stored, store::BlobStore& bytes,
           scheduler::EnginePool& engines, scheduler::Hub& changes, monitoring::Metrics& counters,
@@ -40,6 +41,7 @@ struct Context {
         metrics(counters),
         clock(time),
         reports(catalog, evaluations, kReportLimits),
+        comparisons(executor, std::max(1, threads / 4), max_waiting_calls),
         executor(threads, max_waiting_calls) {}
 
   store::Catalog& catalog;
@@ -56,6 +58,7 @@ struct Context {
   // Set when the server stops: new work is refused.
   std::atomic<bool> draining = false;
   ReportCache reports;
+  LongCalls comparisons;
   Executor executor;
 
   absl::Status CheckTakesWork() const {
@@ -84,19 +87,25 @@ absl::Status TooManyCalls();
 // For the log: errors that the client is not told about in full.
 void LogIfInternal(const absl::Status& status);
 
-// Answers a unary call with the status of `body`, which runs on the executor and fills in the
-// response.
-template <typename Body>
-grpc::ServerUnaryReactor* AnswerUnary(Context& context, grpc::CallbackServerContext* call,
-                                      Body body) {
+// Answers a unary call with the status of `body`, which fills in the response. It runs where
+// `calls`, an Executor or LongCalls, lets it.
+template <typename Calls, typename Body>
+grpc::ServerUnaryReactor* AnswerWhere(Calls& calls, grpc::CallbackServerContext* call, Body body) {
   grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  const bool queued = context.executor.Submit([reactor, body = std::move(body)] {
+  const bool queued = calls.Submit([reactor, body = std::move(body)] {
     const absl::Status status = body();
     LogIfInternal(status);
     reactor->Finish(ToGrpcStatus(status));
   });
   if (!queued) reactor->Finish(ToGrpcStatus(TooManyCalls()));
   return reactor;
+}
+
+// The same on the executor.
+template <typename Body>
+grpc::ServerUnaryReactor* AnswerUnary(Context& context, grpc::CallbackServerContext* call,
+                                      Body body) {
+  return AnswerWhere(context.executor, call, std::move(body));
 }
 
 }  // namespace assay::api

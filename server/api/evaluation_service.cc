@@ -111,11 +111,13 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::GetReport(grpc::CallbackServerC
 grpc::ServerUnaryReactor* EvaluationServiceImpl::CompareEvaluations(
     grpc::CallbackServerContext* call, const v1::CompareEvaluationsRequest* request,
     v1::Comparison* response) {
-  return AnswerUnary(context_, call, [this, call, request, response]() -> absl::Status {
-    ASSAY_ASSIGN_OR_RETURN(*response, ComparisonOf(context_.catalog, context_.evaluations, *request,
-                                                   [call] { return call->IsCancelled(); }));
+  const auto body = [this, call, request, response]() -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(
+        *response, ComparisonOf(context_.catalog, context_.evaluations, context_.blobs, *request,
+                                [call] { return call->IsCancelled(); }));
     return absl::OkStatus();
-  });
+  };
+  return AnswerWhere(context_.comparisons, call, body);
 }
 
 grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(

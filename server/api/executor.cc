@@ -49,4 +49,35 @@ void Executor::Loop() {
   }
 }
 
+bool LongCalls::Submit(std::function<void()> job) {
+  {
+    MutexLock lock(mutex_);
+    if (running_ == most_) {
+      if (waiting_.size() >= max_waiting_) return false;
+      waiting_.push_back(std::move(job));
+      return true;
+    }
+    ++running_;
+  }
+  if (executor_.Submit([this, job = std::move(job)] { Run(job); })) return true;
+  MutexLock lock(mutex_);
+  --running_;
+  return false;
+}
+
+void LongCalls::Run(const std::function<void()>& job) {
+  job();
+  std::function<void()> next;
+  {
+    MutexLock lock(mutex_);
+    if (waiting_.empty()) {
+      --running_;
+      return;
+    }
+    next = std::move(waiting_.front());
+    waiting_.pop_front();
+  }
+  executor_.Continue([this, job = std::move(next)] { Run(job); });
+}
+
 }  // namespace assay::api

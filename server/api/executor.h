@@ -37,6 +37,29 @@ class Executor {
   std::vector<std::thread> threads_;
 };
 
+// Calls of one kind that take long: of the executor's threads they have a few at most, so that
+// other calls go on. The rest wait outside of its queue. Thread-safe; must outlive the executor.
+class LongCalls {
+ public:
+  // `most` at a time, at least 1; at most `max_waiting` others.
+  LongCalls(Executor& executor, int most, size_t max_waiting)
+      : executor_(executor), most_(most), max_waiting_(max_waiting) {}
+  // A new call. False when too many wait, here or at the executor.
+  bool Submit(std::function<void()> job);
+
+ private:
+  // Runs the job, and sees to the next one.
+  void Run(const std::function<void()>& job);
+
+  Executor& executor_;
+  const int most_;
+  const size_t max_waiting_;
+  Mutex mutex_;
+  // Given to the executor, and not over yet.
+  int running_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<std::function<void()>> waiting_ ABSL_GUARDED_BY(mutex_);
+};
+
 }  // namespace assay::api
 
 #endif  // ASSAY_SERVER_API_EXECUTOR_H_

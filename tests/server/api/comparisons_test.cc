@@ -107,8 +107,8 @@ TEST_F(ComparisonsTest, ACancelledCallStopsBeforeTheNextCondition) {
   request.add_names("evaluations/half");
   request.add_names("evaluations/third");
   int asked = 0;
-  const auto comparison = ComparisonOf(context().catalog, context().evaluations, request,
-                                       [&asked] { return ++asked == 2; });
+  const auto comparison = ComparisonOf(context().catalog, context().evaluations, context().blobs,
+                                       request, [&asked] { return ++asked == 2; });
   EXPECT_THAT(comparison.status(), HasReason(Reason::kCancelled));
   EXPECT_EQ(asked, 2);
 }

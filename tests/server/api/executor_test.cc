@@ -67,5 +67,46 @@ TEST(ExecutorTest, AStepMaySubmitTheNextEvenWhenTheExecutorEnds) {
   EXPECT_EQ(steps, 2);
 }
 
+TEST(LongCallsTest, OthersGoOnWhileTheyRunAndTheRestFollow) {
+  Gate gate, other;
+  std::atomic<int> done = 0;
+  {
+    auto executor = std::make_unique<Executor>(3, 10);
+    LongCalls calls(*executor, 2, 3);
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_TRUE(calls.Submit([&] {
+        gate.Wait();
+        ++done;
+      }));
+    }
+    EXPECT_FALSE(calls.Submit([&] { ++done; })) << "two run and three wait";
+    gate.AwaitWaiting(2);
+    // The third thread is free for others, all of them.
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(executor->Submit([&] { other.Open(); }));
+    other.Wait();
+    EXPECT_EQ(done, 0);
+    gate.Open();
+    executor.reset();
+  }
+  EXPECT_EQ(done, 5) << "what waits is run before the executor is gone";
+}
+
+TEST(LongCallsTest, AFullExecutorRefusesThem) {
+  Gate gate;
+  std::atomic<int> done = 0;
+  auto executor = std::make_unique<Executor>(1, 1);
+  LongCalls calls(*executor, 1, 1);
+  executor->Submit([&] { gate.Wait(); });
+  gate.AwaitWaiting(1);
+  executor->Submit([&] { ++done; });
+  EXPECT_FALSE(calls.Submit([&] { ++done; }));
+  gate.Open();
+  // Refused calls hold no place.
+  while (!calls.Submit([&] { ++done; })) {
+  }
+  executor.reset();
+  EXPECT_EQ(done, 2);
+}
+
 }  // namespace
 }  // namespace assay::api
