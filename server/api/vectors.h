@@ -24,13 +24,19 @@ struct VectorTable {
   std::vector<float> values;
 };
 
+// What was kept of this kind among the outcomes of a task; nullptr: nothing.
+const v1::OutcomeBatch::Vectors* KeptOf(const v1::OutcomeBatch& outcomes, v1::VectorKind kind);
+// Its numbers, row by row.
+absl::StatusOr<std::vector<float>> ReadKept(const store::BlobStore& blobs,
+                                            const v1::OutcomeBatch::Vectors& vectors);
+
 // What `evaluation` (its full name) has kept of this kind under its condition of index `condition`,
 // of all tasks that are done; nullopt: nothing was kept, because it was not asked for, or because
 // the condition shows no single image of a sample (docs/metrics.md). Held in memory as a whole. As
 // they were stored (docs/decisions/0015-kept-vectors.md): probabilities add up to one within 1e-6.
 // Errors: kNotFound, kStorageFailed; kInternal for a blob that is not what its record says.
 absl::StatusOr<std::optional<VectorTable>> ReadVectors(store::Evaluations& evaluations,
-                                                       store::BlobStore& blobs,
+                                                       const store::BlobStore& blobs,
                                                        const std::string& evaluation, int condition,
                                                        v1::VectorKind kind);
 
