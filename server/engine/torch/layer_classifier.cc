@@ -171,7 +171,7 @@ absl::StatusOr<std::vector<v1::ModelDetails::Layer>> ListLayers(const LayerSourc
     if (!names.empty() && names.front() == kPenultimate) {
       names.erase(names.begin());
       auto last = layers.Returning(kPenultimate);
-      ASSAY_RETURN_IF_ERROR(last.status());
+      if (!last.ok()) return last.status();
       TorchPasses::Form form = source.form;
       form.module = *last;
       list(kPenultimate, Run(source, form, probes.images, probes.rows).toTensor(),
