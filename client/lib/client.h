@@ -146,6 +146,11 @@ class Client {
       const std::string& name, const std::vector<std::string>& conditions,
       const std::function<absl::Status(const v1::StreamAdversarialsResponse&)>& on_batch);
 
+  // Every vector of this kind that was kept, by condition and sample; likewise.
+  absl::Status StreamVectors(
+      const std::string& name, const std::vector<std::string>& conditions, v1::VectorKind kind,
+      const std::function<absl::Status(const v1::StreamVectorsResponse&)>& on_batch);
+
   // Evaluate: streams `start` and the reader's samples (the first `limit`; 0: all) and returns the
   // last event. Shape, type and class names of `start` are filled in from the reader, and so is an
   // evaluation id if it has none. A broken stream goes on after the last batch that the server
@@ -183,7 +188,7 @@ class Client {
   absl::Status EvaluateOnce(Streaming& streaming);
   // Reads a stream of results to its end; until the first message a break is tried again.
   template <typename Response, typename Request, typename Method>
-  absl::Status ReadResults(Method method, const std::string& name,
+  absl::Status ReadResults(Method method, Request request, const std::string& name,
                            const std::vector<std::string>& conditions,
                            const std::function<absl::Status(const Response&)>& on_batch);
 

@@ -57,10 +57,9 @@ absl::StatusOr<v1::EvaluationEvent> Client::Watch(v1::WatchEvaluationRequest req
 }
 
 template <typename Response, typename Request, typename Method>
-absl::Status Client::ReadResults(Method method, const std::string& name,
+absl::Status Client::ReadResults(Method method, Request request, const std::string& name,
                                  const std::vector<std::string>& conditions,
                                  const std::function<absl::Status(const Response&)>& on_batch) {
-  Request request;
   request.set_name(name);
   for (const std::string& condition : conditions) request.add_conditions(condition);
   Backoff backoff(options_.retry);
@@ -88,15 +87,26 @@ absl::Status Client::ReadResults(Method method, const std::string& name,
 absl::Status Client::StreamOutcomes(
     const std::string& name, const std::vector<std::string>& conditions,
     const std::function<absl::Status(const v1::StreamOutcomesResponse&)>& on_batch) {
-  return ReadResults<v1::StreamOutcomesResponse, v1::StreamOutcomesRequest>(
-      &v1::EvaluationService::Stub::StreamOutcomes, name, conditions, on_batch);
+  return ReadResults<v1::StreamOutcomesResponse>(&v1::EvaluationService::Stub::StreamOutcomes,
+                                                 v1::StreamOutcomesRequest(), name, conditions,
+                                                 on_batch);
 }
 
 absl::Status Client::StreamAdversarials(
     const std::string& name, const std::vector<std::string>& conditions,
     const std::function<absl::Status(const v1::StreamAdversarialsResponse&)>& on_batch) {
-  return ReadResults<v1::StreamAdversarialsResponse, v1::StreamAdversarialsRequest>(
-      &v1::EvaluationService::Stub::StreamAdversarials, name, conditions, on_batch);
+  return ReadResults<v1::StreamAdversarialsResponse>(
+      &v1::EvaluationService::Stub::StreamAdversarials, v1::StreamAdversarialsRequest(), name,
+      conditions, on_batch);
+}
+
+absl::Status Client::StreamVectors(
+    const std::string& name, const std::vector<std::string>& conditions, v1::VectorKind kind,
+    const std::function<absl::Status(const v1::StreamVectorsResponse&)>& on_batch) {
+  v1::StreamVectorsRequest request;
+  request.set_kind(kind);
+  return ReadResults<v1::StreamVectorsResponse>(&v1::EvaluationService::Stub::StreamVectors,
+                                                std::move(request), name, conditions, on_batch);
 }
 
 }  // namespace assay::client

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/base/layer_names.h"
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
@@ -83,6 +84,18 @@ void CheckClasses(const v1::Model& model, const v1::DatasetManifest& manifest, b
   const absl::Status status =
       scheduler::CheckClassCount(manifest, model.validation().num_classes(), allow_missing);
   if (!status.ok()) violations->push_back({field, std::string(status.message())});
+}
+
+// The layer whose answers are to be kept, if those that the model has are known; otherwise the
+// engine finds out.
+void CheckLayer(const v1::Model& model, const std::string& layer, const std::string& field,
+                std::vector<FieldViolation>* violations) {
+  const v1::ModelDetails& details = model.validation().details();
+  if (layer.empty() || details.layers().empty()) return;
+  std::vector<std::string> names;
+  for (const v1::ModelDetails::Layer& known : details.layers()) names.push_back(known.name());
+  if (std::find(names.begin(), names.end(), layer) != names.end()) return;
+  violations->push_back({field, RefuseLayer(layer, names)});
 }
 
 // The other models that conditions name must be there and fit.
@@ -230,6 +243,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
       context, spec.conditions(), model, dataset.manifest().shape(), "spec.", &violations);
   const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset.samples();
   CheckDraws(conditions, samples, "spec.conditions", &violations);
+  CheckLayer(model, spec.keep_features(), "spec.keep_features", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
 
@@ -275,6 +289,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   CheckClasses(model, manifest, start.allow_missing_classes(), "start.class_names", &violations);
   const std::vector<v1::Condition> conditions =
       CheckConditions(context, start.conditions(), model, start.shape(), "start.", &violations);
+  CheckLayer(model, start.keep_features(), "start.keep_features", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
 
@@ -284,6 +299,8 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   *evaluation.mutable_spec()->mutable_conditions() = start.conditions();
   evaluation.mutable_spec()->set_seed(start.seed());
   evaluation.mutable_spec()->set_keep_adversarials(start.keep_adversarials());
+  evaluation.mutable_spec()->set_keep_probabilities(start.keep_probabilities());
+  evaluation.mutable_spec()->set_keep_features(start.keep_features());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
   return context.evaluations.CreateStream(evaluation, manifest);
 }

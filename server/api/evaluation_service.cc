@@ -146,6 +146,11 @@ grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* EvaluationServiceImpl:
   return NewAdversarialStream(context_, *request);
 }
 
+grpc::ServerWriteReactor<v1::StreamVectorsResponse>* EvaluationServiceImpl::StreamVectors(
+    grpc::CallbackServerContext* /*call*/, const v1::StreamVectorsRequest* request) {
+  return NewVectorStream(context_, *request);
+}
+
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* EvaluationServiceImpl::Evaluate(
     grpc::CallbackServerContext* /*call*/) {
   return NewEvaluateStream(context_);

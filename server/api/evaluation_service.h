@@ -43,6 +43,8 @@ class EvaluationServiceImpl final : public v1::EvaluationService::CallbackServic
       grpc::CallbackServerContext* call, const v1::StreamOutcomesRequest* request) override;
   grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* StreamAdversarials(
       grpc::CallbackServerContext* call, const v1::StreamAdversarialsRequest* request) override;
+  grpc::ServerWriteReactor<v1::StreamVectorsResponse>* StreamVectors(
+      grpc::CallbackServerContext* call, const v1::StreamVectorsRequest* request) override;
   grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* Evaluate(
       grpc::CallbackServerContext* call) override;
 

@@ -7,12 +7,14 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
 #include "server/api/serial_writer.h"
 #include "server/api/stream.h"
+#include "server/api/vectors.h"
 
 namespace assay::api {
 namespace {
@@ -107,6 +109,13 @@ absl::StatusOr<Source<v1::StreamOutcomesResponse>> OpenOutcomes(
   };
 }
 
+// How many items of so many bytes fit into gRPC's default limit of a message; one, if it alone is
+// over it.
+int PerMessage(size_t item_bytes) {
+  constexpr size_t kMessageBytes = 2 << 20;
+  return static_cast<int>(std::max<size_t>(1, kMessageBytes / item_bytes));
+}
+
 // Walks over the kept examples of the tasks, one blob in memory at a time.
 class AdversarialSource {
  public:
@@ -130,10 +139,7 @@ class AdversarialSource {
                    absl::StrCat("the kept examples of ", results_->ConditionOf(task_),
                                 " from sample ", task_.first_sample, " on have the wrong size"));
     }
-    // Within gRPC's default limit of a message, unless one image alone is over it.
-    constexpr size_t kMessageBytes = 2 << 20;
-    const int count = std::min(Kept().samples_size() - sample_,
-                               static_cast<int>(std::max<size_t>(1, kMessageBytes / image_bytes)));
+    const int count = std::min(Kept().samples_size() - sample_, PerMessage(image_bytes));
     message->set_condition(results_->ConditionOf(task_));
     *message->mutable_shape() = shape_;
     for (int i = 0; i < count; ++i) message->add_samples(Kept().samples(sample_ + i));
@@ -178,6 +184,64 @@ absl::StatusOr<Source<v1::StreamAdversarialsResponse>> OpenAdversarials(
   return AdversarialSource(context, std::move(results), std::move(shape));
 }
 
+// Walks over the kept vectors of the tasks, one blob in memory at a time.
+class VectorSource {
+ public:
+  VectorSource(Context& context, std::shared_ptr<Results> results, v1::VectorKind kind)
+      : context_(context), results_(std::move(results)), kind_(kind) {}
+
+  absl::StatusOr<bool> operator()(v1::StreamVectorsResponse* message) {
+    while (sample_ == kept_.samples_size()) {
+      ASSAY_ASSIGN_OR_RETURN(const auto task, results_->next_task());
+      if (!task) return false;
+      const v1::OutcomeBatch::Vectors* const kept = KeptOf(task->outcomes, kind_);
+      if (kept == nullptr) continue;
+      kept_ = *kept;
+      condition_ = results_->ConditionOf(*task);
+      ASSAY_ASSIGN_OR_RETURN(values_, ReadKept(context_.blobs, kept_));
+      sample_ = 0;
+    }
+    const size_t size = static_cast<size_t>(kept_.size());
+    const int count =
+        std::min(kept_.samples_size() - sample_, PerMessage(size * sizeof(float)));
+    message->set_condition(condition_);
+    message->set_size(kept_.size());
+    for (int i = 0; i < count; ++i) message->add_samples(kept_.samples(sample_ + i));
+    message->set_values(&values_[static_cast<size_t>(sample_) * size],
+                        static_cast<size_t>(count) * size * sizeof(float));
+    sample_ += count;
+    return true;
+  }
+
+ private:
+  Context& context_;
+  const std::shared_ptr<Results> results_;
+  const v1::VectorKind kind_;
+  // Of the task.
+  v1::OutcomeBatch::Vectors kept_;
+  std::string condition_;
+  std::vector<float> values_;
+  // The next sample of the next message.
+  int sample_ = 0;
+};
+
+absl::StatusOr<Source<v1::StreamVectorsResponse>> OpenVectors(
+    Context& context, const v1::StreamVectorsRequest& request) {
+  if (request.kind() != v1::PROBABILITIES && request.kind() != v1::FEATURES) {
+    return InvalidFields({{"kind", "must be PROBABILITIES or FEATURES"}});
+  }
+  ASSAY_ASSIGN_OR_RETURN(auto results, ReadResults(context, request.name(), request.conditions()));
+  const v1::EvaluationSpec& spec = results->evaluation.proto.spec();
+  const bool probabilities = request.kind() == v1::PROBABILITIES;
+  if (probabilities ? !spec.keep_probabilities() : spec.keep_features().empty()) {
+    return Error(Reason::kWrongState,
+                 absl::StrCat(request.name(), " did not keep ",
+                              probabilities ? "probabilities" : "features", "; create it with ",
+                              probabilities ? "keep_probabilities" : "keep_features"));
+  }
+  return VectorSource(context, std::move(results), request.kind());
+}
+
 }  // namespace
 
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* NewOutcomeStream(
@@ -190,6 +254,12 @@ grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* NewAdversarialStream(
     Context& context, const v1::StreamAdversarialsRequest& request) {
   return OpenStream<PulledStream<v1::StreamAdversarialsResponse>>(
       context, [&context, request] { return OpenAdversarials(context, request); });
+}
+
+grpc::ServerWriteReactor<v1::StreamVectorsResponse>* NewVectorStream(
+    Context& context, const v1::StreamVectorsRequest& request) {
+  return OpenStream<PulledStream<v1::StreamVectorsResponse>>(
+      context, [&context, request] { return OpenVectors(context, request); });
 }
 
 }  // namespace assay::api

@@ -1,4 +1,4 @@
-// The streams of results: StreamOutcomes and StreamAdversarials.
+// The streams of results: StreamOutcomes, StreamAdversarials and StreamVectors.
 #ifndef ASSAY_SERVER_API_RESULT_STREAMS_H_
 #define ASSAY_SERVER_API_RESULT_STREAMS_H_
 
@@ -14,6 +14,8 @@ grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* NewOutcomeStream(
     Context& context, const v1::StreamOutcomesRequest& request);
 grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* NewAdversarialStream(
     Context& context, const v1::StreamAdversarialsRequest& request);
+grpc::ServerWriteReactor<v1::StreamVectorsResponse>* NewVectorStream(
+    Context& context, const v1::StreamVectorsRequest& request);
 
 }  // namespace assay::api
 

@@ -10,12 +10,15 @@
 #include "net/grpc_status.h"
 #include "server/engine/base/task.h"
 #include "server/engine/chunk_source.h"
+#include "server/engine/kept_vectors.h"
 #include "server/engine/run_task.h"
 
 namespace assay::engine {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
+// About what an event of kept images or vectors has.
+constexpr size_t kEventBytes = 2 << 20;
 
 // Passes progress on, at most ten times a second.
 class StreamObserver final : public TaskObserver {
@@ -43,7 +46,6 @@ class StreamObserver final : public TaskObserver {
 
 // Streams kept examples in the order of the dataset, a few megabytes at a time.
 void WriteKept(std::vector<KeptExample> kept, grpc::ServerWriter<rpc::RunEvent>* writer) {
-  constexpr size_t kEventBytes = 2 << 20;
   std::sort(kept.begin(), kept.end(),
             [](const KeptExample& a, const KeptExample& b) { return a.sample < b.sample; });
   rpc::RunEvent event;
@@ -57,6 +59,27 @@ void WriteKept(std::vector<KeptExample> kept, grpc::ServerWriter<rpc::RunEvent>*
     event.Clear();
   }
   if (event.has_adversarials()) writer->Write(event);
+}
+
+// Streams kept vectors, each kind in the order of the dataset, a few megabytes at a time.
+void WriteVectors(const std::vector<KeptVectors>& kinds, grpc::ServerWriter<rpc::RunEvent>* writer) {
+  for (const KeptVectors& kept : kinds) {
+    const auto size = static_cast<size_t>(kept.size);
+    const size_t each = std::max<size_t>(1, kEventBytes / (size * sizeof(float)));
+    size_t first = 0;
+    // Once at least: what was kept of no sample was kept all the same.
+    do {
+      const size_t count = std::min(each, kept.samples.size() - first);
+      rpc::RunEvent event;
+      rpc::RunEvent::Vectors& part = *event.mutable_vectors();
+      part.set_kind(kept.kind);
+      part.set_size(kept.size);
+      for (size_t i = 0; i < count; ++i) part.add_samples(kept.samples[first + i]);
+      if (count > 0) part.set_values(&kept.values[first * size], count * size * sizeof(float));
+      writer->Write(event);
+      first += count;
+    } while (first < kept.samples.size());
+  }
 }
 
 }  // namespace
@@ -139,7 +162,12 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
   StreamObserver observer(context, writer);
   std::vector<KeptExample> kept;
   TaskContext task{request.condition(), request.seed(), *samples, *classifier_, observer};
-  if (request.keep_adversarials()) task.kept = &kept;
+  std::vector<KeptVectors> vectors;
+  const bool keeps_vectors = (request.keep_probabilities() || !request.keep_features().empty()) &&
+                             JudgesOneImage(request.condition());
+  if (request.keep_adversarials() || keeps_vectors) task.kept = &kept;
+  // Of the layer, which counts its passes by itself.
+  Classifier::Usage layer_usage;
   const TaskResources resources{
       frost_.get(), [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return classifier_->network(); }};
   const auto attempt =
@@ -150,7 +178,19 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
     for (const std::string& path : request.other_model_paths()) {
       task.others.push_back(others_.at(path).get());
     }
-    return RunTask(task, resources);
+    VectorsToKeep wanted;
+    wanted.probabilities = request.keep_probabilities();
+    if (keeps_vectors && !request.keep_features().empty()) {
+      // Before all work: there may be no such layer.
+      ASSAY_ASSIGN_OR_RETURN(wanted.layer, classifier_->Layer(request.keep_features()));
+    }
+    const Classifier::Usage before_layer =
+        wanted.layer == nullptr ? Classifier::Usage() : wanted.layer->usage();
+    ASSAY_ASSIGN_OR_RETURN(auto done, RunTask(task, resources));
+    auto taken = KeepVectors(task, resources, kept, wanted);
+    if (wanted.layer != nullptr) layer_usage = layer_usage + (wanted.layer->usage() - before_layer);
+    ASSAY_ASSIGN_OR_RETURN(vectors, std::move(taken));
+    return done;
   };
   auto outcomes = attempt();
   while (!outcomes.ok() && ReasonOf(outcomes.status()) == Reason::kOutOfMemory) {
@@ -160,7 +200,8 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
     outcomes = attempt();
   }
   ASSAY_RETURN_IF_ERROR(outcomes.status());
-  WriteKept(std::move(kept), writer);
+  if (request.keep_adversarials()) WriteKept(std::move(kept), writer);
+  WriteVectors(vectors, writer);
 
   constexpr size_t kOutcomesPerEvent = 1000;
   for (size_t first = 0; first < outcomes->size(); first += kOutcomesPerEvent) {
@@ -171,7 +212,7 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
     }
     writer->Write(event);
   }
-  const Classifier::Usage usage = classifier_->usage() - before;
+  const Classifier::Usage usage = classifier_->usage() - before + layer_usage;
   rpc::RunEvent event;
   rpc::RunEvent::Done& done = *event.mutable_done();
   *done.mutable_numerics() = classifier_->validation().numerics();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
@@ -180,10 +181,12 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     request.add_other_model_paths(blobs_.Path(other.digest()));
   }
   request.set_keep_adversarials(spec.keep_adversarials());
+  request.set_keep_probabilities(spec.keep_probabilities());
+  request.set_keep_features(spec.keep_features());
   request.set_evaluation_samples(SamplesOf(spec, manifest));
 
   v1::OutcomeBatch outcomes;
-  std::string adversarials;
+  KeptBytes kept;
   rpc::RunEvent::Done done;
   std::atomic<int64_t> events = 0;
   std::atomic<bool> stalled = false;
@@ -196,8 +199,9 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     } else if (event.has_outcomes()) {
       outcomes.MergeFrom(event.outcomes());
     } else if (event.has_adversarials()) {
-      outcomes.mutable_adversarials()->mutable_samples()->MergeFrom(event.adversarials().samples());
-      adversarials += event.adversarials().images();
+      kept.Add(event.adversarials(), &outcomes);
+    } else if (event.has_vectors()) {
+      kept.Add(event.vectors(), &outcomes);
     } else if (event.has_done()) {
       done = event.done();
     }
@@ -232,7 +236,8 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   }
   *outcomes.mutable_passes() = done.passes();
   const auto commit_start = SteadyClock::now();
-  ASSAY_RETURN_IF_ERROR(Commit(claim, adversarials, &outcomes, done.numerics()));
+  ASSAY_RETURN_IF_ERROR(kept.Finish(outcomes));
+  ASSAY_RETURN_IF_ERROR(Commit(claim, kept, &outcomes, done.numerics()));
   metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.passes());
   metrics_.AddPhaseSeconds("model", done.model_seconds());
   metrics_.AddPhaseSeconds("around_model", done.other_seconds());
@@ -240,20 +245,21 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   return absl::OkStatus();
 }
 
-absl::Status Worker::Commit(const store::ClaimedTask& claim, const std::string& adversarials,
+absl::Status Worker::Commit(const store::ClaimedTask& claim, const KeptBytes& kept,
                             v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics) {
   const std::string holder = absl::StrCat(options_.owner, " ", claim.task.id, " ", claim.fence);
   const auto store = [&]() -> absl::Status {
-    if (outcomes->has_adversarials()) {
-      ASSAY_ASSIGN_OR_RETURN(*outcomes->mutable_adversarials()->mutable_digest(),
-                             blobs_.Put(adversarials, holder));
-    }
-    const absl::Status committed = store_.CommitTask(claim, *outcomes, numerics);
-    // Of a refused commit too: the blob is swept up, or brought again.
-    if (outcomes->has_adversarials()) {
-      blobs_.Settle({outcomes->adversarials().digest()}, holder);
-    }
-    return committed;
+    std::vector<std::string> digests;
+    const auto put = [&](const std::string& bytes, std::string* digest) -> absl::Status {
+      ASSAY_ASSIGN_OR_RETURN(*digest, blobs_.Put(bytes, holder));
+      digests.push_back(*digest);
+      return absl::OkStatus();
+    };
+    absl::Status status = kept.Put(put, outcomes);
+    if (status.ok()) status = store_.CommitTask(claim, *outcomes, numerics);
+    // Of a refused commit too: the blobs are swept up, or brought again.
+    blobs_.Settle(digests, holder);
+    return status;
   };
   while (true) {
     const absl::Status status = store();

@@ -15,6 +15,7 @@
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_pool.h"
 #include "server/scheduler/hub.h"
+#include "server/scheduler/kept_bytes.h"
 #include "server/store/blob_store.h"
 #include "server/store/job_store.h"
 
@@ -51,7 +52,7 @@ class Worker {
   // What becomes of a task that was not committed.
   void HandleFailure(const store::ClaimedTask& claim, const absl::Status& status);
   // Commits, again and again while the store has no room or no luck, until the lease is lost.
-  absl::Status Commit(const store::ClaimedTask& claim, const std::string& adversarials,
+  absl::Status Commit(const store::ClaimedTask& claim, const KeptBytes& kept,
                       v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics);
 
   const WorkerOptions options_;

@@ -257,7 +257,8 @@ absl::StatusOr<std::vector<std::string>> SqliteJobStore::BlobsInUse() {
   std::vector<std::string> digests;
   Statement rows = db_.Query(
       "SELECT digest FROM models UNION SELECT digest FROM chunks "
-      "UNION SELECT adversarials FROM outcomes WHERE adversarials IS NOT NULL");
+      "UNION SELECT adversarials FROM outcomes WHERE adversarials IS NOT NULL "
+      "UNION SELECT digest FROM kept_vectors");
   while (rows.Next()) digests.push_back(rows.Text(0));
   ASSAY_RETURN_IF_ERROR(rows.status());
   return digests;

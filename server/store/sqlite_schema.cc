@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,10 +16,6 @@
 
 namespace assay::store {
 namespace {
-
-// Stored in PRAGMA user_version. A change of the tables adds a version here and a step in
-// BringUpToDate.
-constexpr int64_t kVersion = 1;
 
 // The indexes below call an evaluation unfinished when its state is at most 3.
 static_assert(v1::Evaluation::RECEIVING == 1 && v1::Evaluation::QUEUED == 2 &&
@@ -128,6 +125,20 @@ CREATE TABLE outcomes (
 );
 )sql";
 
+constexpr char kVersion2[] = R"sql(
+-- Digests of the vectors that were kept of a task's samples.
+CREATE TABLE kept_vectors (
+  task INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (task, digest)
+) WITHOUT ROWID;
+)sql";
+
+// What makes each version of the one before it; the first, of an empty file. The version is stored
+// in PRAGMA user_version.
+constexpr const char* kSteps[] = {kVersion1, kVersion2};
+constexpr auto kVersion = static_cast<int64_t>(std::size(kSteps));
+
 absl::StatusOr<int64_t> SingleNumber(Database& database, const char* sql) {
   Statement row = database.Query(sql);
   if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
@@ -158,7 +169,9 @@ absl::Status BringUpToDate(Database& database, const std::string& path) {
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const int64_t version, CheckVersion(database, path));
   if (version == kVersion) return absl::OkStatus();
-  ASSAY_RETURN_IF_ERROR(database.RunScript(kVersion1));
+  for (int64_t step = version; step < kVersion; ++step) {
+    ASSAY_RETURN_IF_ERROR(database.RunScript(kSteps[step]));
+  }
   ASSAY_RETURN_IF_ERROR(database.Run(absl::StrCat("PRAGMA user_version = ", kVersion)));
   return transaction.Commit();
 }

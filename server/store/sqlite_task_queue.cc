@@ -147,6 +147,12 @@ absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::Outc
   ASSAY_RETURN_IF_ERROR(
       db_.Run("INSERT INTO outcomes (task, fingerprint, adversarials, batch) VALUES (?, ?, ?, ?)",
               claim.task.id, fingerprint, adversarials, outcomes));
+  for (const v1::OutcomeBatch::Vectors& vectors : outcomes.vectors()) {
+    if (vectors.digest().empty()) continue;
+    // Vectors of two kinds can be the same bytes.
+    ASSAY_RETURN_IF_ERROR(db_.Run("INSERT OR IGNORE INTO kept_vectors (task, digest) VALUES (?, ?)",
+                                  claim.task.id, vectors.digest()));
+  }
   ASSAY_RETURN_IF_ERROR(db_.Run(
       "UPDATE tasks SET state = 2, lease_micros = 0, owner = NULL WHERE id = ?", claim.task.id));
   // The last task brings work_done to work exactly, however the sums of the others were rounded.

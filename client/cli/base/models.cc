@@ -24,6 +24,19 @@ std::string YesNo(bool value) { return value ? "yes" : "no"; }
 // Names of as many as fit into a table; JSON has all.
 constexpr int kNamed = 12;
 
+// Weights or layers.
+template <typename Named>
+void AddNamed(const std::string& what, const Named& named, render::Table& table) {
+  for (int i = 0; i < named.size(); ++i) {
+    if (i == kNamed && named.size() > kNamed + 1) {
+      table.rows.push_back({what, absl::StrCat(named.size() - i, " more: -o json")});
+      return;
+    }
+    table.rows.push_back(
+        {what, absl::StrCat(named[i].name(), " ", absl::StrJoin(named[i].sizes(), "x"))});
+  }
+}
+
 void AddDetails(const v1::ModelDetails& details, render::Table& table) {
   auto& rows = table.rows;
   rows.push_back({"parameters", render::Count(details.parameters())});
@@ -33,14 +46,8 @@ void AddDetails(const v1::ModelDetails& details, render::Table& table) {
                                            : absl::StrCat(entry.name(), " x", entry.count()));
   }
   rows.push_back({"operators", absl::StrJoin(operators, ", ")});
-  for (int i = 0; i < details.weights_size(); ++i) {
-    if (i == kNamed && details.weights_size() > kNamed + 1) {
-      rows.push_back({"weights", absl::StrCat(details.weights_size() - i, " more: -o json")});
-      break;
-    }
-    rows.push_back({"weights", absl::StrCat(details.weights(i).name(), " ",
-                                            absl::StrJoin(details.weights(i).sizes(), "x"))});
-  }
+  AddNamed("weights", details.weights(), table);
+  AddNamed("layers", details.layers(), table);
   const std::string lane =
       absl::StrCat(" images/s on one core, ", details.batch_size(), " at a time");
   rows.push_back(

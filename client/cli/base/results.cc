@@ -8,6 +8,7 @@
 #include "client/cli/base/outcomes.h"
 #include "client/cli/base/output_file.h"
 #include "client/cli/base/reference_errors.h"
+#include "client/cli/base/vectors.h"
 #include "core/base/errors.h"
 
 namespace assay::cli {
@@ -99,6 +100,9 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
       !options.adversarials_path.empty()) {
     ASSAY_RETURN_IF_ERROR(
         WriteAdversarials(session, evaluation->name(), options.adversarials_path));
+  }
+  if (evaluation != nullptr && !options.vectors_path.empty()) {
+    ASSAY_RETURN_IF_ERROR(WriteVectors(session, *evaluation, options.vectors_path));
   }
   ASSAY_RETURN_IF_ERROR(session.PrintReport(report, results));
   ASSAY_RETURN_IF_ERROR(judged.status());

@@ -39,6 +39,8 @@ struct ResultOptions {
   std::string outcomes_path;
   // Directory for kept adversarial examples; empty: none are kept.
   std::string adversarials_path;
+  // Directory for kept vectors; empty: they stay at the server.
+  std::string vectors_path;
   GateOptions gates;
 };
 

@@ -31,6 +31,8 @@
   COMMAND(EvaluationOutcomes, "evaluation outcomes", "Write every outcome as CSV")                 \
   COMMAND(EvaluationAdversarials, "evaluation adversarials",                                       \
           "Write the adversarial examples that were kept as NPY")                                  \
+  COMMAND(EvaluationVectors, "evaluation vectors",                                                 \
+          "Write the probabilities and features that were kept as NPY")                            \
   COMMAND(Compare, "compare", "Compare evaluations on the same data, sample by sample")            \
   COMMAND(Corrupt, "corrupt",                                                                      \
           "Write corrupted images, as an evaluation would make them; needs no server")             \

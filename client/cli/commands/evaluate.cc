@@ -102,6 +102,11 @@ class Evaluation {
                              "does not wait for that; give it to `assay evaluation "
                              "watch` or `assay evaluation report`"}});
     }
+    if (!options_.results.vectors_path.empty() && !options_.keep_probabilities &&
+        options_.keep_features.empty()) {
+      return InvalidFields(
+          {{"--vectors", "goes with --keep-probabilities or --keep-features: nothing is kept"}});
+    }
     if (!options_.results.reference.empty()) {
       ASSAY_RETURN_IF_ERROR(ReadReferenceErrors(options_.results.reference).status());
     }
@@ -208,6 +213,8 @@ class Evaluation {
     spec.set_task_samples(options_.task_samples);
     spec.set_allow_missing_classes(options_.data.allow_missing_classes);
     spec.set_keep_adversarials(!options_.results.adversarials_path.empty());
+    spec.set_keep_probabilities(options_.keep_probabilities);
+    spec.set_keep_features(options_.keep_features);
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation,
                            client_->CreateEvaluation(spec, options_.id));
     if (options_.detach) return session_.Print(evaluation.name() + "\n");
@@ -224,6 +231,8 @@ class Evaluation {
     start.set_evaluation_id(options_.id);
     start.set_allow_missing_classes(options_.data.allow_missing_classes);
     start.set_keep_adversarials(!options_.results.adversarials_path.empty());
+    start.set_keep_probabilities(options_.keep_probabilities);
+    start.set_keep_features(options_.keep_features);
     std::string name;
     bool sent = false;
     client::StreamListener listener;
@@ -310,6 +319,14 @@ CommandRun Evaluate(Leaf& leaf) {
   results.AddOutcomesTo(leaf);
   leaf.Add("--keep-adversarials", &results.adversarials_path,
            "Keep the adversarial examples, and write them as NPY into this directory")
+      .TypeName("DIR");
+  leaf.Add("--keep-probabilities", &options->keep_probabilities,
+           "Keep the softmax of every sample under clean, corruption and attack conditions");
+  leaf.Add("--keep-features", &options->keep_features,
+           "Likewise what this layer answers: penultimate, or a name that model show has")
+      .TypeName("LAYER");
+  leaf.Add("--vectors", &results.vectors_path,
+           "Write what these two keep as NPY into this directory")
       .TypeName("DIR");
   leaf.Add("-f,--file", &options->file,
            "Take what is not given here from this YAML file, whose keys are these options")

@@ -31,6 +31,9 @@ struct EvaluateOptions {
   std::string id;
   // 0: chosen by the server.
   int32_t task_samples = 0;
+  bool keep_probabilities = false;
+  // Name of a layer; empty: none.
+  std::string keep_features;
   ResultOptions results;
   // Where options come from that the command line lacks (base/evaluation_file.h); empty: nowhere.
   std::string file;

@@ -154,6 +154,8 @@ absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options, Ga
   refuse(options.detach, "--detach");
   refuse(!options.results.outcomes_path.empty(), "--outcomes");
   refuse(!options.results.adversarials_path.empty(), "--keep-adversarials");
+  refuse(options.keep_probabilities, "--keep-probabilities");
+  refuse(!options.keep_features.empty(), "--keep-features");
   refuse(gates.baseline_at_server(), "--baseline evaluations/ID");
   if (!violations.empty()) return InvalidFields(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckGates(session, options, gates, blocks));

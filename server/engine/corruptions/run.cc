@@ -1,5 +1,8 @@
 #include "server/engine/corruptions/run.h"
 
+#include <memory>
+#include <utility>
+
 #include "core/base/errors.h"
 #include "core/corruptions/plan.h"
 
@@ -41,24 +44,27 @@ class PartObserver final : public TaskObserver {
 
 }  // namespace
 
+absl::StatusOr<std::function<void(size_t i, float* pixels)>> CorruptedImages(
+    const TaskContext& task, const FrostPhotographs* frost) {
+  const v1::ImageShape shape = ShapeOf(task);
+  ASSAY_ASSIGN_OR_RETURN(auto made, CorruptionPlan::Make(task.condition, shape, frost));
+  const auto plan = std::make_shared<const CorruptionPlan>(std::move(made));
+  return [&task, shape, plan, key = task.random_key()](size_t i, float* pixels) {
+    task.samples.ReadImage(i, pixels);
+    Image image = ImageFromPlanes(pixels, shape);
+    plan->Apply(key, task.samples.index(i), image);
+    ImageToPlanes(image, pixels);
+  };
+}
+
 absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task,
                                                        const FrostPhotographs* frost) {
-  const v1::ImageShape shape = ShapeOf(task);
-  ASSAY_ASSIGN_OR_RETURN(const auto plan, CorruptionPlan::Make(task.condition, shape, frost));
-  const RandomKey key = task.random_key();
+  ASSAY_ASSIGN_OR_RETURN(const auto read, CorruptedImages(task, frost));
   std::vector<v1::Outcome> outcomes(task.samples.size());
-  ASSAY_RETURN_IF_ERROR(ForwardAll(
-      task,
-      [&](size_t i, float* pixels) {
-        task.samples.ReadImage(i, pixels);
-        Image image = ImageFromPlanes(pixels, shape);
-        plan.Apply(key, task.samples.index(i), image);
-        ImageToPlanes(image, pixels);
-      },
-      [&](size_t i, const float* logits) {
-        outcomes[i] = MakeOutcome(task.samples.index(i), task.samples.label(i),
-                                  Predict(logits, task.classifier.num_classes()));
-      }));
+  ASSAY_RETURN_IF_ERROR(ForwardAll(task, read, [&](size_t i, const float* logits) {
+    outcomes[i] = MakeOutcome(task.samples.index(i), task.samples.label(i),
+                              Predict(logits, task.classifier.num_classes()));
+  }));
   return outcomes;
 }
 

@@ -22,6 +22,8 @@
 #include "server/engine/torch/batch_trials.h"
 #include "server/engine/torch/blas.h"
 #include "server/engine/torch/determinism.h"
+#include "server/engine/torch/forms.h"
+#include "server/engine/torch/layer_classifier.h"
 #include "server/engine/torch/model_details.h"
 #include "server/engine/torch/precision.h"
 #include "server/engine/torch/row_wise_linear.h"
@@ -32,9 +34,6 @@
 namespace assay::engine {
 namespace {
 
-// With as many convolutions, gradient passes in the NHWC format win more than the conversion of the
-// images and of what follows the last of them costs.
-constexpr int kDeep = 8;
 // More lanes would only hold more memory of a GPU, which runs their passes one after the other.
 constexpr int kGpuLanes = 4;
 
@@ -55,26 +54,6 @@ at::Device DeviceOf(const std::string& name) {
 // For the calling thread: a team of threads for each pass would wait for cores that other lanes
 // use.
 void UseOneThread() { at::set_num_threads(1); }
-
-int CountConvolutions(const torch::jit::Block& block) {
-  int count = 0;
-  for (const torch::jit::Node* node : block.nodes()) {
-    const std::string kind = node->kind().toQualString();
-    count += kind == "aten::conv2d" || kind == "aten::_convolution" ? 1 : 0;
-    for (const torch::jit::Block* inner : node->blocks()) count += CountConvolutions(*inner);
-  }
-  return count;
-}
-
-// A copy of the module whose weights have the memory format of its images, or every convolution
-// would convert them.
-torch::jit::Module InFormat(const torch::jit::Module& module, at::MemoryFormat format) {
-  torch::jit::Module copy = module.clone();
-  for (at::Tensor parameter : copy.parameters()) {
-    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(format));
-  }
-  return copy;
-}
 
 class Loaded final : public TorchClassifier {
  public:
@@ -136,6 +115,16 @@ class Loaded final : public TorchClassifier {
     return network_;
   }
 
+  absl::StatusOr<Classifier*> Layer(const std::string& name) override {
+    if (layer_ == nullptr || name != layer_name_ || forward_sizes_.all() != layer_sizes_) {
+      layer_.reset();
+      ASSAY_ASSIGN_OR_RETURN(layer_, MakeLayerClassifier(LayersHere(), name));
+      layer_name_ = name;
+      layer_sizes_ = forward_sizes_.all();
+    }
+    return layer_.get();
+  }
+
   void ChooseBatchFor(int64_t samples) override {
     if (!by_samples_) return;
     SetOneSize(samples >= 100 ? 32 : samples >= 30 ? 16 : 8);
@@ -179,6 +168,11 @@ class Loaded final : public TorchClassifier {
 
  private:
   bool in_bfloat16() const { return file_.interface.precision() == v1::ModelInterface::BF16; }
+
+  LayerSource LayersHere() {
+    return {file_,   passes_.gradient(), validation_.frozen(), by_rows_,
+            device_, fixed_batch_,       *this};
+  }
 
   // Lanes have streams of their own, so that one computes while another copies. The same ones each
   // time: LibTorch keeps the memory of each.
@@ -227,13 +221,10 @@ class Loaded final : public TorchClassifier {
     TorchPasses::Form form{file_.module};
     ASSAY_RETURN_IF_ERROR(validator_.CheckFreezing([&] {
       return Guarded(Reason::kModelFailed, "freezing failed", [&] {
-        // Freezing inlines submodules only where the optimizer is on.
-        torch::jit::GraphOptimizerEnabledGuard optimizer(true);
-        form.module = torch::jit::freeze(file_.module);
-        const auto graph = form.module.get_method("forward").graph();
-        if (!device_.is_cuda() && CountConvolutions(*graph->block()) >= kDeep) {
-          form.format = at::MemoryFormat::ChannelsLast;
-          form.module = torch::jit::freeze(InFormat(file_.module, form.format));
+        form.module = Freeze(file_.module, form.format);
+        form.format = FormatFor(form.module, device_);
+        if (form.format != at::MemoryFormat::Contiguous) {
+          form.module = Freeze(file_.module, form.format);
         }
         if (by_rows_) MakeRowWise(form.module);
         passes_.set_forward(form);
@@ -326,6 +317,10 @@ class Loaded final : public TorchClassifier {
     if (validation_.differentiable()) {
       ASSAY_ASSIGN_OR_RETURN(const double gradient, trials_.GradientSeconds(batch));
       details.set_gradient_images_per_second(batch / gradient);
+    }
+    // Of a model whose layers cannot be had there is all the rest to tell.
+    if (const auto layers = ListLayers(LayersHere()); layers.ok()) {
+      *details.mutable_layers() = {layers->begin(), layers->end()};
     }
     const auto bounds = network();
     if (!bounds.ok()) details.set_bounds_refusal(std::string(bounds.status().message()));
@@ -460,6 +455,10 @@ class Loaded final : public TorchClassifier {
       &validation_};
   // Read when first asked for.
   std::shared_ptr<const bounds::Network> network_;
+  // The layer that was asked for last, and what it was made for.
+  std::unique_ptr<Classifier> layer_;
+  std::string layer_name_;
+  std::vector<int> layer_sizes_;
 };
 
 }  // namespace

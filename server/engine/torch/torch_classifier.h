@@ -38,6 +38,10 @@ class TorchClassifier : public Classifier {
   // The model as a graph of operators with its weights, for methods that must look inside;
   // kInvalidCondition where it cannot be had, with the operator that stands in the way.
   virtual absl::StatusOr<std::shared_ptr<const bounds::Network>> network() = 0;
+  // What a layer answers: a Classifier whose logits are its numbers, for plain passes only. Valid
+  // until the next call, and until batches change. kInvalidArgument with the layers that there are
+  // (layers.h); kOutOfMemory. Not while passes run.
+  virtual absl::StatusOr<Classifier*> Layer(const std::string& name) = 0;
   // A model that gives other bits at every batch size is run at a single one, which fits this
   // number of samples. For all others it does nothing. Not while passes run.
   virtual void ChooseBatchFor(int64_t samples) = 0;
