@@ -44,6 +44,7 @@ const std::vector<Fence>& Fences() {
       {std::regex("thread"), {"server", "client"}},
       {std::regex("opencv2/.*"), {"core/corruptions"}},
       {std::regex("zip\\.h"), {"core/models"}},
+      {std::regex("Eigen/.*"), {"core/similarity"}},
       {std::regex("CLI/.*"), {"client/cli", "server/main.cc"}},
       {std::regex("yaml-cpp/.*"), {"client/cli/base/evaluation_file.cc"}},
       {std::regex("prometheus/.*|microhttpd\\.h"), {"server/monitoring"}},

@@ -30,6 +30,24 @@ class LongForm {
     row.Add(rate.numerator()).Add(rate.denominator());
     absl::StrAppend(&out_, row.Line());
   }
+  // `samples` stand as the denominator.
+  void Add(const char* metric, const v1::Estimate& estimate) {
+    CsvRow row = Begin(metric);
+    AddOptional(estimate.has_value(), estimate.value(), row);
+    AddOptional(estimate.has_lower(), estimate.lower(), row);
+    AddOptional(estimate.has_upper(), estimate.upper(), row);
+    absl::StrAppend(&out_, row.AddEmpty().Add(estimate.samples()).Line());
+  }
+  void Add(const v1::RetrainedHeads& heads) {
+    if (heads.judged_on() == 0) return;
+    Add("retrained_trained_on", heads.trained_on(), heads.trained_on() + heads.judged_on());
+    Add("retrained_agreement_before", heads.agreement_before());
+    Add("retrained_agreement_after", heads.agreement_after());
+    Add("retrained_first_accuracy_before", heads.first_accuracy_before());
+    Add("retrained_first_accuracy_after", heads.first_accuracy_after());
+    Add("retrained_second_accuracy_before", heads.second_accuracy_before());
+    Add("retrained_second_accuracy_after", heads.second_accuracy_after());
+  }
   void Add(const char* metric, bool there, double value) {
     CsvRow row = Begin(metric);
     AddOptional(there, value, row);
@@ -58,6 +76,7 @@ class LongForm {
     Add("error_consistency", outcomes.error_consistency().has_kappa(),
         outcomes.error_consistency().kappa());
     Add(outcomes.accuracy_difference());
+    if (outcomes.has_divergence()) Add("divergence", outcomes.divergence());
   }
   std::string Take() { return std::move(out_); }
 
@@ -99,6 +118,9 @@ std::string ComparisonCsv(const v1::Comparison& comparison) {
       csv.second = name(pair.second());
       csv.AboutAll();
       csv.Add(pair.all());
+      if (pair.has_cka()) csv.Add("cka", pair.cka());
+      if (pair.has_neighbours()) csv.Add("neighbours", pair.neighbours());
+      csv.Add(pair.retrained_heads());
       for (const v1::ClassComparison& entry : pair.classes()) {
         csv.AboutClass(entry);
         csv.Add(entry.outcomes());
@@ -106,6 +128,17 @@ std::string ComparisonCsv(const v1::Comparison& comparison) {
         csv.Add("first_cfps", entry.first_cfps());
         csv.Add("second_cfps", entry.second_cfps());
         csv.Add("cfps_change", entry.has_cfps_change(), entry.cfps_change());
+      }
+    }
+  }
+  csv.AboutAll();
+  for (const v1::TransferMatrix& matrix : comparison.transfers()) {
+    for (const v1::TransferMatrix::Row& row : matrix.rows()) {
+      csv.condition = row.condition();
+      csv.first = name(row.surrogate());
+      for (int i = 0; i < row.success_rates_size(); ++i) {
+        csv.second = name(i);
+        csv.Add("transfer_success", row.success_rates(i));
       }
     }
   }

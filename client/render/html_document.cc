@@ -99,17 +99,17 @@ void HtmlPrinter::PrintLines(const Lines& block) {
   out_.Close().Break();
 }
 
-void HtmlPrinter::PrintShown(size_t shown, size_t all, bool others_left_out) {
+void HtmlPrinter::PrintShown(size_t shown, size_t all, const ClassOrder& order) {
   out_.Element(
       "p", {},
       absl::StrCat(
           "Shown are ", Count(static_cast<int64_t>(shown)), " of ",
           Counted(static_cast<int64_t>(all), "row"),
-          ": the classes with the lowest and the highest accuracy.",
-          others_left_out
+          ": the classes with the lowest and the highest ", order.by, ".",
+          order.leaves_out_others
               ? " The others would make this page too large: they are in the report as CSV or JSON."
               : ""));
-  if (others_left_out) out_.Break();
+  if (order.leaves_out_others) out_.Break();
 }
 
 void HtmlPrinter::PrintTools(const std::string& table_id) {
@@ -184,7 +184,7 @@ void HtmlPrinter::Print(const Table& table, const HtmlTableOptions& options) {
                rows.end());
   }
   const std::string id = absl::StrCat("t", tables_++);
-  if (long_table) PrintShown(shown, unordered.size(), leaves_out);
+  if (long_table) PrintShown(shown, unordered.size(), *options.order);
   if (long_table && !leaves_out) PrintTools(id);
   out_.Open("div", {{"class", "scroll"}, {"tabindex", "0"}});
   out_.Open("table", WithClass({options.sortable && rows.size() > 1 ? "sortable" : "",

@@ -19,6 +19,8 @@ struct ClassOrder {
   // All of them, by index, from the worst to the best.
   std::vector<int> worst_first;
   std::set<int> shown;
+  // What orders them.
+  std::string by = "accuracy";
   // The others are not even there to be searched.
   bool leaves_out_others = false;
 };
@@ -51,7 +53,7 @@ class HtmlPrinter {
 
  private:
   void PrintLines(const Lines& block);
-  void PrintShown(size_t shown, size_t all, bool others_left_out);
+  void PrintShown(size_t shown, size_t all, const ClassOrder& order);
   void PrintTools(const std::string& table_id);
   void PrintHead(const Table& table, const HtmlTableOptions& options);
   void PrintBreakable(absl::string_view text);

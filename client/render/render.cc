@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "client/render/comparison_csv.h"
 #include "client/render/comparison_document.h"
+#include "client/render/comparison_page.h"
 #include "client/render/gate_document.h"
 #include "client/render/html_document.h"
 #include "client/render/page/html_page.h"
@@ -85,6 +86,7 @@ std::string RenderReport(const v1::Report& report, Format format, bool colour,
 }
 
 std::string RenderComparison(const v1::Comparison& comparison, Format format, bool colour) {
+  if (format == Format::kHtml) return ComparisonPage(comparison);
   return Render(
       format, colour, [&] { return ComparisonDocument(comparison); },
       [&] { return ComparisonCsv(comparison); }, [&] { return ToJson(comparison); });

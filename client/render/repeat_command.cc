@@ -53,16 +53,6 @@ std::set<std::string> Headline(const v1::ConditionReport& condition) {
   return names;
 }
 
-// As one word of a shell.
-std::string Word(absl::string_view given) {
-  const std::string text = Printable(given);
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-           absl::string_view("-_./:=,+").find(c) != absl::string_view::npos;
-  });
-  return plain ? text : absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
-}
-
 int64_t Samples(const v1::Report& report) {
   int64_t samples = 0;
   for (const auto& condition : report.conditions()) {
@@ -72,6 +62,15 @@ int64_t Samples(const v1::Report& report) {
 }
 
 }  // namespace
+
+std::string ShellWord(absl::string_view given) {
+  const std::string text = Printable(given);
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::string_view("-_./:=,+").find(c) != absl::string_view::npos;
+  });
+  return plain ? text : absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
+}
 
 std::string ConditionExpression(const v1::ConditionReport& condition) {
   Parameters parameters(condition.parameters().begin(), condition.parameters().end());
@@ -91,12 +90,12 @@ std::string RepeatCommand(const v1::Report& report) {
   for (const auto& condition : report.conditions()) {
     const std::string expression = ConditionExpression(condition);
     if (expression.empty()) return "";
-    expressions.push_back(Word(expression));
+    expressions.push_back(ShellWord(expression));
   }
   if (expressions.empty()) return "";
-  std::vector<std::string> lines = {
-      absl::StrCat("assay evaluate -m ", Word(report.model()), " -d ", Word(report.dataset())),
-      absl::StrCat("-c ", absl::StrJoin(expressions, " \\\n     "))};
+  std::vector<std::string> lines = {absl::StrCat("assay evaluate -m ", ShellWord(report.model()),
+                                                 " -d ", ShellWord(report.dataset())),
+                                    absl::StrCat("-c ", absl::StrJoin(expressions, " \\\n     "))};
   std::string rest = absl::StrCat("--seed ", report.seed());
   if (const int64_t samples = Samples(report); samples > 0) {
     absl::StrAppend(&rest, " --limit ", samples);

@@ -4,9 +4,13 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "assay/v1/reports.pb.h"
 
 namespace assay::render {
+
+// `given` as one word of a shell, quoted where it must be.
+std::string ShellWord(absl::string_view given);
 
 // An expression that gives the condition. Parameters that follow from the others are left out, but
 // for those that the id names. Empty where none does, as for the blocks of a ready-made set.

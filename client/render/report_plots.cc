@@ -35,6 +35,7 @@ plot::IntervalPlot AccuracyPlot(const v1::Report& report) {
     plot::Interval row;
     row.name = Printable(condition.id());
     row.group = group;
+    row.block = group;
     if (const v1::Rate* rate = ComparableRate(condition); rate != nullptr) {
       const Point point = RatePoint(
           0, *rate, condition.has_bounds() ? absl::StrCat(row.name, ", certified") : row.name);

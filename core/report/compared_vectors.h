@@ -35,8 +35,8 @@ struct KeptVectors {
 
 // Reads what the evaluation of this position kept under one condition; nullopt where the condition
 // has none. May be called several times for the same, so that no more than two need be in memory.
-using VectorReader = std::function<absl::StatusOr<std::optional<Vectors>>(int evaluation,
-                                                                          v1::VectorKind kind)>;
+using VectorReader =
+    std::function<absl::StatusOr<std::optional<Vectors>>(int evaluation, v1::VectorKind kind)>;
 
 // What the vectors of one condition are compared with.
 struct VectorInput {

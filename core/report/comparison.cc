@@ -167,8 +167,7 @@ absl::Status ComparisonBuilder::AddOne(const v1::Condition& condition, const Res
   transfers_.Add(condition, models, rates_);
   std::vector<std::string> names;
   for (const ReportInput& evaluation : evaluations_) names.push_back(evaluation.evaluation);
-  const VectorInput input{names,      kept_,           models, read, no_vectors,
-                          comparison_.seed(), rates_};
+  const VectorInput input{names, kept_, models, read, no_vectors, comparison_.seed(), rates_};
   ASSAY_RETURN_IF_ERROR(FillDivergences(input, &entry));
   return FillFeatures(input, &entry, &remarks_);
 }
@@ -202,9 +201,8 @@ v1::PairedOutcomes ComparisonBuilder::Paired(const Counts& counts) {
   *result.mutable_agreement() = rates_.Make(counts.agreed, right.samples, kNoSamples);
   *result.mutable_error_agreement() =
       rates_.Make(counts.wrong_alike, right.both_wrong(), "no sample that both get wrong");
-  *result.mutable_error_consistency() =
-      Kappa(right.first_right(), right.second_right(), right.both_right + right.both_wrong(),
-            right.samples);
+  *result.mutable_error_consistency() = Kappa(right.first_right(), right.second_right(),
+                                              right.both_right + right.both_wrong(), right.samples);
   *result.mutable_accuracy_difference() = Difference(right);
   return result;
 }

@@ -49,8 +49,8 @@ Divergences Between(const Vectors& a, const Vectors& b, const ResolvedCondition&
     const auto in_a = static_cast<size_t>(find(a)), in_b = static_cast<size_t>(find(b));
     if (in_a == a.samples.size() || a.samples[in_a] != position) continue;
     if (in_b == b.samples.size() || b.samples[in_b] != position) continue;
-    result.bits.push_back(JensenShannonBits(row(a, in_a), static_cast<size_t>(a.size),
-                                            row(b, in_b), static_cast<size_t>(b.size)));
+    result.bits.push_back(JensenShannonBits(row(a, in_a), static_cast<size_t>(a.size), row(b, in_b),
+                                            static_cast<size_t>(b.size)));
     result.labels.push_back(sample.label());
   }
   return result;
@@ -75,8 +75,7 @@ absl::Status FillDivergences(const VectorInput& input, v1::ConditionComparison* 
   int held_evaluation = -1;
   std::optional<Vectors> held;
   for (v1::PairComparison& pair : *condition->mutable_pairs()) {
-    std::string& reason =
-        *pair.mutable_all()->mutable_divergence()->mutable_undefined_reason();
+    std::string& reason = *pair.mutable_all()->mutable_divergence()->mutable_undefined_reason();
     reason = input.undefined_reason;
     for (const int evaluation : {pair.first(), pair.second()}) {
       if (!reason.empty() || input.kept[static_cast<size_t>(evaluation)].probabilities) continue;

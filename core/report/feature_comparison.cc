@@ -24,8 +24,8 @@ namespace {
 
 constexpr int kNeighbours = 10;
 constexpr char kConstant[] = "the features of a model are the same for every sample";
-// What bounds the time of a condition, some seconds a model and a pair: samples, and multiplications
-// of each matrix.
+// What bounds the time of a condition, some seconds a model and a pair: samples, and
+// multiplications of each matrix.
 constexpr int64_t kMostCkaSamples = 10'000;
 constexpr int64_t kMostNeighbourSamples = 2'000;
 constexpr double kMostCkaWork = 1e10, kMostNeighbourWork = 4e9, kMostHeadWork = 1e8;
@@ -76,9 +76,9 @@ class Features {
     *pair->mutable_neighbours() = Neighbours(reduced_[first], reduced_[second]);
     *pair->mutable_retrained_heads() = Heads(first, second);
     const auto all = samples_.size();
-    remarks->subsampled |= choice_.cka.size() < all || choice_.neighbours.size() < all ||
-                           (choice_.no_heads.empty() &&
-                            choice_.trained_on.size() + choice_.judged_on.size() < all);
+    remarks->subsampled |=
+        choice_.cka.size() < all || choice_.neighbours.size() < all ||
+        (choice_.no_heads.empty() && choice_.trained_on.size() + choice_.judged_on.size() < all);
   }
 
  private:
@@ -153,12 +153,12 @@ class Features {
         static_cast<int64_t>(kMostHeadWork / (size * static_cast<double>(classes)));
     const int64_t trained = std::min(all / 2, affordable);
     if (all < 2 * kFewestTrainedOn) {
-      choice_.no_heads = absl::StrCat("fewer than ", 2 * kFewestTrainedOn, " samples have features");
-    } else if (trained < all / 2 && trained < kFewestTrainedOn * classes) {
       choice_.no_heads =
-          absl::StrCat("too much work: of ", classes, " classes and ", largest_size_,
-                       " features only ", trained, " samples can be trained on, fewer than ",
-                       kFewestTrainedOn, " a class");
+          absl::StrCat("fewer than ", 2 * kFewestTrainedOn, " samples have features");
+    } else if (trained < all / 2 && trained < kFewestTrainedOn * classes) {
+      choice_.no_heads = absl::StrCat(
+          "too much work: of ", classes, " classes and ", largest_size_, " features only ", trained,
+          " samples can be trained on, fewer than ", kFewestTrainedOn, " a class");
     } else {
       choice_.trained_on = part(0, trained);
       // As many are judged, and one more of an odd number.
@@ -175,9 +175,8 @@ class Features {
     // From the list of common samples to rows of this table.
     std::vector<int64_t> row_of;
     for (const int64_t sample : samples_) {
-      row_of.push_back(
-          std::lower_bound(vectors->samples.begin(), vectors->samples.end(), sample) -
-          vectors->samples.begin());
+      row_of.push_back(std::lower_bound(vectors->samples.begin(), vectors->samples.end(), sample) -
+                       vectors->samples.begin());
     }
     const auto picked = [&](const std::vector<int64_t>& chosen) {
       std::vector<int64_t> positions;
@@ -228,8 +227,8 @@ class Features {
     v1::Estimate estimate;
     estimate.set_samples(static_cast<int64_t>(choice_.neighbours.size()));
     if (first.neighbours.empty()) {
-      estimate.set_undefined_reason(absl::StrCat(kNeighbours, " neighbours need ", kNeighbours + 1,
-                                                 " samples at least"));
+      estimate.set_undefined_reason(
+          absl::StrCat(kNeighbours, " neighbours need ", kNeighbours + 1, " samples at least"));
       return estimate;
     }
     if (first.centered->constant() || second.centered->constant()) {
@@ -238,9 +237,8 @@ class Features {
     }
     const std::vector<double> jaccard =
         NeighbourJaccard(first.neighbours, second.neighbours, kNeighbours);
-    const Interval interval =
-        BootstrapMeanInterval(jaccard, input_.rates.confidence_level(),
-                              RandomKey(input_.seed, "comparison/neighbours"));
+    const Interval interval = BootstrapMeanInterval(
+        jaccard, input_.rates.confidence_level(), RandomKey(input_.seed, "comparison/neighbours"));
     estimate.set_value(Mean(jaccard));
     estimate.set_lower(interval.lower);
     estimate.set_upper(interval.upper);

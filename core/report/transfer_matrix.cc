@@ -35,9 +35,8 @@ void TransferCollector::Add(const v1::Condition& condition,
   std::map<std::string, std::string> parameters(condition.parameters().begin(),
                                                 condition.parameters().end());
   parameters.erase(kSurrogates);
-  auto matrix =
-      std::find_if(matrices_.begin(), matrices_.end(),
-                   [&](const Matrix& known) { return known.parameters == parameters; });
+  auto matrix = std::find_if(matrices_.begin(), matrices_.end(),
+                             [&](const Matrix& known) { return known.parameters == parameters; });
   if (matrix == matrices_.end()) {
     matrix = matrices_.insert(matrices_.end(), Matrix{std::move(parameters), {}});
   }

@@ -63,8 +63,7 @@ absl::StatusOr<LinearHead> LinearHead::Train(const Rows& features,
   LinearHead head;
   head.classes_ = labels;
   std::sort(head.classes_.begin(), head.classes_.end());
-  head.classes_.erase(std::unique(head.classes_.begin(), head.classes_.end()),
-                      head.classes_.end());
+  head.classes_.erase(std::unique(head.classes_.begin(), head.classes_.end()), head.classes_.end());
   std::vector<Index> columns;
   for (const int32_t label : labels) {
     columns.push_back(std::lower_bound(head.classes_.begin(), head.classes_.end(), label) -
@@ -97,8 +96,7 @@ absl::StatusOr<LinearHead> LinearHead::Train(const Rows& features,
 }
 
 std::vector<int32_t> LinearHead::Predict(const Rows& features) const {
-  MatrixXd scores =
-      Standardised(features, mean_, scale_) * weights_.topRows(weights_.rows() - 1);
+  MatrixXd scores = Standardised(features, mean_, scale_) * weights_.topRows(weights_.rows() - 1);
   scores.rowwise() += weights_.bottomRows<1>().row(0);
   std::vector<int32_t> predictions;
   for (Index i = 0; i < scores.rows(); ++i) {

@@ -16,8 +16,8 @@ namespace assay {
 // all pairs.
 std::vector<int32_t> NearestNeighbours(const Rows& rows, int k);
 
-// |A & B| / |A | B| of the neighbours of each sample, from NearestNeighbours with the same k and the
-// same samples.
+// |A & B| / |A | B| of the neighbours of each sample, from NearestNeighbours with the same k and
+// the same samples.
 std::vector<double> NeighbourJaccard(const std::vector<int32_t>& first,
                                      const std::vector<int32_t>& second, int k);
 

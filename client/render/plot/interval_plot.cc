@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kWidth = 640;
 constexpr double kTop = 8;
-constexpr double kBetweenGroups = 8;
+constexpr double kBetweenBlocks = 8;
 constexpr size_t kNameCharacters = 40;
 
 void DrawRow(const Interval& row, double y, const Scale& x, Markup& out) {
@@ -40,14 +40,16 @@ Markup Draw(const IntervalPlot& plot) {
   double y = kTop;
   for (size_t i = 0; i < plot.rows.size(); ++i) {
     longest = std::max(longest, std::min(Characters(plot.rows[i].name), kNameCharacters));
-    if (i > 0 && plot.rows[i].group != plot.rows[i - 1].group) y += kBetweenGroups;
+    if (i > 0 && plot.rows[i].block != plot.rows[i - 1].block) y += kBetweenBlocks;
     positions.push_back(y + kLineHeight / 2);
     y += kLineHeight;
   }
   const double bottom = y + 4;
   const Scale x(plot.x, {static_cast<double>(longest) * kCharacterWidth + 18, kWidth - 16});
   Markup out;
-  OpenPicture(kWidth, bottom + 40, plot.title, plot.description, out);
+  const double legend =
+      plot.legend.empty() ? 0 : LegendLines(plot.legend, kWidth) * kLineHeight + 8;
+  OpenPicture(kWidth, bottom + 40 + legend, plot.title, plot.description, out);
   DrawXAxis(x, kTop, bottom, plot.x_title, out);
   if (plot.reference.has_value()) {
     const double at = x(*plot.reference);
@@ -59,6 +61,7 @@ Markup Draw(const IntervalPlot& plot) {
                        {"stroke-dasharray", "4 3"}});
   }
   for (size_t i = 0; i < plot.rows.size(); ++i) DrawRow(plot.rows[i], positions[i], x, out);
+  if (!plot.legend.empty()) DrawLegend(plot.legend, 0, bottom + 44, kWidth, out);
   out.Close();
   return out;
 }

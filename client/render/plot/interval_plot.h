@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "client/render/plot/axis.h"
+#include "client/render/plot/frame.h"
 #include "client/render/plot/markup.h"
 
 namespace assay::plot {
@@ -18,9 +19,11 @@ struct Interval {
   std::optional<double> value;
   double low = 0;
   double high = 0;
-  // Rows of one group stand together, with its colour and its marker.
+  // With its colour and its marker.
   size_t group = 0;
   std::string tip;
+  // Rows of one block stand together.
+  size_t block = 0;
 };
 
 struct IntervalPlot {
@@ -29,6 +32,8 @@ struct IntervalPlot {
   std::string x_title;
   Range x;
   std::vector<Interval> rows;
+  // Of groups that have names.
+  std::vector<LegendEntry> legend;
   // A line to compare with, for example the accuracy on clean images.
   std::optional<double> reference;
 };

@@ -1,17 +1,39 @@
-// Writes the page of a made-up report, for page_test.py: write_page cifar|many|hostile FILE.
+// Writes a page of what is made up, for page_test.py and comparison_page_test.py: write_page
+// cifar|many|hostile|two|four|two-many|two-hostile FILE.
 #include <fstream>
+#include <functional>
+#include <map>
 #include <string>
 
 #include "client/render/render.h"
+#include "tests/client/render/made_up_comparison.h"
 #include "tests/client/render/made_up_report.h"
 
+namespace {
+
+using namespace assay::render;
+
+std::string Report(const MadeUp& what) {
+  return RenderReport(MadeUpReport(what), Format::kHtml, false);
+}
+
+std::string Comparison(const MadeUpModels& what) {
+  return RenderComparison(MadeUpComparison(what), Format::kHtml, false);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
-  const std::string which = argv[1];
-  const auto report = assay::render::MadeUpReport(which == "many" ? assay::render::ManyClasses()
-                                                  : which == "hostile" ? assay::render::Hostile()
-                                                                       : assay::render::Cifar());
-  std::ofstream(argv[2], std::ios::binary)
-      << assay::render::RenderReport(report, assay::render::Format::kHtml, false);
+  const std::map<std::string, std::function<std::string()>> pages = {
+      {"cifar", [] { return Report(Cifar()); }},
+      {"many", [] { return Report(ManyClasses()); }},
+      {"hostile", [] { return Report(Hostile()); }},
+      {"two", [] { return Comparison(TwoModels()); }},
+      {"four", [] { return Comparison(FourModels()); }},
+      {"two-many", [] { return Comparison(TwoOfManyClasses()); }},
+      {"two-hostile", [] { return Comparison(HostileModels()); }},
+  };
+  if (argc != 3 || pages.count(argv[1]) == 0) return 2;
+  std::ofstream(argv[2], std::ios::binary) << pages.at(argv[1])();
   return 0;
 }

@@ -9,6 +9,7 @@
 #include "core/conditions/condition.h"
 #include "core/statistics/paired_difference.h"
 #include "gmock/gmock.h"
+#include "tests/core/report/compared.h"
 #include "tests/core/report/outcomes.h"
 
 namespace assay::report {
@@ -23,29 +24,6 @@ ConditionOutcomes Corruption(std::vector<v1::Outcome> outcomes) {
   condition.condition.set_family("corruption");
   condition.condition.set_method("fog");
   return condition;
-}
-
-// Digits: labels and predictions, a sample each.
-std::vector<v1::Outcome> Answers(const std::string& labels, const std::string& predictions) {
-  std::vector<v1::Outcome> outcomes;
-  for (size_t i = 0; i < labels.size(); ++i) {
-    outcomes.push_back(Predicted(static_cast<int64_t>(i), labels[i] - '0', predictions[i] - '0'));
-  }
-  return outcomes;
-}
-
-std::vector<ReportInput> Evaluations(size_t count, int num_classes, int64_t samples) {
-  std::vector<ReportInput> evaluations(count);
-  for (size_t i = 0; i < count; ++i) {
-    const std::string name(1, static_cast<char>('a' + i));
-    evaluations[i].evaluation = "evaluations/" + name;
-    evaluations[i].model = "models/" + name;
-    evaluations[i].dataset = "datasets/d";
-    evaluations[i].seed = 7;
-    evaluations[i].num_classes = num_classes;
-    evaluations[i].expected_samples = samples;
-  }
-  return evaluations;
 }
 
 // Of conditions that each have a run of every model.
@@ -63,11 +41,6 @@ v1::PairedOutcomes OnlyPair(const ConditionOutcomes& first, const ConditionOutco
   const auto comparison = Compared(num_classes, {{first, second}});
   EXPECT_TRUE(comparison.ok()) << comparison.status();
   return comparison.ok() ? comparison->conditions(0).pairs(0).all() : v1::PairedOutcomes();
-}
-
-void ExpectRate(const v1::Rate& rate, int64_t numerator, int64_t denominator) {
-  EXPECT_EQ(rate.numerator(), numerator);
-  EXPECT_EQ(rate.denominator(), denominator);
 }
 
 constexpr char kLabels[] = "212122220102000110120200201101000221000000001102220020110110";

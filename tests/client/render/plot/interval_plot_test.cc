@@ -6,6 +6,7 @@ namespace assay::plot {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(IntervalPlotTest, DrawsTheGoldenPicture) {
   IntervalPlot plot;
@@ -13,10 +14,10 @@ TEST(IntervalPlotTest, DrawsTheGoldenPicture) {
   plot.description = "Two rows.";
   plot.x_title = "%";
   plot.x = {0, 100};
-  plot.rows = {{"clean", 80, 70, 90, 0, "clean: 80"}, {"pgd", std::nullopt, 0, 0, 1, ""}};
+  plot.rows = {{"clean", 80, 70, 90, 0, "clean: 80"}, {"pgd", std::nullopt, 0, 0, 1, "", 1}};
   plot.reference = 80;
   // Worked out by hand: names of five characters of 6.6 and 18 between them and the axis, which is
-  // 573 wide and begins at 51; rows of 18 below 8, and 8 more between the groups.
+  // 573 wide and begins at 51; rows of 18 below 8, and 8 more between the blocks.
   EXPECT_EQ(
       Draw(plot).Take(),
       "<svg class=\"plot\" viewBox=\"0 0 640 96\" width=\"640\" height=\"96\" role=\"img\" "
@@ -43,6 +44,20 @@ TEST(IntervalPlotTest, DrawsTheGoldenPicture) {
       "80</title></path></g>\n"
       "<g class=\"s1\"><text class=\"key\" x=\"41\" y=\"47\" "
       "text-anchor=\"end\">pgd</text></g>\n</svg>");
+}
+
+TEST(IntervalPlotTest, GroupsOfABlockStandTogetherAndTheLegendNamesThem) {
+  IntervalPlot plot;
+  plot.rows = {
+      {"clean", 80, 70, 90, 0, "", 0}, {"B", 60, 50, 70, 1, "", 0}, {"pgd", 40, 30, 50, 0, "", 1}};
+  const std::string without = Draw(plot).Take();
+  EXPECT_THAT(without, HasSubstr("y=\"39\" text-anchor=\"end\">B<"));
+  EXPECT_THAT(without, HasSubstr("y=\"65\" text-anchor=\"end\">pgd<"));
+  plot.legend = {{0, "A one"}, {1, "B other"}};
+  const std::string with = Draw(plot).Take();
+  EXPECT_THAT(with, HasSubstr(">A one<"));
+  EXPECT_THAT(with, HasSubstr(">B other<"));
+  EXPECT_THAT(without, Not(HasSubstr("A one")));
 }
 
 TEST(IntervalPlotTest, NoRowsAreNoProblem) {
