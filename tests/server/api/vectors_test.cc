@@ -142,7 +142,7 @@ TEST_F(VectorsTest, ALayerThatTheModelIsKnownNotToHaveIsRefusedBeforeAnyWork) {
   ASSERT_THAT(CreateModel("m", ModelFile("name=m")), IsOk());
   v1::ModelValidation validation;
   validation.set_num_classes(10);
-  *validation.mutable_input_shape() = MakeShape();
+  *validation.mutable_input_shape() = MakeShape(1, 1, 1);
   for (const char* name : {"penultimate", "conv", "fc"}) {
     validation.mutable_details()->add_layers()->set_name(name);
   }

@@ -1,6 +1,7 @@
 // What is kept of the images that a model was judged by, against a linear model's own arithmetic.
 #include "server/engine/kept_vectors.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <string>
@@ -218,6 +219,24 @@ TEST(KeptVectors, SamplesWithoutFiniteLogitsAreLeftOut) {
   EXPECT_THAT(kept.vectors.at(0).samples, ElementsAre(0, 1, 3));
   EXPECT_THAT(kept.vectors.at(0).values, SizeIs(15));
   EXPECT_TRUE(kept.outcomes[2].undecided());
+}
+
+TEST(KeptVectors, AreInTheOrderOfTheDatasetWhateverThatOfTheTask) {
+  Recorder model(kShape, 5, 4);
+  VectorSource samples(model, 10);
+  std::reverse(samples.images.begin(), samples.images.end());
+  std::reverse(samples.labels.begin(), samples.labels.end());
+  std::reverse(samples.indices.begin(), samples.indices.end());
+  VectorsToKeep wanted;
+  wanted.probabilities = true;
+  const Kept kept = RunAndKeep("clean", model, samples, wanted);
+  EXPECT_THAT(kept.vectors.at(0).samples, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+  for (size_t i = 0; i < 10; ++i) {
+    const std::vector<double> expected = Softmax(model, samples.images[9 - i]);
+    for (size_t k = 0; k < 5; ++k) {
+      EXPECT_NEAR(kept.vectors[0].values[i * 5 + k], expected[k], 1e-6);
+    }
+  }
 }
 
 TEST(KeptVectors, CancellationAndErrorsEndThePass) {
