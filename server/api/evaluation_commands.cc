@@ -196,6 +196,11 @@ absl::Status CheckQuota(Context& context) {
       .RetryAfterSeconds(60);
 }
 
+int64_t MostTaskSamples(const v1::EvaluationSpec& spec) {
+  return spec.keep_features().empty() ? scheduler::kMaxTaskSamples
+                                      : scheduler::kMaxTaskSamplesWithFeatures;
+}
+
 v1::Evaluation NewEvaluation(Context& context, const std::string& id, v1::Evaluation::State state,
                              std::vector<v1::Condition> conditions) {
   const int64_t now = context.clock.NowMicros();
@@ -261,7 +266,8 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
       context.evaluations.CreateEvaluation(
           evaluation,
           scheduler::PlanTasks(conditions, 0, samples, spec.task_samples(),
-                               scheduler::Moment::kComplete, context.pool.usual_batch()),
+                               scheduler::Moment::kComplete, context.pool.usual_batch(),
+                               MostTaskSamples(spec)),
           request.request_id()));
   context.hub.NotifyWork();
   return record;
@@ -351,7 +357,8 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
   const absl::Status appended = context.evaluations.AppendStreamChunk(
       name, batch.index(), chunk,
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, first, samples, 0,
-                           scheduler::Moment::kPartArrived, context.pool.usual_batch()));
+                           scheduler::Moment::kPartArrived, context.pool.usual_batch(),
+                           MostTaskSamples(evaluation.proto.spec())));
   context.blobs.Settle({chunk.digest()}, name);
   ASSAY_RETURN_IF_ERROR(appended);
   context.hub.NotifyWork();
@@ -379,7 +386,8 @@ absl::Status FinishStream(Context& context, const std::string& evaluation, int64
   ASSAY_RETURN_IF_ERROR(context.evaluations.FinishStream(
       evaluation, stored.name(),
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, 0, stored.samples(), 0,
-                           scheduler::Moment::kLastArrived, context.pool.usual_batch())));
+                           scheduler::Moment::kLastArrived, context.pool.usual_batch(),
+                           MostTaskSamples(record.proto.spec()))));
   context.hub.NotifyWork();
   context.hub.NotifyChanged(evaluation);
   return absl::OkStatus();

@@ -1,6 +1,9 @@
 #include "server/api/vectors.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <numeric>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
@@ -23,6 +26,28 @@ absl::StatusOr<std::vector<float>> ReadKept(const store::BlobStore& blobs,
                               static_cast<size_t>(vectors.size()));
 }
 
+namespace {
+
+// Rows by their samples, whatever the order of the tasks.
+void Sort(VectorTable& table) {
+  if (std::is_sorted(table.samples.begin(), table.samples.end())) return;
+  std::vector<size_t> order(table.samples.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return table.samples[a] < table.samples[b]; });
+  VectorTable sorted;
+  sorted.size = table.size;
+  for (const size_t row : order) {
+    sorted.samples.push_back(table.samples[row]);
+    const auto begin = table.values.begin() +
+                       static_cast<std::ptrdiff_t>(row * static_cast<size_t>(table.size));
+    sorted.values.insert(sorted.values.end(), begin, begin + table.size);
+  }
+  table = std::move(sorted);
+}
+
+}  // namespace
+
 absl::StatusOr<std::optional<VectorTable>> ReadVectors(store::Evaluations& evaluations,
                                                        const store::BlobStore& blobs,
                                                        const std::string& evaluation, int condition,
@@ -30,9 +55,8 @@ absl::StatusOr<std::optional<VectorTable>> ReadVectors(store::Evaluations& evalu
   ASSAY_ASSIGN_OR_RETURN(const auto next_task, evaluations.ReadOutcomes(evaluation, {condition}));
   std::optional<VectorTable> table;
   while (true) {
-    // Tasks come by their samples.
     ASSAY_ASSIGN_OR_RETURN(const auto task, next_task());
-    if (!task) return table;
+    if (!task) break;
     const v1::OutcomeBatch::Vectors* const vectors = KeptOf(task->outcomes, kind);
     if (vectors == nullptr) continue;
     if (!table) table.emplace().size = vectors->size();
@@ -48,6 +72,8 @@ absl::StatusOr<std::optional<VectorTable>> ReadVectors(store::Evaluations& evalu
                           vectors->samples().end());
     table->values.insert(table->values.end(), values.begin(), values.end());
   }
+  if (table) Sort(*table);
+  return table;
 }
 
 }  // namespace assay::api

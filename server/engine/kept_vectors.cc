@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -55,15 +56,20 @@ absl::StatusOr<KeptVectors> Keep(const TaskContext& task, const ImageReader& rea
   const auto size = static_cast<size_t>(kept.size);
   kept.samples.reserve(task.samples.size());
   kept.values.reserve(task.samples.size() * size);
+  std::vector<size_t> order(task.samples.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return task.samples.index(a) < task.samples.index(b);
+  });
   ItemPasses passes;
-  passes.read = read;
-  passes.done = [&](size_t i, const ItemResult& result) {
+  passes.read = [&](size_t item, float* pixels) { read(order[item], pixels); };
+  passes.done = [&](size_t item, const ItemResult& result) {
     // The task is done, but not silent.
     task.observer.OnProgress(static_cast<int64_t>(task.samples.size()), 1);
     std::vector<float> vector(result.logits, result.logits + size);
     if (!Finite(vector)) return;
     if (kind == v1::PROBABILITIES) Softmax(vector);
-    kept.samples.push_back(task.samples.index(i));
+    kept.samples.push_back(task.samples.index(order[item]));
     kept.values.insert(kept.values.end(), vector.begin(), vector.end());
   };
   ASSAY_RETURN_IF_ERROR(RunItems(classifier, task.observer, task.samples.size(), passes));

@@ -11,7 +11,6 @@ namespace {
 // Model passes of one task. What a crash can cost at most, against the cost of a commit and of the
 // padding at a task's end.
 constexpr double kTaskWork = 50'000;
-constexpr int64_t kMaxTaskSamples = 10'000;
 // Attacks keep batches of samples in flight and drain them at the end, so small tasks waste passes.
 constexpr double kAttackWork = 250'000;
 constexpr int64_t kMinAttackBatches = 16;
@@ -23,13 +22,14 @@ bool IsPlanned(const v1::Condition& condition, Moment moment) {
 }
 
 // Of `count` samples, so that tasks are of one size and none is a remainder.
-int64_t SamplesPerTask(const v1::Condition& condition, int64_t count, int batch) {
+int64_t SamplesPerTask(const v1::Condition& condition, int64_t count, int batch,
+                       int64_t most_samples) {
   const bool attack = condition.family() == kFamilyAttack;
   const double work = attack ? kAttackWork : kTaskWork;
   const auto wanted = static_cast<int64_t>(std::ceil(work / WorkPerSample(condition)));
   const int64_t least =
-      attack ? std::min<int64_t>(kMinAttackBatches * batch, kMaxTaskSamples) : 1;
-  const int64_t most = std::clamp(wanted, least, kMaxTaskSamples);
+      attack ? std::min<int64_t>(kMinAttackBatches * batch, most_samples) : 1;
+  const int64_t most = std::clamp(wanted, least, most_samples);
   const int64_t tasks = (count + most - 1) / most;
   return tasks > 0 ? (count + tasks - 1) / tasks : most;
 }
@@ -37,13 +37,15 @@ int64_t SamplesPerTask(const v1::Condition& condition, int64_t count, int batch)
 }  // namespace
 
 std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions, int64_t first,
-                                   int64_t count, int32_t task_samples, Moment moment, int batch) {
+                                   int64_t count, int32_t task_samples, Moment moment, int batch,
+                                   int64_t most_samples) {
   std::vector<store::Task> tasks;
   for (size_t c = 0; c < conditions.size(); ++c) {
     if (!IsPlanned(conditions[c], moment)) continue;
     const int64_t size = NeedsWholeDataset(conditions[c]) ? count
                          : task_samples > 0               ? task_samples
-                                            : SamplesPerTask(conditions[c], count, batch);
+                                            : SamplesPerTask(conditions[c], count, batch,
+                                                             most_samples);
     const double work = WorkPerSample(conditions[c]);
     for (int64_t start = first; start < first + count; start += size) {
       store::Task task;

@@ -17,13 +17,19 @@ enum class Moment {
   kLastArrived,  // the end of a stream: the others are
 };
 
+// Samples of a task, where `task_samples` does not say them: what an engine returns of a task is
+// held in memory.
+inline constexpr int64_t kMaxTaskSamples = 10'000;
+inline constexpr int64_t kMaxTaskSamplesWithFeatures = 1'000;
+
 // Tasks for samples [first, first + count) under every condition, condition by condition.
 // `task_samples` 0: as many samples as make a task worth its checkpoint (a minute or so of a GPU,
-// some minutes of a CPU), and enough to fill batches of `batch` images. Outcomes do not depend on the
-// cut: conditions that look at all samples together have one task.
+// some minutes of a CPU), and enough to fill batches of `batch` images, but at most `most_samples`.
+// Outcomes do not depend on the cut: conditions that look at all samples together have one task.
 std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions, int64_t first,
                                    int64_t count, int32_t task_samples,
-                                   Moment moment = Moment::kComplete, int batch = 32);
+                                   Moment moment = Moment::kComplete, int batch = 32,
+                                   int64_t most_samples = kMaxTaskSamples);
 
 }  // namespace assay::scheduler
 

@@ -150,7 +150,8 @@ std::vector<std::string> Layers::Names() const {
   InlineAll(*inlined);
   if (FindPenultimate(*inlined).ok()) names.emplace_back(kPenultimate);
   const std::shared_ptr<jit::Graph> graph = GraphOf(module_)->copy();
-  for (const Calls& calls : CallReader(*graph, inside_).calls()) {
+  const CallReader reader(*graph, inside_);
+  for (const Calls& calls : reader.calls()) {
     if (calls.available() && calls.name != kPenultimate) names.push_back(calls.name);
   }
   return names;

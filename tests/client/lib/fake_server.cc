@@ -307,6 +307,14 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     for (const auto& batch : state.adversarials) writer->Write(batch);
     return grpc::Status::OK;
   }
+  grpc::Status StreamVectors(grpc::ServerContext*, const v1::StreamVectorsRequest* request,
+                             grpc::ServerWriter<v1::StreamVectorsResponse>* writer) override {
+    MutexLock lock(state.mutex);
+    const grpc::Status fault = Begin(state, "StreamVectors");
+    if (!fault.ok()) return fault;
+    for (const auto& batch : state.vectors[request->kind()]) writer->Write(batch);
+    return grpc::Status::OK;
+  }
   grpc::Status WatchEvaluation(grpc::ServerContext*, const v1::WatchEvaluationRequest* request,
                                grpc::ServerWriter<v1::EvaluationEvent>* writer) override {
     std::vector<v1::EvaluationEvent> events;

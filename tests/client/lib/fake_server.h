@@ -31,6 +31,7 @@ struct FakeState {
   v1::Comparison comparison;
   std::vector<v1::StreamOutcomesResponse> outcomes;
   std::vector<v1::StreamAdversarialsResponse> adversarials;
+  std::map<v1::VectorKind, std::vector<v1::StreamVectorsResponse>> vectors;
   // Of the evaluations of these names, instead of the above.
   std::map<std::string, v1::Report> reports_of;
   std::map<std::string, std::vector<v1::StreamOutcomesResponse>> outcomes_of;

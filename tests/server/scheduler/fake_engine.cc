@@ -121,6 +121,28 @@ class FakeEngine final : public rpc::EngineService::Service {
   }
 
  private:
+  // The same vector for every sample but number 3 of each 5, plus the sample's position in the
+  // first number of features; two events.
+  static void WriteVectors(const rpc::RunEvent& outcomes, v1::VectorKind kind,
+                           std::vector<float> vector, grpc::ServerWriter<rpc::RunEvent>& writer) {
+    const float first = vector[0];
+    rpc::RunEvent event;
+    for (const v1::Outcome& outcome : outcomes.outcomes().outcomes()) {
+      if (outcome.sample() % 5 == 3) continue;
+      if (kind == v1::FEATURES) vector[0] = first + static_cast<float>(outcome.sample());
+      rpc::RunEvent::Vectors& part = *event.mutable_vectors();
+      part.set_kind(kind);
+      part.set_size(static_cast<int32_t>(vector.size()));
+      part.add_samples(outcome.sample());
+      part.mutable_values()->append(reinterpret_cast<const char*>(vector.data()),
+                                    vector.size() * sizeof(float));
+      if (part.samples_size() < 3) continue;
+      writer.Write(event);
+      event.Clear();
+    }
+    if (event.has_vectors()) writer.Write(event);
+  }
+
   absl::Status DoRun(const grpc::ServerContext& context, const rpc::RunRequest& request,
                      grpc::ServerWriter<rpc::RunEvent>& writer) {
     rpc::RunEvent progress;
@@ -166,6 +188,10 @@ class FakeEngine final : public rpc::EngineService::Service {
       }
     }
     if (how == "short") outcomes.mutable_outcomes()->mutable_outcomes()->RemoveLast();
+    if (request.keep_probabilities()) WriteVectors(outcomes, v1::PROBABILITIES, {0.25F, 0.75F}, writer);
+    if (!request.keep_features().empty()) {
+      WriteVectors(outcomes, v1::FEATURES, {1.0F / 3, -2, how == "large" ? 1e6F : 1}, writer);
+    }
     writer.Write(outcomes);
     rpc::RunEvent done;
     *done.mutable_done()->mutable_numerics() = numerics_;

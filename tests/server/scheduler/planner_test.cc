@@ -113,6 +113,14 @@ TEST(PlannerTest, AttacksOfLargeBatchesHaveEnoughOfThem) {
   EXPECT_EQ(largest(1024), 10'000);
 }
 
+TEST(PlannerTest, WhatIsKeptOfATaskBoundsItsSamples) {
+  for (const store::Task& task :
+       PlanTasks(Conditions(Mixed()), 0, 50'000, 0, Moment::kComplete, 512,
+                 kMaxTaskSamplesWithFeatures)) {
+    EXPECT_LE(task.samples, kMaxTaskSamplesWithFeatures);
+  }
+}
+
 TEST(PlannerTest, NothingToDoMakesNoTasks) {
   EXPECT_TRUE(PlanTasks(Conditions(Mixed()), 0, 0, 0).empty());
   EXPECT_TRUE(PlanTasks({}, 0, 100, 0).empty());

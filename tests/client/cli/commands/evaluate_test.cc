@@ -291,5 +291,44 @@ TEST_F(EvaluateTest, AdversarialExamplesGoToADirectory) {
   EXPECT_TRUE(std::filesystem::exists(directory + "/attack_pgd_linf_8-255.samples.npy"));
 }
 
+TEST_F(EvaluateTest, KeptVectorsGoToADirectory) {
+  v1::StreamVectorsResponse batch;
+  batch.set_condition("corruption/fog/3");
+  batch.set_size(2);
+  batch.add_samples(4);
+  batch.set_values(std::string(8, '\0'));
+  state()->vectors[v1::PROBABILITIES] = {batch};
+  state()->vectors[v1::FEATURES] = {batch};
+  v1::EvaluationSpec& spec = *state()->events.back().mutable_evaluation()->mutable_spec();
+  spec.set_keep_probabilities(true);
+  spec.set_keep_features("penultimate");
+  const std::string directory = directory_ + "/vectors";
+  const Result result = Run(Evaluate(
+      {"--keep-probabilities", "--keep-features", "penultimate", "--vectors", directory}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(Spec().keep_probabilities());
+  EXPECT_EQ(Spec().keep_features(), "penultimate");
+  for (const char* kind : {"probabilities", "features"}) {
+    const std::string stem = directory + "/corruption_fog_3." + kind;
+    EXPECT_TRUE(std::filesystem::exists(stem + ".npy"));
+    EXPECT_TRUE(std::filesystem::exists(stem + ".samples.npy"));
+  }
+}
+
+TEST_F(EvaluateTest, AStreamKeepsVectorsToo) {
+  const Result result = Run(Evaluate({"--stream", "--keep-probabilities", "--keep-features", "fc"}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  ASSERT_THAT(state()->starts, SizeIs(1));
+  EXPECT_TRUE(state()->starts[0].keep_probabilities());
+  EXPECT_EQ(state()->starts[0].keep_features(), "fc");
+}
+
+TEST_F(EvaluateTest, ADirectoryForVectorsThatNobodyKeepsIsRefused) {
+  const Result result = Run(Evaluate({"--vectors", directory_ + "/vectors"}));
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("--keep-probabilities or --keep-features"));
+  EXPECT_EQ(state()->calls["CreateEvaluation"], 0);
+}
+
 }  // namespace
 }  // namespace assay::cli

@@ -96,5 +96,17 @@ TEST_F(EvaluationTest, AdversarialExamplesGoToADirectory) {
   EXPECT_TRUE(std::filesystem::is_directory(directory));
 }
 
+TEST_F(EvaluationTest, VectorsGoToADirectoryWhereThereAreAny) {
+  const std::string directory = directory_ + "/vectors";
+  const Result none = Run({"evaluation", "vectors", "e", directory});
+  EXPECT_NE(none.code, 0);
+  EXPECT_THAT(none.err, HasSubstr("kept neither probabilities nor features"));
+  state()->evaluations["evaluations/e"].mutable_spec()->set_keep_features("fc");
+  const Result result = Run({"evaluation", "vectors", "e", directory});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(state()->calls["StreamVectors"], 1);
+  EXPECT_TRUE(std::filesystem::is_directory(directory));
+}
+
 }  // namespace
 }  // namespace assay::cli
