@@ -286,7 +286,8 @@ class Features {
   std::vector<std::string> reasons_;
   // Ascending positions in the dataset, and in the samples of the models.
   std::vector<int64_t> samples_, rows_;
-  int64_t largest_size_ = 0;
+  // Of features, at least 1.
+  int64_t largest_size_ = 1;
   Choice choice_;
   std::vector<Reduced> reduced_;
 };

@@ -143,10 +143,94 @@ TEST(ComparisonDocument, ShowsTheOracleOrWhyItSaysNothing) {
   EXPECT_THAT(Text(comparison), HasSubstr("oracle: - (not the same images)"));
 }
 
+v1::Estimate MakeEstimate(double value) {
+  v1::Estimate estimate;
+  estimate.set_value(value);
+  estimate.set_lower(value - 0.0625);
+  estimate.set_upper(value + 0.0625);
+  estimate.set_samples(2000);
+  return estimate;
+}
+
+// What kept vectors tell of the pair.
+void AddVectors(v1::PairComparison* pair) {
+  *pair->mutable_all()->mutable_divergence() = MakeEstimate(0.125);
+  *pair->mutable_cka() = MakeEstimate(0.75);
+  *pair->mutable_neighbours() = MakeEstimate(0.25);
+  v1::RetrainedHeads& heads = *pair->mutable_retrained_heads();
+  heads.set_trained_on(999);
+  heads.set_judged_on(1000);
+  *heads.mutable_agreement_before() = MakeRate(600, 1000);
+  *heads.mutable_agreement_after() = MakeRate(900, 1000);
+  *heads.mutable_first_accuracy_before() = MakeRate(500, 1000);
+  *heads.mutable_first_accuracy_after() = MakeRate(510, 1000);
+  *heads.mutable_second_accuracy_before() = MakeRate(400, 1000);
+  *heads.mutable_second_accuracy_after() = MakeRate(490, 1000);
+}
+
+TEST(ComparisonDocument, ShowsWhatKeptVectorsTell) {
+  v1::Comparison comparison = Comparison(2);
+  comparison.mutable_evaluations(1)->set_features("penultimate");
+  v1::PairComparison& pair = *comparison.mutable_conditions(0)->mutable_pairs(0);
+  AddVectors(&pair);
+  *pair.mutable_classes(0)->mutable_outcomes()->mutable_divergence() = MakeEstimate(0.5);
+  const std::string text = Text(comparison);
+  EXPECT_THAT(text, ContainsRegex("features of"));
+  EXPECT_THAT(text, ContainsRegex("B +evaluations/b +models/b +penultimate"));
+  EXPECT_THAT(text, ContainsRegex("pair +JS bits +linear CKA +10-NN Jaccard\n"
+                                  "A B +0.125 .0.062, 0.188. +0.750 .0.688, 0.812. +"
+                                  "0.250 .0.188, 0.312.\n"))
+      << text;
+  EXPECT_THAT(text, ContainsRegex("A B +999 +1,000 +60.0 .12.5, 87.5. +90.0 .12.5, 87.5. +"
+                                  "50.0 -> 51.0 +40.0 -> 49.0"))
+      << text;
+  EXPECT_THAT(text, ContainsRegex("cat .* 0.500 .0.438, 0.562."));
+  EXPECT_THAT(Text(Comparison(2)), Not(HasSubstr("JS bits")));
+}
+
+TEST(ComparisonDocument, SaysOnceWhyVectorsAreMissingEverywhere) {
+  v1::Comparison comparison = Comparison(2);
+  *comparison.add_conditions() = comparison.conditions(0);
+  for (v1::ConditionComparison& condition : *comparison.mutable_conditions()) {
+    v1::PairComparison& pair = *condition.mutable_pairs(0);
+    pair.mutable_all()->mutable_divergence()->set_undefined_reason("none kept");
+    for (std::string* const reason : {pair.mutable_cka()->mutable_undefined_reason(),
+                                      pair.mutable_neighbours()->mutable_undefined_reason(),
+                                      pair.mutable_retrained_heads()->mutable_undefined_reason()}) {
+      *reason = "no layer";
+    }
+  }
+  comparison.mutable_conditions(1)->mutable_pairs(0)->mutable_cka()->set_undefined_reason("other");
+  const std::string text = Text(comparison);
+  const std::vector<std::string> once = absl::StrSplit(text, "softmax: - (none kept)");
+  EXPECT_EQ(once.size(), 2u) << text;
+  EXPECT_THAT(text, HasSubstr("features: - (no layer)"));
+  EXPECT_THAT(text, HasSubstr("features: - (other)"));
+}
+
+TEST(ComparisonDocument, ShowsWhichAttacksTransfer) {
+  v1::Comparison comparison = Comparison(2);
+  v1::TransferMatrix& matrix = *comparison.add_transfers();
+  (*matrix.mutable_parameters())["eps"] = "8/255";
+  for (int i = 0; i < 2; ++i) {
+    v1::TransferMatrix::Row& row = *matrix.add_rows();
+    row.set_surrogate(i);
+    row.set_condition("attack/transfer/" + std::to_string(i));
+    *row.add_success_rates() = MakeRate(900 - 100 * i, 1000);
+    *row.add_success_rates() = MakeRate(300, 1000);
+  }
+  EXPECT_THAT(Text(comparison), ContainsRegex("transfer  eps=8/255\nmade on +fools A % +fools B %\n"
+                                              "A +90.0 .12.5, 87.5. +30.0 .12.5, 87.5.\nB +80.0"));
+  EXPECT_THAT(RenderComparison(comparison, Format::kCsv, false),
+              HasSubstr("\nattack/transfer/1,evaluations/b,evaluations/a,,,transfer_success,0.8,"
+                        "0.125,0.875,800,1000\n"));
+}
+
 TEST(ComparisonCsv, HasARowForEveryNumber) {
   v1::Comparison comparison = Comparison(2);
   v1::OracleModel& model = *comparison.mutable_conditions(0)->mutable_oracle()->add_models();
   *model.mutable_accuracy() = MakeRate(900, 1000);
+  AddVectors(comparison.mutable_conditions(0)->mutable_pairs(0));
   const std::string csv = RenderComparison(comparison, Format::kCsv, false);
   const std::string pair = "corruption/fog/3,evaluations/a,evaluations/b,";
   for (const std::string& line : std::vector<std::string>{
@@ -158,6 +242,12 @@ TEST(ComparisonCsv, HasARowForEveryNumber) {
            pair + ",,error_consistency,0.25,,,,",
            pair + ",,accuracy_difference,-0.05,-0.075,0.025,,",
            pair + ",,p_value,0.001,,,,",
+           pair + ",,divergence,0.125,0.0625,0.1875,,2000",
+           pair + ",,cka,0.75,0.6875,0.8125,,2000",
+           pair + ",,neighbours,0.25,0.1875,0.3125,,2000",
+           pair + ",,retrained_trained_on,,,,999,1999",
+           pair + ",,retrained_agreement_after,0.9,0.125,0.875,900,1000",
+           pair + ",,retrained_second_accuracy_after,0.49,0.125,0.875,490,1000",
            pair + "0,cat,adjusted_p_value,0.06,,,,",
            pair + "0,cat,second_cfps,0.5,0.125,0.875,1,2",
            pair + "0,cat,cfps_change,0.25,,,,",
