@@ -39,7 +39,7 @@ struct Context {
         hub(changes),
         metrics(counters),
         clock(time),
-        reports(catalog, evaluations, kReportLimits),
+        reports(catalog, evaluations, blobs, kReportLimits),
         executor(threads, max_waiting_calls) {}
 
   store::Catalog& catalog;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,8 +18,8 @@ namespace assay::store {
 namespace {
 
 // Stored in PRAGMA user_version. A change of the tables adds a version here and a step in
-// BringUpToDate.
-constexpr int64_t kVersion = 1;
+// kSteps.
+constexpr int64_t kVersion = 2;
 
 // The indexes below call an evaluation unfinished when its state is at most 3.
 static_assert(v1::Evaluation::RECEIVING == 1 && v1::Evaluation::QUEUED == 2 &&
@@ -128,6 +129,22 @@ CREATE TABLE outcomes (
 );
 )sql";
 
+// The CSV of a manifest's metadata is a blob. What was measured of the images of a chunk belongs to
+// its bytes and to how they are read, whoever names it.
+constexpr char kVersion2[] = R"sql(
+ALTER TABLE manifests ADD COLUMN metadata TEXT;
+CREATE TABLE chunk_statistics (
+  chunk TEXT NOT NULL,
+  layout TEXT NOT NULL,
+  statistics BLOB NOT NULL,
+  PRIMARY KEY (chunk, layout)
+) WITHOUT ROWID;
+)sql";
+
+// What leads from each version to the next, from an empty file on.
+constexpr const char* kSteps[] = {kVersion1, kVersion2};
+static_assert(std::size(kSteps) == kVersion);
+
 absl::StatusOr<int64_t> SingleNumber(Database& database, const char* sql) {
   Statement row = database.Query(sql);
   if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
@@ -158,7 +175,9 @@ absl::Status BringUpToDate(Database& database, const std::string& path) {
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const int64_t version, CheckVersion(database, path));
   if (version == kVersion) return absl::OkStatus();
-  ASSAY_RETURN_IF_ERROR(database.RunScript(kVersion1));
+  for (int64_t step = version; step < kVersion; ++step) {
+    ASSAY_RETURN_IF_ERROR(database.RunScript(kSteps[step]));
+  }
   ASSAY_RETURN_IF_ERROR(database.Run(absl::StrCat("PRAGMA user_version = ", kVersion)));
   return transaction.Commit();
 }
