@@ -164,10 +164,10 @@ void AddSlice(const v1::ConditionReport& condition, const v1::SliceColumn& colum
     rows.Add("clean_accuracy", slice.clean_accuracy());
     rows.Add("success_rate", slice.success_rate());
   }
-  if (!condition.has_certification()) return;
-  rows.Add("abstention_rate", slice.abstention_rate());
+  if (condition.has_certification()) rows.Add("abstention_rate", slice.abstention_rate());
   for (const v1::SliceAtRadius& at : slice.certified_accuracy()) {
-    rows.Add(At("certified_accuracy", at.radius()), at.accuracy());
+    rows.Add(condition.has_bounds() ? "certified_accuracy" : At("certified_accuracy", at.radius()),
+             at.accuracy());
   }
 }
 

@@ -48,6 +48,7 @@ Table SlicesTable(const v1::ConditionReport& condition, const std::vector<NamedS
   table.columns = {{"slice", false}, {"n"}, {"accuracy %"}};
   if (attack) table.columns.insert(table.columns.end(), {{"clean %"}, {"success %"}});
   if (smoothing) table.columns.push_back({"abstained %"});
+  if (condition.has_bounds()) table.columns.push_back({"proven %"});
   table.columns.push_back({"p (Holm)"});
   for (const NamedSlice& named : slices) {
     const v1::Slice& slice = *named.slice;
@@ -60,6 +61,11 @@ Table SlicesTable(const v1::ConditionReport& condition, const std::vector<NamedS
       row.push_back(Percent(slice.success_rate()));
     }
     if (smoothing) row.push_back(Percent(slice.abstention_rate()));
+    if (condition.has_bounds()) {
+      row.push_back(slice.certified_accuracy().empty()
+                        ? kUndefined
+                        : PercentWithInterval(slice.certified_accuracy(0).accuracy()));
+    }
     row.push_back(slice.few()                    ? "few"
                   : slice.has_adjusted_p_value() ? Significant(slice.adjusted_p_value(), kDigitsOfP)
                                                  : kUndefined);

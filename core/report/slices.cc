@@ -24,6 +24,7 @@ struct Counts {
   int64_t attacked = 0;
   int64_t successes = 0;
   int64_t abstentions = 0;
+  int64_t proven = 0;
   // Of correct samples.
   std::vector<double> radii;
 };
@@ -40,6 +41,7 @@ std::vector<Counts> CountSlices(const SectionInput& input, const SampleColumn& c
     own.correct += sample.correct ? 1 : 0;
     own.attacked += sample.outcome->attack().attacked() ? 1 : 0;
     own.successes += sample.outcome->attack().success() ? 1 : 0;
+    own.proven += sample.correct && sample.outcome->bounds().certified() ? 1 : 0;
     own.abstentions += sample.column == input.resolved.num_classes ? 1 : 0;
     if (input.resolved.smoothing.has_value() && sample.correct) {
       own.radii.push_back(sample.certificate.radius);
@@ -63,6 +65,11 @@ v1::Slice MakeSlice(const SampleSlice& definition, const Counts& counts,
     *slice.mutable_clean_accuracy() = rates.Make(counts.attacked, counts.samples, kNoSamples);
     *slice.mutable_success_rate() =
         rates.Make(counts.successes, counts.attacked, "no sample was attacked");
+  }
+  if (report.has_bounds()) {
+    v1::SliceAtRadius& at = *slice.add_certified_accuracy();
+    at.set_radius(report.bounds().eps());
+    *at.mutable_accuracy() = rates.Make(counts.proven, counts.samples, kNoSamples);
   }
   if (report.has_certification()) {
     *slice.mutable_abstention_rate() = rates.Make(counts.abstentions, counts.samples, kNoSamples);

@@ -1,17 +1,12 @@
 // Slices from the command line to the report, over a real server: upload, stream, restart, gates.
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/data/npy_writer.h"
 #include "nlohmann/json.hpp"
-#include "tests/integration/zoo_fixture.h"
+#include "tests/integration/command_fixture.h"
 
 namespace assay::testing {
 namespace {
@@ -23,51 +18,31 @@ using ::testing::Not;
 
 constexpr int kSamples = 120;
 
-class SlicesTest : public ZooFixture {
+class SlicesTest : public CommandFixture {
  protected:
   // Images grow brighter, so that brightness is known: sample i has pixels of 2 i.
   void SetUp() override {
-    std::string pixels, numbers;
+    std::string pixels;
+    std::vector<int32_t> labels;
     std::ofstream csv(Path("m.csv"), std::ios::binary);
     // As a spreadsheet writes it.
     csv << "\xef\xbb\xbf"
         << "lighting,age,\"<b>\"\r\n";
     for (int i = 0; i < kSamples; ++i) {
       pixels.append(192, static_cast<char>(2 * i));
-      numbers.append(1, static_cast<char>(i % 4)).append(7, '\0');
+      labels.push_back(i % 4);
       csv << (i % 3 == 0   ? "night"
               : i % 3 == 1 ? "\"day, sunny\""
                            : "")
           << "," << 10 + i % 50 << ",\"<i>\"\r\n";
     }
-    const auto write = [&](const std::string& path, client::NpyWriter::Type type,
-                           const std::vector<int64_t>& shape, const std::string& bytes) {
-      const auto writer = client::NpyWriter::Create(path, type, shape);
-      ASSERT_TRUE(writer.ok() && (*writer)->Append(bytes).ok() && (*writer)->Finish().ok());
-    };
-    write(Path("x.npy"), client::NpyWriter::Type::kUint8, {8, 8, 3}, pixels);
-    write(Path("x_labels.npy"), client::NpyWriter::Type::kInt64, {}, numbers);
+    WriteImages(pixels, labels);
   }
 
-  int Assay(const std::string& arguments) {
-    const int status = std::system(absl::StrCat(ASSAY_BINARY_DIR "/bin/assay ", arguments, " >",
-                                                Path("out"), " 2>", Path("err"))
-                                       .c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  int Evaluate(const std::string& arguments) {
-    return Assay(absl::StrCat("evaluate -m " ASSAY_BINARY_DIR "/tests/zoo/linear.pt -d ",
-                              Path("x.npy"), " ", arguments));
-  }
   // To the server, with metadata.
   int EvaluateThere(const std::string& arguments) {
     return Evaluate(absl::StrCat("--server ", server_->address(), " --metadata ", Path("m.csv"),
                                  " ", arguments));
-  }
-  std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
-  std::string Text(const std::string& name) const {
-    std::ifstream file(Path(name));
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   }
   // The slices of a condition of the JSON that was printed.
   json Slices(size_t condition = 0) const {

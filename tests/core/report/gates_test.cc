@@ -239,7 +239,7 @@ TEST(Gates, SlicesAreJudgedLikeTheRest) {
   EXPECT_EQ(few.verdict, GateVerdict::kUndecided);
   EXPECT_EQ(few.value, 1);
   EXPECT_GT(*few.more_samples, 0);
-  EXPECT_THAT(JudgeIn("slice_accuracy(clean, third=frist) >= 0.5", report).why,
+  EXPECT_THAT(JudgeIn("slice_accuracy(clean, third=firs) >= 0.5", report).why,
               HasSubstr("did you mean 'first'?"));
   EXPECT_THAT(JudgeIn("slice_accuracy(clean, forth=first) >= 0.5", report).why,
               HasSubstr("has no column 'forth'"));

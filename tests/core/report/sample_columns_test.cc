@@ -36,9 +36,9 @@ TEST(SampleColumnsTest, EqualNumbersAreInOneRangeAndNoRangeIsEmpty) {
   SampleColumn column = CutNumbers("x", {0, 0, 0, 0, 0, 0, 1, 2, 3, 4}, {});
   EXPECT_THAT(Values(column), ElementsAre("0..2", "2..4"));
   EXPECT_THAT(column.slice_of, ElementsAre(0, 0, 0, 0, 0, 0, 0, 1, 1, 1));
-  // Quartiles 3.25, 9, 9: the last range is one number.
+  // Quartiles 2.25, 6.5, 9: the last range is one number.
   column = CutNumbers("x", {0, 1, 2, 3, 4, 9, 9, 9, 9, 9}, {});
-  EXPECT_THAT(Values(column), ElementsAre("0..4", "4..9", "9"));
+  EXPECT_THAT(Values(column), ElementsAre("0..3", "3..9", "9"));
   EXPECT_EQ(column.slices[2].from, 9);
   EXPECT_EQ(column.slices[2].to, 9);
   for (int n = 5; n < 40; ++n) {
