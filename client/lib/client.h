@@ -37,6 +37,7 @@
 #include "client/lib/proxy.h"
 #include "client/lib/retry.h"
 #include "core/base/clock.h"
+#include "core/base/sample_metadata.h"
 
 namespace assay::client {
 
@@ -74,6 +75,8 @@ struct DatasetUpload {
   std::string id;
   // Use the first `limit` samples; 0: all.
   int64_t limit = 0;
+  // What is known of those samples, a row for each; null: nothing.
+  const MetadataTable* metadata = nullptr;
 };
 
 struct WatchListener {
@@ -154,10 +157,12 @@ class Client {
   // Evaluate: streams `start` and the reader's samples (the first `limit`; 0: all) and returns the
   // last event. Shape, type and class names of `start` are filled in from the reader, and so is an
   // evaluation id if it has none. A broken stream goes on after the last batch that the server
-  // holds. When the data cannot be read the evaluation is cancelled.
+  // holds. When the data cannot be read the evaluation is cancelled. `metadata` is of those samples
+  // (null: none) and is sent first.
   absl::StatusOr<v1::EvaluationEvent> Evaluate(v1::EvaluateRequest::Start start,
                                                DatasetReader& reader, int64_t limit,
-                                               const StreamListener& listener);
+                                               const StreamListener& listener,
+                                               const MetadataTable* metadata = nullptr);
 
  private:
   struct Stubs;
@@ -183,6 +188,8 @@ class Client {
                                                        const std::string& upload_id);
   // Brings every chunk to the server that is not there yet.
   absl::StatusOr<TransferStats> Transfer(const ChunkSet& chunks, const TransferListener& listener);
+  // Brings the canonical CSV of a table of `samples` rows to the server.
+  absl::StatusOr<v1::SampleMetadata> SendMetadata(const MetadataTable& table, int64_t samples);
   absl::Status SendChunks(const ChunkSet& chunks, const std::vector<size_t>& wanted,
                           const std::function<void(int64_t)>& on_sent);
   absl::Status EvaluateOnce(Streaming& streaming);

@@ -134,7 +134,13 @@ absl::Status Client::EvaluateOnce(Streaming& streaming) {
 
 absl::StatusOr<v1::EvaluationEvent> Client::Evaluate(v1::EvaluateRequest::Start start,
                                                      DatasetReader& reader, int64_t limit,
-                                                     const StreamListener& listener) {
+                                                     const StreamListener& listener,
+                                                     const MetadataTable* metadata) {
+  const int64_t samples = limit > 0 ? std::min(limit, reader.size()) : reader.size();
+  start.clear_metadata();
+  if (metadata != nullptr) {
+    ASSAY_ASSIGN_OR_RETURN(*start.mutable_metadata(), SendMetadata(*metadata, samples));
+  }
   *start.mutable_shape() = reader.shape();
   start.set_pixel_type(reader.pixel_type());
   start.clear_class_names();
@@ -145,7 +151,7 @@ absl::StatusOr<v1::EvaluationEvent> Client::Evaluate(v1::EvaluateRequest::Start 
       std::move(start),        reader,       listener,        "", 0, 0, false, false, -1,
       Backoff(options_.retry), std::nullopt, absl::OkStatus()};
   streaming.name = ResourceName(kEvaluations, streaming.start.evaluation_id());
-  streaming.samples = limit > 0 ? std::min(limit, reader.size()) : reader.size();
+  streaming.samples = samples;
   // As large as a chunk of an upload: within gRPC's default message limit unless one image alone is
   // over it.
   streaming.batch_samples = SamplesPerChunk(reader.shape(), reader.pixel_type());

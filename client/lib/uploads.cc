@@ -103,6 +103,12 @@ absl::Status ReadSamples(DatasetReader& reader, int64_t first, int64_t count, st
   return absl::OkStatus();
 }
 
+absl::Status CheckRows(const MetadataTable& table, int64_t samples) {
+  if (table.samples == samples) return absl::OkStatus();
+  return InvalidFields(
+      {{"metadata", absl::StrCat("has ", table.samples, " rows for ", samples, " samples")}});
+}
+
 }  // namespace
 
 absl::StatusOr<Uploaded<v1::Model>> Client::UploadModel(const std::string& path,
@@ -159,6 +165,22 @@ absl::StatusOr<Uploaded<v1::Model>> Client::UploadModel(const std::string& path,
   return Uploaded<v1::Model>{std::move(model), stats};
 }
 
+absl::StatusOr<v1::SampleMetadata> Client::SendMetadata(const MetadataTable& table,
+                                                        int64_t samples) {
+  ASSAY_RETURN_IF_ERROR(CheckRows(table, samples));
+  const std::string csv = MetadataCsv(table);
+  const v1::SampleMetadata declared = DeclareMetadata(table, csv);
+  ChunkSet chunks;
+  chunks.chunks.push_back({declared.digest(), declared.size_bytes()});
+  chunks.upload_id = NewRequestId();
+  chunks.read = [&csv](size_t, std::string* bytes) {
+    *bytes = csv;
+    return absl::OkStatus();
+  };
+  ASSAY_RETURN_IF_ERROR(Transfer(chunks, nullptr).status());
+  return declared;
+}
+
 absl::StatusOr<Uploaded<v1::Dataset>> Client::UploadDataset(DatasetReader& reader,
                                                             const DatasetUpload& upload,
                                                             const TransferListener& listener) {
@@ -173,8 +195,13 @@ absl::StatusOr<Uploaded<v1::Dataset>> Client::UploadDataset(DatasetReader& reade
   const int64_t total_bytes = samples * SampleBytes(reader.shape(), reader.pixel_type());
 
   ChunkSet chunks;
+  std::string metadata;
   chunks.read = [&](size_t index, std::string* out) {
     const int64_t first = static_cast<int64_t>(index) * per_chunk;
+    if (first >= samples) {
+      *out = metadata;
+      return absl::OkStatus();
+    }
     return ReadSamples(reader, first, std::min(per_chunk, samples - first), out);
   };
   std::string bytes;
@@ -188,6 +215,12 @@ absl::StatusOr<Uploaded<v1::Dataset>> Client::UploadDataset(DatasetReader& reade
     chunk->set_samples(static_cast<int32_t>(std::min(per_chunk, samples - first)));
     done += chunks.chunks.back().bytes;
     if (listener) listener(TransferPhase::kReading, done, total_bytes);
+  }
+  if (upload.metadata != nullptr) {
+    ASSAY_RETURN_IF_ERROR(CheckRows(*upload.metadata, samples));
+    metadata = MetadataCsv(*upload.metadata);
+    *manifest.mutable_metadata() = DeclareMetadata(*upload.metadata, metadata);
+    chunks.chunks.push_back({manifest.metadata().digest(), manifest.metadata().size_bytes()});
   }
   const auto violations = CheckManifest(manifest, "manifest");
   if (!violations.empty()) return InvalidFields(violations, Reason::kInvalidDataset);

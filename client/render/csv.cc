@@ -1,18 +1,14 @@
 #include "client/render/csv.h"
 
-#include "absl/strings/str_replace.h"
 #include "client/render/numbers.h"
+#include "core/base/csv.h"
 
 namespace assay::render {
 
 CsvRow& CsvRow::Add(absl::string_view text) {
   if (begun_) line_.push_back(',');
   begun_ = true;
-  if (text.find_first_of(",\"\r\n") == absl::string_view::npos) {
-    absl::StrAppend(&line_, text);
-  } else {
-    absl::StrAppend(&line_, "\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
-  }
+  absl::StrAppend(&line_, CsvField(text));
   return *this;
 }
 

@@ -67,13 +67,13 @@ std::optional<Format> FormatNamed(absl::string_view name) {
 }
 
 std::string RenderReport(const v1::Report& report, Format format, bool colour,
-                         const std::vector<report::GateResult>& gates) {
+                         const std::vector<report::GateResult>& gates, bool all_slices) {
   if (format == Format::kJunit) return GatesJunit(report, gates);
   if (format == Format::kHtml) return ReportPage(report, gates);
   return Render(
       format, colour,
       [&] {
-        Document document = ReportDocument(report);
+        Document document = ReportDocument(report, all_slices);
         AddGates(gates, document);
         return document;
       },

@@ -21,10 +21,12 @@ enum class Format { kTable, kJson, kCsv, kMarkdown, kHtml, kJunit };
 const std::vector<std::string>& FormatNames();
 std::optional<Format> FormatNamed(absl::string_view name);
 
-// Text that ends with a line feed. `colour` matters to kTable only. CSV has one row per condition,
-// class and metric, and no gates.
+// Text that ends with a line feed. `colour` matters to kTable only, `all_slices` to kTable and
+// kMarkdown, which show the worst ones otherwise. CSV has one row per condition, class or slice,
+// and metric, and no gates.
 std::string RenderReport(const v1::Report& report, Format format, bool colour,
-                         const std::vector<report::GateResult>& gates = {});
+                         const std::vector<report::GateResult>& gates = {},
+                         bool all_slices = false);
 
 // CSV has one row per number.
 std::string RenderComparison(const v1::Comparison& comparison, Format format, bool colour);

@@ -13,7 +13,7 @@
 namespace assay::render {
 namespace {
 
-// Rows of one condition: of all its samples, or of one class.
+// Rows of one condition: of all its samples, of one class, or of one slice.
 class Rows {
  public:
   Rows(const v1::ConditionReport& condition, std::string& out) : condition_(condition), out_(out) {}
@@ -27,7 +27,13 @@ class Rows {
   }
   void ForAll() {
     class_.clear();
+    slice_.clear();
     samples_ = condition_.samples();
+  }
+  void ForSlice(const v1::SliceColumn& column, const v1::Slice& slice) {
+    ForAll();
+    slice_ = absl::StrCat(column.name(), "=", slice.value());
+    samples_ = slice.samples();
   }
 
   void Add(absl::string_view metric, const v1::Rate& rate) {
@@ -51,15 +57,14 @@ class Rows {
  private:
   CsvRow Begin(absl::string_view metric) const {
     CsvRow row;
-    row.Add(condition_.id()).Add(class_);
-    // No slices yet.
-    row.AddEmpty().Add(metric);
+    row.Add(condition_.id()).Add(class_).Add(slice_).Add(metric);
     return row;
   }
 
   const v1::ConditionReport& condition_;
   std::string& out_;
   std::string class_;
+  std::string slice_;
   int64_t samples_ = 0;
 };
 
@@ -150,6 +155,22 @@ void AddClassesOfFamily(const v1::ConditionReport& condition, Rows& rows) {
   }
 }
 
+void AddSlice(const v1::ConditionReport& condition, const v1::SliceColumn& column,
+              const v1::Slice& slice, Rows& rows) {
+  rows.ForSlice(column, slice);
+  rows.Add("accuracy", slice.accuracy());
+  rows.AddIf(slice.has_adjusted_p_value(), "adjusted_p_value", slice.adjusted_p_value());
+  if (condition.has_attack()) {
+    rows.Add("clean_accuracy", slice.clean_accuracy());
+    rows.Add("success_rate", slice.success_rate());
+  }
+  if (condition.has_certification()) rows.Add("abstention_rate", slice.abstention_rate());
+  for (const v1::SliceAtRadius& at : slice.certified_accuracy()) {
+    rows.Add(condition.has_bounds() ? "certified_accuracy" : At("certified_accuracy", at.radius()),
+             at.accuracy());
+  }
+}
+
 }  // namespace
 
 std::string ReportCsv(const v1::Report& report) {
@@ -159,6 +180,9 @@ std::string ReportCsv(const v1::Report& report) {
     AddAll(condition, rows);
     for (const auto& own : condition.classes()) AddClass(condition, own, rows);
     AddClassesOfFamily(condition, rows);
+    for (const auto& column : condition.slices()) {
+      for (const auto& slice : column.slices()) AddSlice(condition, column, slice, rows);
+    }
   }
   return out;
 }

@@ -12,6 +12,7 @@
 #include "client/render/class_labels.h"
 #include "client/render/corruption_document.h"
 #include "client/render/numbers.h"
+#include "client/render/slice_document.h"
 #include "client/render/text.h"
 
 namespace assay::render {
@@ -200,8 +201,10 @@ void AddNumerics(const v1::Report& report, Document& document) {
   }
 }
 
-Document ReportDocument(const v1::Report& report) {
-  const ReportStyle style;
+Document ReportDocument(const v1::Report& report, bool all_slices) {
+  ReportStyle style;
+  style.all_slices = all_slices;
+  style.significance = 1 - report.confidence_level();
   Document document;
   document.push_back(
       Heading{report.evaluation(),
@@ -216,6 +219,7 @@ Document ReportDocument(const v1::Report& report) {
     document.push_back(AccuracyHeading(condition));
     AddClasswise(condition, style, document);
     AddFamily(condition, style, document);
+    AddSlices(condition, style, document);
   }
   AddNumerics(report, document);
   return document;

@@ -9,9 +9,9 @@
 namespace assay::render {
 
 // A summary when there are several conditions; then each condition: its accuracy, its classes, what
-// is special to its family; finally the numerics. Shares are percentages, their intervals in
-// brackets.
-Document ReportDocument(const v1::Report& report);
+// is special to its family, its worst slices or all; finally the numerics. Shares are percentages,
+// their intervals in brackets.
+Document ReportDocument(const v1::Report& report, bool all_slices = false);
 
 // Its parts, which other forms of a report share.
 // That samples are missing, and the notes.

@@ -22,6 +22,7 @@
 #include "client/render/report_document.h"
 #include "client/render/report_plots.h"
 #include "client/render/report_verdict.h"
+#include "client/render/slice_page.h"
 #include "client/render/text.h"
 #include "core/conditions/families.h"
 
@@ -125,6 +126,7 @@ class ReportPrinter {
     PrintBudgets();
     PrintCorruptions();
     PrintCertificates();
+    PrintSlices(report_, style_, page_, printer_);
     PrintConditions();
     PrintChecks();
     PrintProvenance();

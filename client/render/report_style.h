@@ -14,6 +14,11 @@ struct ReportStyle {
   size_t head_width = 5;
   // Classes of the largest matrix that is shown whole.
   int matrix_classes = 11;
+  // Slices of a condition, the worst of those that have enough samples, or all there are.
+  size_t worst_slices = 3;
+  bool all_slices = false;
+  // Slices whose p-value is at most this are marked.
+  double significance = 0.05;
 };
 
 }  // namespace assay::render

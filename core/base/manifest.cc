@@ -1,9 +1,11 @@
 #include "core/base/manifest.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/digest.h"
+#include "core/base/sample_metadata.h"
 #include "nlohmann/json.hpp"
 
 namespace assay {
@@ -12,6 +14,35 @@ namespace {
 constexpr int32_t kMaxSide = 16384;
 constexpr int32_t kMaxChannels = 64;
 constexpr int kMaxClasses = 100000;
+
+std::string JsonText(const nlohmann::json& json) {
+  return json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+std::string SamplesText(const v1::DatasetManifest& manifest) {
+  const auto& shape = manifest.shape();
+  std::string text = absl::StrCat("assay-dataset-v1\nshape ", shape.channels(), " ", shape.height(),
+                                  " ", shape.width(), "\ntype ",
+                                  v1::PixelType_Name(manifest.pixel_type()), "\nclasses ");
+  nlohmann::json names = nlohmann::json::array();
+  for (const std::string& name : manifest.class_names()) names.push_back(name);
+  absl::StrAppend(&text, JsonText(names), "\n");
+  for (const auto& chunk : manifest.chunks()) {
+    absl::StrAppend(&text, "chunk ", chunk.digest(), " ", chunk.samples(), "\n");
+  }
+  return text;
+}
+
+std::string MetadataText(const v1::SampleMetadata& metadata) {
+  std::string text = absl::StrCat("metadata ", metadata.digest(), "\n");
+  for (const auto& column : metadata.columns()) {
+    absl::StrAppend(&text, "column ", JsonText(column.name()),
+                    column.numeric() ? " numbers" : " texts");
+    for (const double edge : column.edges()) absl::StrAppend(&text, " ", NumberText(edge));
+    absl::StrAppend(&text, "\n");
+  }
+  return text;
+}
 
 }  // namespace
 
@@ -42,17 +73,12 @@ int64_t TotalSamples(const v1::DatasetManifest& manifest) {
 }
 
 std::string ManifestDigest(const v1::DatasetManifest& manifest) {
-  const auto& shape = manifest.shape();
-  std::string text = absl::StrCat("assay-dataset-v1\nshape ", shape.channels(), " ", shape.height(),
-                                  " ", shape.width(), "\ntype ",
-                                  v1::PixelType_Name(manifest.pixel_type()), "\nclasses ");
-  nlohmann::json names = nlohmann::json::array();
-  for (const std::string& name : manifest.class_names()) names.push_back(name);
-  absl::StrAppend(&text, names.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace), "\n");
-  for (const auto& chunk : manifest.chunks()) {
-    absl::StrAppend(&text, "chunk ", chunk.digest(), " ", chunk.samples(), "\n");
-  }
-  return Sha256Hex(text);
+  if (!manifest.has_metadata()) return SamplesDigest(manifest);
+  return Sha256Hex(absl::StrCat(SamplesText(manifest), MetadataText(manifest.metadata())));
+}
+
+std::string SamplesDigest(const v1::DatasetManifest& manifest) {
+  return Sha256Hex(SamplesText(manifest));
 }
 
 std::vector<FieldViolation> CheckManifest(const v1::DatasetManifest& manifest,
@@ -84,6 +110,11 @@ std::vector<FieldViolation> CheckManifest(const v1::DatasetManifest& manifest,
       bad(absl::StrCat("chunks[", i, "].samples"),
           absl::StrCat("must be at least 1 and keep the chunk within ", kMaxChunkBytes >> 20,
                        " MiB; got ", chunk.samples(), " of ", sample_bytes, " bytes"));
+    }
+  }
+  if (manifest.has_metadata()) {
+    for (FieldViolation& violation : CheckMetadata(manifest.metadata(), prefix + ".metadata")) {
+      violations.push_back(std::move(violation));
     }
   }
   return violations;

@@ -27,8 +27,10 @@ int32_t SamplesPerChunk(const v1::ImageShape& shape, v1::PixelType type);
 int64_t TotalSamples(const v1::DatasetManifest& manifest);
 
 // SHA-256 of the canonical text: a line each for version, shape, pixel type, class names (as JSON),
-// and chunks.
+// and chunks; with metadata, a line for its digest and one for each of its columns.
 std::string ManifestDigest(const v1::DatasetManifest& manifest);
+// The same without metadata: manifests of the same samples have it in common.
+std::string SamplesDigest(const v1::DatasetManifest& manifest);
 
 // Everything that can be wrong with a manifest by itself; paths start with `prefix` ("manifest").
 std::vector<FieldViolation> CheckManifest(const v1::DatasetManifest& manifest,

@@ -172,12 +172,22 @@ class Parser {
         }
       }
     } else if (row.second != SecondArgument::kNone) {
-      const char* const what =
-          row.second == SecondArgument::kClass ? "a class" : "the name of a check";
+      const char* const what = row.second == SecondArgument::kClass   ? "a class"
+                               : row.second == SecondArgument::kSlice ? "COLUMN=VALUE"
+                                                                      : "the name of a check";
       if (pieces.size() < 2)
         return ErrorAt(at_ - 1, absl::StrCat("expected ', ", what, "': ", row.usage));
       if (last.text.empty()) return wants(last, what);
-      if (!last.quoted && absl::StrContains(last.text, '=')) {
+      if (row.second == SecondArgument::kSlice) {
+        if (!absl::StrContains(last.text, '=')) {
+          return ErrorAt(last.position,
+                         absl::StrCat("expected ", what, ", got '", last.text.substr(0, 40),
+                                      "' (what contains a comma must be quoted as a whole, "
+                                      "'COLUMN=VALUE'): ",
+                                      row.usage));
+        }
+        gate_.slice = last.text;
+      } else if (!last.quoted && absl::StrContains(last.text, '=')) {
         return ErrorAt(last.position, absl::StrCat("expected ", what, ", got the parameter '",
                                                    last.text.substr(0, 40),
                                                    "' of a condition (a name that looks "
@@ -292,6 +302,8 @@ const std::vector<MetricRow>& GateMetrics() {
       {Metric::kAccuracy, "accuracy", "accuracy(CONDITION)", true, Second::kNone, 1},
       {Metric::kClassAccuracy, "class_accuracy", "class_accuracy(CONDITION, CLASS)", true,
        Second::kClass, 1},
+      {Metric::kSliceAccuracy, "slice_accuracy", "slice_accuracy(CONDITION, COLUMN=VALUE)", true,
+       Second::kSlice, 1},
       {Metric::kMinClassAccuracy, "min_class_accuracy", "min_class_accuracy(CONDITION)", true,
        Second::kNone, 1},
       {Metric::kDisparity, "disparity", "disparity(CONDITION)", true, Second::kNone, 1},

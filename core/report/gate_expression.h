@@ -2,6 +2,7 @@
 //
 //   accuracy(attack/autoattack:eps=8/255) >= 45%
 //   cfps(clean, 'wolf, grey') < 0.2
+//   slice_accuracy(clean, lighting=night) >= 0.7
 //   min_class_accuracy(corruption/fog:severity=3) >= baseline - 0.02
 //   check(attack/pgd, zero-gradients)
 //
@@ -22,6 +23,7 @@ namespace assay::report {
 enum class Metric {
   kAccuracy,
   kClassAccuracy,
+  kSliceAccuracy,
   kMinClassAccuracy,
   kDisparity,
   kCfps,
@@ -33,7 +35,7 @@ enum class Metric {
 };
 
 // What follows the condition in the parentheses.
-enum class SecondArgument { kNone, kClass, kOptionalRadius, kCheckName };
+enum class SecondArgument { kNone, kClass, kSlice, kOptionalRadius, kCheckName };
 
 struct MetricRow {
   Metric metric;
@@ -64,6 +66,8 @@ struct GateExpression {
   // Expression or canonical id; empty where the metric is of the whole report.
   std::string condition;
   ClassText class_text;
+  // "COLUMN=VALUE"; either may have an equals sign.
+  std::string slice;
   std::optional<double> radius;
   std::string check;
   // Unset for kCheck alone.

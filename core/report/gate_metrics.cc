@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/conditions/families.h"
+#include "core/report/gate_scope.h"
 #include "core/statistics/binomial_ends.h"
 #include "core/statistics/separate_difference.h"
 
@@ -66,6 +67,20 @@ ClassEnds EndsOf(const std::vector<Share>& classes, double level, double scale) 
     ends.largest_upper = std::max(ends.largest_upper, interval.upper);
   }
   return ends;
+}
+
+// Of one value of a column, however few its samples are: the interval knows.
+Measurement OfSlice(const v1::ConditionReport& condition, const std::string& text) {
+  const auto meant = FindSlice(text, ScopeColumnsOf(condition), "the report");
+  if (!meant.ok()) return Undefined(std::string(meant.status().message()));
+  for (const v1::SliceColumn& column : condition.slices()) {
+    if (column.name() != meant->column) continue;
+    if (!column.undefined_reason().empty()) return Undefined(column.undefined_reason());
+    for (const v1::Slice& slice : column.slices()) {
+      if (slice.value() == meant->value) return OfRate(slice.accuracy(), "samples of the slice");
+    }
+  }
+  return Undefined("it is not in the report");
 }
 
 Measurement OverClasses(const v1::ConditionReport& condition, Metric metric) {
@@ -203,6 +218,8 @@ Measurement Measure(const GateExpression& gate, const v1::Report& report,
       return OfRate(condition->accuracy(), "samples");
     case Metric::kClassAccuracy:
       return OfRate(condition->classes(class_index).accuracy(), "samples of the class");
+    case Metric::kSliceAccuracy:
+      return OfSlice(*condition, gate.slice);
     case Metric::kCfps:
       return OfRate(condition->classes(class_index).cfps(), "misclassified samples");
     case Metric::kSuccessRate:

@@ -119,6 +119,9 @@ GateScope ScopeOf(const v1::Report& report) {
     scope.conditions.push_back({one.id(), one.family()});
   }
   scope.class_names = {report.class_names().begin(), report.class_names().end()};
+  // All conditions have the same.
+  scope.columns.emplace();
+  if (!report.conditions().empty()) scope.columns = ScopeColumnsOf(report.conditions(0));
   return scope;
 }
 
@@ -167,6 +170,47 @@ absl::StatusOr<int> FindClass(const ClassText& text, const std::vector<std::stri
       .ToStatus();
 }
 
+std::vector<ScopeColumn> ScopeColumnsOf(const v1::ConditionReport& condition) {
+  std::vector<ScopeColumn> columns;
+  for (const v1::SliceColumn& column : condition.slices()) {
+    ScopeColumn& known = columns.emplace_back();
+    known.name = column.name();
+    for (const v1::Slice& slice : column.slices()) known.values.push_back(slice.value());
+  }
+  return columns;
+}
+
+absl::StatusOr<FoundSlice> FindSlice(const std::string& text,
+                                     const std::vector<ScopeColumn>& columns,
+                                     const std::string& owner) {
+  std::vector<std::string> names;
+  // Names may have an equals sign themselves: the longest that fits is meant, unless a value tells.
+  const ScopeColumn* meant = nullptr;
+  for (const ScopeColumn& column : columns) {
+    names.push_back(column.name);
+    if (!absl::StartsWith(text, absl::StrCat(column.name, "="))) continue;
+    const std::string value = text.substr(column.name.size() + 1);
+    const auto& values = column.values;
+    if (std::find(values.begin(), values.end(), value) != values.end()) {
+      return FoundSlice{column.name, value};
+    }
+    if (meant == nullptr || column.name.size() > meant->name.size()) meant = &column;
+  }
+  if (meant == nullptr) {
+    const std::string name = text.substr(0, text.find('='));
+    return Error(Reason::kInvalidArgument,
+                 absl::StrCat(owner, " has no column '", name, "' to have slices by",
+                              WhatThereIs(name, std::move(names))))
+        .ToStatus();
+  }
+  const std::string value = text.substr(meant->name.size() + 1);
+  if (meant->values.empty()) return FoundSlice{meant->name, value};
+  return Error(Reason::kInvalidArgument,
+               absl::StrCat("column '", meant->name, "' has no value '", value, "'",
+                            WhatThereIs(value, meant->values)))
+      .ToStatus();
+}
+
 absl::Status CheckGate(const GateExpression& gate, const GateScope& scope) {
   const MetricRow& row = *gate.metric;
   if (!row.of_condition) {
@@ -187,6 +231,9 @@ absl::Status CheckGate(const GateExpression& gate, const GateScope& scope) {
   }
   if (row.second == SecondArgument::kCheckName) {
     ASSAY_RETURN_IF_ERROR(CheckName(gate, condition));
+  }
+  if (row.second == SecondArgument::kSlice && scope.columns.has_value()) {
+    return FindSlice(gate.slice, *scope.columns, scope.owner).status();
   }
   if (row.second == SecondArgument::kClass && !scope.class_names.empty()) {
     return FindClass(gate.class_text, scope.class_names).status();

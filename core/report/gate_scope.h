@@ -3,6 +3,7 @@
 #ifndef ASSAY_CORE_REPORT_GATE_SCOPE_H_
 #define ASSAY_CORE_REPORT_GATE_SCOPE_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,21 @@ struct ScopeCondition {
   std::string family;
 };
 
+// What slices there are of.
+struct ScopeColumn {
+  std::string name;
+  // As reports print them. Empty: not known yet, and any may be named.
+  std::vector<std::string> values;
+};
+
 struct GateScope {
   // "the evaluation", for errors.
   std::string owner = "the evaluation";
   std::vector<ScopeCondition> conditions;
   // Empty: not known yet, and any class may be named.
   std::vector<std::string> class_names;
+  // Absent: not known yet, and any may be named.
+  std::optional<std::vector<ScopeColumn>> columns;
 };
 
 // What reports on these conditions have: an entry for each budget.
@@ -39,6 +49,17 @@ absl::StatusOr<ScopeCondition> FindCondition(const std::string& text, const Gate
 // Position of the class that a gate means: the one of that name or else, unless quoted, of that
 // index.
 absl::StatusOr<int> FindClass(const ClassText& text, const std::vector<std::string>& names);
+
+// The slice that a gate means by "COLUMN=VALUE".
+struct FoundSlice {
+  std::string column;
+  std::string value;
+};
+absl::StatusOr<FoundSlice> FindSlice(const std::string& text,
+                                     const std::vector<ScopeColumn>& columns,
+                                     const std::string& owner);
+// The columns of a condition's slices.
+std::vector<ScopeColumn> ScopeColumnsOf(const v1::ConditionReport& condition);
 
 // Everything that can be wrong with a gate before there is a report.
 absl::Status CheckGate(const GateExpression& gate, const GateScope& scope);

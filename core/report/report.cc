@@ -124,6 +124,10 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
     most_samples = std::max(most_samples, condition.outcomes.size());
   }
   const FisherExact fisher(static_cast<int64_t>(most_samples));
+  const SampleColumn confidence = ConfidenceColumn(input);
+  std::vector<const SampleColumn*> columns;
+  for (const SampleColumn& column : input.columns) columns.push_back(&column);
+  columns.push_back(&confidence);
   RateMaker rates(input.confidence_level);
   bool complete = true;
   // Those whose reports have checks still to come, in the order of the report.
@@ -145,6 +149,7 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
       if (entry.family() != own.family) continue;
       ASSAY_RETURN_IF_ERROR(own.fill(section, &entry));
     }
+    FillSlices(section, columns, fisher, &entry);
     if (entry.has_attack()) {
       attacks.push_back(AttackFacts(input, condition, resolved, entry, attacks));
     }

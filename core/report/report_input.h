@@ -10,6 +10,7 @@
 #include "assay/v1/evaluations.pb.h"
 #include "assay/v1/models.pb.h"
 #include "assay/v1/outcomes.pb.h"
+#include "core/report/sample_columns.h"
 
 namespace assay::report {
 
@@ -47,6 +48,9 @@ struct ReportInput {
   // Certificates of smoothing at another failure probability, and from fewer draws; 0: as run.
   double alpha = 0;
   int64_t n = 0;
+  // What is known of the samples of the dataset, but for the confidence of the clean prediction,
+  // which outcomes tell.
+  std::vector<SampleColumn> columns;
 };
 
 // One for each of num_classes: "class N" where there is none.

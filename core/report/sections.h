@@ -39,6 +39,16 @@ inline constexpr int kMaxComparedClasses = 200;
 void FillClasswise(const SectionInput& input, const std::vector<std::string>& class_names,
                    const FisherExact& fisher, v1::ConditionReport* report);
 
+// --- slices.cc
+
+// The confidence of the clean prediction; its `undefined_reason` says so where the evaluation has
+// no clean condition.
+SampleColumn ConfidenceColumn(const ReportInput& input);
+// `slices`, when all that the family adds is there: slices have what is a rate in it. `fisher` as
+// above.
+void FillSlices(const SectionInput& input, const std::vector<const SampleColumn*>& columns,
+                const FisherExact& fisher, v1::ConditionReport* report);
+
 // --- of one family each, in NAME_report.cc: they need the class-wise section. kInternal for
 // outcomes that break their own rules.
 

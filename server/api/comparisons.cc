@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "core/base/manifest.h"
 #include "core/base/resource_names.h"
 #include "core/report/comparability.h"
 #include "core/report/comparison.h"
@@ -54,12 +55,12 @@ absl::Status CountClasses(store::Evaluations& evaluations, report::ReportInput* 
   }
 }
 
-// What tells data apart: the digest of the dataset.
+// What tells data apart: the samples, whatever else is known of them.
 absl::StatusOr<std::string> DigestOf(store::Catalog& catalog, const std::string& dataset) {
   // Of a stream that has not ended, which cannot be compared.
   if (dataset.empty()) return std::string();
   ASSAY_ASSIGN_OR_RETURN(const v1::Dataset found, catalog.GetDataset(dataset));
-  return found.digest();
+  return SamplesDigest(found.manifest());
 }
 
 }  // namespace

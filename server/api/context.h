@@ -40,7 +40,7 @@ struct Context {
         hub(changes),
         metrics(counters),
         clock(time),
-        reports(catalog, evaluations, kReportLimits),
+        reports(catalog, evaluations, blobs, kReportLimits),
         comparisons(executor, std::max(1, threads / 4), max_waiting_calls),
         executor(threads, max_waiting_calls) {}
 

@@ -8,6 +8,8 @@
 #include "absl/strings/str_format.h"
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
+#include "server/api/image_statistics.h"
+#include "server/api/stored_metadata.h"
 #include "server/api/timestamps.h"
 
 namespace assay::api {
@@ -53,6 +55,13 @@ absl::StatusOr<int> CheckChunk(const v1::DatasetManifest& manifest, absl::string
   return max_label;
 }
 
+std::vector<std::string> BlobsOf(const v1::DatasetManifest& manifest) {
+  std::vector<std::string> digests;
+  for (const auto& chunk : manifest.chunks()) digests.push_back(chunk.digest());
+  if (manifest.has_metadata()) digests.push_back(manifest.metadata().digest());
+  return digests;
+}
+
 absl::StatusOr<v1::Dataset> PrepareDataset(Context& context, const std::string& id,
                                            const v1::DatasetManifest& manifest,
                                            const std::string& holder) {
@@ -61,20 +70,28 @@ absl::StatusOr<v1::Dataset> PrepareDataset(Context& context, const std::string& 
     violations.push_back({"dataset_id", absl::StrCat("must be ", kIdRule)});
   }
   if (!violations.empty()) return InvalidFields(std::move(violations), Reason::kInvalidDataset);
-  for (const auto& chunk : manifest.chunks()) context.blobs.Has(chunk.digest(), holder);
+  for (const std::string& digest : BlobsOf(manifest)) context.blobs.Has(digest, holder);
+  if (manifest.has_metadata()) {
+    ASSAY_RETURN_IF_ERROR(
+        ReadStoredMetadata(context.blobs, manifest.metadata(), TotalSamples(manifest)).status());
+  }
   v1::Dataset dataset;
   int64_t first = 0, bytes = 0;
   int max_label = 0;
+  StatisticsKeeper statistics(context.catalog, manifest);
   for (int i = 0; i < manifest.chunks_size(); ++i) {
     const auto& chunk = manifest.chunks(i);
     ASSAY_ASSIGN_OR_RETURN(const std::string content, context.blobs.Read(chunk.digest()));
     ASSAY_ASSIGN_OR_RETURN(const int label,
                            CheckChunk(manifest, content, chunk.samples(),
                                       absl::StrCat("manifest.chunks[", i, "]"), first));
+    ASSAY_RETURN_IF_ERROR(statistics.Add(chunk, content));
     max_label = std::max(max_label, label);
     first += chunk.samples();
     bytes += static_cast<int64_t>(content.size());
   }
+  ASSAY_RETURN_IF_ERROR(statistics.Keep());
+  bytes += manifest.metadata().size_bytes();
   const std::string digest = ManifestDigest(manifest);
   dataset.set_name(ResourceName(kDatasets, id.empty() ? digest.substr(0, 12) : id));
   dataset.set_digest(digest);

@@ -3,6 +3,7 @@
 #define ASSAY_SERVER_API_DATASET_COMMIT_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -17,8 +18,11 @@ namespace assay::api {
 absl::StatusOr<int> CheckChunk(const v1::DatasetManifest& manifest, absl::string_view bytes,
                                int32_t samples, const std::string& what, int64_t first_sample);
 
+// Digests of everything that a manifest names.
+std::vector<std::string> BlobsOf(const v1::DatasetManifest& manifest);
+
 // The dataset of a manifest whose chunks are all there and valid. Empty id: from the digest.
-// `holder` holds the chunks from now on.
+// `holder` holds the chunks from now on. What reports need of the images is measured and kept.
 absl::StatusOr<v1::Dataset> PrepareDataset(Context& context, const std::string& id,
                                            const v1::DatasetManifest& manifest,
                                            const std::string& holder);

@@ -24,9 +24,7 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::CreateDataset(grpc::CallbackServer
     } else {
       ASSAY_ASSIGN_OR_RETURN(dataset,
                              context_.catalog.CreateDataset(dataset, request->request_id()));
-      std::vector<std::string> chunks;
-      for (const auto& chunk : request->manifest().chunks()) chunks.push_back(chunk.digest());
-      context_.blobs.Settle(chunks, holder);
+      context_.blobs.Settle(BlobsOf(request->manifest()), holder);
     }
     response->Swap(&dataset);
     return absl::OkStatus();

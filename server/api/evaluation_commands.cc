@@ -18,6 +18,8 @@
 #include "core/corruptions/frost_files.h"
 #include "core/statistics/smoothing_certificate.h"
 #include "server/api/dataset_commit.h"
+#include "server/api/image_statistics.h"
+#include "server/api/stored_metadata.h"
 #include "server/api/timestamps.h"
 #include "server/scheduler/class_count.h"
 #include "server/scheduler/planner.h"
@@ -287,6 +289,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   *manifest.mutable_shape() = start.shape();
   manifest.set_pixel_type(start.pixel_type());
   *manifest.mutable_class_names() = start.class_names();
+  if (start.has_metadata()) *manifest.mutable_metadata() = start.metadata();
   for (FieldViolation& violation : CheckManifest(manifest, "start")) {
     // It is empty yet, of course.
     if (violation.field != "start.chunks") violations.push_back(std::move(violation));
@@ -308,7 +311,18 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_keep_probabilities(start.keep_probabilities());
   evaluation.mutable_spec()->set_keep_features(start.keep_features());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
-  return context.evaluations.CreateStream(evaluation, manifest);
+  if (!start.has_metadata()) return context.evaluations.CreateStream(evaluation, manifest);
+  const std::string& digest = start.metadata().digest();
+  if (!context.blobs.Has(digest, evaluation.name())) {
+    return Error(Reason::kChunkMissing, absl::StrCat("the metadata of the samples, chunk ", digest,
+                                                     ", has not been uploaded"))
+        .ToStatus();
+  }
+  ASSAY_RETURN_IF_ERROR(
+      ReadStoredMetadata(context.blobs, start.metadata(), /*samples=*/std::nullopt).status());
+  const auto created = context.evaluations.CreateStream(evaluation, manifest);
+  context.blobs.Settle({digest}, evaluation.name());
+  return created;
 }
 
 absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evaluation,
@@ -353,6 +367,9 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
   v1::DatasetManifest::Chunk chunk;
   ASSAY_ASSIGN_OR_RETURN(*chunk.mutable_digest(), context.blobs.Put(bytes, name));
   chunk.set_samples(samples);
+  StatisticsKeeper statistics(context.catalog, manifest);
+  ASSAY_RETURN_IF_ERROR(statistics.Add(chunk, bytes));
+  ASSAY_RETURN_IF_ERROR(statistics.Keep());
   const auto& conditions = evaluation.proto.conditions();
   const absl::Status appended = context.evaluations.AppendStreamChunk(
       name, batch.index(), chunk,
@@ -378,9 +395,7 @@ absl::Status FinishStream(Context& context, const std::string& evaluation, int64
       PrepareDataset(context, absl::StrCat("stream-", ManifestDigest(manifest).substr(0, 12)),
                      manifest, evaluation));
   ASSAY_ASSIGN_OR_RETURN(const auto stored, context.catalog.CreateDataset(dataset, ""));
-  std::vector<std::string> chunks;
-  for (const auto& chunk : manifest.chunks()) chunks.push_back(chunk.digest());
-  context.blobs.Settle(chunks, evaluation);
+  context.blobs.Settle(BlobsOf(manifest), evaluation);
   ASSAY_ASSIGN_OR_RETURN(const auto record, context.evaluations.GetEvaluation(evaluation));
   const auto& conditions = record.proto.conditions();
   ASSAY_RETURN_IF_ERROR(context.evaluations.FinishStream(

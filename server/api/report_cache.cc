@@ -31,7 +31,7 @@ absl::StatusOr<std::shared_ptr<const v1::Report>> ReportCache::Get(
     }
   }
   absl::StatusOr<v1::Report> report =
-      ReportOf(catalog_, evaluations_, evaluation, validation, nameless);
+      ReportOf(catalog_, evaluations_, blobs_, evaluation, validation, nameless);
   const size_t bytes = report.ok() ? report->SpaceUsedLong() : 0;
   MutexLock lock(mutex_);
   if (report.ok()) {

@@ -17,6 +17,7 @@
 #include "assay/v1/evaluations.pb.h"
 #include "assay/v1/reports.pb.h"
 #include "core/base/mutex.h"
+#include "server/store/blob_store.h"
 #include "server/store/catalog.h"
 #include "server/store/evaluations.h"
 
@@ -30,8 +31,9 @@ class ReportCache {
     size_t reports;
     size_t bytes;
   };
-  ReportCache(store::Catalog& catalog, store::Evaluations& evaluations, const Limits& limits)
-      : catalog_(catalog), evaluations_(evaluations), limits_(limits) {}
+  ReportCache(store::Catalog& catalog, store::Evaluations& evaluations,
+              const store::BlobStore& blobs, const Limits& limits)
+      : catalog_(catalog), evaluations_(evaluations), blobs_(blobs), limits_(limits) {}
 
   // The report of what has been committed by the revision of `evaluation`; of `options` the name is
   // ignored. Whoever asks for a report that is being computed waits for it. Errors are not kept.
@@ -57,6 +59,7 @@ class ReportCache {
 
   store::Catalog& catalog_;
   store::Evaluations& evaluations_;
+  const store::BlobStore& blobs_;
   const Limits limits_;
   Mutex mutex_;
   std::condition_variable computed_;

@@ -4,11 +4,15 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/base/errors.h"
 #include "core/base/manifest.h"
 #include "core/report/corruption_summary.h"
 #include "core/report/report.h"
+#include "core/report/sample_columns.h"
+#include "server/api/image_statistics.h"
+#include "server/api/stored_metadata.h"
 
 namespace assay::api {
 
@@ -28,6 +32,39 @@ absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
   return model->validation();
 }
 
+namespace {
+
+absl::StatusOr<v1::DatasetManifest> ManifestOf(store::Catalog& catalog,
+                                               store::Evaluations& evaluations,
+                                               const v1::Evaluation& evaluation) {
+  const std::string& name = evaluation.spec().dataset();
+  if (name.empty()) return evaluations.GetStreamManifest(evaluation.name());
+  ASSAY_ASSIGN_OR_RETURN(v1::Dataset dataset, catalog.GetDataset(name));
+  return std::move(*dataset.mutable_manifest());
+}
+
+// What is known of the samples of a dataset: its metadata, then what every image has. Ranges are of
+// the whole dataset, whatever part of it is evaluated, so that its evaluations have the same.
+absl::StatusOr<std::vector<report::SampleColumn>> ColumnsOf(store::Catalog& catalog,
+                                                            const store::BlobStore& blobs,
+                                                            const v1::DatasetManifest& manifest) {
+  std::vector<report::SampleColumn> columns;
+  if (manifest.has_metadata()) {
+    // Of a stream that goes on there are more rows than samples.
+    ASSAY_ASSIGN_OR_RETURN(const MetadataTable table, ReadStoredMetadata(blobs, manifest.metadata(),
+                                                                         /*samples=*/std::nullopt));
+    columns = report::ColumnsOf(table);
+  }
+  ASSAY_ASSIGN_OR_RETURN(const ImageStatistics images, StatisticsOf(catalog, blobs, manifest));
+  columns.push_back(report::CutNumbers(kBrightness, images.brightness, {}));
+  columns.back().built_in = true;
+  columns.push_back(report::CutNumbers(kContrast, images.contrast, {}));
+  columns.back().built_in = true;
+  return columns;
+}
+
+}  // namespace
+
 absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
                                             store::Evaluations& evaluations,
                                             const store::EvaluationRecord& evaluation,
@@ -40,13 +77,8 @@ absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
   input.seed = proto.spec().seed();
   input.allow_missing_classes = proto.spec().allow_missing_classes();
 
-  v1::DatasetManifest manifest;
-  if (input.dataset.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(manifest, evaluations.GetStreamManifest(proto.name()));
-  } else {
-    ASSAY_ASSIGN_OR_RETURN(auto dataset, catalog.GetDataset(input.dataset));
-    manifest.Swap(dataset.mutable_manifest());
-  }
+  ASSAY_ASSIGN_OR_RETURN(const v1::DatasetManifest manifest,
+                         ManifestOf(catalog, evaluations, proto));
   input.class_names = {manifest.class_names().begin(), manifest.class_names().end()};
   input.shape = manifest.shape();
   input.expected_samples = TotalSamples(manifest);
@@ -62,12 +94,16 @@ absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
 }
 
 absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
+                                    const store::BlobStore& blobs,
                                     const store::EvaluationRecord& evaluation,
                                     const std::optional<v1::ModelValidation>& validation,
                                     const v1::GetReportRequest& options) {
   const v1::Evaluation& proto = evaluation.proto;
   ASSAY_ASSIGN_OR_RETURN(report::ReportInput input,
                          InputOf(catalog, evaluations, evaluation, validation));
+  ASSAY_ASSIGN_OR_RETURN(const v1::DatasetManifest manifest,
+                         ManifestOf(catalog, evaluations, proto));
+  ASSAY_ASSIGN_OR_RETURN(input.columns, ColumnsOf(catalog, blobs, manifest));
   if (options.confidence_level() != 0) input.confidence_level = options.confidence_level();
   input.alpha = options.alpha();
   input.n = options.n();

@@ -9,6 +9,7 @@
 #include "assay/v1/models.pb.h"
 #include "assay/v1/reports.pb.h"
 #include "core/report/report_input.h"
+#include "server/store/blob_store.h"
 #include "server/store/catalog.h"
 #include "server/store/evaluations.h"
 
@@ -30,8 +31,9 @@ absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
 int ClassesIn(const v1::Outcome& outcome);
 
 // Computes the report of what has been committed so far; of `options` the name is ignored. To be
-// had from the ReportCache.
+// had from the ReportCache. `blobs` are read for what is known of the samples.
 absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
+                                    const store::BlobStore& blobs,
                                     const store::EvaluationRecord& evaluation,
                                     const std::optional<v1::ModelValidation>& validation,
                                     const v1::GetReportRequest& options);

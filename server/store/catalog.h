@@ -16,6 +16,16 @@
 
 namespace assay::store {
 
+// What was measured of the images of a chunk, so that reports need not read them again.
+struct ChunkStatistics {
+  // Digest.
+  std::string chunk;
+  // How its bytes were read, for example "3x32x32 UINT8".
+  std::string layout;
+  // As server/api/image_statistics.h writes it.
+  std::string values;
+};
+
 class Catalog {
  public:
   virtual ~Catalog() = default;
@@ -51,9 +61,17 @@ class Catalog {
   // kInUse while any evaluation names it.
   virtual absl::Status DeleteDataset(const std::string& name) = 0;
 
+  // All in one transaction. What is there already stays. ReleaseSpace forgets those of
+  // chunks that no manifest names.
+  virtual absl::Status KeepStatistics(const std::vector<ChunkStatistics>& statistics) = 0;
+  // The values; nullopt where there are none.
+  virtual absl::StatusOr<std::optional<std::string>> GetStatistics(const std::string& chunk,
+                                                                   const std::string& layout) = 0;
+
   // --- space
 
-  // Every digest that a model, dataset, stream manifest or kept adversarial example names.
+  // Every digest that a model, a dataset or stream manifest, its metadata or a kept adversarial
+  // example names.
   virtual absl::StatusOr<std::vector<std::string>> BlobsInUse() = 0;
   // Gives some of the room of deleted records back to the file system. Whether there is more.
   virtual absl::StatusOr<bool> ReleaseSpace() = 0;

@@ -3,6 +3,7 @@
 #include "core/base/errors.h"
 #include "core/base/resource_names.h"
 #include "google/protobuf/util/time_util.h"
+#include "google/protobuf/wrappers.pb.h"
 #include "server/store/sqlite_job_store_impl.h"
 
 namespace assay::store {
@@ -151,7 +152,8 @@ absl::Status SqliteJobStore::SetNumerics(const std::string& key,
 absl::StatusOr<int64_t> SqliteJobStore::InsertManifest(const v1::DatasetManifest& manifest) {
   v1::DatasetManifest header = manifest;
   header.clear_chunks();
-  ASSAY_RETURN_IF_ERROR(db_.Run("INSERT INTO manifests (header) VALUES (?)", header));
+  ASSAY_RETURN_IF_ERROR(db_.Run("INSERT INTO manifests (header, metadata) VALUES (?, ?)", header,
+                                OrNull(manifest.metadata().digest())));
   const int64_t id = db_.last_insert_id();
   for (int i = 0; i < manifest.chunks_size(); ++i) {
     ASSAY_RETURN_IF_ERROR(InsertChunk(id, i, manifest.chunks(i)));
@@ -252,11 +254,41 @@ absl::Status SqliteJobStore::DeleteDataset(const std::string& name) {
   return transaction.Commit();
 }
 
+absl::Status SqliteJobStore::KeepStatistics(const std::vector<ChunkStatistics>& statistics) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  for (const ChunkStatistics& one : statistics) {
+    google::protobuf::BytesValue values;
+    values.set_value(one.values);
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("INSERT OR IGNORE INTO chunk_statistics (chunk, layout, statistics) "
+                "VALUES (?, ?, ?)",
+                one.chunk, one.layout, values));
+  }
+  return transaction.Commit();
+}
+
+absl::StatusOr<std::optional<std::string>> SqliteJobStore::GetStatistics(
+    const std::string& chunk, const std::string& layout) {
+  MutexLock lock(mutex_);
+  Statement row = db_.Query(
+      "SELECT statistics FROM chunk_statistics WHERE chunk = ? AND layout = ?", chunk, layout);
+  google::protobuf::BytesValue values;
+  if (!row.Next()) {
+    ASSAY_RETURN_IF_ERROR(row.status());
+    return std::nullopt;
+  }
+  ASSAY_RETURN_IF_ERROR(row.Message(0, values));
+  return std::optional<std::string>(std::move(*values.mutable_value()));
+}
+
 absl::StatusOr<std::vector<std::string>> SqliteJobStore::BlobsInUse() {
   MutexLock lock(mutex_);
   std::vector<std::string> digests;
   Statement rows = db_.Query(
       "SELECT digest FROM models UNION SELECT digest FROM chunks "
+      "UNION SELECT metadata FROM manifests WHERE metadata IS NOT NULL "
       "UNION SELECT adversarials FROM outcomes WHERE adversarials IS NOT NULL "
       "UNION SELECT digest FROM kept_vectors");
   while (rows.Next()) digests.push_back(rows.Text(0));
@@ -272,6 +304,8 @@ absl::StatusOr<int64_t> SqliteJobStore::CountFreePages() {
 
 absl::StatusOr<bool> SqliteJobStore::ReleaseSpace() {
   MutexLock lock(mutex_);
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("DELETE FROM chunk_statistics WHERE chunk NOT IN (SELECT digest FROM chunks)"));
   ASSAY_ASSIGN_OR_RETURN(const int64_t before, CountFreePages());
   ASSAY_RETURN_IF_ERROR(
       db_.RunScript(absl::StrCat("PRAGMA incremental_vacuum(", kPagesPerStep, ")").c_str()));

@@ -55,6 +55,9 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<v1::Dataset> GetDataset(const std::string& name) override;
   absl::StatusOr<Listing<v1::Dataset>> ListDatasets(const Page& page) override;
   absl::Status DeleteDataset(const std::string& name) override;
+  absl::Status KeepStatistics(const std::vector<ChunkStatistics>& statistics) override;
+  absl::StatusOr<std::optional<std::string>> GetStatistics(const std::string& chunk,
+                                                           const std::string& layout) override;
   absl::StatusOr<std::vector<std::string>> BlobsInUse() override;
   absl::StatusOr<bool> ReleaseSpace() override;
 

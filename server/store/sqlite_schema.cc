@@ -132,6 +132,16 @@ CREATE TABLE kept_vectors (
   digest TEXT NOT NULL,
   PRIMARY KEY (task, digest)
 ) WITHOUT ROWID;
+
+-- The CSV of a manifest's metadata is a blob. What was measured of the images of a chunk belongs to
+-- its bytes and to how they are read, whoever names it.
+ALTER TABLE manifests ADD COLUMN metadata TEXT;
+CREATE TABLE chunk_statistics (
+  chunk TEXT NOT NULL,
+  layout TEXT NOT NULL,
+  statistics BLOB NOT NULL,
+  PRIMARY KEY (chunk, layout)
+) WITHOUT ROWID;
 )sql";
 
 // What makes each version of the one before it; the first, of an empty file. The version is stored

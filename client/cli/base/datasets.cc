@@ -1,8 +1,10 @@
 #include "client/cli/base/datasets.h"
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/base/resources.h"
 #include "client/render/numbers.h"
 #include "core/base/json.h"
@@ -35,6 +37,9 @@ render::Table DatasetDetails(const v1::Dataset& dataset) {
     }
   }
   rows.push_back({"class names", names.empty() ? render::kUndefined : names});
+  std::vector<std::string> columns;
+  for (const auto& column : manifest.metadata().columns()) columns.push_back(column.name());
+  rows.push_back({"metadata", columns.empty() ? render::kUndefined : absl::StrJoin(columns, ", ")});
   rows.push_back({"created", TimeUtil::ToString(dataset.create_time())});
   return table;
 }

@@ -10,6 +10,8 @@
 #include "client/cli/base/reference_errors.h"
 #include "client/cli/base/vectors.h"
 #include "core/base/errors.h"
+#include "core/base/sample_metadata.h"
+#include "core/report/sample_columns.h"
 
 namespace assay::cli {
 
@@ -24,6 +26,7 @@ void ResultOptions::AddTo(Leaf& leaf) {
       .TypeName("FILE|NAME");
   leaf.Add("--report", &report_path, "Write the report as JSON, too").TypeName("FILE");
   leaf.Add("--html", &html_path, "Write the report as a page of HTML, too").TypeName("FILE");
+  leaf.Add("--all-slices", &all_slices, "Show all slices in tables, instead of the worst few");
   gates.AddTo(leaf);
 }
 
@@ -60,6 +63,39 @@ absl::StatusOr<std::vector<std::string>> KnownClasses(Session& session,
                                   dataset.manifest().class_names().end());
 }
 
+namespace {
+
+void AddBuiltIn(std::vector<report::ScopeColumn>* columns) {
+  for (const char* name : {kBrightness, kContrast, kConfidence}) columns->push_back({name, {}});
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<report::ScopeColumn>> KnownColumns(Session& session,
+                                                              const std::string& dataset) {
+  ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
+  ASSAY_ASSIGN_OR_RETURN(const v1::Dataset found, client->GetDataset(dataset));
+  std::vector<report::ScopeColumn> columns;
+  for (const auto& column : found.manifest().metadata().columns()) {
+    columns.push_back({column.name(), {}});
+  }
+  AddBuiltIn(&columns);
+  return columns;
+}
+
+std::vector<report::ScopeColumn> ScopeColumns(const MetadataTable* metadata) {
+  std::vector<report::ScopeColumn> columns;
+  if (metadata != nullptr) {
+    for (const report::SampleColumn& column : report::ColumnsOf(*metadata)) {
+      report::ScopeColumn& known = columns.emplace_back();
+      known.name = column.name;
+      for (const report::SampleSlice& slice : column.slices) known.values.push_back(slice.value);
+    }
+  }
+  AddBuiltIn(&columns);
+  return columns;
+}
+
 absl::StatusOr<Gates> GatesOf(Session& session, const std::string& evaluation,
                               const ResultOptions& options) {
   ASSAY_ASSIGN_OR_RETURN(Gates gates, Gates::Read(options.gates));
@@ -73,6 +109,7 @@ absl::StatusOr<Gates> GatesOf(Session& session, const std::string& evaluation,
   // Empty while the samples are still arriving.
   if (!dataset.empty()) {
     ASSAY_ASSIGN_OR_RETURN(scope.class_names, KnownClasses(session, found.spec()));
+    ASSAY_ASSIGN_OR_RETURN(scope.columns, KnownColumns(session, dataset));
   }
   ASSAY_ASSIGN_OR_RETURN(const auto request, options.ReportRequest(evaluation));
   ASSAY_RETURN_IF_ERROR(gates.Check(session, scope, request));
@@ -104,7 +141,7 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
   if (evaluation != nullptr && !options.vectors_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteVectors(session, *evaluation, options.vectors_path));
   }
-  ASSAY_RETURN_IF_ERROR(session.PrintReport(report, results));
+  ASSAY_RETURN_IF_ERROR(session.PrintReport(report, results, options.all_slices));
   ASSAY_RETURN_IF_ERROR(judged.status());
   // A CSV has no place for them; what does not hold is told as an error.
   if (session.format() == render::Format::kCsv) {

@@ -15,6 +15,7 @@
 #include "client/cli/base/gates.h"
 #include "client/cli/base/session.h"
 #include "client/lib/client.h"
+#include "core/base/sample_metadata.h"
 
 namespace assay::cli {
 
@@ -33,6 +34,8 @@ struct ResultOptions {
   // Certificates of smoothing at another failure probability and from fewer draws; 0: as run.
   double alpha = 0;
   int64_t n = 0;
+  // Instead of the worst ones, in text.
+  bool all_slices = false;
   // Files; empty: not written.
   std::string report_path;
   std::string html_path;
@@ -48,6 +51,11 @@ struct ResultOptions {
 // with classes missing, the model may have more than there are names.
 absl::StatusOr<std::vector<std::string>> KnownClasses(Session& session,
                                                       const v1::EvaluationSpec& spec);
+// What the reports on a dataset of the server have slices by, and what those on files with this
+// metadata (null: none) have. The values of built-in columns are not known before.
+absl::StatusOr<std::vector<report::ScopeColumn>> KnownColumns(Session& session,
+                                                              const std::string& dataset);
+std::vector<report::ScopeColumn> ScopeColumns(const MetadataTable* metadata);
 // The gates of the options, checked against an evaluation of the server.
 absl::StatusOr<Gates> GatesOf(Session& session, const std::string& evaluation,
                               const ResultOptions& options);

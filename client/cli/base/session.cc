@@ -47,8 +47,8 @@ absl::Status Session::Print(absl::string_view text) {
 }
 
 absl::Status Session::PrintReport(const v1::Report& report,
-                                  const std::vector<report::GateResult>& gates) {
-  return Print(render::RenderReport(report, options_.format, terminal_.colour, gates));
+                                  const std::vector<report::GateResult>& gates, bool all_slices) {
+  return Print(render::RenderReport(report, options_.format, terminal_.colour, gates, all_slices));
 }
 
 absl::Status Session::PrintComparison(const v1::Comparison& comparison) {

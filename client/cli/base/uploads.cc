@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/data/metadata_file.h"
 #include "client/data/open_dataset.h"
 #include "client/data/ready_made.h"
 #include "client/render/numbers.h"
@@ -60,6 +61,29 @@ void DataOptions::AddTo(Leaf& leaf) {
   leaf.Add("--limit", &limit, "Use the first N samples").Positive().TypeName("N");
 }
 
+void MetadataOptions::AddTo(Leaf& leaf) {
+  Option file = leaf.Add("--metadata", &path,
+                         "CSV of what is known of each sample (a header, then a row for each), by "
+                         "whose columns the report has slices");
+  file.TypeName("FILE");
+  leaf.Add("--metadata-edges", &edges,
+           "Where ranges of a column of numbers meet (default: at its quartiles), or COLUMN=values "
+           "for each number as it is; may be given several times")
+      .OneAtATime()
+      .Needs(file)
+      .TypeName("COLUMN=A,B,..");
+}
+
+absl::StatusOr<std::optional<MetadataTable>> ReadMetadata(const MetadataOptions& options,
+                                                          const client::DatasetReader& reader,
+                                                          int64_t limit) {
+  if (options.path.empty()) return std::optional<MetadataTable>();
+  ASSAY_ASSIGN_OR_RETURN(MetadataTable table,
+                         client::ReadMetadataFile(options.path, reader.size(), limit));
+  ASSAY_RETURN_IF_ERROR(client::ApplyEdges(options.edges, &table));
+  return std::optional<MetadataTable>(std::move(table));
+}
+
 absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(Session& session,
                                                                 const DataOptions& data) {
   client::OpenOptions options;
@@ -106,11 +130,12 @@ absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
 
 absl::StatusOr<v1::Dataset> UploadDataset(Session& session, const std::string& path,
                                           client::DatasetReader& reader, int64_t limit,
-                                          const std::string& id) {
+                                          const std::string& id, const MetadataTable* metadata) {
   client::DatasetUpload upload;
   upload.stem = client::DatasetStem(path);
   upload.id = id;
   upload.limit = limit;
+  upload.metadata = metadata;
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
   ASSAY_ASSIGN_OR_RETURN(auto uploaded,
                          client->UploadDataset(reader, upload, Listener(session, path)));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "client/cli/base/command.h"
 #include "client/cli/base/session.h"
 #include "client/data/dataset_reader.h"
+#include "core/base/sample_metadata.h"
 #include "core/models/model_interface.h"
 
 namespace assay::cli {
@@ -43,6 +45,21 @@ struct DataOptions {
   int64_t limit = 0;
 };
 
+// What is known of the samples beside their labels.
+struct MetadataOptions {
+  void AddTo(Leaf& leaf);
+
+  // A CSV; empty: none.
+  std::string path;
+  // Where ranges of numbers meet: "age=18,40,65".
+  std::vector<std::string> edges;
+};
+
+// The metadata of the samples that are used of `reader`; nullopt: there is none.
+absl::StatusOr<std::optional<MetadataTable>> ReadMetadata(const MetadataOptions& options,
+                                                          const client::DatasetReader& reader,
+                                                          int64_t limit);
+
 absl::StatusOr<std::unique_ptr<client::DatasetReader>> OpenData(Session& session,
                                                                 const DataOptions& data);
 // What the reader has to say of the data that it read.
@@ -56,10 +73,11 @@ struct ModelOptions : ModelInterfaceOptions {
 absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
                                       const std::string& id, const v1::ModelInterface& interface);
 // The first `limit` samples (0: all) of what the reader reads, `path`, after which the dataset is
-// named unless there is an id.
+// named unless there is an id. `metadata` is of those; null: none.
 absl::StatusOr<v1::Dataset> UploadDataset(Session& session, const std::string& path,
                                           client::DatasetReader& reader, int64_t limit,
-                                          const std::string& id);
+                                          const std::string& id,
+                                          const MetadataTable* metadata = nullptr);
 
 }  // namespace assay::cli
 

@@ -1,6 +1,7 @@
 // `assay evaluate`: upload what is missing, create, wait, report; or all of it over one stream.
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -155,6 +156,8 @@ class Evaluation {
     }
     ASSAY_RETURN_IF_ERROR(CheckNoCleanData());
     ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(session_, options_.data));
+    ASSAY_ASSIGN_OR_RETURN(metadata_,
+                           ReadMetadata(options_.metadata, *reader_, options_.data.limit));
     return absl::OkStatus();
   }
 
@@ -168,8 +171,10 @@ class Evaluation {
       spec.set_dataset(options_.data.paths[0]);
       spec.set_allow_missing_classes(options_.data.allow_missing_classes);
       ASSAY_ASSIGN_OR_RETURN(scope.class_names, KnownClasses(session_, spec));
-    } else if (!options_.data.allow_missing_classes) {
-      scope.class_names = reader_->class_names();
+      ASSAY_ASSIGN_OR_RETURN(scope.columns, KnownColumns(session_, spec.dataset()));
+    } else {
+      if (!options_.data.allow_missing_classes) scope.class_names = reader_->class_names();
+      scope.columns = ScopeColumns(Metadata());
     }
     ASSAY_ASSIGN_OR_RETURN(const auto request, options_.results.ReportRequest(""));
     return gates_.Check(session_, scope, request);
@@ -181,10 +186,11 @@ class Evaluation {
     const auto refuse = [&](const std::string& value, const char* option) {
       if (value.empty()) return;
       violations.push_back({option, absl::StrCat("goes with files; ", options_.data.paths[0],
-                                                 " has labels and names of its own")});
+                                                 " has labels, names and metadata of its own")});
     };
     refuse(options_.data.labels, "--labels");
     refuse(options_.data.classes, "--classes");
+    refuse(options_.metadata.path, "--metadata");
     return violations.empty() ? absl::OkStatus() : InvalidFields(std::move(violations));
   }
 
@@ -202,9 +208,9 @@ class Evaluation {
       spec.set_dataset(options_.data.paths[0]);
       spec.set_limit(options_.data.limit);
     } else {
-      ASSAY_ASSIGN_OR_RETURN(
-          const v1::Dataset dataset,
-          UploadDataset(session_, options_.data.paths[0], *reader_, options_.data.limit, ""));
+      ASSAY_ASSIGN_OR_RETURN(const v1::Dataset dataset,
+                             UploadDataset(session_, options_.data.paths[0], *reader_,
+                                           options_.data.limit, "", Metadata()));
       spec.set_dataset(dataset.name());
       ASSAY_RETURN_IF_ERROR(gates_.CheckDataset(dataset.name()));
     }
@@ -243,7 +249,8 @@ class Evaluation {
       session_.progress().Begin();
     };
     listener.on_acknowledged = [&](int64_t done, int64_t total) { sent = done >= total; };
-    const auto end = client_->Evaluate(std::move(start), *reader_, options_.data.limit, listener);
+    const auto end =
+        client_->Evaluate(std::move(start), *reader_, options_.data.limit, listener, Metadata());
     session_.progress().Clear();
     SayNotes(session_, *reader_);
     if (end.ok()) {
@@ -267,6 +274,9 @@ class Evaluation {
     return other->CancelEvaluation(name).status();
   }
 
+  // Null: there is none.
+  const MetadataTable* Metadata() const { return metadata_.has_value() ? &*metadata_ : nullptr; }
+
   Session& session_;
   const CLI::App& command_;
   EvaluateOptions options_;
@@ -278,6 +288,8 @@ class Evaluation {
   std::string model_;
   // The files' reader; null for a dataset of the server, and for a ready-made set.
   std::unique_ptr<client::DatasetReader> reader_;
+  // Of the samples that are used of the files.
+  std::optional<MetadataTable> metadata_;
   // Of a ready-made set; empty for other data.
   std::vector<client::ReadyMadeBlock> blocks_;
 };
@@ -305,6 +317,7 @@ CommandRun Evaluate(Leaf& leaf) {
       .TypeName("ID=FILE");
   options->interface.AddTo(leaf);
   options->data.AddTo(leaf);
+  options->metadata.AddTo(leaf);
   leaf.Add("--clean-data", &options->clean_data,
            "With a ready-made set: its images without corruption, for the relative error")
       .TypeName("FILE");

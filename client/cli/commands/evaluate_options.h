@@ -19,6 +19,8 @@ struct EvaluateOptions {
   ModelOptions interface;
   // Files, or datasets/ID of the server.
   DataOptions data;
+  // Of files.
+  MetadataOptions metadata;
   std::vector<std::string> conditions;
   // By name; they stand after the conditions.
   std::vector<std::string> suites;

@@ -152,6 +152,7 @@ absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options, Ga
   };
   refuse(options.stream, "--stream");
   refuse(options.detach, "--detach");
+  refuse(!options.metadata.path.empty(), "--metadata");
   refuse(!options.results.outcomes_path.empty(), "--outcomes");
   refuse(!options.results.adversarials_path.empty(), "--keep-adversarials");
   refuse(options.keep_probabilities, "--keep-probabilities");

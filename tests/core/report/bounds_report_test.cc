@@ -50,6 +50,21 @@ TEST(BoundsReport, CertifiedAccuracyCountsWhatIsRightAndProven) {
   EXPECT_EQ(bounds.classes(2).certified_accuracy().undefined_reason(), "the class has no samples");
 }
 
+TEST(BoundsReport, SlicesHaveWhatIsProvenAtTheBudget) {
+  ReportInput input =
+      Input(2, {Bounds({Bounded(0, 0, 0, true, 0.5), Bounded(1, 0, 0, false, -1),
+                        Bounded(2, 0, 1, true, -3), Bounded(3, 1, 1, true, 0.25)})});
+  input.columns = {GroupTexts("part", {"a", "a", "a", "b"})};
+  const v1::ConditionReport report = OnlyCondition(input);
+  const v1::Slice& first = report.slices(0).slices(0);
+  EXPECT_EQ(first.value(), "a");
+  ASSERT_EQ(first.certified_accuracy_size(), 1);
+  EXPECT_DOUBLE_EQ(first.certified_accuracy(0).radius(), 2.0 / 255);
+  EXPECT_EQ(first.certified_accuracy(0).accuracy().numerator(), 1);
+  EXPECT_EQ(first.certified_accuracy(0).accuracy().denominator(), 3);
+  EXPECT_EQ(report.slices(0).slices(1).certified_accuracy(0).accuracy().numerator(), 1);
+}
+
 TEST(BoundsReport, UndecidedSamplesCountAgainstAccuracyAndHaveNoMargin) {
   v1::Outcome undecided = Undecided(1, 0);
   undecided.mutable_bounds()->set_margin(std::numeric_limits<double>::lowest());

@@ -104,6 +104,21 @@ TEST(GateExpression, CommasOfConditionsStayTheirs) {
   EXPECT_FALSE(bounds.radius.has_value());
 }
 
+TEST(GateExpression, SlicesAreColumnsWithValues) {
+  const GateExpression gate =
+      Good("slice_accuracy(attack/pgd:norm=l2,eps=0.5, lighting=night) > 0");
+  EXPECT_EQ(gate.condition, "attack/pgd:norm=l2,eps=0.5");
+  EXPECT_EQ(gate.slice, "lighting=night");
+  EXPECT_EQ(Good("slice_accuracy(clean, age=18..40) > 0").slice, "age=18..40");
+  EXPECT_EQ(Good("slice_accuracy(clean, 'site=(missing)') > 0").slice, "site=(missing)");
+  EXPECT_EQ(Good("slice_accuracy(clean, 'city=a, b''c') > 0").slice, "city=a, b'c");
+  EXPECT_THAT(Bad("slice_accuracy(clean, night) > 0"),
+              HasSubstr("at character 23: expected COLUMN=VALUE, got 'night'"));
+  EXPECT_THAT(Bad("slice_accuracy(clean, city=a, b) > 0"),
+              HasSubstr("what contains a comma must be quoted as a whole"));
+  EXPECT_THAT(Bad("slice_accuracy(clean) > 0"), HasSubstr("expected ', COLUMN=VALUE'"));
+}
+
 TEST(GateExpression, ChecksHaveNoThreshold) {
   const GateExpression gate = Good("check(attack/pgd:steps=5, zero-gradients)");
   EXPECT_EQ(gate.check, "zero-gradients");

@@ -101,6 +101,31 @@ TEST(GateScope, ClassesThatAreNotKnownYetMayBeAny) {
   EXPECT_TRUE(Check("cfps(clean, dog) < 0.5", scope).ok());
 }
 
+TEST(GateScope, SlicesAreColumnsAndValues) {
+  GateScope scope = Usual();
+  // Not known yet.
+  EXPECT_TRUE(Check("slice_accuracy(clean, anything=at all) > 0.5", scope).ok());
+  scope.columns = {{"lighting", {"day", "night", "a=b"}}, {"a=b", {"c"}}, {"brightness", {}}};
+  for (const char* text :
+       {"slice_accuracy(clean, lighting=night) > 0.5", "slice_accuracy(clean, a=b=c) > 0.5",
+        "slice_accuracy(attack/pgd:norm=linf,eps=8/255, lighting=a=b) > 0.5",
+        "slice_accuracy(clean, brightness=0.1..0.2) > 0.5"}) {
+    EXPECT_TRUE(Check(text, scope).ok()) << text << ": " << Check(text, scope);
+  }
+  EXPECT_THAT(Check("slice_accuracy(clean, lightning=night) > 0.5", scope).message(),
+              AllOf(HasSubstr("the evaluation has no column 'lightning'"),
+                    HasSubstr("did you mean 'lighting'?"),
+                    HasSubstr("there are lighting, a=b, brightness")));
+  EXPECT_THAT(Check("slice_accuracy(clean, lighting=nigth) > 0.5", scope).message(),
+              AllOf(HasSubstr("column 'lighting' has no value 'nigth'"),
+                    HasSubstr("did you mean 'night'?")));
+  EXPECT_THAT(Check("slice_accuracy(clean, a=b=d) > 0.5", scope).message(),
+              HasSubstr("column 'a=b' has no value 'd'"));
+  scope.columns = std::vector<ScopeColumn>();
+  EXPECT_THAT(Check("slice_accuracy(clean, a=b) > 0.5", scope).message(),
+              HasSubstr("there are none"));
+}
+
 TEST(GateScope, MetricsSuitTheirConditions) {
   const std::pair<const char*, const char*> kBad[] = {
       {"success_rate(clean) < 0.5", "success_rate is of attacks"},

@@ -215,6 +215,58 @@ TEST(Gates, WhatIsUndefinedIsUndecided) {
   EXPECT_EQ(JudgeIn("mce() <= 0.9", summary).verdict, GateVerdict::kUndecided);
 }
 
+// 100 samples of each class: the first 90, 80 and 96 are right.
+TEST(Gates, SlicesAreJudgedLikeTheRest) {
+  const auto report_of = [](const std::string& evaluation, int right_of_first) {
+    ReportInput input =
+        Input(3, {Clean(FromConfusionMatrix(
+                     {{right_of_first, 100 - right_of_first, 0}, {0, 80, 20}, {4, 0, 96}}))});
+    input.evaluation = evaluation;
+    std::vector<std::string> thirds;
+    for (int i = 0; i < 300; ++i) thirds.push_back(i < 3 ? "" : i < 100 ? "first" : "rest");
+    input.columns = {GroupTexts("third", thirds)};
+    return *BuildReport(input);
+  };
+  const v1::Report report = report_of("evaluations/e", 90);
+  const GateResult first = JudgeIn("slice_accuracy(clean, third=first) >= 0.8", report);
+  EXPECT_EQ(first.verdict, GateVerdict::kPassed);
+  // scipy 1.17: beta.ppf(0.025, 87, 11), beta.ppf(0.975, 88, 10).
+  EXPECT_NEAR(*first.value, 87 / 97.0, 1e-12);
+  EXPECT_NEAR(first.interval->lower, 0.8185711466, 1e-9);
+  EXPECT_NEAR(first.interval->upper, 0.9494447136, 1e-9);
+  // Few samples decide nothing by themselves, and the interval says so.
+  const GateResult few = JudgeIn("slice_accuracy(clean, 'third=(missing)') >= 0.5", report);
+  EXPECT_EQ(few.verdict, GateVerdict::kUndecided);
+  EXPECT_EQ(few.value, 1);
+  EXPECT_GT(*few.more_samples, 0);
+  EXPECT_THAT(JudgeIn("slice_accuracy(clean, third=firs) >= 0.5", report).why,
+              HasSubstr("did you mean 'first'?"));
+  EXPECT_THAT(JudgeIn("slice_accuracy(clean, forth=first) >= 0.5", report).why,
+              HasSubstr("has no column 'forth'"));
+
+  const v1::Report before = report_of("evaluations/before", 50);
+  GateInput input{&report, &before};
+  const GateResult against =
+      JudgeWith("slice_accuracy(clean, third=first) >= baseline - 0.01", input);
+  EXPECT_EQ(against.verdict, GateVerdict::kPassed) << GateLine(against);
+  EXPECT_EQ(against.method, "separate");
+  // A report of before there were slices.
+  v1::Report old = before;
+  for (v1::ConditionReport& condition : *old.mutable_conditions()) condition.clear_slices();
+  input.baseline = &old;
+  EXPECT_THAT(JudgeWith("slice_accuracy(clean, third=first) >= baseline - 0.01", input).why,
+              HasSubstr("the baseline has no column 'third' to have slices by; there are none"));
+}
+
+// A slice that is in no report is undefined, not wrong.
+TEST(Gates, ConfidenceWithoutACleanConditionIsUndefined) {
+  ReportInput input = Input(2, {Attack({Survivor(0, 0, 3, 2)})});
+  const GateResult result =
+      JudgeIn("slice_accuracy(attack/pgd, confidence=0..1) >= 0.5", *BuildReport(input));
+  EXPECT_EQ(result.verdict, GateVerdict::kUndecided);
+  EXPECT_THAT(result.why, HasSubstr("does not have the condition clean"));
+}
+
 TEST(Gates, CorruptionErrorsAreJudgedByTheirValues) {
   EXPECT_EQ(Judge("mce() <= 0.76").verdict, GateVerdict::kPassed);
   EXPECT_EQ(Judge("mce() < 0.76").verdict, GateVerdict::kFailed);

@@ -141,8 +141,8 @@ TEST(MinimumNormReport, HasOneEntryForEachBudgetWithTheIdOfThatBudgetAlone) {
     EXPECT_EQ(entry.attack().security_curve_size(),
               report.conditions(1).attack().security_curve_size());
     // As if the condition had been written so.
-    const auto alone = Built(Input(3, {MinimumNorm(budgets[i], outcomes)}));
-    EXPECT_EQ(alone.conditions(0).DebugString(), entry.DebugString());
+    const auto alone = Built(Input(3, {Clean({}), MinimumNorm(budgets[i], outcomes)}));
+    EXPECT_EQ(alone.conditions(1).DebugString(), entry.DebugString());
   }
 }
 

@@ -56,7 +56,9 @@ class ReportCacheTest : public ApiFixture {
     ASSAY_RETURN_IF_ERROR(ApiFixture::Call(&Stub::GetReport, request, &report));
     return report;
   }
-  ReportCache Cache(const ReportCache::Limits& limits) { return {hooked(), hooked(), limits}; }
+  ReportCache Cache(const ReportCache::Limits& limits) {
+    return {hooked(), hooked(), context().blobs, limits};
+  }
 
   std::atomic<int> computations_ = 0;
 };

@@ -94,6 +94,15 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("DeleteDataset"));
     return store_.DeleteDataset(name);
   }
+  absl::Status KeepStatistics(const std::vector<ChunkStatistics>& statistics) override {
+    ASSAY_RETURN_IF_ERROR(Before("KeepStatistics"));
+    return store_.KeepStatistics(statistics);
+  }
+  absl::StatusOr<std::optional<std::string>> GetStatistics(const std::string& chunk,
+                                                           const std::string& layout) override {
+    ASSAY_RETURN_IF_ERROR(Before("GetStatistics"));
+    return store_.GetStatistics(chunk, layout);
+  }
   absl::StatusOr<std::vector<std::string>> BlobsInUse() override {
     ASSAY_RETURN_IF_ERROR(Before("BlobsInUse"));
     return store_.BlobsInUse();

@@ -245,5 +245,47 @@ TEST_F(CatalogTest, BlobsInUseAreThoseOfModelsDatasetsAndStreams) {
   EXPECT_THAT(*store_->BlobsInUse(), UnorderedElementsAre(Sha256Hex("b"), Sha256Hex("c")));
 }
 
+TEST_F(CatalogTest, MetadataIsInUseWithItsManifest) {
+  v1::Dataset dataset = MakeDataset("d", {"a"});
+  dataset.mutable_manifest()->mutable_metadata()->set_digest(Sha256Hex("csv"));
+  dataset.mutable_manifest()->mutable_metadata()->add_columns()->set_name("age");
+  ASSERT_THAT(store_->CreateDataset(dataset, ""), IsOk());
+  v1::DatasetManifest stream;
+  stream.mutable_metadata()->set_digest(Sha256Hex("streamed"));
+  ASSERT_THAT(store_->CreateStream(MakeEvaluation("s", Evaluation::RECEIVING), stream), IsOk());
+  Reopen();
+  EXPECT_EQ(store_->GetDataset("datasets/d")->manifest().metadata().columns(0).name(), "age");
+  EXPECT_EQ(store_->GetStreamManifest("evaluations/s")->metadata().digest(), Sha256Hex("streamed"));
+  EXPECT_THAT(*store_->BlobsInUse(),
+              UnorderedElementsAre(Sha256Hex("a"), Sha256Hex("csv"), Sha256Hex("streamed")));
+  ASSERT_THAT(store_->DeleteDataset("datasets/d"), IsOk());
+  EXPECT_THAT(*store_->BlobsInUse(), UnorderedElementsAre(Sha256Hex("streamed")));
+}
+
+TEST_F(CatalogTest, StatisticsStayAsLongAsSomebodyNamesTheirChunk) {
+  const std::string a = Sha256Hex("a"), b = Sha256Hex("b");
+  const std::string bytes("\0x\0\xff", 4);
+  ASSERT_THAT(store_->CreateDataset(MakeDataset("d", {"a"}), ""), IsOk());
+  ASSERT_THAT(store_->KeepStatistics({{a, "3x32x32 UINT8", bytes},
+                                      {a, "1x3x1024 UINT8", "other"},
+                                      {b, "3x32x32 UINT8", "nobody's"}}),
+              IsOk());
+  // What is there already stays.
+  ASSERT_THAT(store_->KeepStatistics({{a, "3x32x32 UINT8", "again"}}), IsOk());
+  Reopen();
+  const auto get = [&](const std::string& chunk, const std::string& layout) {
+    const auto values = store_->GetStatistics(chunk, layout);
+    EXPECT_THAT(values, IsOk());
+    return values.ok() ? *values : std::nullopt;
+  };
+  EXPECT_EQ(get(a, "3x32x32 UINT8"), bytes);
+  EXPECT_EQ(get(a, "1x3x1024 UINT8"), "other");
+  EXPECT_EQ(get(a, "1x1x3072 UINT8"), std::nullopt);
+  EXPECT_EQ(get(b, "3x32x32 UINT8"), "nobody's");
+  ASSERT_THAT(store_->ReleaseSpace(), IsOk());
+  EXPECT_EQ(get(a, "3x32x32 UINT8"), bytes);
+  EXPECT_EQ(get(b, "3x32x32 UINT8"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace assay::store

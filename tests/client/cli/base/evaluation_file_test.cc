@@ -33,7 +33,7 @@ class EvaluationFileTest : public ::testing::Test {
     for (const CommandEntry& entry : AllCommands()) {
       if (std::string(entry.words) != "evaluate") continue;
       Leaf leaf(evaluate_);
-      entry.declare(leaf);
+      run_ = entry.declare(leaf);
     }
     std::filesystem::create_directories(folder_);
   }
@@ -59,6 +59,8 @@ class EvaluationFileTest : public ::testing::Test {
   CLI::App& evaluate_;
   std::string server_;
   bool quiet_ = false;
+  // The options live as long as this.
+  CommandRun run_;
   const std::string folder_ = absl::StrCat(::testing::TempDir(), "/evaluation_file_", getpid());
 };
 
