@@ -232,7 +232,8 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   }
   *outcomes.mutable_passes() = done.passes();
   const auto commit_start = SteadyClock::now();
-  ASSAY_RETURN_IF_ERROR(Commit(claim, adversarials, &outcomes, done.numerics()));
+  ASSAY_RETURN_IF_ERROR(Commit(claim, adversarials, &outcomes, done.numerics(),
+                               {ASSAY_VERSION, done.model_seconds(), done.other_seconds()}));
   metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.passes());
   metrics_.AddPhaseSeconds("model", done.model_seconds());
   metrics_.AddPhaseSeconds("around_model", done.other_seconds());
@@ -241,14 +242,15 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
 }
 
 absl::Status Worker::Commit(const store::ClaimedTask& claim, const std::string& adversarials,
-                            v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics) {
+                            v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics,
+                            const store::TaskEffort& effort) {
   const std::string holder = absl::StrCat(options_.owner, " ", claim.task.id, " ", claim.fence);
   const auto store = [&]() -> absl::Status {
     if (outcomes->has_adversarials()) {
       ASSAY_ASSIGN_OR_RETURN(*outcomes->mutable_adversarials()->mutable_digest(),
                              blobs_.Put(adversarials, holder));
     }
-    const absl::Status committed = store_.CommitTask(claim, *outcomes, numerics);
+    const absl::Status committed = store_.CommitTask(claim, *outcomes, numerics, effort);
     // Of a refused commit too: the blob is swept up, or brought again.
     if (outcomes->has_adversarials()) {
       blobs_.Settle({outcomes->adversarials().digest()}, holder);

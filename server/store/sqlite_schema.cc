@@ -18,7 +18,7 @@ namespace {
 
 // Stored in PRAGMA user_version. A change of the tables adds a version here and a step in
 // BringUpToDate.
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 
 // The indexes below call an evaluation unfinished when its state is at most 3.
 static_assert(v1::Evaluation::RECEIVING == 1 && v1::Evaluation::QUEUED == 2 &&
@@ -128,6 +128,35 @@ CREATE TABLE outcomes (
 );
 )sql";
 
+constexpr char kVersion2[] = R"sql(
+CREATE TABLE model_labels (
+  model TEXT NOT NULL REFERENCES models(name) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (model, key)
+) WITHOUT ROWID;
+CREATE TABLE evaluation_labels (
+  evaluation INTEGER NOT NULL REFERENCES evaluations(id) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (evaluation, key)
+) WITHOUT ROWID;
+
+-- Where the numbers of an evaluation come from. Those that were made before this table have no row.
+CREATE TABLE provenance (
+  evaluation INTEGER PRIMARY KEY REFERENCES evaluations(id) ON DELETE CASCADE,
+  -- When the evaluation was made: the name may be another model's later.
+  model_digest TEXT NOT NULL,
+  -- Of the assayd that committed its tasks: "1.0.0, 1.1.0".
+  versions TEXT NOT NULL DEFAULT '',
+  model_seconds REAL NOT NULL DEFAULT 0,
+  other_seconds REAL NOT NULL DEFAULT 0
+);
+)sql";
+
+// From the version before, 0 being an empty file.
+constexpr const char* kSteps[kVersion] = {kVersion1, kVersion2};
+
 absl::StatusOr<int64_t> SingleNumber(Database& database, const char* sql) {
   Statement row = database.Query(sql);
   if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
@@ -158,7 +187,9 @@ absl::Status BringUpToDate(Database& database, const std::string& path) {
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const int64_t version, CheckVersion(database, path));
   if (version == kVersion) return absl::OkStatus();
-  ASSAY_RETURN_IF_ERROR(database.RunScript(kVersion1));
+  for (int64_t step = version; step < kVersion; ++step) {
+    ASSAY_RETURN_IF_ERROR(database.RunScript(kSteps[step]));
+  }
   ASSAY_RETURN_IF_ERROR(database.Run(absl::StrCat("PRAGMA user_version = ", kVersion)));
   return transaction.Commit();
 }

@@ -31,6 +31,9 @@
   COMMAND(EvaluationOutcomes, "evaluation outcomes", "Write every outcome as CSV")                 \
   COMMAND(EvaluationAdversarials, "evaluation adversarials",                                       \
           "Write the adversarial examples that were kept as NPY")                                  \
+  GROUP("report", "Reports")                                                                       \
+  COMMAND(ReportRecompute, "report recompute",                                                     \
+          "Compute a report again from outcomes, here, and compare it with the server's")           \
   COMMAND(Compare, "compare", "Compare evaluations on the same data, sample by sample")            \
   COMMAND(Corrupt, "corrupt",                                                                      \
           "Write corrupted images, as an evaluation would make them; needs no server")             \
