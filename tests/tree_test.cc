@@ -46,6 +46,7 @@ const std::vector<Fence>& Fences() {
       {std::regex("zip\\.h"), {"core/models"}},
       {std::regex("Eigen/.*"), {"core/similarity"}},
       {std::regex("CLI/.*"), {"client/cli", "server/main.cc"}},
+      {std::regex("curl/.*"), {"client/mlflow"}},
       {std::regex("yaml-cpp/.*"), {"client/cli/base/evaluation_file.cc"}},
       {std::regex("prometheus/.*|microhttpd\\.h"), {"server/monitoring"}},
   };

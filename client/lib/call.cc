@@ -177,9 +177,9 @@ absl::Status Client::NoAnswer(const std::string& cause, int64_t seconds) const {
 
 template <typename Item, typename Request, typename Response, typename Stub, typename Method>
 absl::StatusOr<std::vector<Item>> Client::ListAll(
-    Stub& stub, Method method, google::protobuf::RepeatedPtrField<Item>* (Response::*items)()) {
+    Stub& stub, Method method, google::protobuf::RepeatedPtrField<Item>* (Response::*items)(),
+    Request request) {
   std::vector<Item> all;
-  Request request;
   do {
     ASSAY_ASSIGN_OR_RETURN(Response page, Call<Response>(stub, method, request, kQuickSeconds));
     for (Item& item : *(page.*items)()) all.push_back(std::move(item));
@@ -193,9 +193,10 @@ absl::StatusOr<v1::Model> Client::GetModel(const std::string& name) {
                          kQuickSeconds);
 }
 
-absl::StatusOr<std::vector<v1::Model>> Client::ListModels() {
+absl::StatusOr<std::vector<v1::Model>> Client::ListModels(v1::ListModelsRequest filter) {
   return ListAll<v1::Model, v1::ListModelsRequest>(*stubs_->models, &Models::ListModels,
-                                                   &v1::ListModelsResponse::mutable_models);
+                                                   &v1::ListModelsResponse::mutable_models,
+                                                   std::move(filter));
 }
 
 absl::Status Client::DeleteModel(const std::string& name) {
@@ -259,10 +260,11 @@ absl::StatusOr<v1::Evaluation> Client::GetEvaluation(const std::string& name) {
                               Named<v1::GetEvaluationRequest>(name), kQuickSeconds);
 }
 
-absl::StatusOr<std::vector<v1::Evaluation>> Client::ListEvaluations() {
+absl::StatusOr<std::vector<v1::Evaluation>> Client::ListEvaluations(
+    v1::ListEvaluationsRequest filter) {
   return ListAll<v1::Evaluation, v1::ListEvaluationsRequest>(
       *stubs_->evaluations, &Evaluations::ListEvaluations,
-      &v1::ListEvaluationsResponse::mutable_evaluations);
+      &v1::ListEvaluationsResponse::mutable_evaluations, std::move(filter));
 }
 
 absl::StatusOr<v1::Evaluation> Client::CancelEvaluation(const std::string& name) {

@@ -37,6 +37,7 @@
 #include "client/lib/proxy.h"
 #include "client/lib/retry.h"
 #include "core/base/clock.h"
+#include "core/base/labels.h"
 #include "core/base/sample_metadata.h"
 
 namespace assay::client {
@@ -101,12 +102,14 @@ class Client {
 
   // The id of a model or dataset without one of its own is "<slug of the file's stem>-<first 12
   // digits of the digest>". What the server holds already is not sent again; the same content under
-  // the same name is the same resource. The same file with another interface is another model.
+  // the same name is the same resource, on which `labels` are set in any case. The same file with
+  // another interface is another model.
   absl::StatusOr<Uploaded<v1::Model>> UploadModel(const std::string& path, const std::string& id,
                                                   const TransferListener& listener,
-                                                  const v1::ModelInterface& interface = {});
+                                                  const v1::ModelInterface& interface = {},
+                                                  const Labels& labels = {});
   absl::StatusOr<v1::Model> GetModel(const std::string& name);
-  absl::StatusOr<std::vector<v1::Model>> ListModels();
+  absl::StatusOr<std::vector<v1::Model>> ListModels(v1::ListModelsRequest filter = {});
   absl::Status DeleteModel(const std::string& name);
   // `shape` may be null for a model that has been validated before.
   absl::StatusOr<v1::Model> LoadModel(const std::string& name, const v1::ImageShape* shape);
@@ -126,7 +129,8 @@ class Client {
   absl::StatusOr<v1::Evaluation> CreateEvaluation(const v1::EvaluationSpec& spec,
                                                   const std::string& id);
   absl::StatusOr<v1::Evaluation> GetEvaluation(const std::string& name);
-  absl::StatusOr<std::vector<v1::Evaluation>> ListEvaluations();
+  absl::StatusOr<std::vector<v1::Evaluation>> ListEvaluations(
+      v1::ListEvaluationsRequest filter = {});
   absl::StatusOr<v1::Evaluation> CancelEvaluation(const std::string& name);
   absl::StatusOr<v1::Evaluation> RetryEvaluation(const std::string& name);
   absl::Status DeleteEvaluation(const std::string& name);
@@ -183,7 +187,8 @@ class Client {
                                 double timeout_seconds, Repeat repeat = Repeat::kWhenUnavailable);
   template <typename Item, typename Request, typename Response, typename Stub, typename Method>
   absl::StatusOr<std::vector<Item>> ListAll(
-      Stub& stub, Method method, google::protobuf::RepeatedPtrField<Item>* (Response::*items)());
+      Stub& stub, Method method, google::protobuf::RepeatedPtrField<Item>* (Response::*items)(),
+      Request request = {});
   absl::StatusOr<std::vector<std::string>> FindMissing(const std::vector<std::string>& digests,
                                                        const std::string& upload_id);
   // Brings every chunk to the server that is not there yet.

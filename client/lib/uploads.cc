@@ -114,7 +114,8 @@ absl::Status CheckRows(const MetadataTable& table, int64_t samples) {
 absl::StatusOr<Uploaded<v1::Model>> Client::UploadModel(const std::string& path,
                                                         const std::string& id,
                                                         const TransferListener& listener,
-                                                        const v1::ModelInterface& interface) {
+                                                        const v1::ModelInterface& interface,
+                                                        const Labels& labels) {
   ASSAY_RETURN_IF_ERROR(CheckId(id));
   int64_t file_size = 0;
   ASSAY_ASSIGN_OR_RETURN(std::ifstream file, OpenFile(path, &file_size));
@@ -143,25 +144,31 @@ absl::StatusOr<Uploaded<v1::Model>> Client::UploadModel(const std::string& path,
   };
 
   v1::CreateModelRequest request;
+  for (const auto& [key, value] : labels) (*request.mutable_labels())[key] = value;
+  for (const auto& chunk : chunks.chunks) request.add_chunks(chunk.digest);
   request.set_digest(whole.HexDigest());
   request.set_model_id(
       id.empty() ? DefaultId(std::filesystem::path(path).stem().string(), "model", request.digest())
                  : id);
   const absl::StatusOr<v1::Model> found = GetModel(ResourceName(kModels, request.model_id()));
   ASSAY_ASSIGN_OR_RETURN(const bool there, IsThere(found, request.digest()));
+  const auto create = [&] {
+    return Call<v1::Model>(*stubs_->models, &v1::ModelService::Stub::CreateModel, request,
+                           kSlowSeconds);
+  };
   if (there) {
     TransferStats stats;
     stats.chunks = static_cast<int64_t>(chunks.chunks.size());
     stats.bytes = size;
-    return Uploaded<v1::Model>{*found, stats};
+    if (labels.empty()) return Uploaded<v1::Model>{*found, stats};
+    request.set_request_id(NewRequestId());
+    ASSAY_ASSIGN_OR_RETURN(v1::Model model, create());
+    return Uploaded<v1::Model>{std::move(model), stats};
   }
   chunks.upload_id = NewRequestId();
   ASSAY_ASSIGN_OR_RETURN(const TransferStats stats, Transfer(chunks, listener));
-  for (const auto& chunk : chunks.chunks) request.add_chunks(chunk.digest);
   request.set_request_id(chunks.upload_id);
-  ASSAY_ASSIGN_OR_RETURN(v1::Model model,
-                         Call<v1::Model>(*stubs_->models, &v1::ModelService::Stub::CreateModel,
-                                         request, kSlowSeconds));
+  ASSAY_ASSIGN_OR_RETURN(v1::Model model, create());
   return Uploaded<v1::Model>{std::move(model), stats};
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/render/csv.h"
+#include "client/render/evaluation_record.h"
 #include "core/base/errors.h"
 #include "core/conditions/condition.h"
 #include "core/conditions/smoothing_setting.h"
@@ -65,48 +66,66 @@ absl::StatusOr<OutcomeCsv> OutcomeCsv::Create(const std::vector<v1::Condition>& 
 std::string OutcomeCsv::Header() {
   return "condition,sample,label,prediction,correct,confidence,tie,undecided,attacked,success,norm,"
          "forwards,backwards,survives_rounding,radius,draws,count_top,count_true,certified,margin,"
-         "tightness,score_prediction,score_true\n";
+         "tightness,score_prediction,score_true,outcome_record,evaluation_record\n";
 }
 
-std::string OutcomeCsv::Rows(const v1::StreamOutcomesResponse& batch) const {
+void OutcomeCsv::Carry(std::string record, int64_t rows) {
+  // Below the limit of a field in Python's csv module.
+  constexpr size_t kPiece = 64 << 10;
+  const auto count = static_cast<size_t>(std::max<int64_t>(1, rows));
+  record_ = std::move(record);
+  carried_ = 0;
+  piece_ = std::max(kPiece, (record_.size() + count - 1) / count);
+}
+
+std::string OutcomeCsv::Rows(const v1::StreamOutcomesResponse& batch) {
   std::string out;
-  const auto settings = smoothing_.find(batch.condition());
   for (const v1::Outcome& outcome : batch.outcomes()) {
-    CsvRow row;
-    row.Add(batch.condition()).Add(outcome.sample()).Add(outcome.label());
-    if (outcome.has_smoothing() && settings != smoothing_.end()) {
-      const auto& smoothing = outcome.smoothing();
-      const Certificate certificate = Certify(smoothing, settings->second);
-      row.Add(certificate.prediction).Add(certificate.prediction == outcome.label());
-      // confidence, tie, undecided and everything about attacks
-      row.AddEmpty(9);
-      row.Add(certificate.radius);
-      row.Add(Total(smoothing.selection()) + Total(smoothing.estimation()) +
-              smoothing.undecided_draws() + smoothing.tied_draws());
-      row.Add(CountOf(smoothing.estimation(), certificate.top_class));
-      row.Add(CountOf(smoothing.estimation(), outcome.label()));
-      row.AddEmpty(5);
-    } else {
-      const bool correct =
-          outcome.prediction() == outcome.label() && !outcome.tie() && !outcome.undecided();
-      row.Add(outcome.prediction()).Add(correct);
-      row.Add(outcome.confidence()).Add(outcome.tie()).Add(outcome.undecided());
-      if (outcome.has_attack()) {
-        const auto& attack = outcome.attack();
-        row.Add(attack.attacked()).Add(attack.success());
-        attack.success() ? row.Add(attack.distance()) : row.AddEmpty();
-        row.Add(attack.forwards()).Add(attack.backwards());
-        attack.success() ? row.Add(attack.survives_rounding()) : row.AddEmpty();
-      } else {
-        row.AddEmpty(6);
-      }
-      row.AddEmpty(4);
-      AddBounds(outcome, &row);
-      AddScores(outcome, &row);
-    }
-    absl::StrAppend(&out, row.Line());
+    const absl::string_view piece =
+        absl::string_view(record_).substr(std::min(carried_, record_.size()), piece_);
+    carried_ += piece.size();
+    absl::StrAppend(&out, Row(batch.condition(), outcome, piece));
   }
   return out;
+}
+
+std::string OutcomeCsv::Row(const std::string& condition, const v1::Outcome& outcome,
+                            absl::string_view piece) const {
+  CsvRow row;
+  const auto settings = smoothing_.find(condition);
+  row.Add(condition).Add(outcome.sample()).Add(outcome.label());
+  if (outcome.has_smoothing() && settings != smoothing_.end()) {
+    const auto& smoothing = outcome.smoothing();
+    const Certificate certificate = Certify(smoothing, settings->second);
+    row.Add(certificate.prediction).Add(certificate.prediction == outcome.label());
+    // confidence, tie, undecided and everything about attacks
+    row.AddEmpty(9);
+    row.Add(certificate.radius);
+    row.Add(Total(smoothing.selection()) + Total(smoothing.estimation()) +
+            smoothing.undecided_draws() + smoothing.tied_draws());
+    row.Add(CountOf(smoothing.estimation(), certificate.top_class));
+    row.Add(CountOf(smoothing.estimation(), outcome.label()));
+    row.AddEmpty(5);
+  } else {
+    const bool correct =
+        outcome.prediction() == outcome.label() && !outcome.tie() && !outcome.undecided();
+    row.Add(outcome.prediction()).Add(correct);
+    row.Add(outcome.confidence()).Add(outcome.tie()).Add(outcome.undecided());
+    if (outcome.has_attack()) {
+      const auto& attack = outcome.attack();
+      row.Add(attack.attacked()).Add(attack.success());
+      attack.success() ? row.Add(attack.distance()) : row.AddEmpty();
+      row.Add(attack.forwards()).Add(attack.backwards());
+      attack.success() ? row.Add(attack.survives_rounding()) : row.AddEmpty();
+    } else {
+      row.AddEmpty(6);
+    }
+    row.AddEmpty(4);
+    AddBounds(outcome, &row);
+    AddScores(outcome, &row);
+  }
+  row.Add(absl::string_view(OutcomeRecord(outcome))).Add(piece);
+  return row.Line();
 }
 
 }  // namespace assay::render

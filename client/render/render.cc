@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/render/comparison_csv.h"
@@ -12,6 +13,7 @@
 #include "client/render/gate_document.h"
 #include "client/render/html_document.h"
 #include "client/render/page/html_page.h"
+#include "client/render/repeat_command.h"
 #include "client/render/report_csv.h"
 #include "client/render/report_document.h"
 #include "client/render/report_page.h"
@@ -29,6 +31,13 @@ std::string DocumentPage(const Document& document) {
   HtmlPage page({"Assay", {}, "", ""});
   HtmlPrinter(page.body()).Print(document, "h2");
   return std::move(page).Print();
+}
+
+// A block of code in Markdown; empty where no command gives the report.
+std::string RepeatBlock(const v1::Report& report) {
+  const std::string command = RepeatCommand(report);
+  if (command.empty() || absl::StrContains(command, "```")) return "";
+  return absl::StrCat("\nTo repeat it:\n\n```sh\n", command, "\n```\n");
 }
 
 // Only the form that is asked for is made.
@@ -70,7 +79,7 @@ std::string RenderReport(const v1::Report& report, Format format, bool colour,
                          const std::vector<report::GateResult>& gates, bool all_slices) {
   if (format == Format::kJunit) return GatesJunit(report, gates);
   if (format == Format::kHtml) return ReportPage(report, gates);
-  return Render(
+  std::string text = Render(
       format, colour,
       [&] {
         Document document = ReportDocument(report, all_slices);
@@ -80,9 +89,14 @@ std::string RenderReport(const v1::Report& report, Format format, bool colour,
       [&] { return ReportCsv(report); },
       [&] {
         nlohmann::ordered_json json = ToJson(report);
+        if (const std::string command = RepeatCommand(report); !command.empty()) {
+          json["repeat_command"] = command;
+        }
         if (!gates.empty()) json["gates"] = GatesJson(gates);
         return json;
       });
+  if (format == Format::kMarkdown) absl::StrAppend(&text, RepeatBlock(report));
+  return text;
 }
 
 std::string RenderComparison(const v1::Comparison& comparison, Format format, bool colour) {

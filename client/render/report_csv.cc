@@ -16,7 +16,8 @@ namespace {
 // Rows of one condition: of all its samples, of one class, or of one slice.
 class Rows {
  public:
-  Rows(const v1::ConditionReport& condition, std::string& out) : condition_(condition), out_(out) {}
+  Rows(const v1::ConditionReport& condition, const OnReportNumber& take)
+      : condition_(condition), take_(take) {}
 
   // The rows that follow are about that class.
   void ForClass(int32_t index) {
@@ -37,32 +38,43 @@ class Rows {
   }
 
   void Add(absl::string_view metric, const v1::Rate& rate) {
-    CsvRow row = Begin(metric);
-    rate.has_value() ? row.Add(rate.value()) : row.AddEmpty();
-    rate.has_lower() ? row.Add(rate.lower()) : row.AddEmpty();
-    rate.has_upper() ? row.Add(rate.upper()) : row.AddEmpty();
-    absl::StrAppend(&out_, row.Add(rate.denominator()).Line());
+    ReportNumber number = Begin(metric);
+    if (rate.has_value()) number.value = rate.value();
+    if (rate.has_lower()) number.lower = rate.lower();
+    if (rate.has_upper()) number.upper = rate.upper();
+    number.samples = rate.denominator();
+    take_(number);
   }
   // A number without an interval, over the samples.
-  template <typename Number>
-  void Add(absl::string_view metric, Number value) {
-    absl::StrAppend(&out_, Begin(metric).Add(value).AddEmpty(2).Add(samples_).Line());
+  void Add(absl::string_view metric, double value) {
+    ReportNumber number = Begin(metric);
+    number.value = value;
+    take_(number);
   }
-  // The same, of a number that may be undefined.
+  void Add(absl::string_view metric, int64_t value) {
+    ReportNumber number = Begin(metric);
+    number.value = static_cast<double>(value);
+    number.is_count = true;
+    take_(number);
+  }
+  // A number that may be undefined.
   void AddIf(bool defined, absl::string_view metric, double value) {
-    if (defined) return Add(metric, value);
-    absl::StrAppend(&out_, Begin(metric).AddEmpty(3).Add(samples_).Line());
+    defined ? Add(metric, value) : take_(Begin(metric));
   }
 
  private:
-  CsvRow Begin(absl::string_view metric) const {
-    CsvRow row;
-    row.Add(condition_.id()).Add(class_).Add(slice_).Add(metric);
-    return row;
+  ReportNumber Begin(absl::string_view metric) const {
+    ReportNumber number;
+    number.condition = condition_.id();
+    number.class_name = class_;
+    number.slice = slice_;
+    number.metric = std::string(metric);
+    number.samples = samples_;
+    return number;
   }
 
   const v1::ConditionReport& condition_;
-  std::string& out_;
+  const OnReportNumber& take_;
   std::string class_;
   std::string slice_;
   int64_t samples_ = 0;
@@ -173,10 +185,9 @@ void AddSlice(const v1::ConditionReport& condition, const v1::SliceColumn& colum
 
 }  // namespace
 
-std::string ReportCsv(const v1::Report& report) {
-  std::string out = "condition,class,slice,metric,value,lower,upper,n\n";
+void VisitReport(const v1::Report& report, const OnReportNumber& take) {
   for (const auto& condition : report.conditions()) {
-    Rows rows(condition, out);
+    Rows rows(condition, take);
     AddAll(condition, rows);
     for (const auto& own : condition.classes()) AddClass(condition, own, rows);
     AddClassesOfFamily(condition, rows);
@@ -184,6 +195,23 @@ std::string ReportCsv(const v1::Report& report) {
       for (const auto& slice : column.slices()) AddSlice(condition, column, slice, rows);
     }
   }
+}
+
+std::string ReportCsv(const v1::Report& report) {
+  std::string out = "condition,class,slice,metric,value,lower,upper,n\n";
+  VisitReport(report, [&out](const ReportNumber& number) {
+    CsvRow row;
+    row.Add(number.condition).Add(number.class_name);
+    row.Add(number.slice).Add(number.metric);
+    if (number.is_count) {
+      row.Add(static_cast<int64_t>(*number.value));
+    } else {
+      number.value ? row.Add(*number.value) : row.AddEmpty();
+    }
+    number.lower ? row.Add(*number.lower) : row.AddEmpty();
+    number.upper ? row.Add(*number.upper) : row.AddEmpty();
+    absl::StrAppend(&out, row.Add(number.samples).Line());
+  });
   return out;
 }
 

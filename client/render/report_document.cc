@@ -14,9 +14,13 @@
 #include "client/render/numbers.h"
 #include "client/render/slice_document.h"
 #include "client/render/text.h"
+#include "core/base/labels.h"
+#include "google/protobuf/util/time_util.h"
 
 namespace assay::render {
 namespace {
+
+using google::protobuf::util::TimeUtil;
 
 constexpr size_t kDigestDigits = 12;
 
@@ -108,6 +112,32 @@ std::string NumericsLine(const v1::NumericsFingerprint& numerics) {
   return line;
 }
 
+// "assay 0.1.0, model 0a1b2c3d4e5f (onnx), data 6789abcdef01, 2026-11-30T06:14:05Z, 12.3 s"
+std::string OriginLine(const v1::Provenance& provenance) {
+  std::vector<std::string> parts;
+  if (!provenance.assay_version().empty()) {
+    parts.push_back(absl::StrCat("assay ", Printable(provenance.assay_version())));
+  }
+  if (!provenance.model_digest().empty()) {
+    parts.push_back(
+        absl::StrCat("model ", Printable(provenance.model_digest().substr(0, kDigestDigits)),
+                     provenance.model_format().empty()
+                         ? ""
+                         : absl::StrCat(" (", Printable(provenance.model_format()), ")")));
+  }
+  if (!provenance.dataset_digest().empty()) {
+    parts.push_back(
+        absl::StrCat("data ", Printable(provenance.dataset_digest().substr(0, kDigestDigits))));
+  }
+  if (provenance.has_end_time()) {
+    parts.push_back(absl::StrCat("ended ", TimeUtil::ToString(provenance.end_time())));
+  }
+  if (const double seconds = WallSeconds(provenance); seconds > 0) {
+    parts.push_back(absl::StrCat("took ", Significant(seconds), " s"));
+  }
+  return absl::StrCat("provenance: ", absl::StrJoin(parts, ", "));
+}
+
 // "passes 723,114 forward, 175,720 of them with gradients; 1.03 images passed for each that was
 // needed"
 std::string PassesLine(const v1::PassCounts& passes) {
@@ -125,6 +155,13 @@ std::string PassesLine(const v1::PassCounts& passes) {
 }
 
 }  // namespace
+
+double WallSeconds(const v1::Provenance& provenance) {
+  if (!provenance.has_start_time() || !provenance.has_end_time()) return 0;
+  return static_cast<double>(
+             TimeUtil::DurationToMicroseconds(provenance.end_time() - provenance.start_time())) *
+         1e-6;
+}
 
 Table SummaryTable(const v1::Report& report, const ReportStyle& style) {
   Table table;
@@ -193,6 +230,13 @@ void AddNumerics(const v1::Report& report, Document& document) {
     numerics.lines.push_back(NumericsLine(fingerprint));
   }
   if (report.has_passes()) numerics.lines.push_back(PassesLine(report.passes()));
+  if (report.has_provenance()) {
+    numerics.lines.push_back(OriginLine(report.provenance()));
+    const Labels labels = LabelsOf(report.provenance().labels());
+    if (!labels.empty()) {
+      numerics.lines.push_back(absl::StrCat("labels: ", Printable(LabelsText(labels))));
+    }
+  }
   if (!numerics.lines.empty()) document.push_back(numerics);
   if (report.numerics_size() > 1) {
     document.push_back(Lines{

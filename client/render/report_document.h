@@ -25,8 +25,11 @@ void AddClasswise(const v1::ConditionReport& condition, const ReportStyle& style
                   Document& document);
 // What its family adds.
 void AddFamily(const v1::ConditionReport& condition, const ReportStyle& style, Document& document);
-// What computed it, and in how many passes.
+// What computed it, in how many passes, of which model and data, and how it is labelled.
 void AddNumerics(const v1::Report& report, Document& document);
+
+// From the start of the evaluation to its end, in seconds; 0 where that is not known.
+double WallSeconds(const v1::Provenance& provenance);
 
 }  // namespace assay::render
 

@@ -25,9 +25,12 @@
 #include "client/render/slice_page.h"
 #include "client/render/text.h"
 #include "core/conditions/families.h"
+#include "google/protobuf/util/time_util.h"
 
 namespace assay::render {
 namespace {
+
+using google::protobuf::util::TimeUtil;
 
 // Classes at each end of a long table, and in a matrix.
 constexpr int kMostClasses = 20;
@@ -333,10 +336,33 @@ class ReportPrinter {
     for (const auto& fingerprint : report_.numerics()) {
       origin.lines.push_back(absl::StrCat("digest of the numerics ", fingerprint.digest()));
     }
+    AddProvenance(&origin);
     Document numerics = {origin};
     AddNumerics(report_, numerics);
     printer_.Print(numerics);
     PrintCommand();
+  }
+
+  // What the brief line does not say.
+  void AddProvenance(Lines* lines) const {
+    if (!report_.has_provenance()) return;
+    const v1::Provenance& provenance = report_.provenance();
+    const auto add = [lines](const char* what, const std::string& value) {
+      if (!value.empty()) lines->lines.push_back(absl::StrCat(what, " ", Printable(value)));
+    };
+    add("SHA-256 of the model", provenance.model_digest());
+    add("SHA-256 of the data", provenance.dataset_digest());
+    add("format of the model", provenance.model_format());
+    add("created", TimeUtil::ToString(provenance.create_time()));
+    if (provenance.has_start_time()) add("started", TimeUtil::ToString(provenance.start_time()));
+    if (provenance.has_end_time()) add("ended", TimeUtil::ToString(provenance.end_time()));
+    if (provenance.model_seconds() > 0) {
+      add("seconds of all lanes in the model", Significant(provenance.model_seconds()));
+      add("seconds of all lanes around it", Significant(provenance.other_seconds()));
+    }
+    if (provenance.has_energy_joules()) {
+      add("joules", Significant(provenance.energy_joules()));
+    }
   }
 
   void PrintCommand() {

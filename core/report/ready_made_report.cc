@@ -5,8 +5,27 @@
 #include "absl/strings/str_cat.h"
 #include "core/conditions/condition.h"
 #include "core/report/corruption_summary.h"
+#include "google/protobuf/util/time_util.h"
 
 namespace assay::report {
+namespace {
+
+// Of all parts together: one model, from the first start to the last end. Each part has data of its
+// own, so that there is no digest of it.
+void AddProvenance(const v1::Provenance& part, v1::Provenance* all) {
+  if (all->create_time().seconds() == 0) {
+    *all = part;
+    all->clear_dataset_digest();
+    return;
+  }
+  if (part.create_time() < all->create_time()) *all->mutable_create_time() = part.create_time();
+  if (part.start_time() < all->start_time()) *all->mutable_start_time() = part.start_time();
+  if (part.end_time() > all->end_time()) *all->mutable_end_time() = part.end_time();
+  all->set_model_seconds(all->model_seconds() + part.model_seconds());
+  all->set_other_seconds(all->other_seconds() + part.other_seconds());
+}
+
+}  // namespace
 
 std::string ReadyMadeId(const std::string& set, const std::string& corruption, int severity) {
   return absl::StrCat(set, "/", corruption, "/", severity);
@@ -28,6 +47,9 @@ v1::Report CombineReadyMade(const std::string& set, const std::vector<ReadyMadeP
       *combined.mutable_class_names() = report.class_names();
     }
     if (!report.complete()) combined.set_complete(false);
+    if (report.has_provenance()) {
+      AddProvenance(report.provenance(), combined.mutable_provenance());
+    }
     for (const v1::NumericsFingerprint& fingerprint : report.numerics()) {
       if (numerics.insert(fingerprint.SerializeAsString()).second) {
         *combined.add_numerics() = fingerprint;

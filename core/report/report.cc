@@ -118,6 +118,7 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
     *report.add_numerics() = numerics;
   }
   if (input.passes.forwards() > 0) *report.mutable_passes() = input.passes;
+  if (input.provenance) *report.mutable_provenance() = *input.provenance;
 
   size_t most_samples = 0;
   for (const ConditionOutcomes& condition : input.conditions) {

@@ -10,6 +10,7 @@
 #include "assay/v1/evaluations.pb.h"
 #include "assay/v1/models.pb.h"
 #include "assay/v1/outcomes.pb.h"
+#include "assay/v1/reports.pb.h"
 #include "core/report/sample_columns.h"
 
 namespace assay::report {
@@ -39,6 +40,8 @@ struct ReportInput {
   std::vector<v1::NumericsFingerprint> numerics;
   // Over all tasks.
   v1::PassCounts passes;
+  // Taken into the report as it is.
+  std::optional<v1::Provenance> provenance;
   // Of the images; with it the parameter table of corruptions is known.
   v1::ImageShape shape;
   // What normalises corruption errors; absent: see corruption_summary.h.

@@ -12,6 +12,7 @@
 #include "core/base/resource_names.h"
 #include "core/report/comparability.h"
 #include "core/report/comparison.h"
+#include "core/report/evaluation_input.h"
 #include "server/api/reports.h"
 #include "server/api/vectors.h"
 
@@ -50,7 +51,7 @@ absl::Status CountClasses(store::Evaluations& evaluations, report::ReportInput* 
     ASSAY_ASSIGN_OR_RETURN(const auto task, next_task());
     if (!task) return absl::OkStatus();
     for (const auto& outcome : task->outcomes.outcomes()) {
-      input->num_classes = std::max(input->num_classes, ClassesIn(outcome));
+      input->num_classes = std::max(input->num_classes, report::ClassesIn(outcome));
     }
   }
 }

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/base/labels.h"
 #include "core/base/layer_names.h"
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
@@ -227,6 +228,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   const v1::EvaluationSpec& spec = request.spec();
   std::vector<FieldViolation> violations;
   CheckId(request.evaluation_id(), &violations);
+  Append(CheckLabels(LabelsOf(spec.labels()), LabelUse::kStored, "labels"), "spec.", &violations);
   const v1::Model model = CheckModel(context, spec.model(), "spec.model", &violations);
   v1::Dataset dataset;
   if (const auto parsed = ParseResourceName(kDatasets, spec.dataset(), "spec.dataset");
@@ -284,6 +286,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   }
   std::vector<FieldViolation> violations;
   CheckId(start.evaluation_id(), &violations);
+  Append(CheckLabels(LabelsOf(start.labels()), LabelUse::kStored, "labels"), "start.", &violations);
   const v1::Model model = CheckModel(context, start.model(), "start.model", &violations);
   v1::DatasetManifest manifest;
   *manifest.mutable_shape() = start.shape();
@@ -311,6 +314,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_keep_probabilities(start.keep_probabilities());
   evaluation.mutable_spec()->set_keep_features(start.keep_features());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
+  *evaluation.mutable_spec()->mutable_labels() = start.labels();
   if (!start.has_metadata()) return context.evaluations.CreateStream(evaluation, manifest);
   const std::string& digest = start.metadata().digest();
   if (!context.blobs.Has(digest, evaluation.name())) {

@@ -1,5 +1,11 @@
 #include "server/api/evaluation_service.h"
 
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/labels.h"
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
 #include "server/api/comparisons.h"
@@ -14,6 +20,32 @@ namespace {
 
 absl::Status CheckName(const std::string& name) {
   return ParseResourceName(kEvaluations, name, "name").status();
+}
+
+absl::StatusOr<store::EvaluationFilter> FilterOf(const v1::ListEvaluationsRequest& request) {
+  store::EvaluationFilter filter;
+  filter.labels = LabelsOf(request.labels());
+  filter.model = request.model();
+  filter.dataset = request.dataset();
+  std::vector<FieldViolation> violations = CheckLabels(filter.labels, LabelUse::kFilter, "labels");
+  const auto check_name = [&](const char* collection, const std::string& name, const char* field) {
+    if (name.empty()) return;
+    for (FieldViolation& violation :
+         ViolationsOf(ParseResourceName(collection, name, field).status())) {
+      violations.push_back(std::move(violation));
+    }
+  };
+  check_name(kModels, filter.model, "model");
+  check_name(kDatasets, filter.dataset, "dataset");
+  for (const int state : request.states()) {
+    if (!v1::Evaluation::State_IsValid(state) || state == v1::Evaluation::STATE_UNSPECIFIED) {
+      violations.push_back({"states", absl::StrCat(state, " is no state of evaluations")});
+      continue;
+    }
+    filter.states.insert(static_cast<v1::Evaluation::State>(state));
+  }
+  if (!violations.empty()) return InvalidFields(std::move(violations));
+  return filter;
 }
 
 }  // namespace
@@ -43,8 +75,10 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::ListEvaluations(
     grpc::CallbackServerContext* call, const v1::ListEvaluationsRequest* request,
     v1::ListEvaluationsResponse* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(const auto filter, FilterOf(*request));
     ASSAY_ASSIGN_OR_RETURN(
-        auto listing, CurrentEvaluations(context_, {request->page_size(), request->page_token()}));
+        auto listing,
+        CurrentEvaluations(context_, {request->page_size(), request->page_token()}, filter));
     for (auto& record : listing.records) response->add_evaluations()->Swap(&record.proto);
     response->set_next_page_token(listing.next_token);
     return absl::OkStatus();

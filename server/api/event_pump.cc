@@ -53,9 +53,9 @@ absl::StatusOr<store::EvaluationRecord> CurrentEvaluation(Context& context,
 }
 
 absl::StatusOr<store::Listing<store::EvaluationRecord>> CurrentEvaluations(
-    Context& context, const store::Page& page) {
+    Context& context, const store::Page& page, const store::EvaluationFilter& filter) {
   const auto running = context.hub.GetAllRunning();
-  ASSAY_ASSIGN_OR_RETURN(auto listing, context.evaluations.ListEvaluations(page));
+  ASSAY_ASSIGN_OR_RETURN(auto listing, context.evaluations.ListEvaluations(page, filter));
   for (store::EvaluationRecord& record : listing.records) {
     const auto it = running.find(record.proto.name());
     if (it != running.end()) AddRunning(it->second, &record.proto);

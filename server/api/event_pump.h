@@ -22,8 +22,8 @@ absl::StatusOr<store::EvaluationRecord> CurrentEvaluation(Context& context,
                                                           const std::string& name);
 
 // A page of the same.
-absl::StatusOr<store::Listing<store::EvaluationRecord>> CurrentEvaluations(Context& context,
-                                                                           const store::Page& page);
+absl::StatusOr<store::Listing<store::EvaluationRecord>> CurrentEvaluations(
+    Context& context, const store::Page& page, const store::EvaluationFilter& filter);
 
 // Made, kept by its owner, then begun: nothing is delivered to an owner who does not have it yet.
 class EventPump : public std::enable_shared_from_this<EventPump> {

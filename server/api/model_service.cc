@@ -1,10 +1,12 @@
 #include "server/api/model_service.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/digest.h"
+#include "core/base/labels.h"
 #include "core/base/resource_names.h"
 #include "core/models/model_file.h"
 #include "server/api/timestamps.h"
@@ -24,6 +26,10 @@ std::vector<FieldViolation> CheckCreate(const v1::CreateModelRequest& request) {
   }
   if (request.chunks().empty() || request.chunks_size() > kMaxModelChunks) {
     violations.push_back({"chunks", absl::StrCat("must name 1 to ", kMaxModelChunks, " chunks")});
+  }
+  for (FieldViolation& violation :
+       CheckLabels(LabelsOf(request.labels()), LabelUse::kStored, "labels")) {
+    violations.push_back(std::move(violation));
   }
   for (int i = 0; i < request.chunks_size() && violations.size() < 20; ++i) {
     if (!IsDigest(request.chunks(i))) {
@@ -54,6 +60,7 @@ absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request,
       kModels, request.model_id().empty() ? request.digest().substr(0, 12) : request.model_id()));
   model.set_digest(request.digest());
   model.set_size_bytes(size);
+  *model.mutable_labels() = request.labels();
   *model.mutable_create_time() = ToTimestamp(context_.clock.NowMicros());
   if (request.validate_only()) {
     const auto existing = context_.catalog.GetModel(model.name());
@@ -112,8 +119,13 @@ grpc::ServerUnaryReactor* ModelServiceImpl::ListModels(grpc::CallbackServerConte
                                                        const v1::ListModelsRequest* request,
                                                        v1::ListModelsResponse* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
-    ASSAY_ASSIGN_OR_RETURN(const auto listing, context_.catalog.ListModels(
-                                                   {request->page_size(), request->page_token()}));
+    const Labels labels = LabelsOf(request->labels());
+    if (auto violations = CheckLabels(labels, LabelUse::kFilter, "labels"); !violations.empty()) {
+      return InvalidFields(std::move(violations));
+    }
+    ASSAY_ASSIGN_OR_RETURN(
+        const auto listing,
+        context_.catalog.ListModels({request->page_size(), request->page_token()}, labels));
     for (const v1::Model& model : listing.records) {
       *response->add_models() = model;
       context_.pool.DescribeState(response->mutable_models(response->models_size() - 1));

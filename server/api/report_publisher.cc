@@ -51,7 +51,7 @@ void ReportPublisher::Scan(bool all) {
   std::map<std::pair<std::string, std::string>, std::vector<Success>> fresh;
   store::Page page;
   do {
-    const auto listing = context_.evaluations.ListEvaluations(page);
+    const auto listing = context_.evaluations.ListEvaluations(page, {});
     if (!listing.ok()) {
       LogWarning(absl::StrCat("cannot list evaluations for metrics: ", listing.status().message()));
       break;

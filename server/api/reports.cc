@@ -1,6 +1,5 @@
 #include "server/api/reports.h"
 
-#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -8,21 +7,14 @@
 
 #include "core/base/errors.h"
 #include "core/base/manifest.h"
-#include "core/report/corruption_summary.h"
+#include "core/report/evaluation_input.h"
 #include "core/report/report.h"
 #include "core/report/sample_columns.h"
 #include "server/api/image_statistics.h"
 #include "server/api/stored_metadata.h"
+#include "server/api/timestamps.h"
 
 namespace assay::api {
-
-int ClassesIn(const v1::Outcome& outcome) {
-  int most = std::max({outcome.label(), outcome.prediction(), outcome.attack().clean_prediction()});
-  for (const auto& counts : {outcome.smoothing().selection(), outcome.smoothing().estimation()}) {
-    for (const v1::ClassCount& count : counts) most = std::max(most, count.index());
-  }
-  return most + 1;
-}
 
 absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
     store::Catalog& catalog, const store::EvaluationRecord& evaluation) {
@@ -70,27 +62,36 @@ absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
                                             const store::EvaluationRecord& evaluation,
                                             const std::optional<v1::ModelValidation>& validation) {
   const v1::Evaluation& proto = evaluation.proto;
-  report::ReportInput input;
-  input.evaluation = proto.name();
-  input.model = proto.spec().model();
-  input.dataset = proto.spec().dataset();
-  input.seed = proto.spec().seed();
-  input.allow_missing_classes = proto.spec().allow_missing_classes();
-
   ASSAY_ASSIGN_OR_RETURN(const v1::DatasetManifest manifest,
                          ManifestOf(catalog, evaluations, proto));
-  input.class_names = {manifest.class_names().begin(), manifest.class_names().end()};
-  input.shape = manifest.shape();
-  input.expected_samples = TotalSamples(manifest);
-  if (proto.spec().limit() > 0) {
-    input.expected_samples = std::min(input.expected_samples, proto.spec().limit());
+  return report::InputOf(proto, manifest, TotalSamples(manifest), validation);
+}
+
+absl::StatusOr<v1::Provenance> ProvenanceOf(store::Catalog& catalog,
+                                            const store::EvaluationRecord& evaluation) {
+  const v1::Evaluation& proto = evaluation.proto;
+  v1::Provenance provenance = evaluation.provenance;
+  const auto model = catalog.GetModel(proto.spec().model());
+  if (!model.ok() && ReasonOf(model.status()) != Reason::kNotFound) return model.status();
+  if (model.ok()) {
+    // Evaluations from before digests were kept with them. A model that came later is another one.
+    if (provenance.model_digest().empty() &&
+        ToMicros(model->create_time()) <= ToMicros(proto.create_time())) {
+      provenance.set_model_digest(model->digest());
+    }
+    if (provenance.model_digest() == model->digest()) {
+      provenance.set_model_format(model->validation().format());
+    }
   }
-  // A model that no engine has seen yet has no outcomes either; the names tell how many classes to
-  // expect. A report outlives its model: then the names and the outcomes tell.
-  if (validation) input.validation = *validation;
-  input.num_classes =
-      std::max(2, validation ? validation->num_classes() : manifest.class_names_size());
-  return input;
+  if (!proto.spec().dataset().empty()) {
+    ASSAY_ASSIGN_OR_RETURN(const auto dataset, catalog.GetDataset(proto.spec().dataset()));
+    provenance.set_dataset_digest(dataset.digest());
+  }
+  *provenance.mutable_create_time() = proto.create_time();
+  if (proto.has_start_time()) *provenance.mutable_start_time() = proto.start_time();
+  if (proto.has_end_time()) *provenance.mutable_end_time() = proto.end_time();
+  *provenance.mutable_labels() = proto.spec().labels();
+  return provenance;
 }
 
 absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
@@ -104,26 +105,15 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
   ASSAY_ASSIGN_OR_RETURN(const v1::DatasetManifest manifest,
                          ManifestOf(catalog, evaluations, proto));
   ASSAY_ASSIGN_OR_RETURN(input.columns, ColumnsOf(catalog, blobs, manifest));
-  if (options.confidence_level() != 0) input.confidence_level = options.confidence_level();
-  input.alpha = options.alpha();
-  input.n = options.n();
-  if (options.has_reference_errors()) {
-    ASSAY_ASSIGN_OR_RETURN(input.reference_errors,
-                           report::ResolveReference(options.reference_errors()));
-  }
-  for (const v1::Condition& condition : proto.conditions()) {
-    input.conditions.push_back({condition, {}});
-  }
+  ASSAY_RETURN_IF_ERROR(report::AddRequest(proto, options, &input));
   ASSAY_ASSIGN_OR_RETURN(const auto next_task,
                          evaluations.ReadOutcomes(proto.name(), /*conditions=*/{}));
   std::map<std::string, v1::NumericsFingerprint> numerics;
   while (true) {
     ASSAY_ASSIGN_OR_RETURN(auto task, next_task());
     if (!task) break;
-    auto& outcomes = input.conditions.at(static_cast<size_t>(task->condition)).outcomes;
     for (auto& outcome : *task->outcomes.mutable_outcomes()) {
-      if (!validation) input.num_classes = std::max(input.num_classes, ClassesIn(outcome));
-      outcomes.push_back(std::move(outcome));
+      report::AddOutcome(static_cast<size_t>(task->condition), std::move(outcome), &input);
     }
     numerics.emplace(task->numerics.digest(), task->numerics);
     const v1::PassCounts& passes = task->outcomes.passes();
@@ -133,6 +123,7 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
     input.passes.set_needed_backwards(input.passes.needed_backwards() + passes.needed_backwards());
   }
   for (auto& [digest, fingerprint] : numerics) input.numerics.push_back(fingerprint);
+  ASSAY_ASSIGN_OR_RETURN(input.provenance, ProvenanceOf(catalog, evaluation));
   return report::BuildReport(input);
 }
 

@@ -21,14 +21,17 @@ absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
     store::Catalog& catalog, const store::EvaluationRecord& evaluation);
 
 // What a report or a comparison starts from: all but outcomes, numerics and the caller's options.
-// Without `validation` num_classes is what the names tell, and outcomes can tell more (ClassesIn).
+// Without `validation` num_classes is what the names tell, and outcomes can tell more
+// (report::ClassesIn).
 absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
                                             store::Evaluations& evaluations,
                                             const store::EvaluationRecord& evaluation,
                                             const std::optional<v1::ModelValidation>& validation);
 
-// How many classes there are at least.
-int ClassesIn(const v1::Outcome& outcome);
+// Where the numbers of the evaluation come from, as far as that is stored. The digest of the model
+// is the one that it had when the evaluation was made, whatever has its name now.
+absl::StatusOr<v1::Provenance> ProvenanceOf(store::Catalog& catalog,
+                                            const store::EvaluationRecord& evaluation);
 
 // Computes the report of what has been committed so far; of `options` the name is ignored. To be
 // had from the ReportCache. `blobs` are read for what is known of the samples.

@@ -237,7 +237,8 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   *outcomes.mutable_passes() = done.passes();
   const auto commit_start = SteadyClock::now();
   ASSAY_RETURN_IF_ERROR(kept.Finish(outcomes));
-  ASSAY_RETURN_IF_ERROR(Commit(claim, kept, &outcomes, done.numerics()));
+  ASSAY_RETURN_IF_ERROR(Commit(claim, kept, &outcomes, done.numerics(),
+                               {ASSAY_VERSION, done.model_seconds(), done.other_seconds()}));
   metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.passes());
   metrics_.AddPhaseSeconds("model", done.model_seconds());
   metrics_.AddPhaseSeconds("around_model", done.other_seconds());
@@ -246,7 +247,8 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
 }
 
 absl::Status Worker::Commit(const store::ClaimedTask& claim, const KeptBytes& kept,
-                            v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics) {
+                            v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics,
+                            const store::TaskEffort& effort) {
   const std::string holder = absl::StrCat(options_.owner, " ", claim.task.id, " ", claim.fence);
   const auto store = [&]() -> absl::Status {
     std::vector<std::string> digests;
@@ -256,7 +258,7 @@ absl::Status Worker::Commit(const store::ClaimedTask& claim, const KeptBytes& ke
       return absl::OkStatus();
     };
     absl::Status status = kept.Put(put, outcomes);
-    if (status.ok()) status = store_.CommitTask(claim, *outcomes, numerics);
+    if (status.ok()) status = store_.CommitTask(claim, *outcomes, numerics, effort);
     // Of a refused commit too: the blobs are swept up, or brought again.
     blobs_.Settle(digests, holder);
     return status;

@@ -53,7 +53,8 @@ class Worker {
   void HandleFailure(const store::ClaimedTask& claim, const absl::Status& status);
   // Commits, again and again while the store has no room or no luck, until the lease is lost.
   absl::Status Commit(const store::ClaimedTask& claim, const KeptBytes& kept,
-                      v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics);
+                      v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics,
+                      const store::TaskEffort& effort);
 
   const WorkerOptions options_;
   store::JobStore& store_;

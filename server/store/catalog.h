@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "assay/v1/datasets.pb.h"
 #include "assay/v1/models.pb.h"
+#include "core/base/labels.h"
 #include "server/store/listing.h"
 
 namespace assay::store {
@@ -33,13 +34,14 @@ class Catalog {
   // --- models; their state and state_reason are not stored, they belong to the engines
 
   // Returns what is stored under the name afterwards: the given model, or an existing one with the
-  // same digest. kAlreadyExists when the name is taken by another digest. A request_id (may be
-  // empty) seen before returns the model that it made, whatever the arguments.
+  // same digest, on which the labels of the given one are set, beside those that it has.
+  // kAlreadyExists when the name is taken by another digest. A request_id (may be empty) seen
+  // before returns the model that it made, whatever the arguments.
   virtual absl::StatusOr<v1::Model> CreateModel(const v1::Model& model,
                                                 const std::string& request_id) = 0;
   virtual absl::StatusOr<v1::Model> GetModel(const std::string& name) = 0;
-  // By name.
-  virtual absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page) = 0;
+  // By name, those that have all of `labels`; a label without a value: any value.
+  virtual absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page, const Labels& labels) = 0;
   // kInUse while an unfinished evaluation names it, in a condition too.
   virtual absl::Status DeleteModel(const std::string& name) = 0;
   virtual absl::Status SetModelValidation(const std::string& name,
@@ -51,7 +53,7 @@ class Catalog {
   virtual absl::Status SetNumerics(const std::string& key,
                                    const v1::NumericsFingerprint& numerics) = 0;
 
-  // --- datasets: as models
+  // --- datasets: as models, without labels
 
   virtual absl::StatusOr<v1::Dataset> CreateDataset(const v1::Dataset& dataset,
                                                     const std::string& request_id) = 0;

@@ -16,6 +16,8 @@
 #include "absl/status/statusor.h"
 #include "assay/v1/datasets.pb.h"
 #include "assay/v1/evaluations.pb.h"
+#include "assay/v1/reports.pb.h"
+#include "core/base/labels.h"
 #include "server/store/listing.h"
 #include "server/store/task.h"
 
@@ -27,6 +29,9 @@ struct EvaluationRecord {
   v1::Evaluation proto;
   // Grows with every change that a watcher can see.
   int64_t revision = 0;
+  // What is remembered of where its numbers come from: versions, digest of the model, seconds.
+  // Nothing for evaluations from before that was stored.
+  v1::Provenance provenance = {};
 };
 
 // The outcomes of one task as committed.
@@ -40,6 +45,16 @@ struct TaskOutcomes {
 // Reads the outcomes of one task after the other; nullopt: the end. kNotFound when the evaluation
 // has been deleted meanwhile. Must not be called when the store is gone.
 using OutcomeReader = std::function<absl::StatusOr<std::optional<TaskOutcomes>>()>;
+
+// Which evaluations of a list are wanted: those that have all of what is set.
+struct EvaluationFilter {
+  // A label without a value: any value.
+  Labels labels;
+  std::string model;  // full names
+  std::string dataset;
+  // One of these; empty: any.
+  std::set<v1::Evaluation::State> states;
+};
 
 class Evaluations {
  public:
@@ -56,7 +71,8 @@ class Evaluations {
       const std::string& request_id) = 0;
   virtual absl::StatusOr<EvaluationRecord> GetEvaluation(const std::string& name) = 0;
   // Newest first.
-  virtual absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(const Page& page) = 0;
+  virtual absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(
+      const Page& page, const EvaluationFilter& filter) = 0;
   // How many there are in each state ("QUEUED", ...).
   virtual absl::StatusOr<std::map<std::string, int64_t>> CountEvaluations() = 0;
   // QUEUED, RUNNING or RECEIVING -> CANCELLED. kWrongState when it has ended.

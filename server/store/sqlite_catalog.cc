@@ -66,12 +66,35 @@ absl::StatusOr<v1::Model> SqliteJobStore::CreateModel(const v1::Model& model,
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> created,
                          FindCreated(kModels, name, record.digest(), request_id));
-  if (created) return ReadModel(*created);
+  if (created) {
+    ASSAY_ASSIGN_OR_RETURN(v1::Model existing, ReadModel(*created));
+    if (record.labels().empty() || *created != name) return existing;
+    for (const auto& [key, value] : record.labels()) (*existing.mutable_labels())[key] = value;
+    ASSAY_RETURN_IF_ERROR(WriteModel(existing));
+    ASSAY_RETURN_IF_ERROR(transaction.Commit());
+    return existing;
+  }
   ASSAY_RETURN_IF_ERROR(
       db_.Run("INSERT INTO models (name, digest, request_id, model) VALUES (?, ?, ?, ?)", name,
               record.digest(), OrNull(request_id), record));
+  ASSAY_RETURN_IF_ERROR(WriteLabels(record));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
   return record;
+}
+
+absl::Status SqliteJobStore::WriteModel(const v1::Model& model) {
+  ASSAY_RETURN_IF_ERROR(db_.Run("UPDATE models SET model = ? WHERE name = ?", model, model.name()));
+  return WriteLabels(model);
+}
+
+absl::Status SqliteJobStore::WriteLabels(const v1::Model& model) {
+  for (const auto& [key, value] : model.labels()) {
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("INSERT INTO model_labels (model, key, value) VALUES (?, ?, ?) "
+                "ON CONFLICT (model, key) DO UPDATE SET value = excluded.value",
+                model.name(), key, value));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::Model> SqliteJobStore::ReadModel(const std::string& name) {
@@ -87,11 +110,14 @@ absl::StatusOr<v1::Model> SqliteJobStore::GetModel(const std::string& name) {
   return ReadModel(name);
 }
 
-absl::StatusOr<Listing<v1::Model>> SqliteJobStore::ListModels(const Page& page) {
+absl::StatusOr<Listing<v1::Model>> SqliteJobStore::ListModels(const Page& page,
+                                                              const Labels& labels) {
   ASSAY_ASSIGN_OR_RETURN(const std::string after, DecodePageToken("models/", page.token));
   MutexLock lock(mutex_);
-  Statement rows = db_.Query("SELECT model FROM models WHERE name > ? ORDER BY name LIMIT ?", after,
-                             PageLimit(page) + 1);
+  Statement rows = db_.Query(
+      absl::StrCat("SELECT m.model FROM models m WHERE m.name > ? AND ",
+                   HasLabels("model_labels", "model", "m.name"), " ORDER BY m.name LIMIT ?"),
+      after, LabelsJson(labels), PageLimit(page) + 1);
   return ReadNamedPage<v1::Model>(rows, PageLimit(page));
 }
 
@@ -124,7 +150,7 @@ absl::Status SqliteJobStore::SetModelValidation(const std::string& name,
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(v1::Model record, ReadModel(name));
   *record.mutable_validation() = validation;
-  ASSAY_RETURN_IF_ERROR(db_.Run("UPDATE models SET model = ? WHERE name = ?", record, name));
+  ASSAY_RETURN_IF_ERROR(WriteModel(record));
   return transaction.Commit();
 }
 

@@ -27,17 +27,28 @@ absl::Status WrongState(const std::string& name, Evaluation::State state, absl::
       .Resource(kEvaluations, name);
 }
 
+// A bit for each of these states; all for none.
+int64_t StateBits(const std::set<Evaluation::State>& states) {
+  if (states.empty()) return -1;
+  int64_t bits = 0;
+  for (const Evaluation::State state : states) bits |= int64_t{1} << state;
+  return bits;
+}
+
 absl::Status NotAStream(const std::string& name) {
   return Error(Reason::kWrongState, absl::StrCat(name, " did not come from a stream"))
       .Resource(kEvaluations, name);
 }
 
-// What ReadRecord reads, in this order, from the table evaluations named e.
+// What ReadRecord reads, in this order, from kRecordTables.
 constexpr char kRecordColumns[] =
     "e.id, e.dataset, e.state, e.revision, e.create_micros, e.start_micros, e.end_micros, "
     "e.tasks, e.tasks_done, e.samples, e.samples_done, e.work, e.work_done, e.failure, "
     "e.evaluation, (SELECT t.condition FROM tasks t WHERE t.evaluation = e.id AND t.state = 1 "
-    "ORDER BY t.id LIMIT 1)";
+    "ORDER BY t.id LIMIT 1), "
+    "p.versions, p.model_digest, p.model_seconds, p.other_seconds";
+constexpr char kRecordTables[] =
+    " FROM evaluations e LEFT JOIN provenance p ON p.evaluation = e.id ";
 
 absl::StatusOr<EvaluationRecord> ReadRecord(const Statement& row) {
   EvaluationRecord record;
@@ -67,6 +78,12 @@ absl::StatusOr<EvaluationRecord> ReadRecord(const Statement& row) {
       progress.set_current_condition(evaluation.conditions(static_cast<int>(condition)).id());
     }
   }
+  if (!row.IsNull(16)) {
+    record.provenance.set_assay_version(row.Text(16));
+    record.provenance.set_model_digest(row.Text(17));
+    record.provenance.set_model_seconds(row.Double(18));
+    record.provenance.set_other_seconds(row.Double(19));
+  }
   return record;
 }
 
@@ -86,8 +103,8 @@ absl::StatusOr<SqliteJobStore::EvaluationRow> SqliteJobStore::FindEvaluation(
 }
 
 absl::StatusOr<EvaluationRecord> SqliteJobStore::ReadEvaluation(const std::string& name) {
-  Statement row = db_.Query(
-      absl::StrCat("SELECT ", kRecordColumns, " FROM evaluations e WHERE e.name = ?"), name);
+  Statement row =
+      db_.Query(absl::StrCat("SELECT ", kRecordColumns, kRecordTables, "WHERE e.name = ?"), name);
   if (!row.Next()) return row.ErrorOr(NotFound(kEvaluations, name));
   return ReadRecord(row);
 }
@@ -151,6 +168,14 @@ absl::StatusOr<int64_t> SqliteJobStore::InsertEvaluation(const Evaluation& evalu
               name, OrNull(request_id), evaluation.spec().model(), evaluation.spec().dataset(),
               static_cast<int>(state), clock_.NowMicros(), fixed));
   const int64_t id = db_.last_insert_id();
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("INSERT INTO provenance (evaluation, model_digest) "
+              "SELECT ?, coalesce((SELECT digest FROM models WHERE name = ?), '')",
+              id, evaluation.spec().model()));
+  for (const auto& [key, value] : evaluation.spec().labels()) {
+    ASSAY_RETURN_IF_ERROR(db_.Run(
+        "INSERT INTO evaluation_labels (evaluation, key, value) VALUES (?, ?, ?)", id, key, value));
+  }
   for (const v1::Condition& condition : evaluation.conditions()) {
     for (const std::string& model : OtherModels(condition)) {
       ASSAY_RETURN_IF_ERROR(
@@ -192,7 +217,8 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::GetEvaluation(const std::string
   return ReadEvaluation(name);
 }
 
-absl::StatusOr<Listing<EvaluationRecord>> SqliteJobStore::ListEvaluations(const Page& page) {
+absl::StatusOr<Listing<EvaluationRecord>> SqliteJobStore::ListEvaluations(
+    const Page& page, const EvaluationFilter& filter) {
   ASSAY_ASSIGN_OR_RETURN(const std::string key, DecodePageToken(kTokenPrefix, page.token));
   std::optional<int64_t> before;
   if (!key.empty() && !absl::SimpleAtoi(absl::StripPrefix(key, kTokenPrefix), &before.emplace())) {
@@ -202,10 +228,15 @@ absl::StatusOr<Listing<EvaluationRecord>> SqliteJobStore::ListEvaluations(const 
 
   MutexLock lock(mutex_);
   Listing<EvaluationRecord> listing;
-  Statement rows = db_.Query(absl::StrCat("SELECT ", kRecordColumns,
-                                          " FROM evaluations e WHERE e.id < coalesce(?, "
-                                          "9223372036854775807) ORDER BY e.id DESC LIMIT ?"),
-                             before, limit + 1);
+  Statement rows = db_.Query(absl::StrCat("SELECT ", kRecordColumns, kRecordTables,
+                                          "WHERE e.id < coalesce(?, "
+                                          "9223372036854775807) AND e.model = coalesce(?, e.model) "
+                                          "AND e.dataset = coalesce(?, e.dataset) "
+                                          "AND (? >> e.state) & 1 AND ",
+                                          HasLabels("evaluation_labels", "evaluation", "e.id"),
+                                          " ORDER BY e.id DESC LIMIT ?"),
+                             before, OrNull(filter.model), OrNull(filter.dataset),
+                             StateBits(filter.states), LabelsJson(filter.labels), limit + 1);
   int64_t last = 0;
   while (rows.Next()) {
     if (static_cast<int>(listing.records.size()) == limit) {

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "nlohmann/json.hpp"
 #include "server/store/sqlite_job_store_impl.h"
 #include "server/store/sqlite_schema.h"
 
@@ -41,6 +42,15 @@ absl::StatusOr<std::string> DecodePageToken(const std::string& prefix, const std
     return InvalidPageToken();
   }
   return key;
+}
+
+std::string LabelsJson(const Labels& labels) { return nlohmann::json(labels).dump(); }
+
+std::string HasLabels(absl::string_view table, absl::string_view column, absl::string_view row) {
+  return absl::StrCat(
+      "NOT EXISTS (SELECT 1 FROM json_each(?) wanted WHERE NOT EXISTS (SELECT 1 FROM ", table,
+      " l WHERE l.", column, " = ", row,
+      " AND l.key = wanted.key AND (wanted.value = '' OR l.value = wanted.value)))");
 }
 
 std::optional<std::string> OrNull(const std::string& text) {

@@ -33,6 +33,12 @@ absl::StatusOr<std::string> DecodePageToken(const std::string& prefix, const std
 // An absent request id must not be equal to another absent one.
 std::optional<std::string> OrNull(const std::string& text);
 
+// Labels as a JSON object, for json_each.
+std::string LabelsJson(const Labels& labels);
+// A condition of SQL: that the rows of `table` where `column` = `row` have all labels of the JSON
+// object that is bound to its one question mark.
+std::string HasLabels(absl::string_view table, absl::string_view column, absl::string_view row);
+
 class SqliteJobStore final : public JobStore {
  public:
   SqliteJobStore(std::unique_ptr<Database> database, const Clock& clock)
@@ -41,7 +47,7 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<v1::Model> CreateModel(const v1::Model& model,
                                         const std::string& request_id) override;
   absl::StatusOr<v1::Model> GetModel(const std::string& name) override;
-  absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page) override;
+  absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page, const Labels& labels) override;
   absl::Status DeleteModel(const std::string& name) override;
   absl::Status SetModelValidation(const std::string& name,
                                   const v1::ModelValidation& validation) override;
@@ -67,7 +73,8 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<std::optional<EvaluationRecord>> FindCreatedEvaluation(
       const std::string& request_id) override;
   absl::StatusOr<EvaluationRecord> GetEvaluation(const std::string& name) override;
-  absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(const Page& page) override;
+  absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(
+      const Page& page, const EvaluationFilter& filter) override;
   absl::StatusOr<std::map<std::string, int64_t>> CountEvaluations() override;
   absl::StatusOr<EvaluationRecord> CancelEvaluation(const std::string& name) override;
   absl::StatusOr<EvaluationRecord> RetryEvaluation(const std::string& name) override;
@@ -90,7 +97,8 @@ class SqliteJobStore final : public JobStore {
                                                        const std::string& prefer_model) override;
   absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) override;
   absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
-                          const v1::NumericsFingerprint& numerics) override;
+                          const v1::NumericsFingerprint& numerics,
+                          const TaskEffort& effort) override;
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
                            int64_t wait_micros) override;
   absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override;
@@ -131,6 +139,9 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<int64_t> CountFreePages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<v1::Model> ReadModel(const std::string& name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Over what is stored of the model. No label is ever taken off.
+  absl::Status WriteModel(const v1::Model& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status WriteLabels(const v1::Model& model) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<v1::Dataset> ReadDataset(const std::string& name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<int64_t> InsertManifest(const v1::DatasetManifest& manifest)

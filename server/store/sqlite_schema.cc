@@ -142,6 +142,30 @@ CREATE TABLE chunk_statistics (
   statistics BLOB NOT NULL,
   PRIMARY KEY (chunk, layout)
 ) WITHOUT ROWID;
+
+CREATE TABLE model_labels (
+  model TEXT NOT NULL REFERENCES models(name) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (model, key)
+) WITHOUT ROWID;
+CREATE TABLE evaluation_labels (
+  evaluation INTEGER NOT NULL REFERENCES evaluations(id) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (evaluation, key)
+) WITHOUT ROWID;
+
+-- Where the numbers of an evaluation come from. Those that were made before this table have no row.
+CREATE TABLE provenance (
+  evaluation INTEGER PRIMARY KEY REFERENCES evaluations(id) ON DELETE CASCADE,
+  -- When the evaluation was made: the name may be another model's later.
+  model_digest TEXT NOT NULL,
+  -- Of the assayd that committed its tasks: "1.0.0, 1.1.0".
+  versions TEXT NOT NULL DEFAULT '',
+  model_seconds REAL NOT NULL DEFAULT 0,
+  other_seconds REAL NOT NULL DEFAULT 0
+);
 )sql";
 
 // What makes each version of the one before it; the first, of an empty file. The version is stored

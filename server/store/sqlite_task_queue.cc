@@ -135,7 +135,8 @@ absl::StatusOr<int64_t> SqliteJobStore::FindOrInsertFingerprint(
 }
 
 absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
-                                        const v1::NumericsFingerprint& numerics) {
+                                        const v1::NumericsFingerprint& numerics,
+                                        const TaskEffort& effort) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -164,6 +165,14 @@ absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::Outc
               "revision = revision + 1 "
               "FROM tasks t WHERE t.id = ? AND evaluations.id = t.evaluation",
               claim.task.id));
+  // Each version once, in the order in which they committed.
+  ASSAY_RETURN_IF_ERROR(db_.Run(
+      "UPDATE provenance SET model_seconds = model_seconds + ?2, other_seconds = other_seconds + "
+      "?3, "
+      "versions = CASE WHEN ', ' || versions || ', ' LIKE '%, ' || ?4 || ', %' THEN versions "
+      "                WHEN versions = '' THEN ?4 ELSE versions || ', ' || ?4 END "
+      "WHERE evaluation = ?1",
+      found.evaluation, effort.model_seconds, effort.other_seconds, effort.assay_version));
   bool last = false;
   {
     Statement row =

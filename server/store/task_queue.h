@@ -27,6 +27,15 @@ struct ClaimedTask {
   int attempt = 0;    // 1 for the first
 };
 
+// What a task took, for the provenance of reports.
+struct TaskEffort {
+  // Of the assayd whose engine ran it.
+  std::string assay_version;
+  // Summed over lanes, inside and outside of the model.
+  double model_seconds = 0;
+  double other_seconds = 0;
+};
+
 class TaskQueue {
  public:
   virtual ~TaskQueue() = default;
@@ -45,7 +54,8 @@ class TaskQueue {
   // evaluation SUCCEEDED (unless it is RECEIVING). kLeaseLost as above; kCancelled when the
   // evaluation has ended.
   virtual absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
-                                  const v1::NumericsFingerprint& numerics) = 0;
+                                  const v1::NumericsFingerprint& numerics,
+                                  const TaskEffort& effort) = 0;
   // Gives the task back, to be claimed again in `wait_micros` at the earliest. `count_attempt`
   // false takes this attempt off the count (a shutdown is nobody's fault). OK without effect when
   // the claim is no longer the current one.

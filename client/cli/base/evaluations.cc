@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/render/numbers.h"
 #include "core/base/json.h"
+#include "core/base/labels.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace assay::cli {
@@ -57,6 +58,9 @@ render::Table Details(const Evaluation& evaluation) {
   rows.push_back({"dataset", spec.dataset()});
   rows.push_back({"seed", absl::StrCat(spec.seed())});
   if (spec.limit() > 0) rows.push_back({"limit", render::Count(spec.limit())});
+  for (const auto& [key, value] : LabelsOf(spec.labels())) {
+    rows.push_back({"label", absl::StrCat(key, "=", value)});
+  }
   for (const auto& condition : evaluation.conditions()) {
     rows.push_back({"condition", condition.id()});
   }
@@ -80,14 +84,16 @@ absl::Status PrintEvaluation(Session& session, const Evaluation& evaluation) {
 
 absl::Status PrintEvaluations(Session& session, const std::vector<Evaluation>& evaluations) {
   render::Table table;
-  table.columns = {{"name", false},  {"state", false},   {"done %"},     {"outcomes"},
-                   {"model", false}, {"dataset", false}, {"conditions"}, {"created"}};
+  table.columns = {{"name", false}, {"state", false}, {"done %"},
+                   {"outcomes"},    {"model", false}, {"dataset", false},
+                   {"conditions"},  {"created"},      {"labels", false}};
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const Evaluation& evaluation : evaluations) {
     table.rows.push_back({evaluation.name(), StateCell(evaluation), DoneText(evaluation.progress()),
                           SamplesText(evaluation.progress()), evaluation.spec().model(),
                           evaluation.spec().dataset(), render::Count(evaluation.conditions_size()),
-                          TimeUtil::ToString(evaluation.create_time())});
+                          TimeUtil::ToString(evaluation.create_time()),
+                          LabelsText(LabelsOf(evaluation.spec().labels()))});
     json.push_back(ToJson(evaluation));
   }
   return session.PrintTable(table, json);

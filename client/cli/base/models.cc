@@ -11,6 +11,7 @@
 #include "client/render/numbers.h"
 #include "core/base/errors.h"
 #include "core/base/json.h"
+#include "core/base/labels.h"
 #include "core/models/model_interface.h"
 #include "google/protobuf/util/time_util.h"
 
@@ -69,6 +70,9 @@ render::Table ModelDetails(const v1::Model& model) {
   rows.push_back({"digest", model.digest()});
   rows.push_back({"size", render::Bytes(model.size_bytes())});
   rows.push_back({"created", TimeUtil::ToString(model.create_time())});
+  for (const auto& [key, value] : LabelsOf(model.labels())) {
+    rows.push_back({"label", absl::StrCat(key, "=", value)});
+  }
   if (!model.has_validation()) return table;
   const auto& validation = model.validation();
   if (!validation.format().empty()) rows.push_back({"format", validation.format()});
@@ -127,8 +131,8 @@ absl::Status PrintModel(Session& session, const v1::Model& model) {
 
 absl::Status PrintModels(Session& session, const std::vector<v1::Model>& models) {
   render::Table table;
-  table.columns = {{"name", false}, {"state", false}, {"size"},
-                   {"input"},       {"classes"},      {"created"}};
+  table.columns = {{"name", false}, {"state", false}, {"size"},         {"input"},
+                   {"classes"},     {"created"},      {"labels", false}};
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const v1::Model& model : models) {
     const bool known = model.has_validation();
@@ -139,7 +143,8 @@ absl::Status PrintModels(Session& session, const std::vector<v1::Model>& models)
          render::Bytes(model.size_bytes()),
          known ? ShapeText(model.validation().input_shape()) : render::kUndefined,
          known ? render::Count(model.validation().num_classes()) : render::kUndefined,
-         TimeUtil::ToString(model.create_time())});
+         TimeUtil::ToString(model.create_time()),
+         LabelsText(LabelsOf(model.labels()))});
     json.push_back(ToJson(model));
   }
   return session.PrintTable(table, json);

@@ -17,17 +17,33 @@ namespace assay::cli {
 
 using v1::Evaluation;
 
-void ResultOptions::AddTo(Leaf& leaf) {
+void ReportOptions::AddTo(Leaf& leaf) {
   leaf.Add("--confidence-level", &confidence_level, "Level of the intervals (default 0.95)")
       .Share("0.95")
       .TypeName("LEVEL");
   leaf.Add("--reference", &reference,
            "Errors that normalise corruption errors: a JSON file, alexnet or alexnet-mean")
       .TypeName("FILE|NAME");
+}
+
+void ReportOptions::AddCertificatesTo(Leaf& leaf) {
+  leaf.Add("--alpha", &alpha, "Certify again from the stored counts, at this failure probability")
+      .Share("0.001")
+      .TypeName("ALPHA");
+  leaf.Add("--n", &n, "Certify as if the observed shares had come from N draws, at most those made")
+      .Positive()
+      .TypeName("N");
+}
+
+void ResultOptions::AddTo(Leaf& leaf) {
+  ReportOptions::AddTo(leaf);
   leaf.Add("--report", &report_path, "Write the report as JSON, too").TypeName("FILE");
   leaf.Add("--html", &html_path, "Write the report as a page of HTML, too").TypeName("FILE");
   leaf.Add("--all-slices", &all_slices, "Show all slices in tables, instead of the worst few");
+  leaf.Add("--junit", &junit_path, "Write what became of the requirements as JUnit, too")
+      .TypeName("FILE");
   gates.AddTo(leaf);
+  mlflow.AddTo(leaf);
 }
 
 void ResultOptions::AddOutcomesTo(Leaf& leaf) {
@@ -35,12 +51,14 @@ void ResultOptions::AddOutcomesTo(Leaf& leaf) {
 }
 
 absl::Status ResultOptions::CheckWritable() const {
+  ASSAY_RETURN_IF_ERROR(mlflow.Check());
   ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--report", report_path));
   ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--html", html_path));
+  ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--junit", junit_path));
   return cli::CheckWritable("--outcomes", outcomes_path);
 }
 
-absl::StatusOr<v1::GetReportRequest> ResultOptions::ReportRequest(
+absl::StatusOr<v1::GetReportRequest> ReportOptions::ReportRequest(
     const std::string& evaluation) const {
   v1::GetReportRequest request;
   request.set_name(evaluation);
@@ -130,6 +148,10 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
     ASSAY_RETURN_IF_ERROR(WriteOutput(
         options.html_path, render::RenderReport(report, render::Format::kHtml, false, results)));
   }
+  if (!options.junit_path.empty()) {
+    ASSAY_RETURN_IF_ERROR(WriteOutput(
+        options.junit_path, render::RenderReport(report, render::Format::kJunit, false, results)));
+  }
   if (evaluation != nullptr && !options.outcomes_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteOutcomes(session, *evaluation, options.outcomes_path));
   }
@@ -141,7 +163,10 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
   if (evaluation != nullptr && !options.vectors_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteVectors(session, *evaluation, options.vectors_path));
   }
-  ASSAY_RETURN_IF_ERROR(session.PrintReport(report, results, options.all_slices));
+  const absl::Status printed = session.PrintReport(report, results, options.all_slices);
+  // Last, because it can take long and fail.
+  LogToMlflow(session, options.mlflow, evaluation, report, results);
+  ASSAY_RETURN_IF_ERROR(printed);
   ASSAY_RETURN_IF_ERROR(judged.status());
   // A CSV has no place for them; what does not hold is told as an error.
   if (session.format() == render::Format::kCsv) {

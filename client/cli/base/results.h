@@ -13,18 +13,18 @@
 #include "assay/v1/reports.pb.h"
 #include "client/cli/base/command.h"
 #include "client/cli/base/gates.h"
+#include "client/cli/base/mlflow.h"
 #include "client/cli/base/session.h"
 #include "client/lib/client.h"
 #include "core/base/sample_metadata.h"
 
 namespace assay::cli {
 
-struct ResultOptions {
-  // Declares those of every report.
+// What a report is asked for with.
+struct ReportOptions {
   void AddTo(Leaf& leaf);
-  void AddOutcomesTo(Leaf& leaf);
-  // Whether the files could be written, as far as that can be known before.
-  absl::Status CheckWritable() const;
+  // Those that compute certificates again.
+  void AddCertificatesTo(Leaf& leaf);
   // The report that these ask for, of that evaluation.
   absl::StatusOr<v1::GetReportRequest> ReportRequest(const std::string& evaluation) const;
 
@@ -34,17 +34,29 @@ struct ResultOptions {
   // Certificates of smoothing at another failure probability and from fewer draws; 0: as run.
   double alpha = 0;
   int64_t n = 0;
-  // Instead of the worst ones, in text.
-  bool all_slices = false;
+};
+
+struct ResultOptions : ReportOptions {
+  // Declares those of every report.
+  void AddTo(Leaf& leaf);
+  void AddOutcomesTo(Leaf& leaf);
+  // Whether the files could be written and where else results go can be right, as far as that can
+  // be known before.
+  absl::Status CheckWritable() const;
+
   // Files; empty: not written.
   std::string report_path;
   std::string html_path;
+  std::string junit_path;
   std::string outcomes_path;
   // Directory for kept adversarial examples; empty: none are kept.
   std::string adversarials_path;
   // Directory for kept vectors; empty: they stay at the server.
   std::string vectors_path;
+  // Instead of the worst ones, in text.
+  bool all_slices = false;
   GateOptions gates;
+  MlflowOptions mlflow;
 };
 
 // Names of all classes of the reports on a dataset of the server; empty where they are not known:

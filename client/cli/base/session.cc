@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/base/output_file.h"
+#include "client/render/text.h"
 #include "core/base/errors.h"
 
 namespace assay::cli {
@@ -60,6 +61,11 @@ absl::Status Session::PrintTable(const render::Table& table, const nlohmann::ord
 }
 
 void Session::Say(const std::string& line) { progress_.Note(line); }
+
+void Session::Warn(const std::string& line) {
+  progress_.Clear();
+  std::cerr << "warning: " << render::Printable(line) << std::endl;
+}
 
 absl::Status Session::Explain(const absl::Status& status) {
   if (status.ok() || local_ == nullptr || local_->Running()) return status;

@@ -55,6 +55,8 @@ class Session {
   absl::Status PrintTable(const render::Table& table, const nlohmann::ordered_json& json);
   // Talk on stderr, unless quiet.
   void Say(const std::string& line);
+  // What went wrong without being an error, on stderr in any case: "warning: ...".
+  void Warn(const std::string& line);
 
   // `status`, or what lies behind it when the private server has died.
   absl::Status Explain(const absl::Status& status);

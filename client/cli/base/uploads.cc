@@ -120,10 +120,11 @@ void ModelOptions::AddTo(Leaf& leaf) {
 }
 
 absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
-                                      const std::string& id, const v1::ModelInterface& interface) {
+                                      const std::string& id, const v1::ModelInterface& interface,
+                                      const Labels& labels) {
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
   ASSAY_ASSIGN_OR_RETURN(auto uploaded,
-                         client->UploadModel(path, id, Listener(session, path), interface));
+                         client->UploadModel(path, id, Listener(session, path), interface, labels));
   SayUploaded(session, uploaded.resource.name(), uploaded.stats);
   return std::move(uploaded.resource);
 }

@@ -14,6 +14,7 @@
 #include "client/cli/base/command.h"
 #include "client/cli/base/session.h"
 #include "client/data/dataset_reader.h"
+#include "core/base/labels.h"
 #include "core/base/sample_metadata.h"
 #include "core/models/model_interface.h"
 
@@ -71,7 +72,8 @@ struct ModelOptions : ModelInterfaceOptions {
 };
 
 absl::StatusOr<v1::Model> UploadModel(Session& session, const std::string& path,
-                                      const std::string& id, const v1::ModelInterface& interface);
+                                      const std::string& id, const v1::ModelInterface& interface,
+                                      const Labels& labels = {});
 // The first `limit` samples (0: all) of what the reader reads, `path`, after which the dataset is
 // named unless there is an id. `metadata` is of those; null: none.
 absl::StatusOr<v1::Dataset> UploadDataset(Session& session, const std::string& path,

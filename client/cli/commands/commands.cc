@@ -33,6 +33,9 @@
           "Write the adversarial examples that were kept as NPY")                                  \
   COMMAND(EvaluationVectors, "evaluation vectors",                                                 \
           "Write the probabilities and features that were kept as NPY")                            \
+  GROUP("report", "Reports")                                                                       \
+  COMMAND(ReportRecompute, "report recompute",                                                     \
+          "Compute a report again from outcomes, here, and compare it with the server's")           \
   COMMAND(Compare, "compare", "Compare evaluations on the same data, sample by sample")            \
   COMMAND(Corrupt, "corrupt",                                                                      \
           "Write corrupted images, as an evaluation would make them; needs no server")             \

@@ -61,6 +61,7 @@ class Evaluation {
     // What can be wrong without a server comes first, then what the server can refuse before
     // anything is uploaded.
     ASSAY_RETURN_IF_ERROR(CheckLocally());
+    WarnOfMlflow(session_, options_.results.mlflow);
     if (!options_.save.empty()) {
       const std::string folder = std::filesystem::path(options_.save).parent_path().string();
       ASSAY_RETURN_IF_ERROR(WriteOutput(options_.save, EvaluationFileText(command_, folder)));
@@ -85,7 +86,9 @@ class Evaluation {
                              UploadModel(session_, options_.model, "", interface_));
       model_ = model.name();
     }
-    if (!blocks_.empty()) return EvaluateReadyMade(session_, options_, gates_, model_, blocks_);
+    if (!blocks_.empty()) {
+      return EvaluateReadyMade(session_, options_, gates_, model_, labels_, blocks_);
+    }
     return options_.stream ? Stream() : Submit();
   }
 
@@ -96,6 +99,7 @@ class Evaluation {
     }
     ASSAY_RETURN_IF_ERROR(options_.results.CheckWritable());
     ASSAY_RETURN_IF_ERROR(CheckWritable("--save", options_.save));
+    ASSAY_ASSIGN_OR_RETURN(labels_, options_.labels.Read());
     ASSAY_ASSIGN_OR_RETURN(gates_, Gates::Read(options_.results.gates));
     if (options_.detach && !gates_.empty()) {
       return InvalidFields({{"--require",
@@ -107,6 +111,11 @@ class Evaluation {
         options_.keep_features.empty()) {
       return InvalidFields(
           {{"--vectors", "goes with --keep-probabilities or --keep-features: nothing is kept"}});
+    }
+    if (options_.detach && !options_.results.mlflow.uri.empty()) {
+      return InvalidFields({{"--mlflow",
+                             "logs a report, and --detach does not wait for one; give it to `assay "
+                             "evaluation watch` or `assay evaluation report`"}});
     }
     if (!options_.results.reference.empty()) {
       ASSAY_RETURN_IF_ERROR(ReadReferenceErrors(options_.results.reference).status());
@@ -221,6 +230,7 @@ class Evaluation {
     spec.set_keep_adversarials(!options_.results.adversarials_path.empty());
     spec.set_keep_probabilities(options_.keep_probabilities);
     spec.set_keep_features(options_.keep_features);
+    SetLabels(labels_, spec.mutable_labels());
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation,
                            client_->CreateEvaluation(spec, options_.id));
     if (options_.detach) return session_.Print(evaluation.name() + "\n");
@@ -239,6 +249,7 @@ class Evaluation {
     start.set_keep_adversarials(!options_.results.adversarials_path.empty());
     start.set_keep_probabilities(options_.keep_probabilities);
     start.set_keep_features(options_.keep_features);
+    SetLabels(labels_, start.mutable_labels());
     std::string name;
     bool sent = false;
     client::StreamListener listener;
@@ -284,6 +295,7 @@ class Evaluation {
   const bool server_data_;
   client::Client* client_ = nullptr;
   Gates gates_;
+  Labels labels_;
   v1::ModelInterface interface_;
   std::string model_;
   // The files' reader; null for a dataset of the server, and for a ready-made set.
@@ -323,6 +335,7 @@ CommandRun Evaluate(Leaf& leaf) {
       .TypeName("FILE");
   leaf.Add("--seed", &options->seed, "Seed of every random draw (default 0)");
   leaf.Add("--id", &options->id, "Id of the evaluation (default: chosen)");
+  options->labels.AddTo(leaf, LabelUse::kStored, "the evaluation");
   const Option task_samples =
       leaf.Add("--task-samples", &options->task_samples,
                "Samples of one task (default: chosen; outcomes do not depend on it)")

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/base/labels.h"
 #include "client/cli/base/local_server.h"
 #include "client/cli/base/results.h"
 #include "client/cli/base/uploads.h"
@@ -31,6 +32,8 @@ struct EvaluateOptions {
   int64_t seed = 0;
   // Of the evaluation; empty: chosen by the server.
   std::string id;
+  // Of the evaluation.
+  LabelOptions labels;
   // 0: chosen by the server.
   int32_t task_samples = 0;
   bool keep_probabilities = false;

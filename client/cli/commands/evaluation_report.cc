@@ -12,14 +12,7 @@ CommandRun EvaluationReport(Leaf& leaf) {
   const NameArgument name(leaf, kEvaluations);
   const auto options = std::make_shared<ResultOptions>();
   options->AddTo(leaf);
-  leaf.Add("--alpha", &options->alpha,
-           "Certify again from the stored counts, at this failure probability")
-      .Share("0.001")
-      .TypeName("ALPHA");
-  leaf.Add("--n", &options->n,
-           "Certify as if the observed shares had come from N draws, at most those made")
-      .Positive()
-      .TypeName("N");
+  options->AddCertificatesTo(leaf);
   return [name, options](Session& session) -> absl::Status {
     ASSAY_RETURN_IF_ERROR(options->CheckWritable());
     ASSAY_ASSIGN_OR_RETURN(const Gates gates, GatesOf(session, name.full(), *options));

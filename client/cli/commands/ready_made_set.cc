@@ -37,8 +37,9 @@ absl::StatusOr<std::unique_ptr<DatasetReader>> Open(Session& session,
 
 class ReadyMadeSet {
  public:
-  ReadyMadeSet(Session& session, const EvaluateOptions& options, const std::string& model)
-      : session_(session), options_(options), model_(model) {}
+  ReadyMadeSet(Session& session, const EvaluateOptions& options, const std::string& model,
+               const Labels& labels)
+      : session_(session), options_(options), model_(model), labels_(labels) {}
 
   absl::Status Run(const std::vector<ReadyMadeBlock>& blocks, const Gates& gates) {
     std::optional<v1::ReferenceErrors> reference;
@@ -77,6 +78,7 @@ class ReadyMadeSet {
     spec.set_seed(options_.seed);
     spec.set_task_samples(options_.task_samples);
     spec.set_allow_missing_classes(options_.data.allow_missing_classes);
+    SetLabels(labels_, spec.mutable_labels());
     const std::string id =
         options_.id.empty() ? std::string() : absl::StrCat(options_.id, "-", suffix);
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation, CreateOrFind(*client, spec, id));
@@ -115,6 +117,7 @@ class ReadyMadeSet {
   Session& session_;
   const EvaluateOptions& options_;
   const std::string model_;
+  const Labels& labels_;
   size_t total_ = 0;
   std::vector<ReadyMadePart> parts_;
 };
@@ -181,9 +184,9 @@ absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options, Ga
 }
 
 absl::Status EvaluateReadyMade(Session& session, const EvaluateOptions& options, const Gates& gates,
-                               const std::string& model,
+                               const std::string& model, const Labels& labels,
                                const std::vector<ReadyMadeBlock>& blocks) {
-  return ReadyMadeSet(session, options, model).Run(blocks, gates);
+  return ReadyMadeSet(session, options, model, labels).Run(blocks, gates);
 }
 
 }  // namespace assay::cli

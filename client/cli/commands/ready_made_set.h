@@ -24,7 +24,7 @@ absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options, Ga
 // they are evaluations/X-fog-3, and the same call again goes on where it was interrupted.
 // kCancelled after Ctrl-C.
 absl::Status EvaluateReadyMade(Session& session, const EvaluateOptions& options, const Gates& gates,
-                               const std::string& model,
+                               const std::string& model, const Labels& labels,
                                const std::vector<client::ReadyMadeBlock>& blocks);
 
 }  // namespace assay::cli

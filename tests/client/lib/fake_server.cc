@@ -127,6 +127,7 @@ struct Models : Service<v1::ModelService::Service> {
     model->set_name(ResourceName(kModels, request->model_id()));
     model->set_digest(request->digest());
     model->set_size_bytes(static_cast<int64_t>(whole.size()));
+    *model->mutable_labels() = request->labels();
     state.models[model->name()] = *model;
     return grpc::Status::OK;
   }
@@ -159,6 +160,7 @@ struct Models : Service<v1::ModelService::Service> {
   grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest* request,
                           v1::ListModelsResponse* response) override {
     MutexLock lock(state.mutex);
+    state.model_lists.push_back(*request);
     const grpc::Status fault = Begin(state, "ListModels");
     if (!fault.ok()) return fault;
     auto model = state.models.upper_bound(request->page_token());
@@ -239,9 +241,10 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     const grpc::Status fault = Begin(state, "GetEvaluation");
     return fault.ok() ? Find(state.evaluations, request->name(), evaluation) : fault;
   }
-  grpc::Status ListEvaluations(grpc::ServerContext*, const v1::ListEvaluationsRequest*,
+  grpc::Status ListEvaluations(grpc::ServerContext*, const v1::ListEvaluationsRequest* request,
                                v1::ListEvaluationsResponse* response) override {
     MutexLock lock(state.mutex);
+    state.evaluation_lists.push_back(*request);
     const grpc::Status fault = Begin(state, "ListEvaluations");
     if (!fault.ok()) return fault;
     for (const auto& entry : state.evaluations) *response->add_evaluations() = entry.second;

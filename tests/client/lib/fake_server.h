@@ -42,6 +42,8 @@ struct FakeState {
   std::vector<std::string> watch_tokens;
   std::vector<v1::LoadModelRequest> loads;
   std::vector<v1::GetReportRequest> reports;
+  std::vector<v1::ListModelsRequest> model_lists;
+  std::vector<v1::ListEvaluationsRequest> evaluation_lists;
   std::vector<v1::CompareEvaluationsRequest> comparisons;
   std::vector<v1::EvaluateRequest::Start> starts;
   std::vector<v1::EvaluateRequest::Batch> batches;

@@ -216,7 +216,7 @@ MadeUp Hostile() {
   return made_up;
 }
 
-v1::Report MadeUpReport(const MadeUp& what) {
+report::ReportInput MadeUpInput(const MadeUp& what) {
   report::ReportInput input;
   input.evaluation = "evaluations/demo";
   input.model = what.model;
@@ -241,7 +241,9 @@ v1::Report MadeUpReport(const MadeUp& what) {
   for (const v1::Condition& condition : Must(ParseConditions(what.conditions))) {
     input.conditions.push_back({condition, maker.Outcomes(condition)});
   }
-  return Must(report::BuildReport(input));
+  return input;
 }
+
+v1::Report MadeUpReport(const MadeUp& what) { return Must(report::BuildReport(MadeUpInput(what))); }
 
 }  // namespace assay::render

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "assay/v1/reports.pb.h"
+#include "core/report/report_input.h"
 
 namespace assay::render {
 
@@ -26,6 +27,7 @@ MadeUp ManyClasses();
 MadeUp Hostile();
 
 // Some classes are harder than others, and are taken for their neighbours. The same every time.
+report::ReportInput MadeUpInput(const MadeUp& what);
 v1::Report MadeUpReport(const MadeUp& what);
 
 }  // namespace assay::render

@@ -57,6 +57,29 @@ std::vector<ReadyMadePart> HalfOfAlexNet() {
   return parts;
 }
 
+TEST(ReadyMadeReport, ProvenanceIsOfAllParts) {
+  std::vector<ReadyMadePart> parts = HalfOfAlexNet();
+  parts.resize(3);
+  for (int i = 0; i < 3; ++i) {
+    v1::Provenance& provenance = *parts[static_cast<size_t>(i)].report.mutable_provenance();
+    provenance.set_model_digest("m");
+    provenance.set_dataset_digest(absl::StrCat("d", i));
+    provenance.set_model_seconds(i + 1);
+    // The second one ran first.
+    const int64_t start = i == 1 ? 100 : 1000 * (i + 1);
+    provenance.mutable_create_time()->set_seconds(start);
+    provenance.mutable_start_time()->set_seconds(start + 1);
+    provenance.mutable_end_time()->set_seconds(start + 2);
+  }
+  const v1::Provenance all = CombineReadyMade("set", parts, nullptr, {}).provenance();
+  EXPECT_EQ(all.model_digest(), "m");
+  EXPECT_EQ(all.dataset_digest(), "");
+  EXPECT_EQ(all.model_seconds(), 6);
+  EXPECT_EQ(all.create_time().seconds(), 100);
+  EXPECT_EQ(all.start_time().seconds(), 101);
+  EXPECT_EQ(all.end_time().seconds(), 3002);
+}
+
 TEST(ReadyMadeReport, HasTheAggregatesOfTheBenchmark) {
   const v1::Report report = CombineReadyMade("ImageNet-C", HalfOfAlexNet(), nullptr, Square(224));
   ASSERT_EQ(report.conditions_size(), 76);

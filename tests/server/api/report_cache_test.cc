@@ -140,7 +140,7 @@ TEST_F(ReportCacheTest, AChangeMakesANewReportAndTheEarlierOneGoes) {
   ASSERT_THAT(claim, IsOk());
   ASSERT_TRUE(claim->has_value());
   ASSERT_THAT(
-      store_->CommitTask(**claim, store::MakeOutcomes((*claim)->task), store::MakeNumerics()),
+      store_->CommitTask(**claim, store::MakeOutcomes((*claim)->task), store::MakeNumerics(), {}),
       IsOk());
   for (int i = 0; i < 3; ++i) EXPECT_GT(SamplesOf(cache, Record("e")), 0);
   EXPECT_EQ(computations_, 2);

@@ -170,7 +170,7 @@ TEST_F(WatchTest, InterimReportsComeWhenAskedFor) {
   ASSERT_THAT(claim, IsOk());
   ASSERT_TRUE(claim->has_value());
   ASSERT_THAT(
-      store_->CommitTask(**claim, store::MakeOutcomes((*claim)->task), store::MakeNumerics()),
+      store_->CommitTask(**claim, store::MakeOutcomes((*claim)->task), store::MakeNumerics(), {}),
       IsOk());
   hub_.NotifyChanged("evaluations/e");
   ASSERT_TRUE(with.Next(&event));

@@ -54,9 +54,9 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("GetModel"));
     return store_.GetModel(name);
   }
-  absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page) override {
+  absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page, const Labels& labels) override {
     ASSAY_RETURN_IF_ERROR(Before("ListModels"));
-    return store_.ListModels(page);
+    return store_.ListModels(page, labels);
   }
   absl::Status DeleteModel(const std::string& name) override {
     ASSAY_RETURN_IF_ERROR(Before("DeleteModel"));
@@ -126,9 +126,10 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("GetEvaluation"));
     return store_.GetEvaluation(name);
   }
-  absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(const Page& page) override {
+  absl::StatusOr<Listing<EvaluationRecord>> ListEvaluations(
+      const Page& page, const EvaluationFilter& filter) override {
     ASSAY_RETURN_IF_ERROR(Before("ListEvaluations"));
-    return store_.ListEvaluations(page);
+    return store_.ListEvaluations(page, filter);
   }
   absl::StatusOr<EvaluationRecord> CancelEvaluation(const std::string& name) override {
     ASSAY_RETURN_IF_ERROR(Before("CancelEvaluation"));
@@ -194,9 +195,10 @@ class HookedStore final : public JobStore {
     return store_.RenewLease(claim, lease_micros);
   }
   absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
-                          const v1::NumericsFingerprint& numerics) override {
+                          const v1::NumericsFingerprint& numerics,
+                          const TaskEffort& effort) override {
     ASSAY_RETURN_IF_ERROR(Before("CommitTask"));
-    return store_.CommitTask(claim, outcomes, numerics);
+    return store_.CommitTask(claim, outcomes, numerics, effort);
   }
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
                            int64_t wait_micros) override {

@@ -360,7 +360,7 @@ TEST_F(WorkerTest, TheResultOfALostLeaseIsDropped) {
     EXPECT_EQ((*claim)->attempt, 2);
     v1::OutcomeBatch outcomes = store::MakeOutcomes((*claim)->task);
     for (auto& outcome : *outcomes.mutable_outcomes()) outcome.set_prediction(9);
-    return store_->CommitTask(**claim, outcomes, store::MakeNumerics("other"));
+    return store_->CommitTask(**claim, outcomes, store::MakeNumerics("other"), {});
   });
   StartWorker();
   Submit("e", "", {10}, 10);

@@ -270,7 +270,7 @@ TEST_F(BlobHoldsTest, TheRoomOfDeletedRecordsIsGivenBack) {
       outcome.mutable_smoothing()->mutable_estimation()->Add()->set_count(1);
       for (int k = 0; k < 500; ++k) outcome.mutable_smoothing()->add_selection()->set_index(k);
     }
-    ASSERT_THAT(store_->CommitTask(claim, outcomes, MakeNumerics()), IsOk());
+    ASSERT_THAT(store_->CommitTask(claim, outcomes, MakeNumerics(), {}), IsOk());
   }
   ASSERT_EQ(StateOf("e"), v1::Evaluation::SUCCEEDED);
   const auto bytes = [&] { return fs::file_size(path()) + fs::file_size(path() + "-wal"); };

@@ -80,7 +80,7 @@ TEST_F(CatalogTest, ModelsAreListedByNameInPages) {
   std::vector<size_t> sizes;
   Page page{2, ""};
   do {
-    const auto listing = store_->ListModels(page);
+    const auto listing = store_->ListModels(page, {});
     ASSERT_THAT(listing, IsOk());
     sizes.push_back(listing->records.size());
     for (const v1::Model& record : listing->records) names.push_back(record.name());
@@ -96,11 +96,11 @@ TEST_F(CatalogTest, PageSizeHasADefaultAndACap) {
   for (int i = 0; i < 1002; ++i) {
     ASSERT_THAT(store_->CreateModel(MakeModel(absl::StrCat("m", i)), ""), IsOk());
   }
-  EXPECT_EQ(store_->ListModels({0, ""})->records.size(), 100u);
-  EXPECT_EQ(store_->ListModels({-3, ""})->records.size(), 100u);
-  const auto most = store_->ListModels({5000, ""});
+  EXPECT_EQ(store_->ListModels({0, ""}, {})->records.size(), 100u);
+  EXPECT_EQ(store_->ListModels({-3, ""}, {})->records.size(), 100u);
+  const auto most = store_->ListModels({5000, ""}, {});
   EXPECT_EQ(most->records.size(), 1000u);
-  const auto rest = store_->ListModels({1000, most->next_token});
+  const auto rest = store_->ListModels({1000, most->next_token}, {});
   EXPECT_EQ(rest->records.size(), 2u);
   EXPECT_EQ(rest->next_token, "");
 }
@@ -110,8 +110,8 @@ TEST_F(CatalogTest, ForeignPageTokensAreRefused) {
     ASSERT_THAT(store_->CreateModel(MakeModel(id), ""), IsOk());
     Create(id, MakeTasks(1));
   }
-  const std::string of_models = store_->ListModels({1, ""})->next_token;
-  const std::string of_evaluations = store_->ListEvaluations({1, ""})->next_token;
+  const std::string of_models = store_->ListModels({1, ""}, {})->next_token;
+  const std::string of_evaluations = store_->ListEvaluations({1, ""}, {})->next_token;
   ASSERT_NE(of_models, "");
   ASSERT_NE(of_evaluations, "");
   const auto refused = [](const absl::Status& status) {
@@ -121,13 +121,13 @@ TEST_F(CatalogTest, ForeignPageTokensAreRefused) {
     EXPECT_EQ(violations[0].field, "page_token");
   };
   for (const std::string& token : {std::string("!"), std::string("abc"), of_evaluations}) {
-    refused(store_->ListModels({1, token}).status());
+    refused(store_->ListModels({1, token}, {}).status());
     refused(store_->ListDatasets({1, token}).status());
   }
   // "evaluations/x"
   for (const std::string& token :
        {std::string("!"), of_models, std::string("ZXZhbHVhdGlvbnMveA")}) {
-    refused(store_->ListEvaluations({1, token}).status());
+    refused(store_->ListEvaluations({1, token}, {}).status());
   }
 }
 

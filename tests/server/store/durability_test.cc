@@ -56,7 +56,7 @@ TEST_F(DurabilityTest, EverythingAcknowledgedIsInTheFilesOfARunningStore) {
   EXPECT_EQ(evaluation->proto.SerializeAsString(), Get("e").proto.SerializeAsString());
   EXPECT_EQ(ReadAllOutcomes(**recovered, "evaluations/e")->size(), 1u);
   // The claim lives on, too: a worker that outlives the server's crash can commit.
-  EXPECT_THAT((*recovered)->CommitTask(running, MakeOutcomes(running.task), MakeNumerics()),
+  EXPECT_THAT((*recovered)->CommitTask(running, MakeOutcomes(running.task), MakeNumerics(), {}),
               IsOk());
 }
 
@@ -119,7 +119,7 @@ TEST_F(DurabilityTest, ManyCanOpenANewFileAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(failures, 0);
-  EXPECT_EQ((*OpenSqliteJobStore(fresh, clock_))->ListModels({})->records.size(), 8u);
+  EXPECT_EQ((*OpenSqliteJobStore(fresh, clock_))->ListModels({}, {})->records.size(), 8u);
 }
 
 // Makes SQLite's writes fail while it lives, through the hooks that its own tests use.
@@ -166,7 +166,7 @@ TEST_F(DurabilityTest, FullOrBrokenDiskFailsTheCallClearlyAndNothingElse) {
     {
       const FailingDisk disk(test.error);
       const absl::Status commit =
-          store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics());
+          store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics(), {});
       EXPECT_THAT(commit, HasReason(test.reason));
       EXPECT_THAT(std::string(commit.message()), Not(HasSubstr(path())));
       EXPECT_THAT(store_->CreateModel(MakeModel("m"), ""), HasReason(test.reason));
@@ -244,7 +244,7 @@ TEST_F(DurabilityTest, KilledServerLosesNothingThatItAcknowledged) {
       while (true) {
         const auto claim = (*store)->ClaimTask("child", 1, "");
         if (!claim.ok() || !claim->has_value()) ::_exit(3);
-        if (!(*store)->CommitTask(**claim, MakeOutcomes((*claim)->task), MakeNumerics()).ok()) {
+        if (!(*store)->CommitTask(**claim, MakeOutcomes((*claim)->task), MakeNumerics(), {}).ok()) {
           ::_exit(4);
         }
         tell(static_cast<int>((*claim)->task.first_sample));

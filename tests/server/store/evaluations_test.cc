@@ -63,7 +63,7 @@ TEST_F(EvaluationsTest, EvaluationsAreListedNewestFirst) {
   std::vector<std::string> names;
   Page page{2, ""};
   do {
-    const auto listing = store_->ListEvaluations(page);
+    const auto listing = store_->ListEvaluations(page, {});
     ASSERT_THAT(listing, IsOk());
     for (const EvaluationRecord& record : listing->records) {
       names.push_back(record.proto.name());
@@ -143,7 +143,7 @@ TEST_F(EvaluationsTest, CancelStopsTheWorkAndKeepsTheOutcomes) {
   EXPECT_EQ(cancelled->proto.progress().tasks_done(), 1);
   EXPECT_EQ(cancelled->proto.progress().current_condition(), "");
   EXPECT_THAT(store_->RenewLease(running, kLease), HasReason(Reason::kCancelled));
-  EXPECT_THAT(store_->CommitTask(running, MakeOutcomes(running.task), MakeNumerics()),
+  EXPECT_THAT(store_->CommitTask(running, MakeOutcomes(running.task), MakeNumerics(), {}),
               HasReason(Reason::kCancelled));
   EXPECT_THAT(store_->ReleaseTask(running, true, 0), IsOk());
   EXPECT_TRUE(QueueIsEmpty());
@@ -219,7 +219,7 @@ TEST_F(EvaluationsTest, DeleteTakesTasksAndOutcomesAlong) {
   EXPECT_THAT(ReadAllOutcomes(*store_, "evaluations/e"), HasReason(Reason::kNotFound));
   EXPECT_THAT(*store_->CountTasks(),
               UnorderedElementsAre(Pair("OPEN", 1), Pair("LEASED", 0), Pair("DONE", 0)));
-  EXPECT_THAT(store_->CommitTask(running, MakeOutcomes(running.task), MakeNumerics()),
+  EXPECT_THAT(store_->CommitTask(running, MakeOutcomes(running.task), MakeNumerics(), {}),
               HasReason(Reason::kCancelled));
   // A new evaluation of the same name has nothing to do with the old claim.
   Create("e", MakeTasks(2));
@@ -234,9 +234,9 @@ TEST_F(EvaluationsTest, OutcomesComeByConditionThenSampleWithTheirNumerics) {
   Create("e", tasks);
   for (int i = 0; i < 4; ++i) {
     const ClaimedTask claim = Claim();
-    ASSERT_THAT(
-        store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics(i == 0 ? "gpu" : "cpu")),
-        IsOk());
+    ASSERT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task),
+                                   MakeNumerics(i == 0 ? "gpu" : "cpu"), {}),
+                IsOk());
   }
   Reopen();
   const auto outcomes = ReadAllOutcomes(*store_, "evaluations/e");

@@ -179,7 +179,7 @@ class JobStoreTest : public ::testing::Test {
     return claim.ok() && !claim->has_value();
   }
   void Commit(const ClaimedTask& claim) {
-    EXPECT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics()), IsOk());
+    EXPECT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics(), {}), IsOk());
   }
   EvaluationRecord Get(const std::string& id) {
     auto record = store_->GetEvaluation("evaluations/" + id);

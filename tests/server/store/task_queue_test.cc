@@ -101,12 +101,13 @@ TEST_F(TaskQueueTest, LateWorkerIsRefusedAndTheTakerCounts) {
   clock_.AdvanceSeconds(31);
   const ClaimedTask taker = Claim("taker");
   EXPECT_THAT(store_->RenewLease(late, kLease), HasReason(Reason::kLeaseLost));
-  EXPECT_THAT(store_->CommitTask(late, MakeOutcomes(late.task), MakeNumerics("late")),
+  EXPECT_THAT(store_->CommitTask(late, MakeOutcomes(late.task), MakeNumerics("late"), {}),
               HasReason(Reason::kLeaseLost));
   EXPECT_THAT(store_->ReleaseTask(late, true, 0), IsOk());
   EXPECT_TRUE(QueueIsEmpty());
-  ASSERT_THAT(store_->CommitTask(taker, MakeOutcomes(taker.task), MakeNumerics("taker")), IsOk());
-  EXPECT_THAT(store_->CommitTask(late, MakeOutcomes(late.task), MakeNumerics("late")),
+  ASSERT_THAT(store_->CommitTask(taker, MakeOutcomes(taker.task), MakeNumerics("taker"), {}),
+              IsOk());
+  EXPECT_THAT(store_->CommitTask(late, MakeOutcomes(late.task), MakeNumerics("late"), {}),
               HasReason(Reason::kLeaseLost));
   const auto outcomes = ReadAllOutcomes(*store_, "evaluations/e");
   ASSERT_EQ(outcomes->size(), 1u);
@@ -127,7 +128,7 @@ TEST_F(TaskQueueTest, SecondCommitOfOneClaimIsRefusedAndCountsNothing) {
   Create("e", MakeTasks(2));
   const ClaimedTask claim = Claim();
   Commit(claim);
-  EXPECT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics()),
+  EXPECT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics(), {}),
               HasReason(Reason::kLeaseLost));
   EXPECT_EQ(Get("e").proto.progress().tasks_done(), 1);
   EXPECT_EQ(ReadAllOutcomes(*store_, "evaluations/e")->size(), 1u);
@@ -138,7 +139,7 @@ TEST_F(TaskQueueTest, ReleasedTaskIsOpenAtOnceAndRemembersItsAttempts) {
   ClaimedTask claim = Claim();
   ASSERT_THAT(store_->ReleaseTask(claim, true, 0), IsOk());
   EXPECT_THAT(store_->RenewLease(claim, kLease), HasReason(Reason::kLeaseLost));
-  EXPECT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics()),
+  EXPECT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics(), {}),
               HasReason(Reason::kLeaseLost));
   claim = Claim();
   EXPECT_EQ(claim.attempt, 2);
@@ -158,7 +159,7 @@ TEST_F(TaskQueueTest, ClaimOfADeletedEvaluationMeetsNoNewTask) {
   Create("e", MakeTasks(1));
   const ClaimedTask current = Claim();
   EXPECT_THAT(store_->RenewLease(old, kLease), HasReason(Reason::kCancelled));
-  EXPECT_THAT(store_->CommitTask(old, MakeOutcomes(old.task), MakeNumerics()),
+  EXPECT_THAT(store_->CommitTask(old, MakeOutcomes(old.task), MakeNumerics(), {}),
               HasReason(Reason::kCancelled));
   Commit(current);
 }
@@ -168,7 +169,7 @@ TEST_F(TaskQueueTest, UnknownClaimIsRefused) {
   claim.task.id = 12345;
   claim.fence = 1;
   EXPECT_THAT(store_->RenewLease(claim, kLease), HasReason(Reason::kCancelled));
-  EXPECT_THAT(store_->CommitTask(claim, {}, {}), HasReason(Reason::kCancelled));
+  EXPECT_THAT(store_->CommitTask(claim, {}, {}, {}), HasReason(Reason::kCancelled));
   EXPECT_THAT(store_->ReleaseTask(claim, true, 0), IsOk());
 }
 
@@ -213,7 +214,7 @@ TEST_F(TaskQueueTest, TwoStoresOnOneFileShareTheQueue) {
   clock_.AdvanceSeconds(31);
   const ClaimedTask taken = Claim();
   EXPECT_EQ(taken.task.id, (*theirs)->task.id);
-  EXPECT_THAT((*other)->CommitTask(**theirs, {}, {}), HasReason(Reason::kLeaseLost));
+  EXPECT_THAT((*other)->CommitTask(**theirs, {}, {}, {}), HasReason(Reason::kLeaseLost));
   ASSERT_THAT((*other)->CancelEvaluation("evaluations/e"), IsOk());
   EXPECT_THAT(store_->RenewLease(taken, kLease), HasReason(Reason::kCancelled));
 }
@@ -232,7 +233,7 @@ TEST_F(TaskQueueTest, WhoeverOpensTheFileAloneGivesTheTasksOfTheDeadBack) {
   EXPECT_EQ(again.task.id, dead.task.id);
   EXPECT_EQ(again.attempt, 1) << "its death is not the task's fault";
   EXPECT_TRUE(QueueIsEmpty()) << "what waits for its next attempt, or is done, stays as it is";
-  EXPECT_THAT(store_->CommitTask(dead, MakeOutcomes(dead.task), MakeNumerics()),
+  EXPECT_THAT(store_->CommitTask(dead, MakeOutcomes(dead.task), MakeNumerics(), {}),
               HasReason(Reason::kLeaseLost));
   EXPECT_EQ(Get("e").proto.progress().tasks_done(), 1);
 }
@@ -269,7 +270,7 @@ TEST_F(TaskQueueTest, ThreadsOfTwoStoresDoEveryTaskExactlyOnce) {
           continue;
         }
         if (!store.RenewLease(**claim, kLease).ok()) ++failures;
-        if (!store.CommitTask(**claim, MakeOutcomes((*claim)->task), MakeNumerics()).ok()) {
+        if (!store.CommitTask(**claim, MakeOutcomes((*claim)->task), MakeNumerics(), {}).ok()) {
           ++failures;
         }
         MutexLock lock(mutex);
