@@ -189,11 +189,11 @@ class MadeLayersTest : public ::testing::Test {
     torch::jit::Module module = NewModule("Net");
     torch::jit::Module conv = NewModule("Conv");
     conv.register_parameter("weight", at::randn({6, 3, 3, 3}) * 0.3, false);
-    conv.define("def forward(self, x):\n  return torch.conv2d(x, self.weight, None, [1, 1], [1, 1])");
+    conv.define("def forward(self, x):\n  return torch.conv2d(x, self.weight, None, [1, 1], [1, 1])\n");
     module.register_module("conv", conv);
     const auto add = [&](const std::string& name, const std::string& body) {
       torch::jit::Module part = NewModule("Part_" + name);
-      part.define("def forward(self, x):\n" + body);
+      part.define("def forward(self, x):\n" + body + "\n");
       module.register_module(name, part);
     };
     add("relu", "  return torch.relu_(x)");
@@ -205,7 +205,7 @@ class MadeLayersTest : public ::testing::Test {
       torch::jit::Module linear = NewModule(absl::StrCat("Linear_", name));
       linear.register_parameter("weight", at::randn({4, 384}) * 0.1, false);
       linear.register_parameter("bias", at::randn({4}), false);
-      linear.define("def forward(self, x):\n  return torch.linear(x, self.weight, self.bias)");
+      linear.define("def forward(self, x):\n  return torch.linear(x, self.weight, self.bias)\n");
       module.register_module(name, linear);
     }
     module.define("def forward(self, x: Tensor) -> Tensor:\n" + forward);
