@@ -21,8 +21,8 @@ namespace {
 constexpr int kMostClasses = 20;
 // Of the tables of classes of all conditions together: what browsers open at once, some megabytes.
 constexpr int kMostClassRows = 20000;
-// What a picture has room for.
-constexpr int kMostPlottedRows = 160;
+// What a picture or a summary has room for.
+constexpr size_t kMostPlottedRows = 160;
 constexpr size_t kClassWidth = 80;
 
 // By the change of accuracy; classes without samples come last.
@@ -71,6 +71,7 @@ class ComparisonPrinter {
   std::string Print() {
     PrintModels();
     PrintAccuracy();
+    PrintLikeness();
     PrintTransfers();
     PrintConditions();
     PrintProvenance();
@@ -119,6 +120,23 @@ class ComparisonPrinter {
     printer_.Print(OverviewTable(comparison_), options);
   }
 
+  void PrintLikeness() {
+    std::vector<int> conditions;
+    const Table table = LikenessTable(comparison_, &conditions);
+    if (table.rows.empty() || table.rows.size() > kMostPlottedRows) return;
+    page_.BeginSection("likeness", "How alike they are");
+    Paragraph(
+        "agree: the same answer. error consist.: Cohen's kappa of being right, 1 where the same "
+        "samples are wrong, 0 as often as chance has it. JS: Jensen-Shannon divergence of the "
+        "softmax outputs, 0 alike, 1 bit where they share no class. linear CKA and 10-NN Jaccard: "
+        "how alike the features are, 1 at most. new heads: linear classifiers trained on the "
+        "features of one half of the samples and judged on the other.");
+    HtmlTableOptions options;
+    options.sortable = true;
+    for (const int condition : conditions) options.links.push_back("#" + PartId(condition));
+    printer_.Print(table, options);
+  }
+
   void PrintTransfers() {
     if (comparison_.transfers().empty()) return;
     page_.BeginSection("transfer", "Transfer of attacks");
@@ -137,14 +155,9 @@ class ComparisonPrinter {
     if (comparison_.conditions().empty()) return;
     page_.BeginSection("conditions", "Conditions");
     Paragraph(
-        "agree: the same answer. errors alike: of the samples that both get wrong, those with the "
-        "same answer. error consist.: Cohen's kappa of being right, 1 where the same samples are "
-        "wrong, 0 as often as chance has it. JS: Jensen-Shannon divergence of the softmax outputs, "
-        "0 alike, 1 bit where they share no class. linear CKA and 10-NN Jaccard: how alike the "
-        "features are, 1 at most. new heads: linear classifiers trained on the features of one "
-        "half "
-        "of the samples and judged on the other. CFPS: of all mistakes, the share that was taken "
-        "for the class.");
+        "errors alike: of the samples that both get wrong, those with the same answer. p (Holm): "
+        "corrected over the classes. CFPS: of all mistakes, the share that was taken for the "
+        "class.");
     for (int i = 0; i < comparison_.conditions_size(); ++i) {
       PrintCondition(PartId(i), comparison_.conditions(i));
     }

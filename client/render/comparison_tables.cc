@@ -207,6 +207,41 @@ Table OverviewTable(const v1::Comparison& comparison) {
   return table;
 }
 
+Table LikenessTable(const v1::Comparison& comparison, std::vector<int>* conditions) {
+  const bool many = comparison.evaluations_size() > 2;
+  // Points are what the overview tells.
+  std::vector<const MatrixKind*> kinds;
+  for (const MatrixKind& kind : MatrixKinds()) {
+    const bool any = std::any_of(
+        comparison.conditions().begin(), comparison.conditions().end(), [&](const auto& condition) {
+          return std::any_of(condition.pairs().begin(), condition.pairs().end(),
+                             [&](const auto& pair) {
+                               const auto number = kind.number(pair, true);
+                               return number.has_value() && number->shade.has_value();
+                             });
+        });
+    if (any) kinds.push_back(&kind);
+  }
+  Table table;
+  table.columns = {{"condition", false}};
+  if (many) table.columns.push_back({"pair", false});
+  for (const MatrixKind* kind : kinds) table.columns.push_back({kind->title});
+  for (int i = 0; i < comparison.conditions_size(); ++i) {
+    for (const v1::PairComparison& pair : comparison.conditions(i).pairs()) {
+      std::vector<Cell> row = {comparison.conditions(i).id()};
+      if (many) row.emplace_back(PairName(pair));
+      for (const MatrixKind* kind : kinds) {
+        const std::optional<Number> number = kind->number(pair, true);
+        row.push_back(number.has_value() ? Cell(number->text, Tone::kPlain, number->shade)
+                                         : Cell(kUndefined));
+      }
+      table.rows.push_back(std::move(row));
+      conditions->push_back(i);
+    }
+  }
+  return table;
+}
+
 Table PairsTable(const v1::ConditionComparison& condition) {
   Table table;
   table.columns = {{"pair", false},

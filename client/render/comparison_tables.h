@@ -24,6 +24,10 @@ Table EvaluationsTable(const v1::Comparison& comparison);
 // A row a condition: accuracies, and what each changes against the first.
 Table OverviewTable(const v1::Comparison& comparison);
 
+// Of every condition and pair what is known of how alike they are, without intervals. Fills in
+// which condition each row is of.
+Table LikenessTable(const v1::Comparison& comparison, std::vector<int>* conditions);
+
 // --- of a condition: a row a pair
 
 Table PairsTable(const v1::ConditionComparison& condition);

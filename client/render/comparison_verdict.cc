@@ -7,12 +7,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "client/render/class_labels.h"
 #include "client/render/comparison_tables.h"
 #include "client/render/numbers.h"
 #include "client/render/plot_points.h"
 #include "client/render/repeat_command.h"
 #include "client/render/text.h"
+#include "core/base/resource_names.h"
 #include "core/statistics/statistics.h"
 
 namespace assay::render {
@@ -74,11 +76,15 @@ struct Tally {
 
 PageHead ComparisonHead(const v1::Comparison& comparison) {
   PageHead head;
-  head.title = absl::StrCat(
-      "Comparison of ",
-      absl::StrJoin(comparison.evaluations(), ", ", [](std::string* out, const auto& evaluation) {
-        absl::StrAppend(out, Printable(evaluation.model()));
-      }));
+  // More are in the table of models.
+  constexpr int kMostNamed = 3;
+  std::vector<std::string> models;
+  for (const auto& evaluation : comparison.evaluations()) {
+    models.push_back(Printable(absl::StripPrefix(evaluation.model(), absl::StrCat(kModels, "/"))));
+  }
+  head.title = comparison.evaluations_size() > kMostNamed
+                   ? absl::StrCat("Comparison of ", comparison.evaluations_size(), " models")
+                   : absl::StrCat("Comparison of ", absl::StrJoin(models, ", "));
   head.lines = {
       Printable(absl::StrCat(comparison.dataset(), ": ", Counted(comparison.samples(), "sample"),
                              " of ", Count(comparison.class_names_size()),

@@ -19,10 +19,10 @@ struct ClassOrder {
   // All of them, by index, from the worst to the best.
   std::vector<int> worst_first;
   std::set<int> shown;
-  // What orders them.
-  std::string by = "accuracy";
   // The others are not even there to be searched.
   bool leaves_out_others = false;
+  // What orders them.
+  std::string by = "accuracy";
 };
 
 struct HtmlTableOptions {

@@ -194,8 +194,11 @@ class Features {
     std::vector<int32_t> labels;
     for (const int64_t i : choice_.trained_on) labels.push_back(SampleOf(model, i).label());
     const auto head = LinearHead::Train(picked(choice_.trained_on), labels);
-    reduced.predictions = head.status();
-    if (head.ok()) reduced.predictions = head->Predict(picked(choice_.judged_on));
+    if (head.ok()) {
+      reduced.predictions = head->Predict(picked(choice_.judged_on));
+    } else {
+      reduced.predictions = head.status();
+    }
     return absl::OkStatus();
   }
 

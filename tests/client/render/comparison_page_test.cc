@@ -32,8 +32,7 @@ const v1::Comparison& Four() {
 TEST(ComparisonPageTest, SaysWhoIsComparedAndWhatCameOfIt) {
   const std::string page = RenderComparison(Two(), Format::kHtml, false);
   EXPECT_EQ(FirstFlaw(page), "");
-  EXPECT_THAT(page,
-              HasSubstr("<h1>Comparison of models/resnet-0f3c12, models/resnet-adv-88ab01</h1>"));
+  EXPECT_THAT(page, HasSubstr("<h1>Comparison of resnet-0f3c12, resnet-adv-88ab01</h1>"));
   EXPECT_THAT(page, HasSubstr("datasets/cifar10-test: 600 samples of 10 classes, seed 7"));
   EXPECT_THAT(page, ContainsRegex("<p class=\"verdict [a-z]+\">B against A: "));
   EXPECT_THAT(page, HasSubstr("assay compare \\\n  evaluations/resnet-0f3c12 \\\n"));
@@ -42,6 +41,7 @@ TEST(ComparisonPageTest, SaysWhoIsComparedAndWhatCameOfIt) {
 TEST(ComparisonPageTest, HasTheNumbersOfTheComparison) {
   const std::string page = ComparisonPage(Four());
   EXPECT_EQ(FirstFlaw(page), "");
+  EXPECT_THAT(page, HasSubstr("<h1>Comparison of 4 models</h1>"));
   for (const auto& condition : Four().conditions()) {
     EXPECT_THAT(page, HasSubstr(condition.id().substr(condition.id().rfind('/') + 1)));
     for (const auto& accuracy : condition.accuracies()) {
@@ -62,7 +62,8 @@ TEST(ComparisonPageTest, HasTheNumbersOfTheComparison) {
       EXPECT_THAT(page, HasSubstr(PercentWithInterval(rate)));
     }
   }
-  for (const char* id : {"models", "accuracy", "transfer", "conditions", "provenance"}) {
+  for (const char* id :
+       {"models", "accuracy", "likeness", "transfer", "conditions", "provenance"}) {
     EXPECT_THAT(page, HasSubstr(absl::StrCat("<section id=\"", id, "\"")));
   }
   for (const char* matrix : {">agree %<", ">error consist.<", ">JS bits<", ">linear CKA<",

@@ -94,12 +94,15 @@ class Maker {
   const int classes_;
 };
 
+void Must(const absl::Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  std::abort();
+}
+
 template <typename T>
 T Must(absl::StatusOr<T> value) {
-  if (!value.ok()) {
-    std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-    std::abort();
-  }
+  Must(value.status());
   return *std::move(value);
 }
 
@@ -166,13 +169,11 @@ v1::Comparison MadeUpComparison(const MadeUpModels& what) {
     for (size_t model = 0; model < what.models.size(); ++model) {
       runs.push_back(maker.Run(condition, model));
     }
-    const absl::Status status = builder.Add(
-        runs,
-        [&](int model, v1::VectorKind kind) -> absl::StatusOr<std::optional<report::Vectors>> {
-          return maker.Vectors(static_cast<size_t>(model), condition.id(),
-                               kind == v1::PROBABILITIES);
-        });
-    Must(absl::StatusOr<bool>(status.ok() ? absl::StatusOr<bool>(true) : status));
+    const auto read = [&](int model,
+                          v1::VectorKind kind) -> absl::StatusOr<std::optional<report::Vectors>> {
+      return maker.Vectors(static_cast<size_t>(model), condition.id(), kind == v1::PROBABILITIES);
+    };
+    Must(builder.Add(runs, read));
   }
   return Must(std::move(builder).Build());
 }
