@@ -83,14 +83,17 @@ void AddSlices(const v1::ConditionReport& condition, const ReportStyle& style, D
   if (!style.all_slices) slices.resize(std::min(ranked, style.worst_slices));
   if (!slices.empty()) document.push_back(SlicesTable(condition, slices, style));
   Lines lines;
-  if (const size_t left_out = all - slices.size(); left_out > 0) {
-    lines.lines.push_back(
-        absl::StrCat(slices.empty() ? "slices: " : "worst slices; not shown: ",
-                     Counted(static_cast<int64_t>(left_out), "slice"),
-                     all > ranked ? absl::StrCat(" (", Count(static_cast<int64_t>(all - ranked)),
-                                                 " of fewer than 10 samples)")
-                                  : "",
-                     "; --all-slices shows them"));
+  if (slices.size() < all) {
+    const std::string few = all > ranked
+                                ? absl::StrCat(", ", Count(static_cast<int64_t>(all - ranked)),
+                                               " of them of fewer than 10 samples")
+                                : "";
+    const std::string counted = Counted(static_cast<int64_t>(all), "slice");
+    lines.lines.push_back(absl::StrCat(
+        slices.empty() ? counted
+                       : absl::StrCat("the worst ", Count(static_cast<int64_t>(slices.size())),
+                                      " of ", counted),
+        few, "; --all-slices shows all"));
   }
   if (style.all_slices) {
     for (const v1::SliceColumn& column : condition.slices()) {

@@ -82,6 +82,8 @@ plot::IntervalPlot SlicePlot(const v1::ConditionReport& condition) {
 void PrintSlices(const v1::Report& report, const ReportStyle& style, HtmlPage& page,
                  HtmlPrinter& printer) {
   if (!HasSlices(report)) return;
+  ReportStyle own_style = style;
+  own_style.significance = 1 - report.confidence_level();
   page.BeginSection("slices", "Slices");
   page.body()
       .Element("p", {},
@@ -96,7 +98,7 @@ void PrintSlices(const v1::Report& report, const ReportStyle& style, HtmlPage& p
     const v1::ConditionReport& condition = report.conditions(i);
     if (RankedSlices(condition).empty()) continue;
     page.BeginPart(absl::StrCat("slices-", i + 1), Printable(condition.id()), "");
-    PrintCondition(condition, style, page, printer);
+    PrintCondition(condition, own_style, page, printer);
   }
 }
 

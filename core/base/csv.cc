@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "core/base/errors.h"
@@ -11,15 +12,24 @@ namespace {
 
 class Parser {
  public:
-  explicit Parser(absl::string_view text) : text_(text) {}
+  Parser(absl::string_view text, size_t most_fields) : text_(text), most_fields_(most_fields) {}
 
-  absl::StatusOr<std::vector<CsvRecord>> Run() {
-    std::vector<CsvRecord> records;
-    while (at_ < text_.size()) {
-      ASSAY_ASSIGN_OR_RETURN(CsvRecord record, ReadRecord());
-      records.push_back(std::move(record));
+  bool AtEnd() const { return at_ == text_.size(); }
+
+  absl::Status ReadRecord(CsvRecord* record) {
+    record->line = line_;
+    record->fields.clear();
+    while (true) {
+      if (record->fields.size() == most_fields_) {
+        return Wrong(record->line, absl::StrCat("more than ", most_fields_, " values"));
+      }
+      ASSAY_ASSIGN_OR_RETURN(std::string field, ReadField());
+      record->fields.push_back(std::move(field));
+      if (AtEnd() || text_[at_] != ',') break;
+      ++at_;
     }
-    return records;
+    TakeLineEnd();
+    return absl::OkStatus();
   }
 
  private:
@@ -27,22 +37,8 @@ class Parser {
     return Error(Reason::kInvalidArgument, absl::StrCat("line ", line, ": ", what));
   }
 
-  bool AtEnd() const { return at_ == text_.size(); }
   bool AtFieldEnd() const {
     return AtEnd() || text_[at_] == ',' || text_[at_] == '\n' || text_[at_] == '\r';
-  }
-
-  absl::StatusOr<CsvRecord> ReadRecord() {
-    CsvRecord record;
-    record.line = line_;
-    while (true) {
-      ASSAY_ASSIGN_OR_RETURN(std::string field, ReadField());
-      record.fields.push_back(std::move(field));
-      if (AtEnd() || text_[at_] != ',') break;
-      ++at_;
-    }
-    TakeLineEnd();
-    return record;
   }
 
   absl::StatusOr<std::string> ReadField() {
@@ -86,14 +82,22 @@ class Parser {
   }
 
   const absl::string_view text_;
+  const size_t most_fields_;
   size_t at_ = 0;
   int64_t line_ = 1;
 };
 
 }  // namespace
 
-absl::StatusOr<std::vector<CsvRecord>> ParseCsv(absl::string_view text) {
-  return Parser(text).Run();
+absl::Status ReadCsv(absl::string_view text, size_t most_fields,
+                     const std::function<absl::Status(const CsvRecord&)>& visit) {
+  Parser parser(text, most_fields);
+  CsvRecord record;
+  while (!parser.AtEnd()) {
+    ASSAY_RETURN_IF_ERROR(parser.ReadRecord(&record));
+    ASSAY_RETURN_IF_ERROR(visit(record));
+  }
+  return absl::OkStatus();
 }
 
 std::string CsvField(absl::string_view text) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -22,10 +23,6 @@ constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t kShownBytes = 40;
 
 absl::Status Wrong(absl::string_view what) { return Error(Reason::kInvalidArgument, what); }
-
-absl::Status WrongAt(int64_t line, absl::string_view column, absl::string_view what) {
-  return Wrong(absl::StrCat("line ", line, ", column '", column, "': ", what));
-}
 
 std::string Stripped(absl::string_view text) {
   return std::string(absl::StripAsciiWhitespace(text));
@@ -68,170 +65,200 @@ std::string EdgesProblem(const std::vector<double>& edges) {
   return "";
 }
 
-// Cells of one column, which decide by themselves what they are unless it is declared.
+// A column that was to be one of numbers is often spoilt by a single word.
+std::string NumbersAmong(const std::vector<std::string>& values) {
+  size_t numbers = 0;
+  std::string other;
+  for (const std::string& value : values) {
+    const bool is_number = AsNumber(value).has_value();
+    numbers += is_number ? 1 : 0;
+    if (!is_number && other.empty()) other = value;
+  }
+  if (2 * numbers < values.size() || other.empty()) return "";
+  return absl::StrCat(" (it is no column of numbers because of '", other.substr(0, kShownBytes),
+                      "')");
+}
+
+// Takes the cells of a column whose kind is known.
 class ColumnReader {
  public:
-  ColumnReader(std::string name, std::optional<bool> numeric) : declared_(numeric) {
+  ColumnReader(std::string name, bool numeric) {
     column_.name = std::move(name);
+    column_.numeric = numeric;
   }
 
-  void Add(int64_t line, std::string text) {
-    lines_.push_back(line);
-    column_.texts.push_back(std::move(text));
+  absl::Status Add(int64_t line, const std::string& text) {
+    return column_.numeric ? AddNumber(line, text) : AddText(line, text);
+  }
+  MetadataColumn Take() { return std::move(column_); }
+
+ private:
+  absl::Status Wrong(int64_t line, absl::string_view what) const {
+    return Error(Reason::kInvalidArgument,
+                 absl::StrCat("line ", line, ", column '", column_.name, "': ", what));
   }
 
-  absl::StatusOr<MetadataColumn> Finish() {
-    column_.numeric = declared_.value_or(AllNumbers());
-    ASSAY_RETURN_IF_ERROR(column_.numeric ? FinishNumbers() : FinishTexts());
-    return std::move(column_);
+  absl::Status AddNumber(int64_t line, const std::string& text) {
+    if (text.empty()) {
+      column_.numbers.push_back(kNoNumber);
+      return absl::OkStatus();
+    }
+    const std::optional<double> value = AsNumber(text);
+    if (!value.has_value() || !std::isfinite(*value)) {
+      return Wrong(line, absl::StrCat("'", text.substr(0, kShownBytes),
+                                      "' is no number that can be in a range; leave the cell empty "
+                                      "where a value is missing"));
+    }
+    // Without the sign of zero, which nobody means.
+    column_.numbers.push_back(*value + 0.0);
+    return absl::OkStatus();
+  }
+
+  absl::Status AddText(int64_t line, const std::string& text) {
+    if (text.empty()) {
+      column_.value_of.push_back(-1);
+      return absl::OkStatus();
+    }
+    if (text.size() > kMaxMetadataBytes) {
+      return Wrong(line,
+                   absl::StrCat("a text of ", text.size(), " bytes; at most ", kMaxMetadataBytes));
+    }
+    if (text == kMissingValue) {
+      return Wrong(line, absl::StrCat("'", kMissingValue,
+                                      "' is what reports call an empty cell; leave the cell empty, "
+                                      "or write something else"));
+    }
+    const auto [place, is_new] =
+        position_of_.emplace(text, static_cast<int32_t>(column_.values.size()));
+    if (is_new) {
+      if (column_.values.size() == kMaxMetadataValues) {
+        return Wrong(line, absl::StrCat("more than ", kMaxMetadataValues,
+                                        " distinct texts, and each would be a slice; leave the "
+                                        "column out, or group its values",
+                                        NumbersAmong(column_.values)));
+      }
+      column_.values.push_back(text);
+    }
+    column_.value_of.push_back(place->second);
+    return absl::OkStatus();
+  }
+
+  MetadataColumn column_;
+  std::map<std::string, int32_t> position_of_;
+};
+
+// Reads a CSV twice: what its columns are, then their cells, so that a cell is never in memory but
+// as a number.
+class TableReader {
+ public:
+  // `declared` is null where the columns decide by themselves what they are.
+  TableReader(absl::string_view csv, const v1::SampleMetadata* declared)
+      : csv_(csv), declared_(declared) {}
+
+  absl::StatusOr<MetadataTable> Read() {
+    ASSAY_RETURN_IF_ERROR(ForEach([this](const CsvRecord& record) { return Look(record); }));
+    if (names_.empty()) return Wrong("is empty; the first line has the names of the columns");
+    std::vector<ColumnReader> readers;
+    for (size_t i = 0; i < names_.size(); ++i) {
+      const bool numeric = declared_ != nullptr ? declared_->columns(static_cast<int>(i)).numeric()
+                                                : has_numbers_[i] && !has_texts_[i];
+      readers.emplace_back(names_[i], numeric);
+    }
+    bool header = true;
+    const auto add = [&](const CsvRecord& record) {
+      absl::Status status;
+      for (size_t i = 0; i < readers.size() && !header && status.ok(); ++i) {
+        status = readers[i].Add(record.line, Stripped(record.fields[i]));
+      }
+      header = false;
+      return status;
+    };
+    ASSAY_RETURN_IF_ERROR(ForEach(add));
+    MetadataTable table;
+    table.samples = rows_;
+    for (size_t i = 0; i < readers.size(); ++i) {
+      table.columns.push_back(readers[i].Take());
+      if (declared_ == nullptr) continue;
+      const auto& edges = declared_->columns(static_cast<int>(i)).edges();
+      table.columns.back().edges.assign(edges.begin(), edges.end());
+    }
+    return table;
   }
 
  private:
-  // What is left out altogether is no number.
-  bool AllNumbers() const {
-    bool any = false;
-    for (const std::string& text : column_.texts) {
-      if (text.empty()) continue;
-      if (!AsNumber(text).has_value()) return false;
-      any = true;
-    }
-    return any;
+  absl::Status ForEach(const std::function<absl::Status(const CsvRecord&)>& visit) const {
+    return ReadCsv(csv_, kMaxMetadataColumns + 1, visit);
   }
 
-  absl::Status FinishNumbers() {
-    column_.numbers.reserve(column_.texts.size());
-    for (size_t i = 0; i < column_.texts.size(); ++i) {
-      const std::string& text = column_.texts[i];
-      const std::optional<double> value = text.empty() ? kNoNumber : AsNumber(text);
-      if (!value.has_value() || (!text.empty() && !std::isfinite(*value))) {
-        return WrongAt(lines_[i], column_.name,
-                       absl::StrCat("'", text.substr(0, kShownBytes),
-                                    "' is no number that can be in a range; leave the cell empty "
-                                    "where a value is missing"));
-      }
-      // Without the sign of zero, which nobody means.
-      column_.numbers.push_back(*value + 0.0);
-    }
-    column_.texts.clear();
-    column_.texts.shrink_to_fit();
-    return absl::OkStatus();
-  }
-
-  absl::Status FinishTexts() const {
-    std::set<absl::string_view> values;
-    for (size_t i = 0; i < column_.texts.size(); ++i) {
-      const std::string& text = column_.texts[i];
-      if (text.size() > kMaxMetadataBytes) {
-        return WrongAt(
-            lines_[i], column_.name,
-            absl::StrCat("a text of ", text.size(), " bytes; at most ", kMaxMetadataBytes));
-      }
-      if (text == kMissingValue) {
-        return WrongAt(lines_[i], column_.name,
-                       absl::StrCat("'", kMissingValue,
-                                    "' is what reports call an empty cell; "
-                                    "leave the cell empty, or write something else"));
-      }
-      values.insert(text);
-      if (values.size() > kMaxMetadataValues + (values.count("") > 0 ? 1 : 0)) {
-        return WrongAt(lines_[i], column_.name,
-                       absl::StrCat("more than ", kMaxMetadataValues,
-                                    " distinct texts, and each would be a slice; leave the column "
-                                    "out, or group its values",
-                                    NumbersAmong(values)));
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  // A column that was to be one of numbers is often spoilt by a single word.
-  std::string NumbersAmong(const std::set<absl::string_view>& values) const {
-    size_t numbers = 0;
-    absl::string_view other;
-    for (const absl::string_view value : values) {
-      const bool is_number = AsNumber(std::string(value)).has_value();
-      numbers += is_number ? 1 : 0;
-      if (!is_number && !value.empty() && other.empty()) other = value;
-    }
-    if (2 * numbers < values.size() || other.empty()) return "";
-    return absl::StrCat(" (it is no column of numbers because of '", other.substr(0, kShownBytes),
-                        "')");
-  }
-
-  const std::optional<bool> declared_;
-  MetadataColumn column_;
-  std::vector<int64_t> lines_;
-};
-
-// `declared` is null where the columns decide by themselves.
-absl::StatusOr<MetadataTable> Read(absl::string_view csv, const v1::SampleMetadata* declared) {
-  ASSAY_ASSIGN_OR_RETURN(std::vector<CsvRecord> records, ParseCsv(csv));
-  if (records.empty()) return Wrong("is empty; the first line has the names of the columns");
-  const std::vector<std::string>& header = records[0].fields;
-  if (header.size() > kMaxMetadataColumns) {
-    return Wrong(absl::StrCat("has ", header.size(), " columns; at most ", kMaxMetadataColumns));
-  }
-  std::vector<ColumnReader> readers;
-  std::map<std::string, size_t> position_of;
-  for (size_t i = 0; i < header.size(); ++i) {
-    const std::string name = Stripped(header[i]);
-    if (const std::string problem = NameProblem(name); !problem.empty()) {
-      return Wrong(absl::StrCat("line 1: column ", i + 1, " ", problem));
-    }
-    if (const auto [first, is_new] = position_of.emplace(name, i); !is_new) {
-      return Wrong(absl::StrCat("line 1: columns ", first->second + 1, " and ", i + 1,
-                                " are both called '", name, "'"));
-    }
-    std::optional<bool> numeric;
-    if (declared != nullptr) {
-      const int index = static_cast<int>(i);
-      if (index >= declared->columns_size() || declared->columns(index).name() != name) {
-        return Wrong(absl::StrCat("column ", i + 1, " is called '", name,
-                                  "', which is not what was declared"));
-      }
-      numeric = declared->columns(index).numeric();
-    }
-    readers.emplace_back(name, numeric);
-  }
-  if (declared != nullptr && declared->columns_size() != static_cast<int>(header.size())) {
-    return Wrong(
-        absl::StrCat("has ", header.size(), " columns; declared are ", declared->columns_size()));
-  }
-  for (size_t row = 1; row < records.size(); ++row) {
-    CsvRecord& record = records[row];
-    if (record.fields.size() != readers.size()) {
+  absl::Status Look(const CsvRecord& record) {
+    if (names_.empty()) return ReadHeader(record.fields);
+    if (record.fields.size() != names_.size()) {
       const bool blank = record.fields.size() == 1 && record.fields[0].empty();
       return Wrong(
           absl::StrCat("line ", record.line,
                        blank ? " is empty"
                              : absl::StrCat(" has ", record.fields.size(),
                                             record.fields.size() == 1 ? " value" : " values"),
-                       "; the header has ", readers.size(), " columns"));
+                       "; the header has ", names_.size(), " columns"));
     }
-    for (size_t i = 0; i < readers.size(); ++i) {
-      readers[i].Add(record.line, Stripped(record.fields[i]));
+    ++rows_;
+    for (size_t i = 0; i < names_.size(); ++i) {
+      const std::string text = Stripped(record.fields[i]);
+      if (text.empty()) continue;
+      (AsNumber(text).has_value() ? has_numbers_ : has_texts_)[i] = true;
     }
+    return absl::OkStatus();
   }
-  MetadataTable table;
-  table.samples = static_cast<int64_t>(records.size()) - 1;
-  for (size_t i = 0; i < readers.size(); ++i) {
-    ASSAY_ASSIGN_OR_RETURN(MetadataColumn column, readers[i].Finish());
-    if (declared != nullptr) {
-      const auto& edges = declared->columns(static_cast<int>(i)).edges();
-      column.edges.assign(edges.begin(), edges.end());
+
+  absl::Status ReadHeader(const std::vector<std::string>& fields) {
+    if (fields.size() > kMaxMetadataColumns) {
+      return Wrong(absl::StrCat("has more than ", kMaxMetadataColumns, " columns"));
     }
-    table.columns.push_back(std::move(column));
+    std::map<std::string, size_t> position_of;
+    for (size_t i = 0; i < fields.size(); ++i) {
+      const std::string name = Stripped(fields[i]);
+      if (const std::string problem = NameProblem(name); !problem.empty()) {
+        return Wrong(absl::StrCat("line 1: column ", i + 1, " ", problem));
+      }
+      if (const auto [first, is_new] = position_of.emplace(name, i); !is_new) {
+        return Wrong(absl::StrCat("line 1: columns ", first->second + 1, " and ", i + 1,
+                                  " are both called '", name, "'"));
+      }
+      const int index = static_cast<int>(i);
+      if (declared_ != nullptr &&
+          (index >= declared_->columns_size() || declared_->columns(index).name() != name)) {
+        return Wrong(absl::StrCat("column ", i + 1, " is called '", name,
+                                  "', which is not what was declared"));
+      }
+      names_.push_back(name);
+    }
+    if (declared_ != nullptr && declared_->columns_size() != static_cast<int>(names_.size())) {
+      return Wrong(absl::StrCat("has ", names_.size(), " columns; declared are ",
+                                declared_->columns_size()));
+    }
+    has_numbers_.resize(names_.size());
+    has_texts_.resize(names_.size());
+    return absl::OkStatus();
   }
-  return table;
-}
+
+  const absl::string_view csv_;
+  const v1::SampleMetadata* const declared_;
+  std::vector<std::string> names_;
+  int64_t rows_ = 0;
+  // Of each column: whether any cell is one.
+  std::vector<bool> has_numbers_;
+  std::vector<bool> has_texts_;
+};
 
 }  // namespace
 
-absl::StatusOr<MetadataTable> ReadMetadata(absl::string_view csv) { return Read(csv, nullptr); }
+absl::StatusOr<MetadataTable> ReadMetadata(absl::string_view csv) {
+  return TableReader(csv, nullptr).Read();
+}
 
 absl::StatusOr<MetadataTable> ReadDeclaredMetadata(const v1::SampleMetadata& declared,
                                                    absl::string_view csv) {
-  auto table = Read(csv, &declared);
+  auto table = TableReader(csv, &declared).Read();
   if (table.ok()) return table;
   return Error(Reason::kInvalidDataset,
                absl::StrCat("the metadata of the samples: ", table.status().message()))
@@ -282,15 +309,22 @@ absl::Status SetEdges(const std::vector<double>& edges, MetadataColumn* column) 
 
 absl::Status NumbersAsValues(MetadataColumn* column) {
   if (!column->numeric) return absl::OkStatus();
-  std::set<std::string> values;
+  std::map<double, int32_t> position_of;
   for (const double number : column->numbers) {
-    column->texts.push_back(std::isnan(number) ? "" : NumberText(number));
-    if (!column->texts.back().empty()) values.insert(column->texts.back());
+    if (std::isnan(number)) continue;
+    position_of.emplace(number, static_cast<int32_t>(position_of.size()));
   }
-  if (values.size() > kMaxMetadataValues) {
-    return Wrong(absl::StrCat("column '", column->name, "' has ", values.size(),
+  if (position_of.size() > kMaxMetadataValues) {
+    return Wrong(absl::StrCat("column '", column->name, "' has ", position_of.size(),
                               " distinct numbers; as values of their own at most ",
                               kMaxMetadataValues, " can be reported"));
+  }
+  column->values.resize(position_of.size());
+  for (const auto& [number, position] : position_of) {
+    column->values[static_cast<size_t>(position)] = NumberText(number);
+  }
+  for (const double number : column->numbers) {
+    column->value_of.push_back(std::isnan(number) ? -1 : position_of[number]);
   }
   column->numeric = false;
   column->numbers.clear();
@@ -301,11 +335,12 @@ absl::Status NumbersAsValues(MetadataColumn* column) {
 void Truncate(int64_t samples, MetadataTable* table) {
   if (samples >= table->samples) return;
   table->samples = samples;
+  const auto size = static_cast<size_t>(samples);
   for (MetadataColumn& column : table->columns) {
     if (column.numeric) {
-      column.numbers.resize(static_cast<size_t>(samples));
+      column.numbers.resize(size);
     } else {
-      column.texts.resize(static_cast<size_t>(samples));
+      column.value_of.resize(size);
     }
   }
 }
@@ -321,7 +356,8 @@ std::string MetadataCsv(const MetadataTable& table) {
       const MetadataColumn& column = table.columns[i];
       if (i > 0) csv.push_back(',');
       if (!column.numeric) {
-        absl::StrAppend(&csv, CsvField(column.texts[row]));
+        const int32_t value = column.value_of[row];
+        if (value >= 0) absl::StrAppend(&csv, CsvField(column.values[static_cast<size_t>(value)]));
       } else if (!std::isnan(column.numbers[row])) {
         absl::StrAppend(&csv, NumberText(column.numbers[row]));
       }

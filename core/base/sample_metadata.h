@@ -35,9 +35,11 @@ struct MetadataColumn {
   bool numeric = false;
   // Of numbers: where ranges meet, ascending; none: at the quartiles.
   std::vector<double> edges;
-  // One of the two, with an entry for each sample; what is missing is NaN, or empty.
+  // Of numbers: one for each sample; NaN: missing.
   std::vector<double> numbers;
-  std::vector<std::string> texts;
+  // Of texts: the different ones, as they come, and which of them each sample has; -1: missing.
+  std::vector<std::string> values;
+  std::vector<int32_t> value_of;
 };
 
 struct MetadataTable {

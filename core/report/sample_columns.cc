@@ -132,20 +132,23 @@ SampleColumn CutNumbers(std::string name, const std::vector<double>& numbers,
   return column;
 }
 
-SampleColumn GroupTexts(std::string name, const std::vector<std::string>& texts) {
+SampleColumn GroupTexts(std::string name, const std::vector<std::string>& values,
+                        const std::vector<int32_t>& value_of) {
   SampleColumn column;
   column.name = std::move(name);
+  // Of those that some sample has: by their bytes.
   std::map<std::string, int32_t> slice_of;
-  for (const std::string& text : texts) {
-    if (!text.empty()) slice_of.emplace(text, 0);
+  for (const int32_t value : value_of) {
+    if (value >= 0) slice_of.emplace(values[static_cast<size_t>(value)], 0);
   }
   for (auto& [text, slice] : slice_of) {
     slice = static_cast<int32_t>(column.slices.size());
     column.slices.push_back({text, std::nullopt, std::nullopt});
   }
-  column.slice_of.reserve(texts.size());
-  for (const std::string& text : texts) {
-    column.slice_of.push_back(text.empty() ? Missing(&column) : slice_of[text]);
+  column.slice_of.reserve(value_of.size());
+  for (const int32_t value : value_of) {
+    column.slice_of.push_back(value < 0 ? Missing(&column)
+                                        : slice_of[values[static_cast<size_t>(value)]]);
   }
   return column;
 }
@@ -154,7 +157,7 @@ std::vector<SampleColumn> ColumnsOf(const MetadataTable& table) {
   std::vector<SampleColumn> columns;
   for (const MetadataColumn& column : table.columns) {
     columns.push_back(column.numeric ? CutNumbers(column.name, column.numbers, column.edges)
-                                     : GroupTexts(column.name, column.texts));
+                                     : GroupTexts(column.name, column.values, column.value_of));
   }
   return columns;
 }

@@ -41,8 +41,9 @@ struct SampleColumn {
 // numbers of the samples.
 SampleColumn CutNumbers(std::string name, const std::vector<double>& numbers,
                         const std::vector<double>& edges);
-// Each distinct text is a value; an empty one is missing.
-SampleColumn GroupTexts(std::string name, const std::vector<std::string>& texts);
+// Each of the distinct `values` that a sample has; `value_of` says which, -1: missing.
+SampleColumn GroupTexts(std::string name, const std::vector<std::string>& values,
+                        const std::vector<int32_t>& value_of);
 
 std::vector<SampleColumn> ColumnsOf(const MetadataTable& table);
 

@@ -112,7 +112,7 @@ TEST_F(SlicesTest, AreStoredAndStayTheSameAfterARestart) {
   EXPECT_EQ(Text("out"), before);
 
   ASSERT_EQ(Assay(report), 0);
-  EXPECT_THAT(Text("out"), HasSubstr("worst slices; not shown: "));
+  EXPECT_THAT(Text("out"), HasSubstr("; --all-slices shows all"));
   ASSERT_EQ(Assay(report + "--all-slices"), 0);
   EXPECT_THAT(Text("out"), HasSubstr("lighting=day, sunny"));
   EXPECT_THAT(Text("out"), HasSubstr("lighting=(missing)"));

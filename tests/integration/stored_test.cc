@@ -72,6 +72,31 @@ TEST_F(StoredTest, AFinishedEvaluationHasTheSameReport) {
   EXPECT_NE(Difference(differencer, expected, changed), "");
 }
 
+// What that version did not measure is measured now, once.
+TEST_F(StoredTest, ImagesOfAnOldDatasetHaveBrightnessAndContrast) {
+  v1::Report first;
+  for (const bool again : {false, true}) {
+    const ServerProcess server(data_, {"--batch-size", "4", "--threads", "1"});
+    const auto report = ReportOf(*server.Connect(), "evaluations/done");
+    ASSERT_TRUE(report.ok()) << report.status();
+    if (again) {
+      EXPECT_EQ(report->DebugString(), first.DebugString());
+      break;
+    }
+    first = *report;
+    const auto& columns = first.conditions(0).slices();
+    ASSERT_EQ(columns.size(), 3);
+    EXPECT_EQ(columns[0].name(), "brightness");
+    EXPECT_EQ(columns[1].name(), "contrast");
+    for (int i = 0; i < 2; ++i) {
+      int64_t samples = 0;
+      for (const v1::Slice& slice : columns[i].slices()) samples += slice.samples();
+      EXPECT_EQ(samples, 12);
+      EXPECT_GT(columns[i].slices_size(), 1);
+    }
+  }
+}
+
 TEST_F(StoredTest, AnUnfinishedEvaluationFinishesAndReportsWhatItWouldHaveThen) {
   const ServerProcess server(data_, {"--batch-size", "4", "--threads", "1"});
   const auto client = server.Connect();

@@ -47,7 +47,7 @@ TEST_F(MetadataFileTest, ReadsWhatSpreadsheetsWrite) {
   const auto table = ReadMetadataFile(path, 2, 0);
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_EQ(table->columns[0].name, "age");
-  EXPECT_THAT(table->columns[1].texts, ElementsAre("M\xc3\xbcnchen, Ost", "b"));
+  EXPECT_THAT(table->columns[1].values, ElementsAre("M\xc3\xbcnchen, Ost", "b"));
 }
 
 TEST_F(MetadataFileTest, AnotherLengthIsToldWithBothNumbers) {
@@ -78,7 +78,7 @@ TEST_F(MetadataFileTest, EdgesAreWrittenAfterTheColumn) {
   MetadataTable table = Table();
   ASSERT_TRUE(ApplyEdges({"age=18,40.5", "a=b=values"}, &table).ok());
   EXPECT_THAT(table.columns[0].edges, ElementsAre(18, 40.5));
-  EXPECT_THAT(table.columns[1].texts, ElementsAre("1", "2", "3"));
+  EXPECT_THAT(table.columns[1].values, ElementsAre("1", "2", "3"));
 }
 
 TEST_F(MetadataFileTest, EdgesThatAreWrongAreTold) {

@@ -69,8 +69,8 @@ TEST(SliceDocumentTest, TextShowsTheWorstAndHowManyMoreThereAre) {
   EXPECT_THAT(text, HasSubstr("0.0012"));
   EXPECT_THAT(text, HasSubstr("lighting=fog, dense"));
   EXPECT_THAT(text, Not(HasSubstr("lighting=day")));
-  EXPECT_THAT(text, HasSubstr("worst slices; not shown: 2 slices (1 of fewer than 10 samples); "
-                              "--all-slices shows them"));
+  EXPECT_THAT(text, HasSubstr("the worst 3 of 5 slices, 1 of them of fewer than 10 samples; "
+                              "--all-slices shows all"));
   EXPECT_THAT(text, Not(HasSubstr("\x1b[2J")));
 }
 
@@ -93,7 +93,7 @@ TEST(SliceDocumentTest, ThoseOfFewSamplesAloneAreCounted) {
   AddSlice(column, "a", 1, 3);
   AddSlice(column, "b", 1, 2);
   EXPECT_THAT(RenderReport(report, Format::kTable, false),
-              HasSubstr("slices: 2 slices (2 of fewer than 10 samples); --all-slices"));
+              HasSubstr("2 slices, 2 of them of fewer than 10 samples; --all-slices"));
 }
 
 TEST(SliceDocumentTest, AReportWithoutSlicesIsAsItWas) {

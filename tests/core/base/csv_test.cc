@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "gmock/gmock.h"
@@ -13,6 +14,15 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
+
+absl::StatusOr<std::vector<CsvRecord>> ParseCsv(absl::string_view text) {
+  std::vector<CsvRecord> records;
+  ASSAY_RETURN_IF_ERROR(ReadCsv(text, /*most_fields=*/3, [&](const CsvRecord& record) {
+    records.push_back(record);
+    return absl::OkStatus();
+  }));
+  return records;
+}
 
 std::vector<std::vector<std::string>> Fields(absl::string_view text) {
   const auto records = ParseCsv(text);
@@ -66,6 +76,17 @@ TEST(CsvTest, QuotesThatAreWrongAreToldWithTheirLine) {
   EXPECT_THAT(message("a\nb\"c\n"), HasSubstr("line 2: a quote inside a field"));
   EXPECT_THAT(message("a\n\"b\"c\n"), HasSubstr("line 2: text behind a closing quote"));
   EXPECT_THAT(message("a\n\"b\nc\nd"), HasSubstr("line 2: a quote that is opened here"));
+  EXPECT_THAT(message("a\n,,,\n"), HasSubstr("line 2: more than 3 values"));
+}
+
+TEST(CsvTest, AnErrorOfTheVisitorEndsTheReading) {
+  int records = 0;
+  const absl::Status status = ReadCsv("a\nb\nc\"", 1, [&](const CsvRecord& record) {
+    ++records;
+    return record.fields[0] == "b" ? absl::NotFoundError("b") : absl::OkStatus();
+  });
+  EXPECT_TRUE(absl::IsNotFound(status));
+  EXPECT_EQ(records, 2);
 }
 
 TEST(CsvTest, WhatIsWrittenIsReadAgain) {

@@ -18,6 +18,15 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
+// What each sample has; empty: missing.
+std::vector<std::string> Texts(const MetadataColumn& column) {
+  std::vector<std::string> texts;
+  for (const int32_t value : column.value_of) {
+    texts.push_back(value < 0 ? "" : column.values[static_cast<size_t>(value)]);
+  }
+  return texts;
+}
+
 MetadataTable Good(absl::string_view csv) {
   const auto table = ReadMetadata(csv);
   EXPECT_TRUE(table.ok()) << table.status();
@@ -47,10 +56,10 @@ TEST(SampleMetadataTest, ColumnsAreNumbersWhereAllValuesAre) {
   EXPECT_EQ(table.columns[0].numbers[1], 25);
   EXPECT_TRUE(std::isnan(table.columns[0].numbers[2]));
   EXPECT_FALSE(table.columns[1].numeric);
-  EXPECT_THAT(table.columns[1].texts, ElementsAre("north", "a,b", ""));
+  EXPECT_THAT(Texts(table.columns[1]), ElementsAre("north", "a,b", ""));
   // Without any value it is nothing in particular.
   EXPECT_FALSE(table.columns[2].numeric);
-  EXPECT_THAT(table.columns[3].texts, ElementsAre("1", "x", ""));
+  EXPECT_THAT(Texts(table.columns[3]), ElementsAre("1", "x", ""));
 }
 
 TEST(SampleMetadataTest, WhatIsWrongIsToldWithItsPlace) {
@@ -70,7 +79,7 @@ TEST(SampleMetadataTest, WhatIsWrongIsToldWithItsPlace) {
   EXPECT_THAT(Bad(absl::StrCat("a\n", std::string(201, 'x'))), HasSubstr("201 bytes; at most 200"));
   std::string wide = "a0";
   for (int i = 1; i <= 32; ++i) absl::StrAppend(&wide, ",a", i);
-  EXPECT_THAT(Bad(wide), HasSubstr("has 33 columns; at most 32"));
+  EXPECT_THAT(Bad(wide), HasSubstr("has more than 32 columns"));
 }
 
 TEST(SampleMetadataTest, TooManyTextsAreToldWithTheLimit) {
@@ -164,7 +173,7 @@ TEST(SampleMetadataTest, EdgesAreForNumbersAndAscend) {
   EXPECT_THAT(SetEdges({NAN}, &table.columns[0]).message(), HasSubstr("finite"));
   EXPECT_TRUE(NumbersAsValues(&table.columns[0]).ok());
   EXPECT_FALSE(table.columns[0].numeric);
-  EXPECT_THAT(table.columns[0].texts, ElementsAre("18", "40"));
+  EXPECT_THAT(Texts(table.columns[0]), ElementsAre("18", "40"));
 }
 
 TEST(SampleMetadataTest, AManifestWithoutMetadataKeepsItsDigest) {

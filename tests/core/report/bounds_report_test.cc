@@ -54,7 +54,7 @@ TEST(BoundsReport, SlicesHaveWhatIsProvenAtTheBudget) {
   ReportInput input =
       Input(2, {Bounds({Bounded(0, 0, 0, true, 0.5), Bounded(1, 0, 0, false, -1),
                         Bounded(2, 0, 1, true, -3), Bounded(3, 1, 1, true, 0.25)})});
-  input.columns = {GroupTexts("part", {"a", "a", "a", "b"})};
+  input.columns = {Texts("part", {"a", "a", "a", "b"})};
   const v1::ConditionReport report = OnlyCondition(input);
   const v1::Slice& first = report.slices(0).slices(0);
   EXPECT_EQ(first.value(), "a");

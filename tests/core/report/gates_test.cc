@@ -224,7 +224,7 @@ TEST(Gates, SlicesAreJudgedLikeTheRest) {
     input.evaluation = evaluation;
     std::vector<std::string> thirds;
     for (int i = 0; i < 300; ++i) thirds.push_back(i < 3 ? "" : i < 100 ? "first" : "rest");
-    input.columns = {GroupTexts("third", thirds)};
+    input.columns = {Texts("third", thirds)};
     return *BuildReport(input);
   };
   const v1::Report report = report_of("evaluations/e", 90);

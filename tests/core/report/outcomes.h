@@ -2,6 +2,7 @@
 #ifndef ASSAY_TESTS_CORE_REPORT_OUTCOMES_H_
 #define ASSAY_TESTS_CORE_REPORT_OUTCOMES_H_
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -115,6 +116,18 @@ inline ConditionOutcomes Smoothing(const std::string& sigma, int64_t n0, int64_t
   parameters["alpha"] = alpha;
   condition.outcomes = std::move(outcomes);
   return condition;
+}
+
+// A column of texts; empty: missing.
+inline SampleColumn Texts(const std::string& name, const std::vector<std::string>& texts) {
+  std::vector<std::string> values;
+  std::vector<int32_t> value_of;
+  for (const std::string& text : texts) {
+    const auto found = std::find(values.begin(), values.end(), text);
+    value_of.push_back(text.empty() ? -1 : static_cast<int32_t>(found - values.begin()));
+    if (!text.empty() && found == values.end()) values.push_back(text);
+  }
+  return GroupTexts(name, values, value_of);
 }
 
 // Every condition complete.

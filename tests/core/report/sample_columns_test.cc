@@ -91,7 +91,7 @@ TEST(SampleColumnsTest, RangesArePrintedWithAsManyDigitsAsTellThemApart) {
 }
 
 TEST(SampleColumnsTest, TextsAreValues) {
-  const SampleColumn column = GroupTexts("site", {"b", "", "a", "b", ""});
+  const SampleColumn column = GroupTexts("site", {"b", "nobody's", "a"}, {0, -1, 2, 0, -1});
   EXPECT_THAT(Values(column), ElementsAre("a", "b", "(missing)"));
   EXPECT_THAT(column.slice_of, ElementsAre(1, 2, 0, 1, 2));
   EXPECT_FALSE(column.slices[0].from.has_value());

@@ -30,7 +30,7 @@ std::vector<SampleColumn> Columns() {
     lighting.push_back(i < 40 ? "night" : i < 190 ? "day" : "fog");
     site.push_back(i < 5 ? "a" : "b");
   }
-  return {GroupTexts("lighting", lighting), GroupTexts("site", site)};
+  return {Texts("lighting", lighting), Texts("site", site)};
 }
 
 std::vector<v1::Outcome> CleanOutcomes() {
@@ -199,7 +199,7 @@ TEST(SlicesTest, WhatIsKnownOfMoreSamplesThanThereAreYetDoesNoHarm) {
   EXPECT_EQ(Column(report, "lighting").slices(1).accuracy().undefined_reason(), "no samples");
   // And of fewer: those are in no slice.
   input.conditions[0].outcomes = CleanOutcomes();
-  input.columns = {GroupTexts("part", std::vector<std::string>(50, "x"))};
+  input.columns = {Texts("part", std::vector<std::string>(50, "x"))};
   const v1::Report more = Build(input);
   ASSERT_THAT(Values(Column(more, "part")), ElementsAre("x"));
   EXPECT_EQ(Column(more, "part").slices(0).samples(), 50);

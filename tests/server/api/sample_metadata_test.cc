@@ -116,8 +116,11 @@ TEST_F(SampleMetadataTest, ReportsHaveSlicesByIt) {
   EXPECT_EQ(Report("evaluations/e").SerializeAsString(), report.SerializeAsString());
 
   ASSERT_NO_FATAL_FAILURE(Evaluate("first", "d", 11));
-  const v1::SliceColumn& limited = Report("evaluations/first").conditions(0).slices(0);
-  EXPECT_EQ(limited.slices(0).samples(), 6);
+  const v1::SliceColumn limited = Report("evaluations/first").conditions(0).slices(0);
+  // All too few to be ranked, and so in the order of their values.
+  EXPECT_EQ(limited.slices(0).value(), "day");
+  EXPECT_EQ(limited.slices(0).samples(), 5);
+  EXPECT_EQ(limited.slices(1).samples(), 6);
   EXPECT_TRUE(limited.slices(0).few());
 }
 
