@@ -33,7 +33,7 @@ class EvaluationFileTest : public ::testing::Test {
     for (const CommandEntry& entry : AllCommands()) {
       if (std::string(entry.words) != "evaluate") continue;
       Leaf leaf(evaluate_);
-      entry.declare(leaf);
+      run_ = entry.declare(leaf);
     }
     std::filesystem::create_directories(folder_);
   }
@@ -57,6 +57,8 @@ class EvaluationFileTest : public ::testing::Test {
 
   CLI::App app_;
   CLI::App& evaluate_;
+  // What the parser writes to lives as long as this.
+  CommandRun run_;
   std::string server_;
   bool quiet_ = false;
   const std::string folder_ = absl::StrCat(::testing::TempDir(), "/evaluation_file_", getpid());
