@@ -129,7 +129,7 @@ while IFS= read -r line; do
 done <"$source/docs/python.md"
 [ "$commands" = 3 ] || fail "$commands commands in docs/python.md"
 grep -qE '^clean 0\.[0-9]{3} \[0\.' "$work/out" || fail "evaluate.py printed: $(cat "$work/out")"
-grep -q '^attack/pgd/linf/4-255 ' "$work/out" || fail "evaluate.py printed: $(cat "$work/out")"
+grep -q '^attack/pgd/linf/4-255/steps=5 ' "$work/out" || fail "evaluate.py printed: $(cat "$work/out")"
 grep -q '^SUCCEEDED 200$' "$work/err" || fail "evaluate.py watched: $(cat "$work/err")"
 # The excerpt is of the file.
 sed -n '/^<!-- excerpt/,/^```$/p' "$source/docs/python.md" | sed '1,2d;$d' >"$work/excerpt"

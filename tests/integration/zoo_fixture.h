@@ -136,6 +136,7 @@ class ZooFixture : public ::testing::Test {
     report->clear_evaluation();
     report->clear_dataset();
     report->clear_passes();
+    report->clear_provenance();
     return report->DebugString();
   }
 

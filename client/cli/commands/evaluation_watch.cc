@@ -15,6 +15,7 @@ CommandRun EvaluationWatch(Leaf& leaf) {
   options->AddOutcomesTo(leaf);
   return [name, options](Session& session) -> absl::Status {
     ASSAY_RETURN_IF_ERROR(options->CheckWritable());
+    WarnOfMlflow(session, options->mlflow);
     ASSAY_ASSIGN_OR_RETURN(const Gates gates, GatesOf(session, name.full(), *options));
     return WatchAndReport(session, name.full(), *options, gates);
   };

@@ -57,6 +57,8 @@ class EvaluationFileTest : public ::testing::Test {
 
   CLI::App app_;
   CLI::App& evaluate_;
+  // What the parser writes to lives as long as this.
+  CommandRun run_;
   std::string server_;
   bool quiet_ = false;
   // The options live as long as this.
