@@ -74,7 +74,7 @@ TEST_F(SchemaTest, WorkGoesOnInAFileOfVersion1AndKeepsVectors) {
   EXPECT_EQ((*claim)->task.evaluation, "evaluations/unfinished");
   v1::OutcomeBatch outcomes = MakeOutcomes((*claim)->task);
   outcomes.add_vectors()->set_digest(Sha256Hex("vectors"));
-  ASSERT_THAT((*store)->CommitTask(**claim, outcomes, MakeNumerics()), IsOk());
+  ASSERT_THAT((*store)->CommitTask(**claim, outcomes, MakeNumerics(), {}), IsOk());
   const auto used = (*store)->BlobsInUse();
   ASSERT_THAT(used, IsOk());
   EXPECT_EQ(used->size(), old->size() + 1);
