@@ -40,9 +40,7 @@ std::optional<Target> TargetOf(const std::string& id,
   return std::nullopt;
 }
 
-std::string VerdictText(GateVerdict verdict) {
-  return absl::AsciiStrToLower(Name(verdict));
-}
+std::string VerdictText(GateVerdict verdict) { return absl::AsciiStrToLower(Name(verdict)); }
 
 // How many of the first positions every condition has.
 size_t CompleteSamples(const ReportInput& input, const std::vector<int64_t>& order,
@@ -123,8 +121,8 @@ std::vector<FieldViolation> CheckStopWhenDecided(const v1::StopWhenDecided& stop
                           absl::StrCat(level, " is not between 0 and 1 (usual: 0.95)")});
   }
   if (stop.gates().empty()) {
-    violations.push_back({absl::StrCat(field, ".gates"),
-                          "there are none, so nothing would decide when to stop"});
+    violations.push_back(
+        {absl::StrCat(field, ".gates"), "there are none, so nothing would decide when to stop"});
   }
   for (const v1::Condition& condition : conditions) {
     if (!NeedsWholeDataset(condition)) continue;

@@ -20,8 +20,8 @@ namespace assay::report {
 double LevelOf(const v1::StopWhenDecided& stop);
 
 // Everything that can be wrong with it, before there is an outcome: gates that are malformed, speak
-// of what the scope lacks, or cannot be decided early, and conditions that need all samples at once.
-// Fields are seen from the spec ("stop_when_decided.gates[0]").
+// of what the scope lacks, or cannot be decided early, and conditions that need all samples at
+// once. Fields are seen from the spec ("stop_when_decided.gates[0]").
 std::vector<FieldViolation> CheckStopWhenDecided(const v1::StopWhenDecided& stop,
                                                  const std::vector<v1::Condition>& conditions,
                                                  const std::vector<std::string>& class_names);

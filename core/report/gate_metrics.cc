@@ -33,8 +33,9 @@ Interval IntervalOf(const Share& share, double level, double scale) {
 // As if there were `scale` times as many.
 Share Scaled(const Share& share, double scale) {
   const int64_t of = std::llround(static_cast<double>(share.of) * scale);
-  return {std::min(of, static_cast<int64_t>(std::llround(static_cast<double>(share.count) * scale))),
-          of};
+  return {
+      std::min(of, static_cast<int64_t>(std::llround(static_cast<double>(share.count) * scale))),
+      of};
 }
 
 std::vector<Share> Scaled(std::vector<Share> shares, double scale) {

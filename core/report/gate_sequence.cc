@@ -68,8 +68,8 @@ class Watched : public GateSequence {
     if (decided() || side == Side::kUnknown) return;
     const bool wants_more =
         comparison_ == Comparison::kAtLeast || comparison_ == Comparison::kAbove;
-    verdict_ = (side == Side::kBelowMetric) == wants_more ? GateVerdict::kPassed
-                                                          : GateVerdict::kFailed;
+    verdict_ =
+        (side == Side::kBelowMetric) == wants_more ? GateVerdict::kPassed : GateVerdict::kFailed;
   }
 
  private:
@@ -169,8 +169,8 @@ class SmallestGate final : public Watched {
     const auto all = static_cast<int64_t>(classes_.size());
     Interval ends = SmallestSequenceEnds(classes_, all, alpha());
     if (above_count_ > 0) {
-      ends.lower = std::max(
-          ends.lower, std::min(threshold(), SmallestSequenceEnds(open, all, alpha()).lower));
+      ends.lower = std::max(ends.lower,
+                            std::min(threshold(), SmallestSequenceEnds(open, all, alpha()).lower));
     }
     return ends;
   }
@@ -185,7 +185,9 @@ class SmallestGate final : public Watched {
 class DisparityGate final : public Watched {
  public:
   DisparityGate(const GateExpression& gate, int num_classes, double alpha)
-      : Watched(gate, alpha), num_classes_(num_classes), classes_(static_cast<size_t>(num_classes)) {}
+      : Watched(gate, alpha),
+        num_classes_(num_classes),
+        classes_(static_cast<size_t>(num_classes)) {}
 
   void Add(const ResolvedSample& sample) override {
     Share& share = classes_[static_cast<size_t>(sample.label())];

@@ -135,11 +135,12 @@ class GateJudge {
       // Levels that were written alike are equal.
       const double level = LevelOf(input_.stopping->spec().stop_when_decided());
       if (input_.report->confidence_level() != level) {
-        return Error(Reason::kInvalidArgument,
-                     absl::StrCat("the evaluation was to stop when this is decided at the confidence "
-                                  "level ",
-                                  level, ", and the report is at ",
-                                  input_.report->confidence_level(), "; ask for the level ", level));
+        return Error(
+            Reason::kInvalidArgument,
+            absl::StrCat("the evaluation was to stop when this is decided at the confidence "
+                         "level ",
+                         level, ", and the report is at ", input_.report->confidence_level(),
+                         "; ask for the level ", level));
       }
     }
     if (!gate_.against_baseline) return absl::OkStatus();
@@ -199,10 +200,10 @@ class GateJudge {
     const std::string note = here.note.empty() ? "" : absl::StrCat(" (", here.note, ")");
     if (passed || own.verdict() == "failed") {
       result_.verdict = passed ? GateVerdict::kPassed : GateVerdict::kFailed;
-      result_.why = absl::StrCat(Reasoning(*gate_.comparison, passed), ", after ",
-                                 Grouped(own.samples()),
-                                 own.samples() == 1 ? " sample" : " samples",
-                                 " in random order, by a confidence sequence", note);
+      result_.why =
+          absl::StrCat(Reasoning(*gate_.comparison, passed), ", after ", Grouped(own.samples()),
+                       own.samples() == 1 ? " sample" : " samples",
+                       " in random order, by a confidence sequence", note);
       return;
     }
     result_.verdict = GateVerdict::kUndecided;
@@ -210,10 +211,9 @@ class GateJudge {
     if (Undefined(here, "") || here.sequence == nullptr) return;
     const v1::StopWhenDecided& stop = input_.stopping->spec().stop_when_decided();
     const double alpha = AlphaOfEnd(LevelOf(stop), stop.gates_size());
-    const Decision decision = Decide(
-        {*here.value, gate_.offset, *gate_.comparison,
-         [&](double scale) { return here.sequence(alpha, scale); }, here.limits, here.samples,
-         here.unit});
+    const Decision decision = Decide({*here.value, gate_.offset, *gate_.comparison,
+                                      [&](double scale) { return here.sequence(alpha, scale); },
+                                      here.limits, here.samples, here.unit});
     if (decision.verdict != GateVerdict::kUndecided) return;
     result_.why = absl::StrCat(decision.why, " (a confidence sequence over all samples)", note);
     result_.more_samples = decision.more_samples;
@@ -224,8 +224,10 @@ class GateJudge {
     if (report.samples_allowed() == 0) return false;
     result_.verdict = GateVerdict::kUndecided;
     result_.why = absl::StrCat(
-        whose, " stopped early, when other gates were decided, and no interval holds for a number "
-        "of samples that was chosen so; evaluate it with this gate among them, or without stopping");
+        whose,
+        " stopped early, when other gates were decided, and no interval holds for a number "
+        "of samples that was chosen so; evaluate it with this gate among them, or without "
+        "stopping");
     return true;
   }
 

@@ -110,7 +110,8 @@ void AddEarlyNote(const ReportInput& input, v1::Report* report) {
   report->add_notes(absl::StrCat(
       "stopped after ", Grouped(input.expected_samples), " of at most ",
       Grouped(input.samples_allowed),
-      " samples, the first of a random order, because its gates were decided. The verdicts on these "
+      " samples, the first of a random order, because its gates were decided. The verdicts on "
+      "these "
       "rest on confidence sequences, which hold whenever one stops. All other intervals and tests "
       "here are those of a number of samples that was fixed before: after a stop that depends on "
       "what was seen, they are wrong more often than their level says"));

@@ -18,8 +18,8 @@ struct Share {
   double value() const { return static_cast<double>(count) / static_cast<double>(of); }
 };
 
-// Whether it is certain that the share is above (below) the threshold. That is said of a share which
-// is not, at any moment, with probability at most alpha.
+// Whether it is certain that the share is above (below) the threshold. That is said of a share
+// which is not, at any moment, with probability at most alpha.
 bool ProvenAbove(const Share& share, double threshold, double alpha);
 bool ProvenBelow(const Share& share, double threshold, double alpha);
 
@@ -27,8 +27,8 @@ bool ProvenBelow(const Share& share, double threshold, double alpha);
 Interval SequenceEnds(const Share& share, double alpha_lower, double alpha_upper);
 
 // Of the smallest of several shares, each end wrong with at most `alpha`. The lower end of every
-// share may spend all of it: an error about the smallest needs one about the share that is smallest.
-// The upper ends share it among `all`, since any of them may be the one that is wrong.
+// share may spend all of it: an error about the smallest needs one about the share that is
+// smallest. The upper ends share it among `all`, since any of them may be the one that is wrong.
 Interval SmallestSequenceEnds(const std::vector<Share>& shares, int64_t all, double alpha);
 
 // The same of the largest minus the smallest. The upper end is wrong only if that of the largest

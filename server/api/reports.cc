@@ -9,6 +9,7 @@
 #include "core/base/manifest.h"
 #include "core/report/corruption_summary.h"
 #include "core/report/report.h"
+#include "server/api/decided_samples.h"
 
 namespace assay::api {
 
@@ -53,6 +54,10 @@ absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
   if (proto.spec().limit() > 0) {
     input.expected_samples = std::min(input.expected_samples, proto.spec().limit());
   }
+  if (proto.decision().stopped_early()) {
+    input.samples_allowed = input.expected_samples;
+    input.expected_samples = proto.decision().samples();
+  }
   // A model that no engine has seen yet has no outcomes either; the names tell how many classes to
   // expect. A report outlives its model: then the names and the outcomes tell.
   if (validation) input.validation = *validation;
@@ -61,25 +66,18 @@ absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
   return input;
 }
 
-absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
-                                    const store::EvaluationRecord& evaluation,
-                                    const std::optional<v1::ModelValidation>& validation,
-                                    const v1::GetReportRequest& options) {
+absl::StatusOr<report::ReportInput> InputWithOutcomes(
+    store::Catalog& catalog, store::Evaluations& evaluations,
+    const store::EvaluationRecord& evaluation,
+    const std::optional<v1::ModelValidation>& validation) {
   const v1::Evaluation& proto = evaluation.proto;
   ASSAY_ASSIGN_OR_RETURN(report::ReportInput input,
                          InputOf(catalog, evaluations, evaluation, validation));
-  if (options.confidence_level() != 0) input.confidence_level = options.confidence_level();
-  input.alpha = options.alpha();
-  input.n = options.n();
-  if (options.has_reference_errors()) {
-    ASSAY_ASSIGN_OR_RETURN(input.reference_errors,
-                           report::ResolveReference(options.reference_errors()));
-  }
   for (const v1::Condition& condition : proto.conditions()) {
     input.conditions.push_back({condition, {}});
   }
   ASSAY_ASSIGN_OR_RETURN(const auto next_task,
-                         evaluations.ReadOutcomes(proto.name(), /*conditions=*/{}));
+                         ReadDecidedOutcomes(catalog, evaluations, proto, /*conditions=*/{}));
   std::map<std::string, v1::NumericsFingerprint> numerics;
   while (true) {
     ASSAY_ASSIGN_OR_RETURN(auto task, next_task());
@@ -97,6 +95,22 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
     input.passes.set_needed_backwards(input.passes.needed_backwards() + passes.needed_backwards());
   }
   for (auto& [digest, fingerprint] : numerics) input.numerics.push_back(fingerprint);
+  return input;
+}
+
+absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
+                                    const store::EvaluationRecord& evaluation,
+                                    const std::optional<v1::ModelValidation>& validation,
+                                    const v1::GetReportRequest& options) {
+  ASSAY_ASSIGN_OR_RETURN(report::ReportInput input,
+                         InputWithOutcomes(catalog, evaluations, evaluation, validation));
+  if (options.confidence_level() != 0) input.confidence_level = options.confidence_level();
+  input.alpha = options.alpha();
+  input.n = options.n();
+  if (options.has_reference_errors()) {
+    ASSAY_ASSIGN_OR_RETURN(input.reference_errors,
+                           report::ResolveReference(options.reference_errors()));
+  }
   return report::BuildReport(input);
 }
 

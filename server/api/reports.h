@@ -26,6 +26,12 @@ absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
                                             const store::EvaluationRecord& evaluation,
                                             const std::optional<v1::ModelValidation>& validation);
 
+// InputOf with what has been committed so far.
+absl::StatusOr<report::ReportInput> InputWithOutcomes(
+    store::Catalog& catalog, store::Evaluations& evaluations,
+    const store::EvaluationRecord& evaluation,
+    const std::optional<v1::ModelValidation>& validation);
+
 // How many classes there are at least.
 int ClassesIn(const v1::Outcome& outcome);
 

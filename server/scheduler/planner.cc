@@ -34,8 +34,7 @@ int64_t SamplesPerTask(const v1::Condition& condition, int64_t count, int batch)
   const bool attack = condition.family() == kFamilyAttack;
   const double work = attack ? kAttackWork : kTaskWork;
   const auto wanted = static_cast<int64_t>(std::ceil(work / WorkPerSample(condition)));
-  const int64_t least =
-      attack ? std::min<int64_t>(kMinAttackBatches * batch, kMaxTaskSamples) : 1;
+  const int64_t least = attack ? std::min<int64_t>(kMinAttackBatches * batch, kMaxTaskSamples) : 1;
   const int64_t most = std::clamp(wanted, least, kMaxTaskSamples);
   const int64_t tasks = (count + most - 1) / most;
   return tasks > 0 ? (count + tasks - 1) / tasks : most;

@@ -19,8 +19,8 @@ enum class Moment {
 
 // Tasks for samples [first, first + count) under every condition, condition by condition.
 // `task_samples` 0: as many samples as make a task worth its checkpoint (a minute or so of a GPU,
-// some minutes of a CPU), and enough to fill batches of `batch` images. Outcomes do not depend on the
-// cut: conditions that look at all samples together have one task.
+// some minutes of a CPU), and enough to fill batches of `batch` images. Outcomes do not depend on
+// the cut: conditions that look at all samples together have one task.
 std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions, int64_t first,
                                    int64_t count, int32_t task_samples,
                                    Moment moment = Moment::kComplete, int batch = 32);

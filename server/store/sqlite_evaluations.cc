@@ -329,8 +329,7 @@ absl::Status SqliteJobStore::SetDecision(const std::string& name, const v1::Deci
       db_.Run("UPDATE evaluations SET evaluation = ?, revision = revision + 1 WHERE id = ?", fixed,
               row.id));
   if (ends) {
-    ASSAY_RETURN_IF_ERROR(
-        db_.Run("DELETE FROM tasks WHERE evaluation = ? AND state < 2", row.id));
+    ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM tasks WHERE evaluation = ? AND state < 2", row.id));
     ASSAY_RETURN_IF_ERROR(
         db_.Run("UPDATE evaluations SET tasks = tasks_done, samples = samples_done, "
                 "work = work_done WHERE id = ?",

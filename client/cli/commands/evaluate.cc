@@ -22,9 +22,12 @@
 #include "core/base/errors.h"
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
+#include "core/report/early_decision.h"
 
 namespace assay::cli {
 namespace {
+
+constexpr char kStopWhenDecided[] = "--stop-when-decided";
 
 // Whether `text` names a resource of the server. A file of that path is meant first:
 // "models/resnet.pt" is a fine path.
@@ -102,6 +105,7 @@ class Evaluation {
                              "does not wait for that; give it to `assay evaluation "
                              "watch` or `assay evaluation report`"}});
     }
+    if (options_.stop_when_decided) ASSAY_RETURN_IF_ERROR(CheckCanStop());
     if (!options_.results.reference.empty()) {
       ASSAY_RETURN_IF_ERROR(ReadReferenceErrors(options_.results.reference).status());
     }
@@ -146,11 +150,36 @@ class Evaluation {
     // With --format a folder of any names is what it is said to be.
     if (options_.data.paths.size() == 1 && options_.data.format == "auto") {
       ASSAY_ASSIGN_OR_RETURN(blocks_, client::ReadyMadeBlocks(options_.data.paths[0]));
+      if (!blocks_.empty() && options_.stop_when_decided) {
+        return InvalidFields({{kStopWhenDecided,
+                               "does not go with a ready-made set, whose blocks are evaluations of "
+                               "their own; evaluate single blocks"}});
+      }
       if (!blocks_.empty()) return CheckReadyMade(session_, options_, gates_, blocks_);
     }
     ASSAY_RETURN_IF_ERROR(CheckNoCleanData());
     ASSAY_ASSIGN_OR_RETURN(reader_, OpenData(session_, options_.data));
     return absl::OkStatus();
+  }
+
+  absl::Status CheckCanStop() const {
+    std::vector<FieldViolation> violations;
+    if (gates_.empty()) {
+      violations.push_back(
+          {kStopWhenDecided, "needs gates that decide when to stop: give --require EXPRESSION"});
+    }
+    if (options_.stream) {
+      violations.push_back({kStopWhenDecided,
+                            "draws samples in a random order, and --stream works on them in the "
+                            "order of the files; leave --stream out"});
+    }
+    return violations.empty() ? absl::OkStatus() : InvalidFields(std::move(violations));
+  }
+
+  v1::StopWhenDecided StopWhenDecided() const {
+    v1::StopWhenDecided stop = gates_.ToStopWhenDecided();
+    stop.set_confidence_level(options_.results.confidence_level);
+    return stop;
   }
 
   // Whether gates speak of what there will be.
@@ -167,7 +196,13 @@ class Evaluation {
       scope.class_names = reader_->class_names();
     }
     ASSAY_ASSIGN_OR_RETURN(const auto request, options_.results.ReportRequest(""));
-    return gates_.Check(session_, scope, request);
+    ASSAY_RETURN_IF_ERROR(gates_.Check(session_, scope, request));
+    if (!options_.stop_when_decided) return absl::OkStatus();
+    // What the server would say after the upload.
+    std::vector<FieldViolation> violations =
+        report::CheckStopWhenDecided(StopWhenDecided(), conditions, scope.class_names);
+    for (FieldViolation& violation : violations) violation.field = kStopWhenDecided;
+    return violations.empty() ? absl::OkStatus() : InvalidFields(std::move(violations));
   }
 
   // Options on how files are read would be without effect, and the user would not know.
@@ -208,6 +243,7 @@ class Evaluation {
     spec.set_task_samples(options_.task_samples);
     spec.set_allow_missing_classes(options_.data.allow_missing_classes);
     spec.set_keep_adversarials(!options_.results.adversarials_path.empty());
+    if (options_.stop_when_decided) *spec.mutable_stop_when_decided() = StopWhenDecided();
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation,
                            client_->CreateEvaluation(spec, options_.id));
     if (options_.detach) return session_.Print(evaluation.name() + "\n");
@@ -315,6 +351,8 @@ CommandRun Evaluate(Leaf& leaf) {
            "Take what is not given here from this YAML file, whose keys are these options")
       .TypeName("FILE");
   leaf.Add("--save", &options->save, "Write such a file of all that was given").TypeName("FILE");
+  leaf.Add(kStopWhenDecided, &options->stop_when_decided,
+           "Draw samples in a random order, and end as soon as every --require is decided");
   Option stream =
       leaf.Add("--stream", &options->stream, "Work on samples while the rest is still being sent");
   const Option detach =
