@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -41,6 +42,19 @@ class EarlyDecisionTest : public ZooFixture {
     return spec;
   }
 
+  // Without which survivors were tried without a budget, a probe that goes by tasks.
+  std::map<std::pair<std::string, int64_t>, std::string> WithoutProbes(
+      const std::string& evaluation) {
+    auto all = Outcomes(evaluation);
+    for (auto& [key, bytes] : all) {
+      v1::Outcome outcome;
+      EXPECT_TRUE(outcome.ParseFromString(bytes));
+      if (outcome.has_attack()) outcome.mutable_attack()->clear_unconstrained();
+      bytes = outcome.SerializeAsString();
+    }
+    return all;
+  }
+
   // Accuracy under condition number `i` of all samples.
   double Accuracy(const std::string& evaluation, int i) {
     const auto report = ReportOf(evaluation);
@@ -55,7 +69,7 @@ TEST_F(EarlyDecisionTest, StopsWithTheOutcomesThatTheWholeWouldHave) {
   Prepare();
   const v1::Evaluation whole = Run(spec_);
   ASSERT_EQ(whole.state(), v1::Evaluation::SUCCEEDED);
-  const auto all = Outcomes(whole.name());
+  const auto all = WithoutProbes(whole.name());
   const double clean = Accuracy(whole.name(), 0), robust = Accuracy(whole.name(), 1);
   const std::vector<std::string> gates = {
       absl::StrCat("accuracy(clean) >= ", clean - 0.2),
@@ -74,7 +88,7 @@ TEST_F(EarlyDecisionTest, StopsWithTheOutcomesThatTheWholeWouldHave) {
 
   const std::vector<int64_t> order = SampleOrder(spec_.seed(), kSamples);
   const std::set<int64_t> expected(order.begin(), order.begin() + decision.samples());
-  const auto outcomes = Outcomes(early.name());
+  const auto outcomes = WithoutProbes(early.name());
   EXPECT_EQ(outcomes.size(), 2 * expected.size());
   for (const auto& [key, outcome] : outcomes) {
     EXPECT_EQ(expected.count(key.second), 1u) << key.second;
@@ -110,7 +124,7 @@ TEST_F(EarlyDecisionTest, WithoutADecisionItIsTheWholeEvaluation) {
   EXPECT_EQ(early.decision().samples(), kSamples);
   EXPECT_EQ(early.decision().gates(0).verdict(), "passed");
   EXPECT_EQ(early.decision().gates(1).verdict(), "undecided");
-  EXPECT_EQ(Outcomes(whole.name()), Outcomes(early.name()));
+  EXPECT_TRUE(WithoutProbes(whole.name()) == WithoutProbes(early.name()));
   EXPECT_EQ(ReportText(whole.name()), ReportText(early.name()));
 }
 
@@ -138,7 +152,7 @@ TEST_F(EarlyDecisionTest, RestartsCancellationsAndRetriesChangeNothing) {
   const v1::Evaluation after_kill = Await(killed->name());
   ASSERT_EQ(after_kill.state(), v1::Evaluation::SUCCEEDED) << after_kill.failure().message();
   EXPECT_EQ(after_kill.decision().DebugString(), undisturbed.decision().DebugString());
-  EXPECT_EQ(Outcomes(after_kill.name()), Outcomes(undisturbed.name()));
+  EXPECT_TRUE(Outcomes(after_kill.name()) == Outcomes(undisturbed.name()));
 
   const auto cancelled = client_->CreateEvaluation(spec, "cancelled");
   ASSERT_TRUE(cancelled.ok()) << cancelled.status();
@@ -156,6 +170,8 @@ TEST_F(EarlyDecisionTest, RestartsCancellationsAndRetriesChangeNothing) {
 
 TEST_F(EarlyDecisionTest, TheServerRefusesWhatCannotDecide) {
   Prepare();
+  // The model has been looked at, so its classes are known.
+  ASSERT_EQ(Run(spec_).state(), v1::Evaluation::SUCCEEDED);
   const auto problem = [&](const v1::EvaluationSpec& spec) {
     const auto evaluation = client_->CreateEvaluation(spec, "");
     EXPECT_FALSE(evaluation.ok());
@@ -241,7 +257,7 @@ TEST_F(EarlyDecisionOfTheCommandLine, GivesVerdictsExitCodesAndWhatItSaved) {
   EXPECT_EQ(Assay(absl::StrCat(again, accuracy - 0.2, "'")), 0) << Text("err");
   EXPECT_EQ(Assay(absl::StrCat(again, accuracy - 0.2, "' --confidence-level 0.99")), 2);
   EXPECT_THAT(Text("err"), HasSubstr("ask for the level 0.95"));
-  EXPECT_EQ(Assay(absl::StrCat(again, accuracy - 0.3, "'")), 1);
+  EXPECT_EQ(Assay(absl::StrCat(again, accuracy - 0.15, "'")), 1);
   EXPECT_THAT(Text("err"), AllOf(HasSubstr("UNDECIDED"), HasSubstr("stopped early")));
   // Nor is it a baseline for others.
   EXPECT_EQ(Assay(absl::StrCat("evaluation report whole --server ", server_->address(),
