@@ -1,10 +1,5 @@
 // Evaluations that stop when their gates are decided, of a server that really runs.
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -12,10 +7,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/data/npy_writer.h"
 #include "core/base/sample_order.h"
 #include "nlohmann/json.hpp"
-#include "tests/integration/zoo_fixture.h"
+#include "tests/integration/command_fixture.h"
 
 namespace assay::testing {
 namespace {
@@ -185,49 +179,14 @@ TEST_F(EarlyDecisionTest, TheServerRefusesWhatCannotDecide) {
   EXPECT_THAT(problem(none), HasSubstr("nothing would decide"));
 }
 
-// Runs `assay`; out and err are in files.
-class EarlyDecisionOfTheCommandLine : public EarlyDecisionTest {
+class EarlyDecisionOfTheCommandLine : public CommandFixture {
  protected:
-  void SetUp() override {
-    GeneratedData data(kSamples, 3, 8, 4);
-    std::vector<int32_t> labels;
-    std::string planes, pixels, numbers;
-    ASSERT_TRUE(data.Read(0, kSamples, &labels, &planes).ok());
-    // NPY has the channels last.
-    for (size_t i = 0; i < kSamples; ++i) {
-      for (size_t p = 0; p < 64; ++p) {
-        for (size_t c = 0; c < 3; ++c) pixels.push_back(planes[i * 192 + c * 64 + p]);
-      }
-      numbers.append(1, static_cast<char>(labels[i])).append(7, '\0');
-    }
-    const auto write = [&](const std::string& name, client::NpyWriter::Type type,
-                           const std::vector<int64_t>& shape, const std::string& bytes) {
-      const auto writer = client::NpyWriter::Create(Path(name), type, shape);
-      ASSERT_TRUE(writer.ok() && (*writer)->Append(bytes).ok() && (*writer)->Finish().ok());
-    };
-    write("x.npy", client::NpyWriter::Type::kUint8, {8, 8, 3}, pixels);
-    write("x_labels.npy", client::NpyWriter::Type::kInt64, {}, numbers);
-  }
-  int Assay(const std::string& arguments) {
-    const int status = std::system(absl::StrCat(ASSAY_BINARY_DIR "/bin/assay ", arguments, " >",
-                                                Path("out"), " 2>", Path("err"))
-                                       .c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  int Evaluate(const std::string& arguments) {
-    return Assay(absl::StrCat("evaluate -m " ASSAY_BINARY_DIR "/tests/zoo/linear.pt -d ",
-                              Path("x.npy"), " --seed 7 ", arguments));
-  }
-  std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
-  std::string Text(const std::string& name) const {
-    std::ifstream file(Path(name));
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  }
+  void SetUp() override { WriteData(kSamples); }
 };
 
 TEST_F(EarlyDecisionOfTheCommandLine, GivesVerdictsExitCodesAndWhatItSaved) {
   StartServer();
-  const std::string server = absl::StrCat("--server ", server_->address(), " -c clean ");
+  const std::string server = absl::StrCat("--server ", server_->address(), " --seed 7 -c clean ");
   ASSERT_EQ(Evaluate(server + "-o json --id whole"), 0) << Text("err");
   const double accuracy =
       json::parse(Text("out")).at("conditions")[0].at("accuracy").at("value").get<double>();

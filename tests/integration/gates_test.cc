@@ -1,18 +1,10 @@
 // Exit codes of gates, of evaluations that really ran.
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/data/npy_writer.h"
 #include "nlohmann/json.hpp"
-#include "tests/integration/zoo_fixture.h"
+#include "tests/integration/command_fixture.h"
 
 namespace assay::testing {
 namespace {
@@ -22,48 +14,9 @@ using ::testing::HasSubstr;
 
 constexpr int kSamples = 200;
 
-class GatesTest : public ZooFixture {
+class GatesTest : public CommandFixture {
  protected:
-  void SetUp() override {
-    GeneratedData data(kSamples, 3, 8, 4);
-    std::vector<int32_t> labels;
-    std::string planes;
-    ASSERT_TRUE(data.Read(0, kSamples, &labels, &planes).ok());
-    // NPY has the channels last.
-    std::string pixels, numbers;
-    for (size_t i = 0; i < kSamples; ++i) {
-      for (size_t p = 0; p < 64; ++p) {
-        for (size_t c = 0; c < 3; ++c) pixels.push_back(planes[i * 192 + c * 64 + p]);
-      }
-      numbers.append(1, static_cast<char>(labels[i])).append(7, '\0');
-    }
-    const auto write = [&](const std::string& path, client::NpyWriter::Type type,
-                           const std::vector<int64_t>& shape, const std::string& bytes) {
-      const auto writer = client::NpyWriter::Create(path, type, shape);
-      ASSERT_TRUE(writer.ok() && (*writer)->Append(bytes).ok() && (*writer)->Finish().ok());
-    };
-    write(data_, client::NpyWriter::Type::kUint8, {8, 8, 3}, pixels);
-    write(directory_.path() + "/x_labels.npy", client::NpyWriter::Type::kInt64, {}, numbers);
-  }
-
-  // Runs `assay`; out and err are in files.
-  int Assay(const std::string& arguments) {
-    const int status = std::system(absl::StrCat(ASSAY_BINARY_DIR "/bin/assay ", arguments, " >",
-                                                Path("out"), " 2>", Path("err"))
-                                       .c_str());
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  int Evaluate(const std::string& arguments) {
-    return Assay(absl::StrCat("evaluate -m " ASSAY_BINARY_DIR "/tests/zoo/linear.pt -d ", data_,
-                              " ", arguments));
-  }
-  std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
-  std::string Text(const std::string& name) const {
-    std::ifstream file(Path(name));
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  }
-
-  const std::string data_ = directory_.path() + "/x.npy";
+  void SetUp() override { WriteData(kSamples); }
 };
 
 TEST_F(GatesTest, APrivateServerGivesTheExitCodes) {

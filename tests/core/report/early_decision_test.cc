@@ -67,6 +67,12 @@ v1::Decision Decided(const ReportInput& input, const std::vector<int64_t>& order
   return decision.ok() ? *decision : v1::Decision();
 }
 
+std::vector<std::string> Verdicts(const v1::Decision& decision) {
+  std::vector<std::string> verdicts;
+  for (const v1::Decision::Gate& gate : decision.gates()) verdicts.push_back(gate.verdict());
+  return verdicts;
+}
+
 // Without the outcomes after the first `samples` of the order.
 ReportInput Beginning(ReportInput input, const std::vector<int64_t>& order, size_t samples) {
   for (ConditionOutcomes& run : input.conditions) {
@@ -90,15 +96,13 @@ TEST(EarlyDecisionTest, EveryComparisonIsDecidedOnItsSide) {
               Stop({"accuracy(clean) >= 0.5", "accuracy(clean) > 0.5", "accuracy(clean) <= 0.5",
                     "accuracy(clean) < 0.5", "accuracy(clean) >= 0.9", "accuracy(clean) > 0.9",
                     "accuracy(clean) <= 0.9", "accuracy(clean) < 0.9"}));
-  std::vector<std::string> verdicts;
   for (const v1::Decision::Gate& gate : decision.gates()) {
-    verdicts.push_back(gate.verdict());
     EXPECT_LT(gate.samples(), 500);
     const double threshold = gate.expression().back() == '5' ? 0.5 : 0.9;
     EXPECT_TRUE(threshold <= gate.lower() || threshold >= gate.upper()) << gate.DebugString();
   }
-  EXPECT_THAT(verdicts, ElementsAre("passed", "passed", "failed", "failed", "failed", "failed",
-                                    "passed", "passed"));
+  EXPECT_THAT(Verdicts(decision), ElementsAre("passed", "passed", "failed", "failed", "failed",
+                                              "failed", "passed", "passed"));
   EXPECT_TRUE(AllDecided(decision));
   // All of them were there, so nothing was saved.
   EXPECT_EQ(decision.samples(), 2000);
@@ -113,10 +117,8 @@ TEST(EarlyDecisionTest, ThresholdsAtTheEndsNeedNoLuck) {
               Stop({"accuracy(clean) >= 0", "accuracy(clean) > 0", "accuracy(clean) <= 1",
                     "accuracy(clean) < 1", "accuracy(clean) > 1", "accuracy(clean) < 0",
                     "min_class_accuracy(clean) >= 0", "disparity(clean) <= 1"}));
-  std::vector<std::string> verdicts;
-  for (const v1::Decision::Gate& gate : decision.gates()) verdicts.push_back(gate.verdict());
-  EXPECT_THAT(verdicts, ElementsAre("passed", "passed", "passed", "passed", "failed", "failed",
-                                    "passed", "passed"));
+  EXPECT_THAT(Verdicts(decision), ElementsAre("passed", "passed", "passed", "passed", "failed",
+                                              "failed", "passed", "passed"));
   // One right and one wrong answer are enough for > 0 and < 1.
   EXPECT_LE(decision.gates(1).samples() + decision.gates(3).samples(), 20);
 }
