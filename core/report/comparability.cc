@@ -63,7 +63,7 @@ std::vector<FieldViolation> Differences(const std::vector<Candidate>& candidates
       differs(SamplesText(other), SamplesText(first),
               "one that stopped early has other samples; evaluate it to the end");
     } else if (other.samples != first.samples) {
-      differs(SamplesText(other), SamplesText(first),
+      differs(SamplesText(other), absl::StrCat(first.samples),
               first.evaluation.decision().stopped_early() ? "evaluate both to the end"
                                                           : "evaluate both with the same limit");
     } else if (first.evaluation.decision().stopped_early() && own.limit() != spec.limit()) {

@@ -21,7 +21,7 @@ constexpr int64_t kMinAttackBatches = 16;
 // Of an evaluation that stops when decided: what the first round has, and by how much of the rounds
 // before it each one may go beyond the sample that decides.
 constexpr int64_t kFirstRoundBatches = 2;
-constexpr int64_t kRoundShare = 4;
+constexpr int64_t kRoundShare = 8;
 
 // Whether a condition is planned at this moment.
 bool IsPlanned(const v1::Condition& condition, Moment moment) {
