@@ -196,7 +196,7 @@ class DisparityGate final : public Watched {
     ++samples_;
     // Ends of all classes take long, and what holds at every moment holds at some of them.
     if (decided() || samples_ < next_look_) return;
-    next_look_ = samples_ + 1 + samples_ / kLooksPerDoubling;
+    next_look_ = samples_ + 1 + samples_ / kLooksPerDoubling + num_classes_;
     Look();
   }
 
