@@ -28,6 +28,7 @@
 #include "core/base/owned_directory.h"
 #include "core/corruptions/frost_files.h"
 #include "net/address.h"
+#include "server/api/early_decisions.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
 #include "server/monitoring/http_server.h"
@@ -244,6 +245,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
                          monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics,
                                                        [&] { return !context.draining; }));
   const api::ReportPublisher publisher(context);
+  ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
   for (const std::string& device : pool_options.devices) {
     scheduler::WorkerOptions options;
@@ -251,6 +253,9 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
     options.device = device;
     options.lease_seconds = flags.lease_seconds;
     options.stall_seconds = flags.stall_seconds;
+    options.after_commit = [&context](const std::string& evaluation) {
+      return api::LookForDecision(context, evaluation);
+    };
     workers.push_back(
         std::make_unique<scheduler::Worker>(options, *store, *blobs, pool, hub, metrics));
   }

@@ -86,6 +86,8 @@ std::string ConditionExpression(const v1::ConditionReport& condition) {
 }
 
 std::string RepeatCommand(const v1::Report& report) {
+  // A report does not have the gates that decided when to stop.
+  if (report.samples_allowed() > 0) return "";
   std::vector<std::string> expressions;
   for (const auto& condition : report.conditions()) {
     const std::string expression = ConditionExpression(condition);

@@ -16,8 +16,8 @@ std::string ShellWord(absl::string_view given);
 // for those that the id names. Empty where none does, as for the blocks of a ready-made set.
 std::string ConditionExpression(const v1::ConditionReport& condition);
 
-// For a shell, in lines. Empty where some condition has no expression, or where there are none: a
-// call that gave another report would be worse than none.
+// For a shell, in lines. Empty where some condition has no expression, where there are none, or
+// where the evaluation stopped early: a call that gave another report would be worse than none.
 std::string RepeatCommand(const v1::Report& report);
 
 }  // namespace assay::render

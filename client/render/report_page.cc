@@ -370,9 +370,11 @@ class ReportPrinter {
     page_.body().Element("h3", {}, "How to repeat it").Break();
     const std::string command = RepeatCommand(report_);
     if (command.empty()) {
-      Paragraph(
-          "No single command gives this report: some of its conditions cannot be written as "
-          "expressions, as those of a ready-made set.");
+      Paragraph(report_.samples_allowed() > 0
+                    ? "It takes the gates that decided when to stop, which are no part of a "
+                      "report: the same --require with --stop-when-decided."
+                    : "No single command gives this report: some of its conditions cannot be "
+                      "written as expressions, as those of a ready-made set.");
       return;
     }
     page_.body().Open("pre", {{"tabindex", "0"}});

@@ -35,6 +35,12 @@ absl::Status CheckStates(const std::vector<Candidate>& candidates) {
                             "; only evaluations that have SUCCEEDED can be compared"));
 }
 
+std::string SamplesText(const Candidate& candidate) {
+  return candidate.evaluation.decision().stopped_early()
+             ? absl::StrCat("the first ", candidate.samples, " samples of a random order")
+             : absl::StrCat(candidate.samples, " samples");
+}
+
 // What differs from the first, but for conditions.
 std::vector<FieldViolation> Differences(const std::vector<Candidate>& candidates) {
   std::vector<FieldViolation> violations;
@@ -52,9 +58,17 @@ std::vector<FieldViolation> Differences(const std::vector<Candidate>& candidates
     if (other.data_digest != first.data_digest) {
       differs(absl::StrCat("the data of ", own.dataset()), absl::StrCat("that of ", spec.dataset()),
               "only answers to the same images can be compared");
+    } else if (other.evaluation.decision().stopped_early() !=
+               first.evaluation.decision().stopped_early()) {
+      differs(SamplesText(other), SamplesText(first),
+              "one that stopped early has other samples; evaluate it to the end");
     } else if (other.samples != first.samples) {
-      differs(absl::StrCat(other.samples, " samples"), absl::StrCat(first.samples),
-              "evaluate both with the same limit");
+      differs(SamplesText(other), absl::StrCat(first.samples),
+              first.evaluation.decision().stopped_early() ? "evaluate both to the end"
+                                                          : "evaluate both with the same limit");
+    } else if (first.evaluation.decision().stopped_early() && own.limit() != spec.limit()) {
+      differs(absl::StrCat("a limit of ", own.limit()), absl::StrCat(spec.limit()),
+              "their random orders are not the same; evaluate both to the end");
     }
     if (own.seed() != spec.seed()) {
       differs(absl::StrCat("seed ", own.seed()), absl::StrCat("seed ", spec.seed()),

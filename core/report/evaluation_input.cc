@@ -28,6 +28,10 @@ ReportInput InputOf(const v1::Evaluation& evaluation, const v1::DatasetManifest&
   input.class_names = {manifest.class_names().begin(), manifest.class_names().end()};
   input.shape = manifest.shape();
   input.expected_samples = spec.limit() > 0 ? std::min(samples, spec.limit()) : samples;
+  if (evaluation.decision().stopped_early()) {
+    input.samples_allowed = input.expected_samples;
+    input.expected_samples = evaluation.decision().samples();
+  }
   // A model that no engine has seen yet has no outcomes either; the names tell how many classes to
   // expect. A report outlives its model: then the names and the outcomes tell.
   if (validation) input.validation = *validation;

@@ -31,25 +31,6 @@ GateVerdict VerdictOf(const Question& question, const Interval& interval) {
   return GateVerdict::kUndecided;
 }
 
-// Which end decided.
-std::string Reasoning(Comparison comparison, bool passed) {
-  switch (comparison) {
-    case Comparison::kAtLeast:
-      return passed ? "the lower end is at least the threshold"
-                    : "the upper end is below the threshold";
-    case Comparison::kAbove:
-      return passed ? "the lower end is above the threshold"
-                    : "the upper end is not above the threshold";
-    case Comparison::kAtMost:
-      return passed ? "the upper end is at most the threshold"
-                    : "the lower end is above the threshold";
-    case Comparison::kBelow:
-      return passed ? "the upper end is below the threshold"
-                    : "the lower end is not below the threshold";
-  }
-  return "";
-}
-
 // How many samples beyond those that there are would decide it if all shares stayed as they are;
 // nullopt for more than kMostSamples.
 std::optional<int64_t> MoreSamples(const Question& question) {
@@ -84,6 +65,24 @@ const char* Name(GateVerdict verdict) {
       break;
   }
   return "ERROR";
+}
+
+std::string Reasoning(Comparison comparison, bool passed) {
+  switch (comparison) {
+    case Comparison::kAtLeast:
+      return passed ? "the lower end is at least the threshold"
+                    : "the upper end is below the threshold";
+    case Comparison::kAbove:
+      return passed ? "the lower end is above the threshold"
+                    : "the upper end is not above the threshold";
+    case Comparison::kAtMost:
+      return passed ? "the upper end is at most the threshold"
+                    : "the lower end is above the threshold";
+    case Comparison::kBelow:
+      return passed ? "the upper end is below the threshold"
+                    : "the lower end is not below the threshold";
+  }
+  return "";
 }
 
 Decision Decide(const Question& question) {

@@ -46,6 +46,9 @@ struct Decision {
 
 Decision Decide(const Question& question);
 
+// Which end of the interval decided.
+std::string Reasoning(Comparison comparison, bool passed);
+
 // "1,234,567"
 std::string Grouped(int64_t count);
 

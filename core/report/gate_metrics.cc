@@ -1,6 +1,7 @@
 #include "core/report/gate_metrics.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -8,18 +9,12 @@
 #include "absl/strings/str_format.h"
 #include "core/conditions/families.h"
 #include "core/report/gate_scope.h"
+#include "core/report/share_sequence.h"
 #include "core/statistics/binomial_ends.h"
 #include "core/statistics/separate_difference.h"
 
 namespace assay::report {
 namespace {
-
-struct Share {
-  int64_t count = 0;
-  int64_t of = 0;
-
-  double value() const { return static_cast<double>(count) / static_cast<double>(of); }
-};
 
 // nullopt where there is nothing to count, or what is said cannot be: a file may say anything.
 std::optional<Share> ShareOf(const v1::Rate& rate) {
@@ -34,6 +29,19 @@ Interval IntervalOf(const Share& share, double level, double scale) {
   const double count = static_cast<double>(share.count) * scale;
   const double of = static_cast<double>(share.of) * scale, alpha = (1 - level) / 2;
   return {BinomialLower(count, of, alpha), BinomialUpper(count, of, alpha)};
+}
+
+// As if there were `scale` times as many.
+Share Scaled(const Share& share, double scale) {
+  const int64_t of = std::llround(static_cast<double>(share.of) * scale);
+  return {
+      std::min(of, static_cast<int64_t>(std::llround(static_cast<double>(share.count) * scale))),
+      of};
+}
+
+std::vector<Share> Scaled(std::vector<Share> shares, double scale) {
+  for (Share& share : shares) share = Scaled(share, scale);
+  return shares;
 }
 
 Measurement Undefined(std::string why) {
@@ -115,12 +123,18 @@ Measurement OverClasses(const v1::ConditionReport& condition, Metric metric) {
       const ClassEnds ends = EndsOf(classes, level, scale);
       return Interval{ends.smallest_lower, ends.smallest_upper};
     };
+    measurement.sequence = [classes, all = condition.classes_size()](double alpha, double scale) {
+      return SmallestSequenceEnds(Scaled(classes, scale), all, alpha);
+    };
   } else {
     measurement.value = largest - smallest;
     measurement.interval = [classes](double level, double scale) {
       const ClassEnds ends = EndsOf(classes, level, scale);
       return Interval{std::max(0.0, ends.largest_lower - ends.smallest_upper),
                       ends.largest_upper - ends.smallest_lower};
+    };
+    measurement.sequence = [classes, all = condition.classes_size()](double alpha, double scale) {
+      return DisparitySequenceEnds(Scaled(classes, scale), all, alpha);
     };
   }
   return measurement;
@@ -161,6 +175,10 @@ Measurement Certified(const v1::ConditionReport& condition, double radius) {
     return Interval{IntervalOf(at_least, level, scale).lower,
                     IntervalOf(at_most, level, scale).upper};
   };
+  measurement.sequence = [at_least, at_most](double alpha, double scale) {
+    return Interval{SequenceEnds(Scaled(at_least, scale), alpha, alpha).lower,
+                    SequenceEnds(Scaled(at_most, scale), alpha, alpha).upper};
+  };
   if (at_most.count != at_least.count) {
     measurement.limits = Interval{at_least.value(), at_most.value()};
     measurement.note =
@@ -194,6 +212,9 @@ Measurement MeasureShare(int64_t count, int64_t of, std::string unit) {
   measurement.unit = std::move(unit);
   measurement.interval = [share](double level, double scale) {
     return IntervalOf(share, level, scale);
+  };
+  measurement.sequence = [share](double alpha, double scale) {
+    return SequenceEnds(Scaled(share, scale), alpha, alpha);
   };
   return measurement;
 }

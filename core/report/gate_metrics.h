@@ -25,6 +25,9 @@ struct Measurement {
   // At a confidence level, were there `scale` times as many samples with the same shares. Null: the
   // metric has no interval.
   std::function<Interval(double level, double scale)> interval;
+  // The same for samples in a random order, each end wrong with at most `alpha` whenever one looks
+  // (gate_sequence.h); null where there is none.
+  std::function<Interval(double alpha, double scale)> sequence;
   // What the interval shrinks to as samples are added: set between two radii of a curve, where that
   // is not the value alone.
   std::optional<Interval> limits;

@@ -7,8 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/errors.h"
+#include "core/report/early_decision.h"
 #include "core/report/gate_metrics.h"
 #include "core/report/gate_scope.h"
+#include "core/report/gate_sequence.h"
 #include "core/report/pair_counts.h"
 #include "core/statistics/paired_difference.h"
 #include "core/statistics/separate_difference.h"
@@ -86,7 +88,13 @@ class GateJudge {
       result_.why = std::string(result_.error.message());
       return std::move(result_);
     }
-    gate_.metric->metric == Metric::kCheck ? JudgeCheck() : JudgeMetric();
+    if (const v1::Decision::Gate* own = OwnDecision()) {
+      JudgeByDecision(*own);
+    } else if (gate_.metric->metric == Metric::kCheck) {
+      JudgeCheck();
+    } else {
+      JudgeMetric();
+    }
     // Whatever the samples say that are there: those that came first are no random choice, and who
     // looks again and again until a number is right has no interval.
     const int64_t missing =
@@ -112,6 +120,18 @@ class GateJudge {
     }
     if (gate_.metric->second == SecondArgument::kClass) {
       ASSAY_ASSIGN_OR_RETURN(class_index_, FindClass(gate_.class_text, scope.class_names));
+    }
+    if (OwnDecision() != nullptr) {
+      // Levels that were written alike are equal.
+      const double level = LevelOf(input_.stopping->spec().stop_when_decided());
+      if (input_.report->confidence_level() != level) {
+        return Error(
+            Reason::kInvalidArgument,
+            absl::StrCat("the evaluation was to stop when this is decided at the confidence "
+                         "level ",
+                         level, ", and the report is at ", input_.report->confidence_level(),
+                         "; ask for the level ", level));
+      }
     }
     if (!gate_.against_baseline) return absl::OkStatus();
     if (input_.baseline == nullptr) {
@@ -151,9 +171,68 @@ class GateJudge {
     }
   }
 
+  // What the evaluation has decided about this gate; null where it did not watch it.
+  const v1::Decision::Gate* OwnDecision() const {
+    if (input_.stopping == nullptr) return nullptr;
+    const auto& gates = input_.stopping->decision().gates();
+    const auto found = std::find_if(gates.begin(), gates.end(), [&](const auto& one) {
+      return one.expression() == gate_.text;
+    });
+    return found == gates.end() ? nullptr : &*found;
+  }
+
+  void JudgeByDecision(const v1::Decision::Gate& own) {
+    const Measurement here = MeasureIn(*input_.report);
+    result_.value = here.value;
+    result_.interval = Interval{own.lower(), own.upper()};
+    result_.threshold = gate_.offset;
+    const bool passed = own.verdict() == "passed";
+    const std::string note = here.note.empty() ? "" : absl::StrCat(" (", here.note, ")");
+    if (passed || own.verdict() == "failed") {
+      result_.verdict = passed ? GateVerdict::kPassed : GateVerdict::kFailed;
+      result_.why =
+          absl::StrCat(Reasoning(*gate_.comparison, passed), ", after ", Grouped(own.samples()),
+                       own.samples() == 1 ? " sample" : " samples",
+                       " in random order, by a confidence sequence", note);
+      return;
+    }
+    result_.verdict = GateVerdict::kUndecided;
+    result_.why = "the threshold is inside the interval of the confidence sequence";
+    if (Undefined(here, "") || here.sequence == nullptr) return;
+    const v1::StopWhenDecided& stop = input_.stopping->spec().stop_when_decided();
+    const double alpha = AlphaOfEnd(LevelOf(stop), stop.gates_size());
+    const Decision decision = Decide({*here.value, gate_.offset, *gate_.comparison,
+                                      [&](double scale) { return here.sequence(alpha, scale); },
+                                      here.limits, here.samples, here.unit});
+    if (decision.verdict != GateVerdict::kUndecided) return;
+    result_.why = absl::StrCat(decision.why, " (a confidence sequence over all samples)", note);
+    result_.more_samples = decision.more_samples;
+  }
+
+  // Whether intervals of a report do not hold, because its number of samples was chosen by them.
+  bool HasNoIntervals(const v1::Report& report, absl::string_view whose) {
+    if (report.samples_allowed() == 0) return false;
+    result_.verdict = GateVerdict::kUndecided;
+    result_.why = absl::StrCat(
+        whose,
+        " stopped early, when other gates were decided, and no interval holds for a number "
+        "of samples that was chosen so; evaluate it with this gate among them, or without "
+        "stopping");
+    return true;
+  }
+
   void JudgeMetric() {
     const double level = input_.report->confidence_level();
     Measurement here = MeasureIn(*input_.report), there;
+    const bool by_interval = here.interval != nullptr || gate_.against_baseline;
+    if (by_interval && HasNoIntervals(*input_.report, "the evaluation")) {
+      result_.value = here.value;
+      return;
+    }
+    if (gate_.against_baseline && HasNoIntervals(*input_.baseline, "the baseline")) {
+      result_.value = here.value;
+      return;
+    }
     std::optional<PairCounts> counts;
     if (gate_.against_baseline) {
       there = MeasureIn(*input_.baseline);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "assay/v1/evaluations.pb.h"
 #include "assay/v1/reports.pb.h"
 #include "core/report/gate_decision.h"
 #include "core/report/gate_expression.h"
@@ -32,6 +33,9 @@ struct GateInput {
   // By id of the condition. Where there are none, intervals are compared.
   std::map<std::string, SamplePairs> pairs = {};
   bool undecided_passes = false;
+  // The evaluation, where it was to stop when its gates were decided; else null. Then its own gates
+  // are judged by its decision, and others only if it did not stop early.
+  const v1::Evaluation* stopping = nullptr;
 };
 
 struct GateResult {

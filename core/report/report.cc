@@ -12,6 +12,7 @@
 #include "core/conditions/condition.h"
 #include "core/report/checks.h"
 #include "core/report/corruption_summary.h"
+#include "core/report/gate_decision.h"
 #include "core/report/rates.h"
 #include "core/report/resolved_outcomes.h"
 #include "core/report/sections.h"
@@ -102,6 +103,20 @@ void AddClassNotes(const ReportInput& input, v1::Report* report) {
                                  ", which was allowed"));
 }
 
+// What the numbers of a report are worth whose samples were no fixed number.
+void AddEarlyNote(const ReportInput& input, v1::Report* report) {
+  if (input.samples_allowed == 0) return;
+  report->set_samples_allowed(input.samples_allowed);
+  report->add_notes(absl::StrCat(
+      "stopped after ", Grouped(input.expected_samples), " of at most ",
+      Grouped(input.samples_allowed),
+      " samples, the first of a random order, because its gates were decided. The verdicts on "
+      "these "
+      "rest on confidence sequences, which hold whenever one stops. All other intervals and tests "
+      "here are those of a number of samples that was fixed before: after a stop that depends on "
+      "what was seen, they are wrong more often than their level says"));
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
@@ -179,6 +194,7 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
   FillCorruptionSummary(input.reference_errors.has_value() ? &*input.reference_errors : nullptr,
                         input.shape, &report);
   report.set_complete(complete);
+  AddEarlyNote(input, &report);
   AddClassNotes(input, &report);
   return report;
 }

@@ -36,6 +36,9 @@ struct ReportInput {
   bool allow_missing_classes = false;
   // Samples that each condition will have in the end.
   int64_t expected_samples = 0;
+  // Of an evaluation that stopped when its gates were decided: how many samples it was to have at
+  // most. 0: it did not, and expected_samples says that.
+  int64_t samples_allowed = 0;
   std::vector<ConditionOutcomes> conditions;
   std::vector<v1::NumericsFingerprint> numerics;
   // Over all tasks.

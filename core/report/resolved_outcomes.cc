@@ -66,7 +66,8 @@ absl::string_view TargetViolation(const v1::Outcome& outcome, int num_classes) {
 absl::StatusOr<SmoothingSetting> SettingOf(const v1::Condition& condition,
                                            const ReportInput& input) {
   ASSAY_ASSIGN_OR_RETURN(SmoothingSetting setting, ParseSmoothingSetting(condition));
-  setting.samples = std::max<int64_t>(1, input.expected_samples);
+  // Certificates that share their alpha share it among all samples that there could have been.
+  setting.samples = std::max<int64_t>({1, input.expected_samples, input.samples_allowed});
   const v1::ImageShape& shape = input.shape;
   setting.dimension = int64_t{shape.channels()} * shape.height() * shape.width();
   if (input.alpha == 0 && input.n == 0) return setting;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "boost/math/special_functions/beta.hpp"
 #include "boost/math/special_functions/gamma.hpp"
@@ -46,6 +47,26 @@ class Moment {
   const double k_, misses_, log_mixture_;
 };
 
+// Beyond k/n no q > p0 is likelier than p0; and n of n are never likelier than p0^-n.
+double LargestLower(int64_t k, int64_t n, double alpha) {
+  return k == n ? std::pow(alpha, 1 / static_cast<double>(n))
+                : static_cast<double>(k) / static_cast<double>(n);
+}
+
+// The p0 in [low, high] up to which the evidence for "above p0" is at least 1/alpha; it is that at
+// `low`.
+double LastAbove(const Moment& moment, double alpha, double low, double high) {
+  const double wanted = -std::log(alpha);
+  const auto excess = [&](double p0) { return moment.LogAbove(p0) - wanted; };
+  const double at_low = excess(low), at_high = excess(high);
+  if (at_high >= 0 || at_low == 0 || high <= low) return low;
+  std::uintmax_t evaluations = 100;
+  const auto bracket =
+      boost::math::tools::toms748_solve(excess, low, high, at_low, at_high,
+                                        boost::math::tools::eps_tolerance<double>(48), evaluations);
+  return bracket.first;
+}
+
 }  // namespace
 
 double LogEvidenceAbove(int64_t k, int64_t n, double p0) { return Moment(k, n).LogAbove(p0); }
@@ -63,21 +84,24 @@ double LogPredictiveOdds(int64_t k, int64_t n, int64_t budget, double p0) {
 double AnytimeLower(int64_t k, int64_t n, double alpha) {
   if (2 * k <= n) return 0;
   const Moment moment(k, n);
-  const double wanted = -std::log(alpha);
-  const auto excess = [&](double p0) { return moment.LogAbove(p0) - wanted; };
-  double low = 0.5;
-  const double at_low = excess(low);
-  if (!(at_low >= 0)) return 0;
-  // Beyond k/n no q > p0 is likelier than p0; and n of n are never likelier than p0^-n.
-  double high = k == n ? std::pow(alpha, 1 / static_cast<double>(n))
-                       : static_cast<double>(k) / static_cast<double>(n);
-  const double at_high = excess(high);
-  if (at_high >= 0 || at_low == 0 || high <= low) return low;
-  std::uintmax_t evaluations = 100;
-  const auto bracket =
-      boost::math::tools::toms748_solve(excess, low, high, at_low, at_high,
-                                        boost::math::tools::eps_tolerance<double>(48), evaluations);
-  return bracket.first;
+  if (!(moment.LogAbove(0.5) >= -std::log(alpha))) return 0;
+  return LastAbove(moment, alpha, 0.5, LargestLower(k, n, alpha));
+}
+
+double SequenceLower(int64_t k, int64_t n, double alpha) {
+  if (k == 0) return 0;
+  const Moment moment(k, n);
+  const double high = LargestLower(k, n, alpha);
+  double low = high;
+  do {
+    low /= 2;
+    if (low < std::numeric_limits<double>::min()) return 0;
+  } while (!(moment.LogAbove(low) >= -std::log(alpha)));
+  return LastAbove(moment, alpha, low, high);
+}
+
+double SequenceUpper(int64_t k, int64_t n, double alpha) {
+  return 1 - SequenceLower(n - k, n, alpha);
 }
 
 int64_t AnytimeSmallestN(double p0, double alpha) {

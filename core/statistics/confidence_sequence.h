@@ -39,6 +39,15 @@ double LogPredictiveOdds(int64_t k, int64_t n, int64_t budget, double p0);
 // exceeds the true probability only if the evidence at the true probability has reached 1/alpha.
 double AnytimeLower(int64_t k, int64_t n, double alpha);
 
+// The ends of an interval around the probability, for 0 < alpha <= 1/2: each of them is wrong, at
+// any moment of the sequence, with probability at most alpha. SequenceLower is the p0 up to which
+// the evidence for "above p0" is at least 1/alpha, 0 where there is none; SequenceUpper is the same
+// from the other side. Below p0 = 1/2, too, the evidence falls wherever it is at least 1/alpha:
+// there, a rise needs k - n p0 < sqrt(p0) / 2, but then n KL(k/n, p0), the logarithm of the largest
+// L(q) / L(p0), is below (k - n p0)^2 / (n p0 (1 - p0)) < 1/2. For n = 0 they are 0 and 1.
+double SequenceLower(int64_t k, int64_t n, double alpha);
+double SequenceUpper(int64_t k, int64_t n, double alpha);
+
 // The smallest n at which n successes of n have AnytimeLower of at least p0, for 1/2 <= p0 < 1.
 int64_t AnytimeSmallestN(double p0, double alpha);
 

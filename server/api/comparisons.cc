@@ -12,6 +12,7 @@
 #include "core/base/resource_names.h"
 #include "core/report/comparability.h"
 #include "core/report/comparison.h"
+#include "server/api/decided_samples.h"
 #include "core/report/evaluation_input.h"
 #include "server/api/reports.h"
 #include "server/api/vectors.h"
@@ -19,10 +20,13 @@
 namespace assay::api {
 namespace {
 
-absl::StatusOr<std::vector<v1::Outcome>> OutcomesUnder(store::Evaluations& evaluations,
-                                                       const std::string& name, int condition) {
+absl::StatusOr<std::vector<v1::Outcome>> OutcomesUnder(store::Catalog& catalog,
+                                                       store::Evaluations& evaluations,
+                                                       const v1::Evaluation& evaluation,
+                                                       int condition) {
   std::vector<v1::Outcome> outcomes;
-  ASSAY_ASSIGN_OR_RETURN(const auto next_task, evaluations.ReadOutcomes(name, {condition}));
+  ASSAY_ASSIGN_OR_RETURN(const auto next_task,
+                         ReadDecidedOutcomes(catalog, evaluations, evaluation, {condition}));
   while (true) {
     ASSAY_ASSIGN_OR_RETURN(auto task, next_task());
     if (!task) return outcomes;
@@ -110,7 +114,7 @@ absl::StatusOr<v1::Comparison> ComparisonOf(store::Catalog& catalog,
     for (size_t i = 0; i < candidates.size(); ++i) {
       const v1::Evaluation& evaluation = candidates[i].evaluation;
       ASSAY_ASSIGN_OR_RETURN(auto outcomes,
-                             OutcomesUnder(evaluations, evaluation.name(), positions[i]));
+                             OutcomesUnder(catalog, evaluations, evaluation, positions[i]));
       runs.push_back({evaluation.conditions(positions[i]), std::move(outcomes)});
     }
     const auto read = [&](int i, v1::VectorKind kind) {

@@ -17,6 +17,8 @@
 #include "core/conditions/condition.h"
 #include "core/conditions/smoothing_setting.h"
 #include "core/corruptions/frost_files.h"
+#include "core/report/early_decision.h"
+#include "core/report/report_input.h"
 #include "core/statistics/smoothing_certificate.h"
 #include "server/api/dataset_commit.h"
 #include "server/api/image_statistics.h"
@@ -168,6 +170,17 @@ void CheckDraws(const Conditions& conditions, int64_t samples, const std::string
       violations);
 }
 
+// Names of the classes as reports will have them; none where the model has not been looked at and
+// the data do not say.
+std::vector<std::string> ReportedClasses(const v1::Model& model,
+                                         const v1::DatasetManifest& manifest) {
+  report::ReportInput input;
+  input.class_names = {manifest.class_names().begin(), manifest.class_names().end()};
+  if (!model.has_validation()) return input.class_names;
+  input.num_classes = model.validation().num_classes();
+  return report::ClassNames(input);
+}
+
 void CheckId(const std::string& id, std::vector<FieldViolation>* violations) {
   if (!id.empty() && !IsValidId(id)) {
     violations->push_back({"evaluation_id", absl::StrCat("must be ", kIdRule)});
@@ -253,6 +266,16 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset.samples();
   CheckDraws(conditions, samples, "spec.conditions", &violations);
   CheckLayer(model, spec.keep_features(), "spec.keep_features", &violations);
+  if (spec.has_stop_when_decided() && !conditions.empty()) {
+    Append(report::CheckStopWhenDecided(spec.stop_when_decided(), conditions,
+                                        ReportedClasses(model, dataset.manifest())),
+           "spec.", &violations);
+    if (spec.keep_probabilities() || !spec.keep_features().empty()) {
+      violations.push_back({"spec.stop_when_decided",
+                            "does not go with kept probabilities and features, which are of all "
+                            "samples; keep none, or evaluate all samples"});
+    }
+  }
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
 
@@ -265,12 +288,16 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
     }
     return store::EvaluationRecord{evaluation, 0};
   }
+  const int batch = context.pool.usual_batch();
   ASSAY_ASSIGN_OR_RETURN(
       auto record, context.evaluations.CreateEvaluation(
                        evaluation,
-                       scheduler::PlanTasks(conditions, 0, samples, spec.task_samples(),
-                                            scheduler::Moment::kComplete,
-                                            context.pool.usual_batch(), MostTaskSamples(spec)),
+                       spec.has_stop_when_decided()
+                           ? scheduler::PlanRounds(conditions, samples, spec.task_samples(), batch,
+                                                   MostTaskSamples(spec))
+                           : scheduler::PlanTasks(conditions, 0, samples, spec.task_samples(),
+                                                  scheduler::Moment::kComplete, batch,
+                                                  MostTaskSamples(spec)),
                        request.request_id()));
   context.hub.NotifyWork();
   return record;

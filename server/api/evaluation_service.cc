@@ -9,6 +9,7 @@
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
 #include "server/api/comparisons.h"
+#include "server/api/early_decisions.h"
 #include "server/api/evaluate_stream.h"
 #include "server/api/evaluation_commands.h"
 #include "server/api/event_pump.h"
@@ -108,6 +109,11 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::RetryEvaluation(
     ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
     ASSAY_ASSIGN_OR_RETURN(auto record, context_.evaluations.RetryEvaluation(request->name()));
+    if (record.proto.spec().has_stop_when_decided()) {
+      // What is there may decide already; with everything done no commit is to come.
+      ASSAY_RETURN_IF_ERROR(LookForDecision(context_, request->name()));
+      ASSAY_ASSIGN_OR_RETURN(record, context_.evaluations.GetEvaluation(request->name()));
+    }
     context_.hub.NotifyWork();
     context_.hub.NotifyChanged(request->name());
     response->Swap(&record.proto);

@@ -10,6 +10,7 @@
 #include "core/report/evaluation_input.h"
 #include "core/report/report.h"
 #include "core/report/sample_columns.h"
+#include "server/api/decided_samples.h"
 #include "server/api/image_statistics.h"
 #include "server/api/stored_metadata.h"
 #include "server/api/timestamps.h"
@@ -94,20 +95,13 @@ absl::StatusOr<v1::Provenance> ProvenanceOf(store::Catalog& catalog,
   return provenance;
 }
 
-absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
-                                    const store::BlobStore& blobs,
-                                    const store::EvaluationRecord& evaluation,
-                                    const std::optional<v1::ModelValidation>& validation,
-                                    const v1::GetReportRequest& options) {
-  const v1::Evaluation& proto = evaluation.proto;
-  ASSAY_ASSIGN_OR_RETURN(report::ReportInput input,
-                         InputOf(catalog, evaluations, evaluation, validation));
-  ASSAY_ASSIGN_OR_RETURN(const v1::DatasetManifest manifest,
-                         ManifestOf(catalog, evaluations, proto));
-  ASSAY_ASSIGN_OR_RETURN(input.columns, ColumnsOf(catalog, blobs, manifest));
-  ASSAY_RETURN_IF_ERROR(report::AddRequest(proto, options, &input));
+namespace {
+
+// What has been committed so far of what the evaluation is about.
+absl::Status ReadOutcomesInto(store::Catalog& catalog, store::Evaluations& evaluations,
+                              const v1::Evaluation& proto, report::ReportInput& input) {
   ASSAY_ASSIGN_OR_RETURN(const auto next_task,
-                         evaluations.ReadOutcomes(proto.name(), /*conditions=*/{}));
+                         ReadDecidedOutcomes(catalog, evaluations, proto, /*conditions=*/{}));
   std::map<std::string, v1::NumericsFingerprint> numerics;
   while (true) {
     ASSAY_ASSIGN_OR_RETURN(auto task, next_task());
@@ -123,6 +117,35 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
     input.passes.set_needed_backwards(input.passes.needed_backwards() + passes.needed_backwards());
   }
   for (auto& [digest, fingerprint] : numerics) input.numerics.push_back(fingerprint);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<report::ReportInput> InputWithOutcomes(
+    store::Catalog& catalog, store::Evaluations& evaluations,
+    const store::EvaluationRecord& evaluation,
+    const std::optional<v1::ModelValidation>& validation) {
+  ASSAY_ASSIGN_OR_RETURN(report::ReportInput input,
+                         InputOf(catalog, evaluations, evaluation, validation));
+  ASSAY_RETURN_IF_ERROR(report::AddRequest(evaluation.proto, v1::GetReportRequest(), &input));
+  ASSAY_RETURN_IF_ERROR(ReadOutcomesInto(catalog, evaluations, evaluation.proto, input));
+  return input;
+}
+
+absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
+                                    const store::BlobStore& blobs,
+                                    const store::EvaluationRecord& evaluation,
+                                    const std::optional<v1::ModelValidation>& validation,
+                                    const v1::GetReportRequest& options) {
+  const v1::Evaluation& proto = evaluation.proto;
+  ASSAY_ASSIGN_OR_RETURN(report::ReportInput input,
+                         InputOf(catalog, evaluations, evaluation, validation));
+  ASSAY_ASSIGN_OR_RETURN(const v1::DatasetManifest manifest,
+                         ManifestOf(catalog, evaluations, proto));
+  ASSAY_ASSIGN_OR_RETURN(input.columns, ColumnsOf(catalog, blobs, manifest));
+  ASSAY_RETURN_IF_ERROR(report::AddRequest(proto, options, &input));
+  ASSAY_RETURN_IF_ERROR(ReadOutcomesInto(catalog, evaluations, proto, input));
   ASSAY_ASSIGN_OR_RETURN(input.provenance, ProvenanceOf(catalog, evaluation));
   return report::BuildReport(input);
 }

@@ -32,6 +32,11 @@ absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
 // is the one that it had when the evaluation was made, whatever has its name now.
 absl::StatusOr<v1::Provenance> ProvenanceOf(store::Catalog& catalog,
                                             const store::EvaluationRecord& evaluation);
+// InputOf with what has been committed so far.
+absl::StatusOr<report::ReportInput> InputWithOutcomes(
+    store::Catalog& catalog, store::Evaluations& evaluations,
+    const store::EvaluationRecord& evaluation,
+    const std::optional<v1::ModelValidation>& validation);
 
 // Computes the report of what has been committed so far; of `options` the name is ignored. To be
 // had from the ReportCache. `blobs` are read for what is known of the samples.

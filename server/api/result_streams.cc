@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
+#include "server/api/decided_samples.h"
 #include "server/api/serial_writer.h"
 #include "server/api/stream.h"
 #include "server/api/vectors.h"
@@ -92,14 +94,67 @@ absl::StatusOr<std::shared_ptr<Results>> ReadResults(
     }
     wanted.insert(found->second);
   }
-  ASSAY_ASSIGN_OR_RETURN(results->next_task, context.evaluations.ReadOutcomes(name, wanted));
+  ASSAY_ASSIGN_OR_RETURN(
+      results->next_task,
+      ReadDecidedOutcomes(context.catalog, context.evaluations, results->evaluation.proto, wanted));
   return results;
 }
+
+// Of samples in a random order, as of others: by condition, then sample. Holds one condition.
+class SortedOutcomes {
+ public:
+  explicit SortedOutcomes(std::shared_ptr<Results> results) : results_(std::move(results)) {}
+
+  absl::StatusOr<bool> operator()(v1::StreamOutcomesResponse* message) {
+    constexpr int kPerMessage = 1000;
+    if (next_ == outcomes_.size()) ASSAY_RETURN_IF_ERROR(ReadCondition());
+    if (outcomes_.empty()) return false;
+    message->set_condition(results_->evaluation.proto.conditions(condition_).id());
+    for (int i = 0; i < kPerMessage && next_ < outcomes_.size(); ++i) {
+      message->add_outcomes()->Swap(&outcomes_[next_++]);
+    }
+    return true;
+  }
+
+ private:
+  // Of the next condition that has any; none at the end.
+  absl::Status ReadCondition() {
+    outcomes_.clear();
+    next_ = 0;
+    while (true) {
+      std::optional<store::TaskOutcomes> task = std::move(ahead_);
+      ahead_.reset();
+      if (!task) {
+        ASSAY_ASSIGN_OR_RETURN(task, results_->next_task());
+      }
+      if (!task) break;
+      if (!outcomes_.empty() && task->condition != condition_) {
+        ahead_ = std::move(task);
+        break;
+      }
+      condition_ = task->condition;
+      for (auto& outcome : *task->outcomes.mutable_outcomes()) {
+        outcomes_.push_back(std::move(outcome));
+      }
+    }
+    std::sort(outcomes_.begin(), outcomes_.end(),
+              [](const auto& a, const auto& b) { return a.sample() < b.sample(); });
+    return absl::OkStatus();
+  }
+
+  const std::shared_ptr<Results> results_;
+  // Of the condition after it.
+  std::optional<store::TaskOutcomes> ahead_;
+  int condition_ = 0;
+  std::vector<v1::Outcome> outcomes_;
+  size_t next_ = 0;
+};
 
 absl::StatusOr<Source<v1::StreamOutcomesResponse>> OpenOutcomes(
     Context& context, const v1::StreamOutcomesRequest& request) {
   ASSAY_ASSIGN_OR_RETURN(const auto results,
                          ReadResults(context, request.name(), request.conditions()));
+  if (results->evaluation.proto.spec().has_stop_when_decided()) return SortedOutcomes(results);
   return [results](v1::StreamOutcomesResponse* message) -> absl::StatusOr<bool> {
     ASSAY_ASSIGN_OR_RETURN(auto task, results->next_task());
     if (!task) return false;
@@ -119,16 +174,31 @@ int PerMessage(size_t item_bytes) {
 // Walks over the kept examples of the tasks, one blob in memory at a time.
 class AdversarialSource {
  public:
-  AdversarialSource(Context& context, std::shared_ptr<Results> results, v1::ImageShape shape)
-      : context_(context), results_(std::move(results)), shape_(std::move(shape)) {}
+  AdversarialSource(Context& context, std::shared_ptr<Results> results, v1::ImageShape shape,
+                    DecidedSamples decided)
+      : context_(context),
+        results_(std::move(results)),
+        shape_(std::move(shape)),
+        decided_(std::move(decided)) {}
 
   absl::StatusOr<bool> operator()(v1::StreamAdversarialsResponse* message) {
-    while (sample_ == Kept().samples_size()) {
-      ASSAY_ASSIGN_OR_RETURN(auto task, results_->next_task());
-      if (!task) return false;
-      task_ = *std::move(task);
-      sample_ = 0;
+    while (true) {
+      while (sample_ == Kept().samples_size()) {
+        ASSAY_ASSIGN_OR_RETURN(auto task, results_->next_task());
+        if (!task) return false;
+        task_ = *std::move(task);
+        sample_ = 0;
+      }
+      ASSAY_RETURN_IF_ERROR(Fill(message));
+      if (message->samples_size() > 0) return true;
     }
+  }
+
+ private:
+  const v1::OutcomeBatch::Adversarials& Kept() const { return task_.outcomes.adversarials(); }
+
+  // The next examples of the task, if there are any that the evaluation is about.
+  absl::Status Fill(v1::StreamAdversarialsResponse* message) {
     if (sample_ == 0) {
       ASSAY_ASSIGN_OR_RETURN(bytes_, context_.blobs.Read(Kept().digest()));
     }
@@ -139,22 +209,22 @@ class AdversarialSource {
                    absl::StrCat("the kept examples of ", results_->ConditionOf(task_),
                                 " from sample ", task_.first_sample, " on have the wrong size"));
     }
-    const int count = std::min(Kept().samples_size() - sample_, PerMessage(image_bytes));
     message->set_condition(results_->ConditionOf(task_));
     *message->mutable_shape() = shape_;
-    for (int i = 0; i < count; ++i) message->add_samples(Kept().samples(sample_ + i));
-    message->set_images(bytes_.substr(static_cast<size_t>(sample_) * image_bytes,
-                                      static_cast<size_t>(count) * image_bytes));
-    sample_ += count;
-    return true;
+    const int most = PerMessage(image_bytes);
+    for (; sample_ < Kept().samples_size() && message->samples_size() < most; ++sample_) {
+      if (!decided_.Has(Kept().samples(sample_))) continue;
+      message->add_samples(Kept().samples(sample_));
+      message->mutable_images()->append(bytes_, static_cast<size_t>(sample_) * image_bytes,
+                                        image_bytes);
+    }
+    return absl::OkStatus();
   }
-
- private:
-  const v1::OutcomeBatch::Adversarials& Kept() const { return task_.outcomes.adversarials(); }
 
   Context& context_;
   const std::shared_ptr<Results> results_;
   const v1::ImageShape shape_;
+  const DecidedSamples decided_;
   store::TaskOutcomes task_;
   // Of the task: the next sample of the next message.
   int sample_ = 0;
@@ -181,7 +251,10 @@ absl::StatusOr<Source<v1::StreamAdversarialsResponse>> OpenAdversarials(
     ASSAY_ASSIGN_OR_RETURN(const auto dataset, context.catalog.GetDataset(spec.dataset()));
     shape = dataset.manifest().shape();
   }
-  return AdversarialSource(context, std::move(results), std::move(shape));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t allowed, AllowedSamples(context.catalog, context.evaluations,
+                                                               results->evaluation.proto));
+  DecidedSamples decided(results->evaluation.proto, allowed);
+  return AdversarialSource(context, std::move(results), std::move(shape), std::move(decided));
 }
 
 // Walks over the kept vectors of the tasks, one blob in memory at a time.

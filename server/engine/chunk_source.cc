@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
@@ -60,9 +62,13 @@ class ChunkSource final : public SampleSource {
   absl::Status Init(const engine_rpc::v1::RunRequest& request, const Shape& shape) {
     size_ = shape.size();
     bytes_ = request.pixel_type() == v1::UINT8;
-    first_ = request.first_sample();
     const size_t pixel_bytes = bytes_ ? 1 : sizeof(float);
-    const int64_t end = first_ + request.samples();
+    std::vector<int64_t> wanted(request.positions().begin(), request.positions().end());
+    if (wanted.empty()) {
+      wanted.resize(static_cast<size_t>(request.samples()));
+      std::iota(wanted.begin(), wanted.end(), request.first_sample());
+    }
+    auto next = wanted.begin();
     for (const auto& chunk : request.chunks()) {
       ASSAY_ASSIGN_OR_RETURN(auto mapping, Mapping::Open(chunk.path()));
       const auto samples = static_cast<size_t>(chunk.samples());
@@ -70,11 +76,13 @@ class ChunkSource final : public SampleSource {
         return Error(Reason::kStorageFailed, absl::StrCat(chunk.path(), " has a wrong size"));
       }
       const char* pixels = mapping->data() + samples * sizeof(int32_t);
-      for (size_t i = 0; i < samples; ++i) {
-        const int64_t index = chunk.first_sample() + static_cast<int64_t>(i);
-        if (index < first_ || index >= end) continue;
+      const int64_t end = chunk.first_sample() + chunk.samples();
+      next = std::lower_bound(next, wanted.end(), chunk.first_sample());
+      for (; next != wanted.end() && *next < end; ++next) {
+        const auto i = static_cast<size_t>(*next - chunk.first_sample());
         int32_t label = 0;
         std::memcpy(&label, mapping->data() + i * sizeof(int32_t), sizeof(label));
+        indices_.push_back(*next);
         labels_.push_back(label);
         pixels_.push_back(pixels + i * size_ * pixel_bytes);
       }
@@ -88,7 +96,7 @@ class ChunkSource final : public SampleSource {
   }
 
   size_t size() const override { return labels_.size(); }
-  int64_t index(size_t i) const override { return first_ + static_cast<int64_t>(i); }
+  int64_t index(size_t i) const override { return indices_[i]; }
   int label(size_t i) const override { return labels_[i]; }
 
   void ReadImage(size_t i, float* pixels) const override {
@@ -103,8 +111,8 @@ class ChunkSource final : public SampleSource {
  private:
   size_t size_ = 0;
   bool bytes_ = true;
-  int64_t first_ = 0;
   std::vector<std::unique_ptr<Mapping>> mappings_;
+  std::vector<int64_t> indices_;
   std::vector<int> labels_;
   std::vector<const char*> pixels_;
 };

@@ -31,6 +31,16 @@ std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions,
                                    Moment moment = Moment::kComplete, int batch = 32,
                                    int64_t most_samples = kMaxTaskSamples);
 
+// Tasks for an evaluation that stops as soon as its gates are decided: ranges of its random order
+// [0, count), round by round, in the order in which they are to be done. A round is the same range
+// under every condition, clean images first, so that all of them have the same samples at its end.
+// Rounds are small at first, so that little is wasted where little is needed, and grow with what
+// there is, so that whoever looks after each of them looks some dozens of times. `task_samples`
+// other than 0 is the size of every round. No condition may need the whole dataset.
+std::vector<store::Task> PlanRounds(const std::vector<v1::Condition>& conditions, int64_t count,
+                                    int32_t task_samples, int batch,
+                                    int64_t most_samples = kMaxTaskSamples);
+
 }  // namespace assay::scheduler
 
 #endif  // ASSAY_SERVER_SCHEDULER_PLANNER_H_

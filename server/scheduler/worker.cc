@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
+#include "core/base/sample_order.h"
 #include "core/conditions/condition.h"
 #include "server/scheduler/class_count.h"
 
@@ -86,13 +87,31 @@ int64_t SamplesOf(const v1::EvaluationSpec& spec, const v1::DatasetManifest& man
   return spec.limit() > 0 ? std::min(all, spec.limit()) : all;
 }
 
+// Positions in the dataset of a task whose samples are a range of the random order; ascending.
+std::vector<int64_t> PositionsOf(const v1::EvaluationSpec& spec, int64_t samples,
+                                 const store::Task& task) {
+  const std::vector<int64_t> order = SampleOrder(spec.seed(), samples);
+  const auto first = order.begin() + task.first_sample;
+  std::vector<int64_t> positions(first, first + task.samples);
+  std::sort(positions.begin(), positions.end());
+  return positions;
+}
+
 // The chunks that hold the samples of a task.
-void AddChunks(const v1::DatasetManifest& manifest, const store::Task& task,
-               const store::BlobStore& blobs, rpc::RunRequest* request) {
+void AddChunks(const v1::DatasetManifest& manifest, const store::BlobStore& blobs,
+               rpc::RunRequest* request) {
+  const auto& positions = request->positions();
+  const auto holds = [&](int64_t first, int64_t end) {
+    if (positions.empty()) {
+      return end > request->first_sample() && first < request->first_sample() + request->samples();
+    }
+    const auto found = std::lower_bound(positions.begin(), positions.end(), first);
+    return found != positions.end() && *found < end;
+  };
   int64_t first = 0;
   for (const auto& chunk : manifest.chunks()) {
     const int64_t end = first + chunk.samples();
-    if (end > task.first_sample && first < task.first_sample + task.samples) {
+    if (holds(first, end)) {
       rpc::RunRequest::Chunk* wanted = request->add_chunks();
       wanted->set_path(blobs.Path(chunk.digest()));
       wanted->set_first_sample(first);
@@ -174,7 +193,12 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   request.set_first_sample(task.first_sample);
   request.set_samples(task.samples);
   request.set_pixel_type(manifest.pixel_type());
-  AddChunks(manifest, task, blobs_, &request);
+  if (spec.has_stop_when_decided()) {
+    for (const int64_t position : PositionsOf(spec, SamplesOf(spec, manifest), task)) {
+      request.add_positions(position);
+    }
+  }
+  AddChunks(manifest, blobs_, &request);
 
   for (const std::string& id : OtherModels(condition)) {
     ASSAY_ASSIGN_OR_RETURN(const auto other, store_.GetModel(ResourceName(kModels, id)));
@@ -243,7 +267,8 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   metrics_.AddPhaseSeconds("model", done.model_seconds());
   metrics_.AddPhaseSeconds("around_model", done.other_seconds());
   metrics_.AddPhaseSeconds("commit", SecondsSince(commit_start));
-  return absl::OkStatus();
+  if (options_.after_commit == nullptr) return absl::OkStatus();
+  return Persist(task.evaluation, [&] { return options_.after_commit(task.evaluation); });
 }
 
 absl::Status Worker::Commit(const store::ClaimedTask& claim, const KeptBytes& kept,
@@ -263,6 +288,11 @@ absl::Status Worker::Commit(const store::ClaimedTask& claim, const KeptBytes& ke
     blobs_.Settle(digests, holder);
     return status;
   };
+  return Persist(claim.task.evaluation, store);
+}
+
+absl::Status Worker::Persist(const std::string& evaluation,
+                             const std::function<absl::Status()>& store) {
   while (true) {
     const absl::Status status = store();
     const auto reason = ReasonOf(status);
@@ -270,7 +300,7 @@ absl::Status Worker::Commit(const store::ClaimedTask& claim, const KeptBytes& ke
       return status;
     }
     // Computed outcomes are too dear to drop: wait for room.
-    LogWarning(absl::StrCat("cannot store outcomes of ", claim.task.evaluation,
+    LogWarning(absl::StrCat("cannot store outcomes of ", evaluation,
                             ", trying again: ", status.message()));
     hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
   }

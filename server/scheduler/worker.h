@@ -7,6 +7,7 @@
 #define ASSAY_SERVER_SCHEDULER_WORKER_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -34,6 +35,9 @@ struct WorkerOptions {
   double stall_seconds = 600;
   // Seconds that a cancelled engine has to stop before it is killed.
   double cancel_grace_seconds = 5;
+  // Called with the evaluation's name after each commit, again and again while the store has no
+  // room or no luck; another error fails the evaluation. Empty: nothing is to be done.
+  std::function<absl::Status(const std::string& evaluation)> after_commit = nullptr;
 };
 
 class Worker {
@@ -51,7 +55,9 @@ class Worker {
   absl::Status Execute(const store::ClaimedTask& claim);
   // What becomes of a task that was not committed.
   void HandleFailure(const store::ClaimedTask& claim, const absl::Status& status);
-  // Commits, again and again while the store has no room or no luck, until the lease is lost.
+  // Calls `store` again and again while that has no room or no luck, and nobody asks to stop.
+  absl::Status Persist(const std::string& evaluation, const std::function<absl::Status()>& store);
+  // Commits, until the lease is lost.
   absl::Status Commit(const store::ClaimedTask& claim, const KeptBytes& kept,
                       v1::OutcomeBatch* outcomes, const v1::NumericsFingerprint& numerics,
                       const store::TaskEffort& effort);

@@ -78,10 +78,18 @@ class Evaluations {
   // QUEUED, RUNNING or RECEIVING -> CANCELLED. kWrongState when it has ended.
   virtual absl::StatusOr<EvaluationRecord> CancelEvaluation(const std::string& name) = 0;
   // FAILED or CANCELLED -> QUEUED, its unfinished tasks open again, at once and with all their
-  // attempts before them. kWrongState otherwise.
+  // attempts before them; SUCCEEDED where none is left, unless it ends by SetDecision. kWrongState
+  // otherwise.
   virtual absl::StatusOr<EvaluationRecord> RetryEvaluation(const std::string& name) = 0;
   // Any unfinished state -> FAILED.
   virtual absl::Status FailEvaluation(const std::string& name, const v1::Failure& failure) = 0;
+  // Of one that is to stop when decided: the first sample of its random order that not every
+  // condition has an outcome of yet; nullopt where all have all.
+  virtual absl::StatusOr<std::optional<int64_t>> FirstMissingSample(const std::string& name) = 0;
+  // Of the same: remembers what has been decided by now, unless more is known already. `ends` makes
+  // it SUCCEEDED and drops the tasks that are not done. OK without effect when it has ended.
+  virtual absl::Status SetDecision(const std::string& name, const v1::Decision& decision,
+                                   bool ends) = 0;
   // kInUse unless it has ended.
   virtual absl::Status DeleteEvaluation(const std::string& name) = 0;
 

@@ -285,7 +285,12 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::RetryEvaluation(const std::stri
   if (row.state != Evaluation::FAILED && row.state != Evaluation::CANCELLED) {
     return WrongState(name, row.state, "only a FAILED or CANCELLED one can be retried");
   }
-  if (row.all_tasks_done) {
+  bool done = row.all_tasks_done;
+  if (done) {
+    ASSAY_ASSIGN_OR_RETURN(const bool by_decision, StopsWhenDecided(row.id));
+    done = !by_decision;
+  }
+  if (done) {
     // A stream that was cancelled when all that had landed was done: no commit is to come that
     // could end it.
     ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::SUCCEEDED, std::nullopt));
@@ -310,6 +315,58 @@ absl::Status SqliteJobStore::FailEvaluation(const std::string& name, const v1::F
   ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(name));
   if (HasEnded(row.state)) return WrongState(name, row.state, "it has ended already");
   ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::FAILED, failure));
+  return transaction.Commit();
+}
+
+absl::StatusOr<bool> SqliteJobStore::StopsWhenDecided(int64_t evaluation) {
+  Statement row = db_.Query("SELECT evaluation FROM evaluations WHERE id = ?", evaluation);
+  if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
+  Evaluation fixed;
+  ASSAY_RETURN_IF_ERROR(row.Message(0, fixed));
+  return fixed.spec().has_stop_when_decided();
+}
+
+absl::StatusOr<std::optional<int64_t>> SqliteJobStore::FirstMissingSample(const std::string& name) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kRead);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow evaluation, FindEvaluation(name));
+  Statement row = db_.Query(
+      "SELECT min(first_sample) FROM tasks INDEXED BY unfinished_tasks "
+      "WHERE evaluation = ? AND state < 2",
+      evaluation.id);
+  if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
+  if (row.IsNull(0)) return std::nullopt;
+  return row.Int(0);
+}
+
+absl::Status SqliteJobStore::SetDecision(const std::string& name, const v1::Decision& decision,
+                                         bool ends) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(name));
+  if (HasEnded(row.state)) return absl::OkStatus();
+  Evaluation fixed;
+  {
+    Statement stored = db_.Query("SELECT evaluation FROM evaluations WHERE id = ?", row.id);
+    if (!stored.Next()) return stored.ErrorOr(NotFound(kEvaluations, name));
+    ASSAY_RETURN_IF_ERROR(stored.Message(0, fixed));
+  }
+  // Two who looked at the same time may come in the other order.
+  if (!ends && fixed.decision().samples() >= decision.samples()) return absl::OkStatus();
+  *fixed.mutable_decision() = decision;
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("UPDATE evaluations SET evaluation = ?, revision = revision + 1 WHERE id = ?", fixed,
+              row.id));
+  if (ends) {
+    ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM tasks WHERE evaluation = ? AND state < 2", row.id));
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("UPDATE evaluations SET tasks = tasks_done, samples = samples_done, "
+                "work = work_done WHERE id = ?",
+                row.id));
+    ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::SUCCEEDED, std::nullopt));
+  }
   return transaction.Commit();
 }
 

@@ -79,6 +79,9 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<EvaluationRecord> CancelEvaluation(const std::string& name) override;
   absl::StatusOr<EvaluationRecord> RetryEvaluation(const std::string& name) override;
   absl::Status FailEvaluation(const std::string& name, const v1::Failure& failure) override;
+  absl::StatusOr<std::optional<int64_t>> FirstMissingSample(const std::string& name) override;
+  absl::Status SetDecision(const std::string& name, const v1::Decision& decision,
+                           bool ends) override;
   absl::Status DeleteEvaluation(const std::string& name) override;
   absl::StatusOr<OutcomeReader> ReadOutcomes(const std::string& name,
                                              const std::set<int>& conditions) override;
@@ -169,6 +172,8 @@ class SqliteJobStore final : public JobStore {
   absl::Status EndEvaluation(int64_t evaluation, v1::Evaluation::State state,
                              const std::optional<v1::Failure>& failure)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether it ends by SetDecision.
+  absl::StatusOr<bool> StopsWhenDecided(int64_t evaluation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Records a change of the evaluation that has no column of its own.
   absl::Status BumpRevision(int64_t evaluation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<TaskOutcomes> ReadTaskOutcomes(const std::string& evaluation, int64_t task)

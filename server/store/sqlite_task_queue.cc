@@ -182,6 +182,10 @@ absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::Outc
     last = row.Int(0) != 0;
   }
   if (last) {
+    ASSAY_ASSIGN_OR_RETURN(const bool by_decision, StopsWhenDecided(found.evaluation));
+    last = !by_decision;
+  }
+  if (last) {
     ASSAY_RETURN_IF_ERROR(EndEvaluation(found.evaluation, Evaluation::SUCCEEDED, std::nullopt));
   }
   return transaction.Commit();

@@ -1,4 +1,5 @@
-// What an evaluation is cut into: one condition x one contiguous range of samples.
+// What an evaluation is cut into: one condition x one contiguous range of samples, of the dataset
+// or of the random order (core/base/sample_order.h) where it is to stop when its gates are decided.
 #ifndef ASSAY_SERVER_STORE_TASK_H_
 #define ASSAY_SERVER_STORE_TASK_H_
 

@@ -51,8 +51,8 @@ class TaskQueue {
   // evaluation has ended.
   virtual absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) = 0;
   // Stores the outcomes and marks the task done, in one transaction; the last one makes the
-  // evaluation SUCCEEDED (unless it is RECEIVING). kLeaseLost as above; kCancelled when the
-  // evaluation has ended.
+  // evaluation SUCCEEDED (unless it is RECEIVING, or ends by SetDecision). kLeaseLost as above;
+  // kCancelled when the evaluation has ended.
   virtual absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
                                   const v1::NumericsFingerprint& numerics,
                                   const TaskEffort& effort) = 0;

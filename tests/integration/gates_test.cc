@@ -1,8 +1,6 @@
 // Exit codes of gates, of evaluations that really ran.
 #include <algorithm>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
@@ -18,18 +16,7 @@ constexpr int kSamples = 200;
 
 class GatesTest : public CommandFixture {
  protected:
-  void SetUp() override {
-    GeneratedData data(kSamples, 3, 8, 4);
-    std::vector<int32_t> labels;
-    std::string planes, pixels;
-    ASSERT_TRUE(data.Read(0, kSamples, &labels, &planes).ok());
-    for (size_t i = 0; i < kSamples; ++i) {
-      for (size_t p = 0; p < 64; ++p) {
-        for (size_t c = 0; c < 3; ++c) pixels.push_back(planes[i * 192 + c * 64 + p]);
-      }
-    }
-    WriteImages(pixels, labels);
-  }
+  void SetUp() override { WriteData(kSamples); }
 };
 
 TEST_F(GatesTest, APrivateServerGivesTheExitCodes) {

@@ -196,8 +196,16 @@ absl::StatusOr<std::vector<GateResult>> Gates::Judge(Session& session,
   input.report = &report;
   input.baseline = baseline_.has_value() ? &*baseline_ : nullptr;
   input.undecided_passes = undecided_passes_;
-  if (evaluation != nullptr && !baseline_name_.empty() &&
-      report::CheckBaseline(report, *baseline_).ok()) {
+  if (evaluation != nullptr && evaluation->spec().has_stop_when_decided()) {
+    input.stopping = evaluation;
+    if (like_.alpha() != 0 || like_.n() != 0) {
+      return InvalidFields({{like_.alpha() != 0 ? "--alpha" : "--n",
+                             absl::StrCat("does not go with --require here: ", evaluation->name(),
+                                          " decided its gates by certificates as they were run")}});
+    }
+  }
+  if (evaluation != nullptr && !baseline_name_.empty() && report.samples_allowed() == 0 &&
+      baseline_->samples_allowed() == 0 && report::CheckBaseline(report, *baseline_).ok()) {
     ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation other, client->GetEvaluation(baseline_name_));
     report::ReportInput as_reported;
@@ -212,6 +220,12 @@ absl::StatusOr<std::vector<GateResult>> Gates::Judge(Session& session,
   }
   for (const GateExpression& gate : gates_) results.push_back(report::JudgeGate(gate, input));
   return results;
+}
+
+v1::StopWhenDecided Gates::ToStopWhenDecided() const {
+  v1::StopWhenDecided stop;
+  for (const GateExpression& gate : gates_) stop.add_gates(gate.text);
+  return stop;
 }
 
 std::vector<GateResult> Gates::NotJudged(const absl::Status& status) const {

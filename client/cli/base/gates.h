@@ -44,6 +44,9 @@ class Gates {
   // Whether the baseline is of that dataset of the server.
   absl::Status CheckDataset(const std::string& dataset) const;
 
+  // For an evaluation that is to stop when all of these are decided; without its level.
+  v1::StopWhenDecided ToStopWhenDecided() const;
+
   // `evaluation` is null where the report is of several. Never an error of a gate: it is in the
   // results.
   absl::StatusOr<std::vector<report::GateResult>> Judge(Session& session,

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "client/cli/base/adversarials.h"
 #include "client/cli/base/evaluations.h"
 #include "client/cli/base/outcomes.h"
@@ -182,6 +183,15 @@ absl::Status WriteResults(Session& session, const Evaluation& evaluation,
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
   ASSAY_ASSIGN_OR_RETURN(const auto request, options.ReportRequest(evaluation.name()));
   ASSAY_ASSIGN_OR_RETURN(const v1::Report report, client->GetReport(request));
+  if (report.samples_allowed() > 0) {
+    const int64_t done = evaluation.decision().samples();
+    session.Say(absl::StrCat(evaluation.name(), ": all gates were decided after ",
+                             report::Grouped(done), " of ",
+                             report::Grouped(report.samples_allowed()), " samples, ",
+                             absl::StrFormat("%.1f", static_cast<double>(report.samples_allowed()) /
+                                                         static_cast<double>(done)),
+                             " times fewer"));
+  }
   return WriteReport(session, &evaluation, report, options, gates);
 }
 

@@ -23,9 +23,12 @@
 #include "core/base/errors.h"
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
+#include "core/report/early_decision.h"
 
 namespace assay::cli {
 namespace {
+
+constexpr char kStopWhenDecided[] = "--stop-when-decided";
 
 // Whether `text` names a resource of the server. A file of that path is meant first:
 // "models/resnet.pt" is a fine path.
@@ -117,6 +120,7 @@ class Evaluation {
                              "logs a report, and --detach does not wait for one; give it to `assay "
                              "evaluation watch` or `assay evaluation report`"}});
     }
+    if (options_.stop_when_decided) ASSAY_RETURN_IF_ERROR(CheckCanStop());
     if (!options_.results.reference.empty()) {
       ASSAY_RETURN_IF_ERROR(ReadReferenceErrors(options_.results.reference).status());
     }
@@ -161,6 +165,11 @@ class Evaluation {
     // With --format a folder of any names is what it is said to be.
     if (options_.data.paths.size() == 1 && options_.data.format == "auto") {
       ASSAY_ASSIGN_OR_RETURN(blocks_, client::ReadyMadeBlocks(options_.data.paths[0]));
+      if (!blocks_.empty() && options_.stop_when_decided) {
+        return InvalidFields({{kStopWhenDecided,
+                               "does not go with a ready-made set, whose blocks are evaluations of "
+                               "their own; evaluate single blocks"}});
+      }
       if (!blocks_.empty()) return CheckReadyMade(session_, options_, gates_, blocks_);
     }
     ASSAY_RETURN_IF_ERROR(CheckNoCleanData());
@@ -168,6 +177,31 @@ class Evaluation {
     ASSAY_ASSIGN_OR_RETURN(metadata_,
                            ReadMetadata(options_.metadata, *reader_, options_.data.limit));
     return absl::OkStatus();
+  }
+
+  absl::Status CheckCanStop() const {
+    std::vector<FieldViolation> violations;
+    if (gates_.empty()) {
+      violations.push_back(
+          {kStopWhenDecided, "needs gates that decide when to stop: give --require EXPRESSION"});
+    }
+    if (options_.stream) {
+      violations.push_back({kStopWhenDecided,
+                            "draws samples in a random order, and --stream works on them in the "
+                            "order of the files; leave --stream out"});
+    }
+    if (options_.keep_probabilities || !options_.keep_features.empty()) {
+      violations.push_back({kStopWhenDecided,
+                            "does not go with --keep-probabilities and --keep-features, which are "
+                            "of all samples; keep none, or evaluate all samples"});
+    }
+    return violations.empty() ? absl::OkStatus() : InvalidFields(std::move(violations));
+  }
+
+  v1::StopWhenDecided StopWhenDecided() const {
+    v1::StopWhenDecided stop = gates_.ToStopWhenDecided();
+    stop.set_confidence_level(options_.results.confidence_level);
+    return stop;
   }
 
   // Whether gates speak of what there will be.
@@ -186,7 +220,13 @@ class Evaluation {
       scope.columns = ScopeColumns(Metadata());
     }
     ASSAY_ASSIGN_OR_RETURN(const auto request, options_.results.ReportRequest(""));
-    return gates_.Check(session_, scope, request);
+    ASSAY_RETURN_IF_ERROR(gates_.Check(session_, scope, request));
+    if (!options_.stop_when_decided) return absl::OkStatus();
+    // What the server would say after the upload.
+    std::vector<FieldViolation> violations =
+        report::CheckStopWhenDecided(StopWhenDecided(), conditions, scope.class_names);
+    for (FieldViolation& violation : violations) violation.field = kStopWhenDecided;
+    return violations.empty() ? absl::OkStatus() : InvalidFields(std::move(violations));
   }
 
   // Options on how files are read would be without effect, and the user would not know.
@@ -231,6 +271,7 @@ class Evaluation {
     spec.set_keep_probabilities(options_.keep_probabilities);
     spec.set_keep_features(options_.keep_features);
     SetLabels(labels_, spec.mutable_labels());
+    if (options_.stop_when_decided) *spec.mutable_stop_when_decided() = StopWhenDecided();
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation,
                            client_->CreateEvaluation(spec, options_.id));
     if (options_.detach) return session_.Print(evaluation.name() + "\n");
@@ -358,6 +399,8 @@ CommandRun Evaluate(Leaf& leaf) {
            "Take what is not given here from this YAML file, whose keys are these options")
       .TypeName("FILE");
   leaf.Add("--save", &options->save, "Write such a file of all that was given").TypeName("FILE");
+  leaf.Add(kStopWhenDecided, &options->stop_when_decided,
+           "Draw samples in a random order, and end as soon as every --require is decided");
   Option stream =
       leaf.Add("--stream", &options->stream, "Work on samples while the rest is still being sent");
   const Option detach =

@@ -44,6 +44,8 @@ struct EvaluateOptions {
   std::string file;
   // Written with everything that was given; empty: not written.
   std::string save;
+  // End as soon as all gates are decided.
+  bool stop_when_decided = false;
   bool stream = false;
   bool detach = false;
   // A private server for this call, and its options.

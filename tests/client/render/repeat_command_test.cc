@@ -93,5 +93,11 @@ TEST(RepeatCommandTest, IsNotThereWhereAConditionCannotBeWritten) {
   EXPECT_EQ(RepeatCommand(v1::Report()), "");
 }
 
+TEST(RepeatCommandTest, IsNotThereWhereTheEvaluationStoppedEarly) {
+  v1::Report report = ReportOf({"clean"});
+  report.set_samples_allowed(10'000);
+  EXPECT_EQ(RepeatCommand(report), "");
+}
+
 }  // namespace
 }  // namespace assay::render

@@ -157,5 +157,20 @@ TEST(CheckComparable, RefusesToCompareNothing) {
   EXPECT_THAT(Complaints(status), ElementsAre("names: no condition is common to all of them"));
 }
 
+TEST(CheckComparable, OneThatStoppedEarlyHasOtherSamples) {
+  Candidate whole = Done("whole", {"clean"}), early = Done("early", {"clean"});
+  early.evaluation.mutable_decision()->set_stopped_early(true);
+  // As many, but not the same.
+  EXPECT_THAT(Complaints({whole, early}),
+              ElementsAre(HasSubstr("the first 100 samples of a random order")));
+  whole.evaluation.mutable_decision()->set_stopped_early(true);
+  EXPECT_TRUE(CheckComparable({whole, early}, false).ok());
+  early.samples = 200;
+  EXPECT_THAT(Complaints({whole, early}), ElementsAre(HasSubstr("evaluate both to the end")));
+  early.samples = 100;
+  early.evaluation.mutable_spec()->set_limit(500);
+  EXPECT_THAT(Complaints({whole, early}), ElementsAre(HasSubstr("random orders are not the same")));
+}
+
 }  // namespace
 }  // namespace assay::report

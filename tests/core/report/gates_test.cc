@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/conditions/condition.h"
+#include "core/statistics/confidence_sequence.h"
 #include "gmock/gmock.h"
 #include "tests/core/report/outcomes.h"
 
@@ -600,6 +601,96 @@ TEST(SampleResults, OfSmoothingHaveRadii) {
   // 0.5 * norm.ppf(0.01 ** (1 / 100)), scipy.
   EXPECT_NEAR(results->at(0).radius, 0.8476597, 1e-6);
   EXPECT_FALSE(results->at(1).correct);
+}
+
+// --- evaluations that were to stop when decided
+
+GateResult JudgeStopping(const std::string& text, const v1::Evaluation& evaluation,
+                         const v1::Report& report) {
+  const auto gate = ParseGate(text);
+  EXPECT_TRUE(gate.ok()) << gate.status();
+  GateInput input;
+  input.report = &report;
+  input.stopping = &evaluation;
+  return gate.ok() ? JudgeGate(*gate, input) : GateResult();
+}
+
+v1::Decision::Gate& AddDecided(const std::string& text, const char* verdict, double lower,
+                               double upper, v1::Evaluation* evaluation) {
+  evaluation->mutable_spec()->mutable_stop_when_decided()->add_gates(text);
+  v1::Decision::Gate& gate = *evaluation->mutable_decision()->add_gates();
+  gate.set_expression(text);
+  gate.set_verdict(verdict);
+  gate.set_samples(120);
+  gate.set_lower(lower);
+  gate.set_upper(upper);
+  return gate;
+}
+
+TEST(EarlyGates, AreJudgedByTheDecisionAndByNothingElse) {
+  v1::Report report = TestReport();
+  v1::Evaluation evaluation;
+  // The report's own interval would say something else about each of these.
+  AddDecided("accuracy(clean) >= 0.95", "passed", 0.96, 0.99, &evaluation);
+  AddDecided("accuracy(clean) >= 0.1", "failed", 0.01, 0.09, &evaluation);
+  AddDecided("accuracy(clean) > 0.2", "undecided", 0.1, 0.99, &evaluation);
+  const GateResult passed = JudgeStopping("accuracy(clean) >= 0.95", evaluation, report);
+  EXPECT_EQ(passed.verdict, GateVerdict::kPassed);
+  EXPECT_TRUE(passed.holds);
+  EXPECT_DOUBLE_EQ(passed.interval->lower, 0.96);
+  EXPECT_EQ(passed.why,
+            "the lower end is at least the threshold, after 120 samples in random order, by a "
+            "confidence sequence");
+  EXPECT_EQ(JudgeStopping("accuracy(clean) >= 0.1", evaluation, report).verdict,
+            GateVerdict::kFailed);
+  EXPECT_EQ(JudgeStopping("accuracy(clean) > 0.2", evaluation, report).verdict,
+            GateVerdict::kUndecided);
+  // One that was not watched has an interval where all samples are there.
+  EXPECT_EQ(JudgeStopping("accuracy(clean) > 0.3", evaluation, report).verdict,
+            GateVerdict::kPassed);
+  report.set_samples_allowed(5000);
+  const GateResult other = JudgeStopping("accuracy(clean) > 0.3", evaluation, report);
+  EXPECT_EQ(other.verdict, GateVerdict::kUndecided);
+  EXPECT_FALSE(other.interval.has_value());
+  EXPECT_THAT(other.why, HasSubstr("the evaluation stopped early"));
+  EXPECT_EQ(JudgeStopping("accuracy(clean) >= 0.95", evaluation, report).verdict,
+            GateVerdict::kPassed);
+  // At another level it was not decided.
+  report.set_confidence_level(0.99);
+  const GateResult level = JudgeStopping("accuracy(clean) >= 0.95", evaluation, report);
+  EXPECT_EQ(level.verdict, GateVerdict::kError);
+  EXPECT_THAT(level.why, HasSubstr("ask for the level 0.95"));
+}
+
+TEST(EarlyGates, ThatStayUndecidedTellHowManyMoreSamplesWould) {
+  const v1::Report report = TestReport();
+  v1::Evaluation evaluation;
+  // 266 of 300 right, which is 0.8867.
+  AddDecided("accuracy(clean) >= 0.85", "undecided", 0.82, 0.93, &evaluation);
+  const GateResult result = JudgeStopping("accuracy(clean) >= 0.85", evaluation, report);
+  ASSERT_TRUE(result.more_samples.has_value()) << result.why;
+  const int64_t all = 300 + *result.more_samples;
+  const auto lower = [](int64_t n) {
+    const double right = 266.0 / 300 * static_cast<double>(n);
+    return SequenceLower(static_cast<int64_t>(right + 0.5), n, 0.025);
+  };
+  EXPECT_GE(lower(all), 0.85);
+  EXPECT_LT(lower(all - 10), 0.85);
+  EXPECT_THAT(result.why, HasSubstr("a confidence sequence over all samples"));
+}
+
+TEST(EarlyGates, AReportOfOneThatStoppedEarlyIsNoBaseline) {
+  const v1::Report report = TestReport();
+  v1::Report baseline = report;
+  baseline.set_samples_allowed(5000);
+  const auto gate = ParseGate("accuracy(clean) >= baseline - 0.9");
+  ASSERT_TRUE(gate.ok());
+  GateInput input;
+  input.report = &report;
+  input.baseline = &baseline;
+  const GateResult result = JudgeGate(*gate, input);
+  EXPECT_EQ(result.verdict, GateVerdict::kUndecided);
+  EXPECT_THAT(result.why, HasSubstr("the baseline stopped early"));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/errors.h"
+#include "core/report/resolved_outcomes.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
@@ -270,6 +271,34 @@ TEST(Report, IsQuickForCertificatesOfAWholeTestSet) {
                    static_cast<int>(elapsed.count() * 1000));
     EXPECT_LT(elapsed.count(), 10) << classes << " classes";
   }
+}
+
+TEST(ReportTest, OfAnEvaluationThatStoppedEarlySaysWhatItsIntervalsAreWorth) {
+  ReportInput input = Input(2, {Clean({Predicted(3, 0, 0), Predicted(7, 1, 1)})});
+  EXPECT_EQ(BuildReport(input)->notes_size(), 0);
+  input.samples_allowed = 10'000;
+  const auto report = BuildReport(input);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->complete());
+  EXPECT_EQ(report->samples_allowed(), 10'000);
+  ASSERT_EQ(report->notes_size(), 1);
+  EXPECT_THAT(report->notes(0), ::testing::HasSubstr("stopped after 2 of at most 10,000 samples"));
+}
+
+// A share of alpha that depended on when it stopped would be no share fixed beforehand.
+TEST(ReportTest, CertificatesShareAlphaAmongAllSamplesThatThereCouldHaveBeen) {
+  const auto radius = [](int64_t expected, int64_t allowed) {
+    ConditionOutcomes run = Smoothing("0.5", 10, 1000, "0.1", {Smoothed(0, 0, {10}, {1000})});
+    (*run.condition.mutable_parameters())["scope"] = "dataset";
+    ReportInput input = Input(2, {run});
+    input.expected_samples = expected;
+    input.samples_allowed = allowed;
+    const auto resolved = Resolve(input.conditions[0], input);
+    EXPECT_TRUE(resolved.ok()) << resolved.status();
+    return resolved.ok() ? resolved->samples[0].certificate.radius : -1;
+  };
+  EXPECT_EQ(radius(1, 1000), radius(1000, 0));
+  EXPECT_GT(radius(1, 0), radius(1, 1000));
 }
 
 }  // namespace

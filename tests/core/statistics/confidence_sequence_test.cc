@@ -1,5 +1,6 @@
 #include "core/statistics/confidence_sequence.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -9,6 +10,7 @@
 
 #include "boost/math/distributions/binomial.hpp"
 #include "core/statistics/smoothing_certificate.h"
+#include "core/statistics/statistics.h"
 #include "gtest/gtest.h"
 
 namespace assay {
@@ -92,6 +94,76 @@ TEST(ConfidenceSequence, LooksAtEveryDrawExceedTheLevelOnNeitherSide) {
   EXPECT_GT(EverProbability(0.8, 200,
                             [&](int k, int n) { return ClopperPearsonLower(k, n, kAlpha) > 0.8; }),
             2 * kAlpha);
+}
+
+// mpmath 1.3, 25 digits: the p0 at which the mean of L(q) / L(p0) over q = sin^2 t, t uniform
+// beyond p0, by quadrature of that integral, is 1/alpha.
+TEST(ConfidenceSequence, EndsAreWhereTheEvidenceIsOneOverAlpha) {
+  struct Case {
+    int64_t k, n;
+    double alpha, lower, upper;
+  };
+  for (const Case& c : {Case{1, 1, 0.025, 0.0134915469221, 1},
+                        {5, 10, 0.025, 0.10589788101, 0.89410211899},
+                        {10, 10, 0.025, 0.634884988458, 1},
+                        {30, 100, 0.025, 0.161758876777, 0.462089400932},
+                        {90, 100, 0.05, 0.789619109571, 0.970472315897},
+                        {1, 1000, 0.01, 8.9264555775e-8, 0.00862382901538},
+                        {600, 1000, 0.025, 0.542935416953, 0.656279651547},
+                        {7000, 10000, 0.0125, 0.68117188347, 0.718954380294}}) {
+    EXPECT_NEAR(SequenceLower(c.k, c.n, c.alpha) / c.lower, 1, 1e-9) << c.k << "/" << c.n;
+    EXPECT_NEAR(SequenceUpper(c.k, c.n, c.alpha), c.upper, 1e-9) << c.k << "/" << c.n;
+    if (2 * c.k > c.n && c.lower > 0.5) {
+      EXPECT_NEAR(AnytimeLower(c.k, c.n, c.alpha), c.lower, 1e-9) << c.k << "/" << c.n;
+    }
+  }
+  EXPECT_EQ(SequenceLower(0, 0, 0.025), 0);
+  EXPECT_EQ(SequenceUpper(0, 0, 0.025), 1);
+  EXPECT_EQ(SequenceLower(0, 1000, 0.025), 0);
+  EXPECT_EQ(SequenceUpper(1000, 1000, 0.025), 1);
+}
+
+TEST(ConfidenceSequence, EvidenceFallsWhereItIsMoreThanTwo) {
+  for (const int64_t n : {1, 2, 5, 30, 200, 3000}) {
+    for (int64_t k = 1; k <= n; k += std::max<int64_t>(1, n / 17)) {
+      double before = std::numeric_limits<double>::infinity();
+      for (double p0 = 0.0005; p0 < 1; p0 += 0.0005) {
+        const double evidence = LogEvidenceAbove(k, n, p0);
+        EXPECT_TRUE(evidence < before || evidence < std::log(2.0)) << k << "/" << n << " " << p0;
+        before = evidence;
+      }
+    }
+  }
+}
+
+// Exactly, by the chances of every path: that an end is ever wrong in 400 draws.
+TEST(ConfidenceSequence, EndsAreWrongAtAnyOfManyLooksAtMostAsOftenAsAlphaSays) {
+  constexpr int kDraws = 400;
+  for (const double alpha : {0.025, 0.005}) {
+    for (const double p : {0.003, 0.1, 0.3, 0.5, 0.8, 0.99}) {
+      const double lower =
+          EverProbability(p, kDraws, [&](int k, int n) { return SequenceLower(k, n, alpha) > p; });
+      const double upper =
+          EverProbability(p, kDraws, [&](int k, int n) { return SequenceUpper(k, n, alpha) < p; });
+      EXPECT_LE(lower, alpha) << p;
+      EXPECT_LE(upper, alpha) << p;
+      // Of use, too.
+      EXPECT_GT(lower + upper, alpha / 20) << p;
+    }
+  }
+}
+
+// The price of looking at every sample: up to 2.02 times the width of the exact interval of one look.
+TEST(ConfidenceSequence, EndsAreAboutTwiceAsFarApartAsThoseOfOneLook) {
+  for (const int64_t n : {100, 1000, 10000}) {
+    for (const double share : {0.1, 0.5, 0.9}) {
+      const auto k = static_cast<int64_t>(share * static_cast<double>(n));
+      const Interval one = ClopperPearson(k, n, 0.95);
+      const double width = SequenceUpper(k, n, 0.025) - SequenceLower(k, n, 0.025);
+      EXPECT_GT(width, one.upper - one.lower);
+      EXPECT_LT(width, 2.1 * (one.upper - one.lower)) << k << "/" << n;
+    }
+  }
 }
 
 // The odds that the final count reaches p0 of the budget, without the approximation: the binomial

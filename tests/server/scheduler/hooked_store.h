@@ -143,6 +143,15 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("FailEvaluation"));
     return store_.FailEvaluation(name, failure);
   }
+  absl::StatusOr<std::optional<int64_t>> FirstMissingSample(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("FirstMissingSample"));
+    return store_.FirstMissingSample(name);
+  }
+  absl::Status SetDecision(const std::string& name, const v1::Decision& decision,
+                           bool ends) override {
+    ASSAY_RETURN_IF_ERROR(Before("SetDecision"));
+    return store_.SetDecision(name, decision, ends);
+  }
   absl::Status DeleteEvaluation(const std::string& name) override {
     ASSAY_RETURN_IF_ERROR(Before("DeleteEvaluation"));
     return store_.DeleteEvaluation(name);

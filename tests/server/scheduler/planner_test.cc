@@ -125,5 +125,44 @@ TEST(PlannerTest, NothingToDoMakesNoTasks) {
   EXPECT_TRUE(PlanTasks({}, 0, 100, 0).empty());
 }
 
+TEST(PlannerTest, RoundsCoverEverySampleOfEveryConditionOnce) {
+  const auto conditions = Conditions(Mixed());
+  for (const int64_t count : {1, 63, 64, 65, 1000, 10'000}) {
+    for (const int32_t task_samples : {0, 7}) {
+      std::vector<int64_t> next(conditions.size());
+      for (const store::Task& task : PlanRounds(conditions, count, task_samples, 32)) {
+        int64_t& expected = next[static_cast<size_t>(task.condition)];
+        ASSERT_EQ(task.first_sample, expected);
+        ASSERT_GE(task.samples, 1);
+        expected += task.samples;
+      }
+      for (const int64_t end : next) ASSERT_EQ(end, count);
+    }
+  }
+}
+
+TEST(PlannerTest, ConditionsTakeTurnsInRoundsThatGrowWithWhatThereIs) {
+  const auto conditions = Conditions({"attack/pgd", "clean"});
+  int64_t end = 0;
+  int rounds = 0;
+  std::vector<int64_t> done(2);
+  for (const store::Task& task : PlanRounds(conditions, 10'000, 0, 32)) {
+    if (task.first_sample == end) {
+      // A new round: all have the samples of those before, and clean images come first.
+      ASSERT_THAT(done, ::testing::Each(end));
+      ASSERT_EQ(task.condition, 1);
+      ++rounds;
+      end += task.samples;
+      EXPECT_LE(task.samples, std::max<int64_t>(64, task.first_sample / 8));
+      EXPECT_TRUE(task.samples % 32 == 0 || end == 10'000) << task.samples;
+    }
+    done[static_cast<size_t>(task.condition)] += task.samples;
+    ASSERT_LE(task.first_sample + task.samples, end);
+  }
+  EXPECT_EQ(end, 10'000);
+  EXPECT_GT(rounds, 20);
+  EXPECT_LT(rounds, 50);
+}
+
 }  // namespace
 }  // namespace assay::scheduler
