@@ -262,13 +262,12 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
     return store::EvaluationRecord{evaluation, 0};
   }
   ASSAY_ASSIGN_OR_RETURN(
-      auto record,
-      context.evaluations.CreateEvaluation(
-          evaluation,
-          scheduler::PlanTasks(conditions, 0, samples, spec.task_samples(),
-                               scheduler::Moment::kComplete, context.pool.usual_batch(),
-                               MostTaskSamples(spec)),
-          request.request_id()));
+      auto record, context.evaluations.CreateEvaluation(
+                       evaluation,
+                       scheduler::PlanTasks(conditions, 0, samples, spec.task_samples(),
+                                            scheduler::Moment::kComplete,
+                                            context.pool.usual_batch(), MostTaskSamples(spec)),
+                       request.request_id()));
   context.hub.NotifyWork();
   return record;
 }

@@ -202,8 +202,7 @@ class VectorSource {
       sample_ = 0;
     }
     const size_t size = static_cast<size_t>(kept_.size());
-    const int count =
-        std::min(kept_.samples_size() - sample_, PerMessage(size * sizeof(float)));
+    const int count = std::min(kept_.samples_size() - sample_, PerMessage(size * sizeof(float)));
     message->set_condition(condition_);
     message->set_size(kept_.size());
     for (int i = 0; i < count; ++i) message->add_samples(kept_.samples(sample_ + i));
@@ -234,10 +233,10 @@ absl::StatusOr<Source<v1::StreamVectorsResponse>> OpenVectors(
   const v1::EvaluationSpec& spec = results->evaluation.proto.spec();
   const bool probabilities = request.kind() == v1::PROBABILITIES;
   if (probabilities ? !spec.keep_probabilities() : spec.keep_features().empty()) {
-    return Error(Reason::kWrongState,
-                 absl::StrCat(request.name(), " did not keep ",
-                              probabilities ? "probabilities" : "features", "; create it with ",
-                              probabilities ? "keep_probabilities" : "keep_features"));
+    return Error(
+        Reason::kWrongState,
+        absl::StrCat(request.name(), " did not keep ", probabilities ? "probabilities" : "features",
+                     "; create it with ", probabilities ? "keep_probabilities" : "keep_features"));
   }
   return VectorSource(context, std::move(results), request.kind());
 }

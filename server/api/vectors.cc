@@ -39,8 +39,8 @@ void Sort(VectorTable& table) {
   sorted.size = table.size;
   for (const size_t row : order) {
     sorted.samples.push_back(table.samples[row]);
-    const auto begin = table.values.begin() +
-                       static_cast<std::ptrdiff_t>(row * static_cast<size_t>(table.size));
+    const auto begin =
+        table.values.begin() + static_cast<std::ptrdiff_t>(row * static_cast<size_t>(table.size));
     sorted.values.insert(sorted.values.end(), begin, begin + table.size);
   }
   table = std::move(sorted);

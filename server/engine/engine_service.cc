@@ -62,7 +62,8 @@ void WriteKept(std::vector<KeptExample> kept, grpc::ServerWriter<rpc::RunEvent>*
 }
 
 // Streams kept vectors, each kind in the order of the dataset, a few megabytes at a time.
-void WriteVectors(const std::vector<KeptVectors>& kinds, grpc::ServerWriter<rpc::RunEvent>* writer) {
+void WriteVectors(const std::vector<KeptVectors>& kinds,
+                  grpc::ServerWriter<rpc::RunEvent>* writer) {
   for (const KeptVectors& kept : kinds) {
     const auto size = static_cast<size_t>(kept.size);
     const size_t each = std::max<size_t>(1, kEventBytes / (size * sizeof(float)));

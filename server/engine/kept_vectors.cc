@@ -34,7 +34,8 @@ absl::StatusOr<ImageReader> JudgedImages(const TaskContext& task, const TaskReso
 }
 
 bool Finite(const std::vector<float>& values) {
-  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+  return std::all_of(values.begin(), values.end(),
+                     [](float value) { return std::isfinite(value); });
 }
 
 // In place; not finite where a logit is not.
@@ -58,9 +59,8 @@ absl::StatusOr<KeptVectors> Keep(const TaskContext& task, const ImageReader& rea
   kept.values.reserve(task.samples.size() * size);
   std::vector<size_t> order(task.samples.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return task.samples.index(a) < task.samples.index(b);
-  });
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return task.samples.index(a) < task.samples.index(b); });
   ItemPasses passes;
   passes.read = [&](size_t item, float* pixels) { read(order[item], pixels); };
   passes.done = [&](size_t item, const ItemResult& result) {

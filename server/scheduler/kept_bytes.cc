@@ -34,10 +34,9 @@ absl::Status KeptBytes::Finish(const v1::OutcomeBatch& outcomes) {
     const auto size = static_cast<size_t>(std::max(vectors.size(), 0));
     std::vector<float> values(static_cast<size_t>(vectors.samples_size()) * size);
     if (size == 0 || bytes.size() != values.size() * sizeof(float)) {
-      return Error(Reason::kInternal,
-                   absl::StrCat("the engine returned ", bytes.size(), " bytes of vectors for ",
-                                vectors.samples_size(), " samples of ", vectors.size(),
-                                " numbers"));
+      return Error(Reason::kInternal, absl::StrCat("the engine returned ", bytes.size(),
+                                                   " bytes of vectors for ", vectors.samples_size(),
+                                                   " samples of ", vectors.size(), " numbers"));
     }
     if (values.empty()) continue;
     std::memcpy(values.data(), bytes.data(), bytes.size());
@@ -50,8 +49,7 @@ absl::Status KeptBytes::Put(
     const std::function<absl::Status(const std::string& bytes, std::string* digest)>& put,
     v1::OutcomeBatch* outcomes) const {
   if (outcomes->has_adversarials()) {
-    ASSAY_RETURN_IF_ERROR(
-        put(adversarials_, outcomes->mutable_adversarials()->mutable_digest()));
+    ASSAY_RETURN_IF_ERROR(put(adversarials_, outcomes->mutable_adversarials()->mutable_digest()));
   }
   for (v1::OutcomeBatch::Vectors& vectors : *outcomes->mutable_vectors()) {
     if (vectors.samples().empty()) continue;

@@ -27,8 +27,7 @@ int64_t SamplesPerTask(const v1::Condition& condition, int64_t count, int batch,
   const bool attack = condition.family() == kFamilyAttack;
   const double work = attack ? kAttackWork : kTaskWork;
   const auto wanted = static_cast<int64_t>(std::ceil(work / WorkPerSample(condition)));
-  const int64_t least =
-      attack ? std::min<int64_t>(kMinAttackBatches * batch, most_samples) : 1;
+  const int64_t least = attack ? std::min<int64_t>(kMinAttackBatches * batch, most_samples) : 1;
   const int64_t most = std::clamp(wanted, least, most_samples);
   const int64_t tasks = (count + most - 1) / most;
   return tasks > 0 ? (count + tasks - 1) / tasks : most;
@@ -43,9 +42,9 @@ std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions,
   for (size_t c = 0; c < conditions.size(); ++c) {
     if (!IsPlanned(conditions[c], moment)) continue;
     const int64_t size = NeedsWholeDataset(conditions[c]) ? count
-                         : task_samples > 0               ? task_samples
-                                            : SamplesPerTask(conditions[c], count, batch,
-                                                             most_samples);
+                         : task_samples > 0
+                             ? task_samples
+                             : SamplesPerTask(conditions[c], count, batch, most_samples);
     const double work = WorkPerSample(conditions[c]);
     for (int64_t start = first; start < first + count; start += size) {
       store::Task task;

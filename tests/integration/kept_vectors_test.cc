@@ -20,8 +20,8 @@ class KeptVectorsTest : public ZooFixture {
  protected:
   Vectors Download(const std::string& evaluation, v1::VectorKind kind) {
     Vectors all;
-    const absl::Status status = client_->StreamVectors(
-        evaluation, {}, kind, [&](const v1::StreamVectorsResponse& batch) {
+    const absl::Status status =
+        client_->StreamVectors(evaluation, {}, kind, [&](const v1::StreamVectorsResponse& batch) {
           const auto size = static_cast<size_t>(batch.size());
           EXPECT_EQ(batch.values().size(),
                     static_cast<size_t>(batch.samples_size()) * size * sizeof(float));
@@ -69,8 +69,8 @@ TEST_F(KeptVectorsTest, FeaturesGiveTheLogitsWhoseSoftmaxWasKept) {
   const std::string model = Upload("linear"), dataset = Upload(data);
   v1::EvaluationSpec spec = Spec(
       model, dataset,
-      {"clean", "corruption/gaussian_noise:severity=2", "attack/pgd:eps=4/255", "attack/fmn:norm=l2",
-       "smoothing/gaussian:sigma=0.25,n0=8,n=16", "sequence/gaussian_noise"},
+      {"clean", "corruption/gaussian_noise:severity=2", "attack/pgd:eps=4/255",
+       "attack/fmn:norm=l2", "smoothing/gaussian:sigma=0.25,n0=8,n=16", "sequence/gaussian_noise"},
       17);
   spec.set_keep_probabilities(true);
   spec.set_keep_features("penultimate");

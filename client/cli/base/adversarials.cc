@@ -11,15 +11,14 @@ absl::Status WriteAdversarials(Session& session, const std::string& evaluation,
                                const std::string& directory) {
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
   ASSAY_ASSIGN_OR_RETURN(KeptFiles files, KeptFiles::In(directory, ""));
-  ASSAY_RETURN_IF_ERROR(client->StreamAdversarials(
-      evaluation, {}, [&](const v1::StreamAdversarialsResponse& batch) {
+  ASSAY_RETURN_IF_ERROR(
+      client->StreamAdversarials(evaluation, {}, [&](const v1::StreamAdversarialsResponse& batch) {
         const v1::ImageShape& shape = batch.shape();
         return files.Append(batch.condition(), {shape.channels(), shape.height(), shape.width()},
                             batch.images(), batch.samples());
       }));
   ASSAY_RETURN_IF_ERROR(files.Finish());
-  session.Say(
-      absl::StrCat(render::Count(files.items()), " adversarial examples in ", directory));
+  session.Say(absl::StrCat(render::Count(files.items()), " adversarial examples in ", directory));
   return absl::OkStatus();
 }
 

@@ -29,8 +29,8 @@ absl::Status KeptFiles::Append(const std::string& condition, const std::vector<i
                                const google::protobuf::RepeatedField<int64_t>& samples) {
   if (condition != condition_) {
     ASSAY_RETURN_IF_ERROR(Finish());
-    const std::string stem = absl::StrCat(
-        directory_, "/", absl::StrReplaceAll(condition, {{"/", "_"}}), suffix_);
+    const std::string stem =
+        absl::StrCat(directory_, "/", absl::StrReplaceAll(condition, {{"/", "_"}}), suffix_);
     ASSAY_ASSIGN_OR_RETURN(values_,
                            NpyWriter::Create(stem + ".npy", NpyWriter::Type::kFloat32, shape));
     ASSAY_ASSIGN_OR_RETURN(samples_,

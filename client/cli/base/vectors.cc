@@ -28,7 +28,8 @@ absl::Status WriteVectors(Session& session, const v1::Evaluation& evaluation,
   const v1::EvaluationSpec& spec = evaluation.spec();
   if (!spec.keep_probabilities() && spec.keep_features().empty()) {
     return Error(Reason::kWrongState,
-                 absl::StrCat(evaluation.name(), " kept neither probabilities nor features; "
+                 absl::StrCat(evaluation.name(),
+                              " kept neither probabilities nor features; "
                               "evaluate with --keep-probabilities or --keep-features"));
   }
   if (spec.keep_probabilities()) {

@@ -18,8 +18,8 @@ namespace assay::engine {
 absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task,
                                                        const corruptions::FrostPhotographs* frost);
 
-// Writes the corrupted image of sample i, as RunCorruption shows it; on several lanes at once. Valid
-// as long as the task and `frost`. Errors as above.
+// Writes the corrupted image of sample i, as RunCorruption shows it; on several lanes at once.
+// Valid as long as the task and `frost`. Errors as above.
 absl::StatusOr<std::function<void(size_t i, float* pixels)>> CorruptedImages(
     const TaskContext& task, const corruptions::FrostPhotographs* frost);
 

@@ -43,8 +43,8 @@ at::MemoryFormat FormatFor(const torch::jit::Module& frozen, const at::Device& d
 torch::jit::Module Freeze(const torch::jit::Module& module, at::MemoryFormat format) {
   // Freezing inlines submodules only where the optimizer is on.
   const torch::jit::GraphOptimizerEnabledGuard optimizer(true);
-  return torch::jit::freeze(
-      format == at::MemoryFormat::Contiguous ? module : InFormat(module, format));
+  return torch::jit::freeze(format == at::MemoryFormat::Contiguous ? module
+                                                                   : InFormat(module, format));
 }
 
 }  // namespace assay::engine

@@ -220,8 +220,8 @@ absl::StatusOr<std::unique_ptr<Classifier>> MakeLayerClassifier(const LayerSourc
     passes.set_num_classes(static_cast<int>(answer.numel() / probes.rows));
     passes.set_forward(form);
     ASSAY_ASSIGN_OR_RETURN(BatchSizes sizes, SizesFor(source, passes));
-    made = std::make_unique<LayerClassifier>(source.classifier, std::move(passes),
-                                             std::move(sizes));
+    made =
+        std::make_unique<LayerClassifier>(source.classifier, std::move(passes), std::move(sizes));
     return absl::OkStatus();
   }));
   return made;

@@ -127,8 +127,7 @@ void Return(jit::Module& module, jit::Value* value) {
   const std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph();
   graph->eraseOutput(0);
   graph->registerOutput(value);
-  function.setSchema(
-      function.getSchema().cloneWithReturns({c10::Argument("", value->type())}));
+  function.setSchema(function.getSchema().cloneWithReturns({c10::Argument("", value->type())}));
   jit::EliminateDeadCode(graph);
 }
 
@@ -206,10 +205,10 @@ absl::Status Layers::Refuse(const std::string& name) const {
   for (const Calls& calls : reader.calls()) {
     if (calls.name != name || calls.available()) continue;
     why = absl::StrCat("the answer of layer '", name, "' cannot be kept: it ",
-                       calls.conditional  ? "is called within a branch or a loop"
-                       : calls.count != 1 ? absl::StrCat("is called ", calls.count,
-                                                         " times in a pass")
-                                          : "does not return one tensor");
+                       calls.conditional ? "is called within a branch or a loop"
+                       : calls.count != 1
+                           ? absl::StrCat("is called ", calls.count, " times in a pass")
+                           : "does not return one tensor");
   }
   return Error(Reason::kInvalidArgument, RefuseLayer(name, Names(), why));
 }

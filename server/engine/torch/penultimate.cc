@@ -15,25 +15,41 @@ namespace jit = torch::jit;
 
 // Their one argument that depends on the image is multiplied by weights.
 const std::set<std::string>& LinearOperators() {
-  static const auto* const names = new std::set<std::string>{
-      "aten::linear",       "aten::addmm",        "aten::mm",     "aten::matmul",
-      "aten::addmv",        "aten::mv",           "aten::bmm",    "aten::baddbmm",
-      "aten::conv1d",       "aten::conv2d",       "aten::conv3d", "aten::_convolution",
-      "aten::convolution",  "assay::row_wise_linear"};
+  static const auto* const names =
+      new std::set<std::string>{"aten::linear",      "aten::addmm",           "aten::mm",
+                                "aten::matmul",      "aten::addmv",           "aten::mv",
+                                "aten::bmm",         "aten::baddbmm",         "aten::conv1d",
+                                "aten::conv2d",      "aten::conv3d",          "aten::_convolution",
+                                "aten::convolution", "assay::row_wise_linear"};
   return *names;
 }
 
 // Others of ATen that have weights, or stand for whole layers.
 const std::set<std::string>& OtherLayers() {
-  static const auto* const names = new std::set<std::string>{
-      "aten::einsum",     "aten::bilinear",         "aten::cdist",
-      "aten::tensordot",  "aten::dot",              "aten::vdot",
-      "aten::lstm",       "aten::gru",              "aten::rnn_tanh",
-      "aten::rnn_relu",   "aten::lstm_cell",        "aten::gru_cell",
-      "aten::conv_tbc",   "aten::conv_transpose1d", "aten::conv_transpose2d",
-      "aten::embedding",  "aten::conv_transpose3d", "aten::scaled_dot_product_attention",
-      "aten::addbmm",     "aten::addr",             "aten::outer",
-      "aten::inner",      "aten::chain_matmul",     "aten::linalg_multi_dot"};
+  static const auto* const names = new std::set<std::string>{"aten::einsum",
+                                                             "aten::bilinear",
+                                                             "aten::cdist",
+                                                             "aten::tensordot",
+                                                             "aten::dot",
+                                                             "aten::vdot",
+                                                             "aten::lstm",
+                                                             "aten::gru",
+                                                             "aten::rnn_tanh",
+                                                             "aten::rnn_relu",
+                                                             "aten::lstm_cell",
+                                                             "aten::gru_cell",
+                                                             "aten::conv_tbc",
+                                                             "aten::conv_transpose1d",
+                                                             "aten::conv_transpose2d",
+                                                             "aten::embedding",
+                                                             "aten::conv_transpose3d",
+                                                             "aten::scaled_dot_product_attention",
+                                                             "aten::addbmm",
+                                                             "aten::addr",
+                                                             "aten::outer",
+                                                             "aten::inner",
+                                                             "aten::chain_matmul",
+                                                             "aten::linalg_multi_dot"};
   return *names;
 }
 
@@ -137,21 +153,22 @@ absl::StatusOr<Penultimate> FindPenultimate(jit::Graph& graph) {
     return None("its last operator with weights is within a branch or a loop");
   }
   if (LinearOperators().count(kind) == 0) {
-    return None(absl::StrCat("its last operator with weights is ", kind,
-                             ", which is no linear layer"));
+    return None(
+        absl::StrCat("its last operator with weights is ", kind, ", which is no linear layer"));
   }
   for (jit::Value* input : last.layer->inputs()) {
     if (values.count(input) == 0 || input == last.input) continue;
     if (last.input != nullptr) {
-      return None(absl::StrCat("its last ", kind, " multiplies what it computed of the image by "
+      return None(absl::StrCat("its last ", kind,
+                               " multiplies what it computed of the image by "
                                "something else that it computed of the image"));
     }
     last.input = input;
   }
   if (last.input == nullptr) return None("no operator with weights is between image and logits");
   if (FromImage(graph, last.layer).count(logits) > 0) {
-    return None(absl::StrCat("not everything between the image and the logits passes its last ",
-                             kind));
+    return None(
+        absl::StrCat("not everything between the image and the logits passes its last ", kind));
   }
   return last;
 }

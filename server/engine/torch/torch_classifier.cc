@@ -170,8 +170,8 @@ class Loaded final : public TorchClassifier {
   bool in_bfloat16() const { return file_.interface.precision() == v1::ModelInterface::BF16; }
 
   LayerSource LayersHere() {
-    return {file_,   passes_.gradient(), validation_.frozen(), by_rows_,
-            device_, fixed_batch_,       *this};
+    return {file_, passes_.gradient(), validation_.frozen(), by_rows_, device_, fixed_batch_,
+            *this};
   }
 
   // Lanes have streams of their own, so that one computes while another copies. The same ones each

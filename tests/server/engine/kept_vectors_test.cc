@@ -9,6 +9,7 @@
 
 #include "core/base/errors.h"
 #include "gmock/gmock.h"
+#include "tests/server/engine/base/recorder.h"
 #include "tests/server/engine/base/run_condition.h"
 
 namespace assay::engine {
@@ -19,34 +20,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr Shape kShape{3, 8, 8};
-
-// Remembers the image of every pass whose logits were wanted.
-class Recorder : public LinearClassifier {
- public:
-  using LinearClassifier::LinearClassifier;
-  absl::Status RunForward(const float* images, int rows, float* logits) override {
-    {
-      MutexLock lock(mutex_);
-      for (int row = 0; row < rows; ++row) {
-        const float* image = &images[static_cast<size_t>(row) * shape().size()];
-        seen_.emplace_back(image, image + shape().size());
-      }
-    }
-    return LinearClassifier::RunForward(images, rows, logits);
-  }
-  bool Saw(const std::vector<float>& image) {
-    MutexLock lock(mutex_);
-    return std::find(seen_.begin(), seen_.end(), image) != seen_.end();
-  }
-  void Forget() {
-    MutexLock lock(mutex_);
-    seen_.clear();
-  }
-
- private:
-  Mutex mutex_;
-  std::vector<std::vector<float>> seen_;
-};
 
 // A task and what was kept after it.
 struct Kept {
@@ -113,7 +86,7 @@ TEST(KeptVectors, ProbabilitiesAreTheSoftmaxOfTheImagesThatWereJudged) {
         EXPECT_EQ(examples.count(samples.indices[i]) > 0, kept.outcomes[i].attack().success());
       }
       if (ParseOne(expression).family() == kFamilyCorruption) continue;
-      EXPECT_TRUE(model.Saw(*image));
+      EXPECT_TRUE(model.Images().count(*image) == 1);
       const std::vector<double> expected = Softmax(model, *image);
       for (size_t k = 0; k < 5; ++k) EXPECT_NEAR(row[k], expected[k], 1e-6);
     }
@@ -176,7 +149,7 @@ TEST(KeptVectors, CorruptedImagesAreThoseOfTheTask) {
     const Kept kept = RunAndKeep(expression, model, samples, wanted);
     for (size_t i = 0; i < 12; ++i) {
       const auto row = kept.vectors.at(0).values.begin() + static_cast<std::ptrdiff_t>(i * 192);
-      EXPECT_TRUE(watched.Saw({row, row + 192})) << expression;
+      EXPECT_TRUE(watched.Images().count({row, row + 192}) == 1) << expression;
     }
   }
 }

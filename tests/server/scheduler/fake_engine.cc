@@ -188,7 +188,8 @@ class FakeEngine final : public rpc::EngineService::Service {
       }
     }
     if (how == "short") outcomes.mutable_outcomes()->mutable_outcomes()->RemoveLast();
-    if (request.keep_probabilities()) WriteVectors(outcomes, v1::PROBABILITIES, {0.25F, 0.75F}, writer);
+    if (request.keep_probabilities())
+      WriteVectors(outcomes, v1::PROBABILITIES, {0.25F, 0.75F}, writer);
     if (!request.keep_features().empty()) {
       WriteVectors(outcomes, v1::FEATURES, {1.0F / 3, -2, how == "large" ? 1e6F : 1}, writer);
     }

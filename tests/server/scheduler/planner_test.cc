@@ -114,9 +114,8 @@ TEST(PlannerTest, AttacksOfLargeBatchesHaveEnoughOfThem) {
 }
 
 TEST(PlannerTest, WhatIsKeptOfATaskBoundsItsSamples) {
-  for (const store::Task& task :
-       PlanTasks(Conditions(Mixed()), 0, 50'000, 0, Moment::kComplete, 512,
-                 kMaxTaskSamplesWithFeatures)) {
+  for (const store::Task& task : PlanTasks(Conditions(Mixed()), 0, 50'000, 0, Moment::kComplete,
+                                           512, kMaxTaskSamplesWithFeatures)) {
     EXPECT_LE(task.samples, kMaxTaskSamplesWithFeatures);
   }
 }

@@ -1,9 +1,8 @@
 // Files of earlier versions become files of this one, with all that is in them.
-#include "server/store/sqlite_schema.h"
-
 #include <filesystem>
 #include <fstream>
 
+#include "server/store/sqlite_schema.h"
 #include "tests/server/store/store_test_util.h"
 
 namespace assay::store {
@@ -51,7 +50,8 @@ TEST_F(SchemaTest, AFileOfVersion1GetsTheTablesThatCameLater) {
   // The same tables as in a new file.
   const auto tables = [](Database& database) {
     std::vector<std::string> all;
-    Statement rows = database.Query("SELECT sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name");
+    Statement rows =
+        database.Query("SELECT sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name");
     while (rows.Next()) all.push_back(rows.Text(0));
     return all;
   };

@@ -17,8 +17,8 @@ namespace {
 double Half(uint16_t bits) {
   const int exponent = bits >> 10 & 31;
   const double fraction = bits & 1023;
-  const double magnitude = exponent == 0 ? std::ldexp(fraction, -24)
-                                         : std::ldexp(1024 + fraction, exponent - 25);
+  const double magnitude =
+      exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
   return bits >> 15 != 0 ? -magnitude : magnitude;
 }
 

@@ -303,8 +303,8 @@ TEST_F(EvaluateTest, KeptVectorsGoToADirectory) {
   spec.set_keep_probabilities(true);
   spec.set_keep_features("penultimate");
   const std::string directory = directory_ + "/vectors";
-  const Result result = Run(Evaluate(
-      {"--keep-probabilities", "--keep-features", "penultimate", "--vectors", directory}));
+  const Result result = Run(
+      Evaluate({"--keep-probabilities", "--keep-features", "penultimate", "--vectors", directory}));
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(Spec().keep_probabilities());
   EXPECT_EQ(Spec().keep_features(), "penultimate");
@@ -316,7 +316,8 @@ TEST_F(EvaluateTest, KeptVectorsGoToADirectory) {
 }
 
 TEST_F(EvaluateTest, AStreamKeepsVectorsToo) {
-  const Result result = Run(Evaluate({"--stream", "--keep-probabilities", "--keep-features", "fc"}));
+  const Result result =
+      Run(Evaluate({"--stream", "--keep-probabilities", "--keep-features", "fc"}));
   ASSERT_EQ(result.code, 0) << result.err;
   ASSERT_THAT(state()->starts, SizeIs(1));
   EXPECT_TRUE(state()->starts[0].keep_probabilities());

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "core/base/errors.h"
-#include "core/base/mutex.h"
 #include "core/corruptions/plan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/engine/run_task.h"
 #include "tests/server/engine/base/fake_models.h"
+#include "tests/server/engine/base/recorder.h"
 #include "tests/server/engine/base/run_condition.h"
 
 namespace assay::engine {
@@ -22,32 +22,6 @@ using corruptions::Image;
 using corruptions::ImageFromPlanes;
 
 constexpr Shape kShape{3, 64, 64};
-
-// Remembers every image it sees.
-class Recorder : public LinearClassifier {
- public:
-  using LinearClassifier::LinearClassifier;
-  absl::Status RunForward(const float* images, int rows, float* logits) override {
-    {
-      MutexLock lock(mutex_);
-      for (int row = 0; row < rows; ++row) {
-        const float* image = &images[static_cast<size_t>(row) * shape().size()];
-        seen.insert(std::vector<float>(image, image + shape().size()));
-      }
-    }
-    return LinearClassifier::RunForward(images, rows, logits);
-  }
-  // Each image once; padding of batches is black, or an image that was shown before.
-  std::set<std::vector<float>> Images() const {
-    std::set<std::vector<float>> images = seen;
-    images.erase(std::vector<float>(shape().size(), 0.0F));
-    return images;
-  }
-
- private:
-  Mutex mutex_;
-  std::set<std::vector<float>> seen;
-};
 
 std::string Bytes(const std::vector<v1::Outcome>& outcomes) {
   std::string bytes;

@@ -189,11 +189,12 @@ class MadeLayersTest : public ::testing::Test {
     torch::jit::Module module = NewModule("Net");
     torch::jit::Module conv = NewModule("Conv");
     conv.register_parameter("weight", at::randn({6, 3, 3, 3}) * 0.3, false);
-    conv.define("def forward(self, x):\n  return torch.conv2d(x, self.weight, None, [1, 1], [1, 1])");
+    conv.define(
+        "def forward(self, x):\n  return torch.conv2d(x, self.weight, None, [1, 1], [1, 1])\n");
     module.register_module("conv", conv);
     const auto add = [&](const std::string& name, const std::string& body) {
       torch::jit::Module part = NewModule("Part_" + name);
-      part.define("def forward(self, x):\n" + body);
+      part.define("def forward(self, x):\n" + body + "\n");
       module.register_module(name, part);
     };
     add("relu", "  return torch.relu_(x)");
@@ -205,7 +206,7 @@ class MadeLayersTest : public ::testing::Test {
       torch::jit::Module linear = NewModule(absl::StrCat("Linear_", name));
       linear.register_parameter("weight", at::randn({4, 384}) * 0.1, false);
       linear.register_parameter("bias", at::randn({4}), false);
-      linear.define("def forward(self, x):\n  return torch.linear(x, self.weight, self.bias)");
+      linear.define("def forward(self, x):\n  return torch.linear(x, self.weight, self.bias)\n");
       module.register_module(name, linear);
     }
     module.define("def forward(self, x: Tensor) -> Tensor:\n" + forward);
@@ -227,8 +228,8 @@ class MadeLayersTest : public ::testing::Test {
 };
 
 TEST_F(MadeLayersTest, WhatIsChangedInPlaceLaterWasKeptBefore) {
-  const auto model = Load(Save(
-      "  a = self.conv(x)\n  b = self.relu(a)\n  return self.fc(torch.flatten(b, 1))\n"));
+  const auto model =
+      Load(Save("  a = self.conv(x)\n  b = self.relu(a)\n  return self.fc(torch.flatten(b, 1))\n"));
   ASSERT_NE(model, nullptr);
   const std::vector<float> images = ProbeImages(kZooShape, 5);
   const std::vector<float> conv = Answers(**model->Layer("conv"), images, 8);
@@ -246,14 +247,14 @@ TEST_F(MadeLayersTest, WhatIsChangedInPlaceLaterWasKeptBefore) {
 
 TEST_F(MadeLayersTest, WhatCannotBeKeptIsRefusedAndSaysWhy) {
   const std::string head = "  return self.fc(torch.flatten(a, 1))\n";
-  EXPECT_THAT(std::string(Refusal("  a = self.relu(self.relu(self.conv(x)))\n" + head, "relu")
-                              .message()),
-              HasSubstr("is called 2 times in a pass"));
   EXPECT_THAT(
-      std::string(Refusal("  a, b = self.pair(self.conv(x))\n" + head, "pair").message()),
-      HasSubstr("does not return one tensor"));
+      std::string(Refusal("  a = self.relu(self.relu(self.conv(x)))\n" + head, "relu").message()),
+      HasSubstr("is called 2 times in a pass"));
+  EXPECT_THAT(std::string(Refusal("  a, b = self.pair(self.conv(x))\n" + head, "pair").message()),
+              HasSubstr("does not return one tensor"));
   EXPECT_THAT(std::string(Refusal("  a = self.conv(x)\n  if bool(torch.gt(a.max(), 100.0)):\n"
-                                  "    a = self.relu(a)\n" + head,
+                                  "    a = self.relu(a)\n" +
+                                      head,
                                   "relu")
                               .message()),
               HasSubstr("within a branch or a loop"));
@@ -261,42 +262,42 @@ TEST_F(MadeLayersTest, WhatCannotBeKeptIsRefusedAndSaysWhy) {
                                   "tokens")
                               .message()),
               HasSubstr("not some for each image in turn"));
-  EXPECT_THAT(std::string(Refusal("  a = self.conv(x)\n  a = a + self.count(a).sum() * 0\n" + head,
-                                  "count")
-                              .message()),
-              HasSubstr("floating-point"));
-  EXPECT_THAT(std::string(Refusal("  a = self.conv(x)\n  a = a + self.big(a).sum() * 0\n" + head,
-                                  "big")
-                              .message()),
-              HasSubstr("returns 384000 numbers for an image; 1 to 65536 can be kept"));
+  EXPECT_THAT(
+      std::string(Refusal("  a = self.conv(x)\n  a = a + self.count(a).sum() * 0\n" + head, "count")
+                      .message()),
+      HasSubstr("floating-point"));
+  EXPECT_THAT(
+      std::string(
+          Refusal("  a = self.conv(x)\n  a = a + self.big(a).sum() * 0\n" + head, "big").message()),
+      HasSubstr("returns 384000 numbers for an image; 1 to 65536 can be kept"));
 }
 
 TEST_F(MadeLayersTest, ALastLayerThatNotEverythingPassesIsNone) {
   const std::string start = "  a = torch.flatten(self.conv(x), 1)\n";
-  EXPECT_THAT(std::string(
-                  Refusal(start + "  return self.fc(a) + self.other(a)\n", kPenultimate).message()),
-              HasSubstr("not everything between the image and the logits passes"));
-  EXPECT_THAT(std::string(Refusal(start + "  b = self.fc(a)\n"
-                                          "  return torch.matmul(b, torch.matmul(b.t(), b)) * 0.1\n",
-                                  kPenultimate)
-                              .message()),
-              HasSubstr("by something else that it computed of the image"));
   EXPECT_THAT(
-      std::string(Refusal(start + "  return torch.cdist(a, self.fc.weight)\n", kPenultimate)
+      std::string(Refusal(start + "  return self.fc(a) + self.other(a)\n", kPenultimate).message()),
+      HasSubstr("not everything between the image and the logits passes"));
+  EXPECT_THAT(
+      std::string(Refusal(start + "  b = self.fc(a)\n"
+                                  "  return torch.matmul(b, torch.matmul(b.t(), b)) * 0.1\n",
+                          kPenultimate)
                       .message()),
+      HasSubstr("by something else that it computed of the image"));
+  EXPECT_THAT(
+      std::string(
+          Refusal(start + "  return torch.cdist(a, self.fc.weight)\n", kPenultimate).message()),
       HasSubstr("aten::cdist, which is no linear layer"));
 }
 
 TEST_F(MadeLayersTest, WhatFollowsTheLastLayerDoesNotMatter) {
   const std::string start = "  a = torch.flatten(self.conv(x), 1)\n";
   std::vector<float> expected;
-  for (const char* end :
-       {"  return self.fc(a)\n", "  return torch.log_softmax(self.fc(a), 1)\n",
-        "  z = self.fc(a)\n  return (z - z.mean(1, keepdim=True)) / 3.0\n",
-        "  return torch.matmul(a, self.fc.weight.t()) + self.fc.bias\n",
-        "  return torch.addmm(self.fc.bias, a, self.fc.weight.t())\n",
-        "  return torch.flatten(torch.conv2d(a.reshape([-1, 384, 1, 1]), "
-        "self.fc.weight.reshape([4, 384, 1, 1])), 1)\n"}) {
+  for (const char* end : {"  return self.fc(a)\n", "  return torch.log_softmax(self.fc(a), 1)\n",
+                          "  z = self.fc(a)\n  return (z - z.mean(1, keepdim=True)) / 3.0\n",
+                          "  return torch.matmul(a, self.fc.weight.t()) + self.fc.bias\n",
+                          "  return torch.addmm(self.fc.bias, a, self.fc.weight.t())\n",
+                          "  return torch.flatten(torch.conv2d(a.reshape([-1, 384, 1, 1]), "
+                          "self.fc.weight.reshape([4, 384, 1, 1])), 1)\n"}) {
     SCOPED_TRACE(end);
     const auto model = Load(Save(start + end));
     ASSERT_NE(model, nullptr);
@@ -342,9 +343,8 @@ TEST(Layers, RealModelsInAllFormats) {
     EXPECT_TRUE(layer.ok()) << path << ": " << layer.status();
     return layer.ok() ? (*layer)->num_classes() : 0;
   };
-  for (const char* name :
-       {"cifar10_resnet20", "cifar10_cnn_a_adv", "cifar10_vit_pgd_2_3_16",
-        "cifar10_sri_resnet_b_adv", "cifar10_wong_small_l2_36px"}) {
+  for (const char* name : {"cifar10_resnet20", "cifar10_cnn_a_adv", "cifar10_vit_pgd_2_3_16",
+                           "cifar10_sri_resnet_b_adv", "cifar10_wong_small_l2_36px"}) {
     ExpectLogitsFromPenultimate(file(name), kCifar, penultimate(file(name), kCifar));
   }
   for (const char* name : {"mnist_cnn_a_adv", "mnist_wong_small_0_3"}) {
