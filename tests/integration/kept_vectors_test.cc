@@ -104,7 +104,9 @@ TEST_F(KeptVectorsTest, FeaturesGiveTheLogitsWhoseSoftmaxWasKept) {
     // Pixels in [0, 1] as halves are off by up to 2^-12.
     for (size_t k = 0; k < 4; ++k) EXPECT_NEAR(p->second[k], shares[k] / sum, 1e-3);
     const auto largest = std::max_element(p->second.begin(), p->second.end());
-    EXPECT_EQ(largest - p->second.begin(), outcome.prediction());
+    // The nearest adversarial examples are on the boundary, where 16 bits cannot tell two classes
+    // apart.
+    EXPECT_NEAR(p->second[static_cast<size_t>(outcome.prediction())], *largest, 2.5e-4);
     EXPECT_NEAR(*largest, outcome.confidence(), 1.5e-4);
   }
   EXPECT_EQ(probabilities.size(), expected);
@@ -172,6 +174,7 @@ TEST_F(KeptVectorsTest, ALayerThatIsNotThereFailsTheEvaluationWithThoseThatAre) 
               AllOf(HasSubstr("no layer 'feature'"), HasSubstr("did you mean 'features'"),
                     HasSubstr("penultimate")));
   // Once the server knows the layers, before any work.
+  ASSERT_TRUE(client_->UnloadModel(spec.model()).ok());
   ASSERT_TRUE(client_->LoadModel(spec.model(), &data.shape()).ok());
   const auto refused = client_->CreateEvaluation(spec, "");
   EXPECT_EQ(ReasonOf(refused.status()), Reason::kInvalidArgument);

@@ -229,7 +229,8 @@ class MadeLayersTest : public ::testing::Test {
 
 TEST_F(MadeLayersTest, WhatIsChangedInPlaceLaterWasKeptBefore) {
   const auto model =
-      Load(Save("  a = self.conv(x)\n  b = self.relu(a)\n  return self.fc(torch.flatten(b, 1))\n"));
+      Load(Save("  a = self.conv.forward(x)\n  b = self.relu.forward(a)\n  return "
+                "self.fc.forward(torch.flatten(b, 1))\n"));
   ASSERT_NE(model, nullptr);
   const std::vector<float> images = ProbeImages(kZooShape, 5);
   const std::vector<float> conv = Answers(**model->Layer("conv"), images, 8);
@@ -246,39 +247,52 @@ TEST_F(MadeLayersTest, WhatIsChangedInPlaceLaterWasKeptBefore) {
 }
 
 TEST_F(MadeLayersTest, WhatCannotBeKeptIsRefusedAndSaysWhy) {
-  const std::string head = "  return self.fc(torch.flatten(a, 1))\n";
+  const std::string head = "  return self.fc.forward(torch.flatten(a, 1))\n";
   EXPECT_THAT(
-      std::string(Refusal("  a = self.relu(self.relu(self.conv(x)))\n" + head, "relu").message()),
+      std::string(
+          Refusal("  a = self.relu.forward(self.relu.forward(self.conv.forward(x)))\n" + head,
+                  "relu")
+              .message()),
       HasSubstr("is called 2 times in a pass"));
-  EXPECT_THAT(std::string(Refusal("  a, b = self.pair(self.conv(x))\n" + head, "pair").message()),
-              HasSubstr("does not return one tensor"));
-  EXPECT_THAT(std::string(Refusal("  a = self.conv(x)\n  if bool(torch.gt(a.max(), 100.0)):\n"
-                                  "    a = self.relu(a)\n" +
-                                      head,
-                                  "relu")
-                              .message()),
-              HasSubstr("within a branch or a loop"));
-  EXPECT_THAT(std::string(Refusal("  a = self.conv(x)\n  a = a + self.tokens(a).sum() * 0\n" + head,
-                                  "tokens")
-                              .message()),
-              HasSubstr("not some for each image in turn"));
   EXPECT_THAT(
-      std::string(Refusal("  a = self.conv(x)\n  a = a + self.count(a).sum() * 0\n" + head, "count")
+      std::string(
+          Refusal("  a, b = self.pair.forward(self.conv.forward(x))\n" + head, "pair").message()),
+      HasSubstr("does not return one tensor"));
+  EXPECT_THAT(
+      std::string(Refusal("  a = self.conv.forward(x)\n  if bool(torch.gt(a.max(), 100.0)):\n"
+                          "    a = self.relu.forward(a)\n" +
+                              head,
+                          "relu")
                       .message()),
+      HasSubstr("within a branch or a loop"));
+  EXPECT_THAT(
+      std::string(
+          Refusal("  a = self.conv.forward(x)\n  a = a + self.tokens.forward(a).sum() * 0\n" + head,
+                  "tokens")
+              .message()),
+      HasSubstr("not some for each image in turn"));
+  EXPECT_THAT(
+      std::string(
+          Refusal("  a = self.conv.forward(x)\n  a = a + self.count.forward(a).sum() * 0\n" + head,
+                  "count")
+              .message()),
       HasSubstr("floating-point"));
   EXPECT_THAT(
       std::string(
-          Refusal("  a = self.conv(x)\n  a = a + self.big(a).sum() * 0\n" + head, "big").message()),
+          Refusal("  a = self.conv.forward(x)\n  a = a + self.big.forward(a).sum() * 0\n" + head,
+                  "big")
+              .message()),
       HasSubstr("returns 384000 numbers for an image; 1 to 65536 can be kept"));
 }
 
 TEST_F(MadeLayersTest, ALastLayerThatNotEverythingPassesIsNone) {
-  const std::string start = "  a = torch.flatten(self.conv(x), 1)\n";
+  const std::string start = "  a = torch.flatten(self.conv.forward(x), 1)\n";
+  EXPECT_THAT(std::string(Refusal(start + "  return self.fc.forward(a) + self.other.forward(a)\n",
+                                  kPenultimate)
+                              .message()),
+              HasSubstr("not everything between the image and the logits passes"));
   EXPECT_THAT(
-      std::string(Refusal(start + "  return self.fc(a) + self.other(a)\n", kPenultimate).message()),
-      HasSubstr("not everything between the image and the logits passes"));
-  EXPECT_THAT(
-      std::string(Refusal(start + "  b = self.fc(a)\n"
+      std::string(Refusal(start + "  b = self.fc.forward(a)\n"
                                   "  return torch.matmul(b, torch.matmul(b.t(), b)) * 0.1\n",
                           kPenultimate)
                       .message()),
@@ -290,14 +304,15 @@ TEST_F(MadeLayersTest, ALastLayerThatNotEverythingPassesIsNone) {
 }
 
 TEST_F(MadeLayersTest, WhatFollowsTheLastLayerDoesNotMatter) {
-  const std::string start = "  a = torch.flatten(self.conv(x), 1)\n";
+  const std::string start = "  a = torch.flatten(self.conv.forward(x), 1)\n";
   std::vector<float> expected;
-  for (const char* end : {"  return self.fc(a)\n", "  return torch.log_softmax(self.fc(a), 1)\n",
-                          "  z = self.fc(a)\n  return (z - z.mean(1, keepdim=True)) / 3.0\n",
-                          "  return torch.matmul(a, self.fc.weight.t()) + self.fc.bias\n",
-                          "  return torch.addmm(self.fc.bias, a, self.fc.weight.t())\n",
-                          "  return torch.flatten(torch.conv2d(a.reshape([-1, 384, 1, 1]), "
-                          "self.fc.weight.reshape([4, 384, 1, 1])), 1)\n"}) {
+  for (const char* end :
+       {"  return self.fc.forward(a)\n", "  return torch.log_softmax(self.fc.forward(a), 1)\n",
+        "  z = self.fc.forward(a)\n  return (z - z.mean(1, keepdim=True)) / 3.0\n",
+        "  return torch.matmul(a, self.fc.weight.t()) + self.fc.bias\n",
+        "  return torch.addmm(self.fc.bias, a, self.fc.weight.t())\n",
+        "  return torch.flatten(torch.conv2d(a.reshape([-1, 384, 1, 1]), "
+        "self.fc.weight.reshape([4, 384, 1, 1])), 1)\n"}) {
     SCOPED_TRACE(end);
     const auto model = Load(Save(start + end));
     ASSERT_NE(model, nullptr);
@@ -311,7 +326,9 @@ TEST_F(MadeLayersTest, WhatFollowsTheLastLayerDoesNotMatter) {
 }
 
 TEST_F(MadeLayersTest, AModelWithAnInterfaceHasTheNamesOfItsFile) {
-  Save("  a = self.conv(x)\n  return torch.softmax(self.fc(torch.flatten(a, 1)), 1)\n");
+  Save(
+      "  a = self.conv.forward(x)\n  return torch.softmax(self.fc.forward(torch.flatten(a, 1)), "
+      "1)\n");
   const auto plain = Load(path_, kZooShape, 0, /*details=*/true);
   v1::ModelInterface interface;
   interface.set_output(v1::ModelInterface::PROBABILITIES);
