@@ -59,11 +59,13 @@ absl::Status LookForDecision(Context& context, const std::string& name) {
 }
 
 absl::Status LookForDecisions(Context& context) {
+  store::EvaluationFilter unfinished;
+  unfinished.states = {v1::Evaluation::QUEUED, v1::Evaluation::RUNNING};
   store::Page page;
   do {
-    ASSAY_ASSIGN_OR_RETURN(const auto listing, context.evaluations.ListEvaluations(page));
+    ASSAY_ASSIGN_OR_RETURN(const auto listing,
+                           context.evaluations.ListEvaluations(page, unfinished));
     for (const store::EvaluationRecord& record : listing.records) {
-      if (HasEnded(record.proto)) continue;
       const absl::Status status = LookForDecision(context, record.proto.name());
       // The next commit looks again; where there is none to come, it must be seen.
       if (!status.ok()) {
