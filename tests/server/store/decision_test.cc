@@ -68,7 +68,7 @@ TEST_F(DecisionTest, EndsWithWhatIsDoneAndDropsTheRest) {
   EXPECT_EQ((*store_->CountTasks())["OPEN"], 0);
   // Whoever is at work hears of it, and changes nothing.
   EXPECT_THAT(store_->RenewLease(late, kLease), HasReason(Reason::kCancelled));
-  EXPECT_THAT(store_->CommitTask(late, MakeOutcomes(late.task), MakeNumerics()),
+  EXPECT_THAT(store_->CommitTask(late, MakeOutcomes(late.task), MakeNumerics(), {}),
               HasReason(Reason::kCancelled));
   EXPECT_THAT(ReadAllOutcomes(*store_, "evaluations/e"), IsOk());
   EXPECT_EQ(ReadAllOutcomes(*store_, "evaluations/e")->size(), 2u);

@@ -61,8 +61,6 @@ class EvaluationFileTest : public ::testing::Test {
   CommandRun run_;
   std::string server_;
   bool quiet_ = false;
-  // The options live as long as this.
-  CommandRun run_;
   const std::string folder_ = absl::StrCat(::testing::TempDir(), "/evaluation_file_", getpid());
 };
 
