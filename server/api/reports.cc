@@ -49,10 +49,7 @@ absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
   }
   input.class_names = {manifest.class_names().begin(), manifest.class_names().end()};
   input.shape = manifest.shape();
-  input.expected_samples = TotalSamples(manifest);
-  if (proto.spec().limit() > 0) {
-    input.expected_samples = std::min(input.expected_samples, proto.spec().limit());
-  }
+  input.expected_samples = LimitedSamples(manifest, proto.spec().limit());
   // A model that no engine has seen yet has no outcomes either; the names tell how many classes to
   // expect. A report outlives its model: then the names and the outcomes tell.
   if (validation) input.validation = *validation;

@@ -35,8 +35,7 @@ absl::Status WriteOutcomes(Session& session, const v1::Evaluation& evaluation,
     }
     ASSAY_ASSIGN_OR_RETURN(dataset, client->GetDataset(evaluation.spec().dataset()));
   }
-  int64_t samples = TotalSamples(dataset.manifest());
-  if (evaluation.spec().limit() > 0) samples = std::min(samples, evaluation.spec().limit());
+  const int64_t samples = LimitedSamples(dataset.manifest(), evaluation.spec().limit());
   ASSAY_ASSIGN_OR_RETURN(
       const render::OutcomeCsv csv,
       render::OutcomeCsv::Create({evaluation.conditions().begin(), evaluation.conditions().end()},
