@@ -46,6 +46,7 @@ const std::vector<Fence>& Fences() {
       {std::regex("zip\\.h"), {"core/models"}},
       {std::regex("CLI/.*"), {"client/cli", "server/main.cc"}},
       {std::regex("yaml-cpp/.*"), {"client/cli/base/evaluation_file.cc"}},
+      {std::regex("librsvg/.*|cairo.*"), {"client/cli/base/picture_file.cc"}},
       {std::regex("prometheus/.*|microhttpd\\.h"), {"server/monitoring"}},
   };
   return *fences;

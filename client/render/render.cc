@@ -66,9 +66,9 @@ std::optional<Format> FormatNamed(absl::string_view name) {
 }
 
 std::string RenderReport(const v1::Report& report, Format format, bool colour,
-                         const std::vector<report::GateResult>& gates) {
+                         const std::vector<report::GateResult>& gates, const Examples* examples) {
   if (format == Format::kJunit) return GatesJunit(report, gates);
-  if (format == Format::kHtml) return ReportPage(report, gates);
+  if (format == Format::kHtml) return ReportPage(report, gates, examples);
   return Render(
       format, colour,
       [&] {

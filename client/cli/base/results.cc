@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/base/adversarials.h"
 #include "client/cli/base/evaluations.h"
+#include "client/cli/base/examples.h"
 #include "client/cli/base/outcomes.h"
 #include "client/cli/base/output_file.h"
 #include "client/cli/base/reference_errors.h"
@@ -23,6 +24,10 @@ void ResultOptions::AddTo(Leaf& leaf) {
       .TypeName("FILE|NAME");
   leaf.Add("--report", &report_path, "Write the report as JSON, too").TypeName("FILE");
   leaf.Add("--html", &html_path, "Write the report as a page of HTML, too").TypeName("FILE");
+  leaf.Add("--examples", &examples,
+           "Example images of each condition on a page of HTML (default 4; 0: none)")
+      .From(0, 20)
+      .TypeName("N");
   gates.AddTo(leaf);
 }
 
@@ -55,8 +60,12 @@ absl::StatusOr<std::vector<std::string>> KnownClasses(Session& session,
   if (spec.allow_missing_classes()) return names;
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
   ASSAY_ASSIGN_OR_RETURN(const v1::Dataset dataset, client->GetDataset(spec.dataset()));
-  return std::vector<std::string>(dataset.manifest().class_names().begin(),
-                                  dataset.manifest().class_names().end());
+  // As reports name them.
+  report::ReportInput input;
+  input.num_classes = dataset.manifest().class_names_size();
+  input.class_names = {dataset.manifest().class_names().begin(),
+                       dataset.manifest().class_names().end()};
+  return report::ClassNames(input);
 }
 
 absl::StatusOr<Gates> GatesOf(Session& session, const std::string& evaluation,
@@ -88,9 +97,16 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
     ASSAY_RETURN_IF_ERROR(WriteOutput(
         options.report_path, render::RenderReport(report, render::Format::kJson, false, results)));
   }
+  std::optional<render::Examples> examples;
+  if (evaluation != nullptr && options.examples > 0 &&
+      (!options.html_path.empty() || session.format() == render::Format::kHtml)) {
+    ASSAY_ASSIGN_OR_RETURN(examples, FetchExamples(session, *evaluation, report, options.examples));
+  }
+  const render::Examples* const shown = examples.has_value() ? &*examples : nullptr;
   if (!options.html_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteOutput(
-        options.html_path, render::RenderReport(report, render::Format::kHtml, false, results)));
+    ASSAY_RETURN_IF_ERROR(
+        WriteOutput(options.html_path,
+                    render::RenderReport(report, render::Format::kHtml, false, results, shown)));
   }
   if (evaluation != nullptr && !options.outcomes_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteOutcomes(session, *evaluation, options.outcomes_path));
@@ -100,7 +116,7 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
     ASSAY_RETURN_IF_ERROR(
         WriteAdversarials(session, evaluation->name(), options.adversarials_path));
   }
-  ASSAY_RETURN_IF_ERROR(session.PrintReport(report, results));
+  ASSAY_RETURN_IF_ERROR(session.PrintReport(report, results, shown));
   ASSAY_RETURN_IF_ERROR(judged.status());
   // A CSV has no place for them; what does not hold is told as an error.
   if (session.format() == render::Format::kCsv) {

@@ -36,6 +36,8 @@ struct ResultOptions {
   // Files; empty: not written.
   std::string report_path;
   std::string html_path;
+  // Images that a page shows of each condition; 0: none.
+  int32_t examples = 4;
   std::string outcomes_path;
   // Directory for kept adversarial examples; empty: none are kept.
   std::string adversarials_path;

@@ -47,8 +47,9 @@ absl::Status Session::Print(absl::string_view text) {
 }
 
 absl::Status Session::PrintReport(const v1::Report& report,
-                                  const std::vector<report::GateResult>& gates) {
-  return Print(render::RenderReport(report, options_.format, terminal_.colour, gates));
+                                  const std::vector<report::GateResult>& gates,
+                                  const render::Examples* examples) {
+  return Print(render::RenderReport(report, options_.format, terminal_.colour, gates, examples));
 }
 
 absl::Status Session::PrintComparison(const v1::Comparison& comparison) {

@@ -32,6 +32,7 @@
   COMMAND(EvaluationAdversarials, "evaluation adversarials",                                       \
           "Write the adversarial examples that were kept as NPY")                                  \
   COMMAND(Compare, "compare", "Compare evaluations on the same data, sample by sample")            \
+  COMMAND(Plot, "plot", "Write one plot of a report as SVG, PNG or PDF")                           \
   COMMAND(Corrupt, "corrupt",                                                                      \
           "Write corrupted images, as an evaluation would make them; needs no server")             \
   COMMAND(Conditions, "conditions", "Show conditions as the server understands them")              \

@@ -31,6 +31,7 @@ struct FakeState {
   v1::Comparison comparison;
   std::vector<v1::StreamOutcomesResponse> outcomes;
   std::vector<v1::StreamAdversarialsResponse> adversarials;
+  std::vector<v1::StreamSamplesResponse> samples;
   // Of the evaluations of these names, instead of the above.
   std::map<std::string, v1::Report> reports_of;
   std::map<std::string, std::vector<v1::StreamOutcomesResponse>> outcomes_of;
@@ -42,6 +43,7 @@ struct FakeState {
   std::vector<v1::LoadModelRequest> loads;
   std::vector<v1::GetReportRequest> reports;
   std::vector<v1::CompareEvaluationsRequest> comparisons;
+  std::vector<v1::StreamSamplesRequest> sample_requests;
   std::vector<v1::EvaluateRequest::Start> starts;
   std::vector<v1::EvaluateRequest::Batch> batches;
   size_t largest_piece = 0;

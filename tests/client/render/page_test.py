@@ -30,7 +30,7 @@ if not shutil.which("chromedriver") or not shutil.which("chromium"):
 
 WRITE_PAGE = ""
 PICTURES = ""
-NAMES = ["cifar", "many", "hostile"]
+NAMES = ["cifar", "many", "hostile", "examples", "large"]
 WIDTHS = [390, 1280, 1600]
 # Of a machine that has much else to do.
 PATIENCE_S = 120
@@ -257,6 +257,29 @@ class PageTest(unittest.TestCase):
                image.src = 'http://127.0.0.1:9/x.png';"""
         )
         self.assertEqual(refused, "img-src")
+
+    def test_example_images_are_there_and_are_told_to_those_who_cannot_see_them(self):
+        for name, fewest in [("examples", 100), ("large", 20)]:
+            self.driver.get_log("browser")
+            self.open(name)
+            self.wait(
+                lambda: self.js("[...document.images].every(image => image.complete)"), "images"
+            )
+            images = self.js(
+                """[...document.images].map(image => [image.naturalWidth, image.naturalHeight,
+                    image.getBoundingClientRect().width, image.getBoundingClientRect().height,
+                    getComputedStyle(image).imageRendering, image.alt])"""
+            )
+            self.assertGreater(len(images), fewest)
+            for width, height, shown_width, shown_height, rendering, text in images:
+                self.assertGreater(width, 0, text)
+                # Pixels stay squares, of whole pixels of the screen.
+                self.assertEqual(shown_width % width, 0, text)
+                self.assertEqual(shown_width / width, shown_height / height, text)
+                self.assertEqual(rendering, "pixelated")
+                self.assertRegex(text, r"^(Clean|Adversarial|Corrupted|Difference) ")
+            self.assertTrue(any("taken for" in image[5] for image in images))
+            self.assertEqual(self.driver.get_log("browser"), [])
 
     def test_names_that_are_markup_stay_text(self):
         self.open("hostile")
