@@ -97,7 +97,9 @@ absl::StatusOr<std::vector<std::string>> Mix(int count, int classes) {
        {"fog", "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur",
         "motion_blur", "zoom_blur", "snow", "brightness", "contrast", "elastic_transform",
         "pixelate", "jpeg_compression", "spatter", "saturate", "gaussian_blur", "speckle_noise"}) {
-    expressions.push_back(absl::StrCat("corruption/", name, ":severity=1-5"));
+    for (int severity = 1; severity <= 5; ++severity) {
+      expressions.push_back(absl::StrCat("corruption/", name, ":severity=", severity));
+    }
   }
   std::vector<std::string> mix;
   size_t found = 0;

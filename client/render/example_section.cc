@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/render/class_labels.h"
 #include "client/render/condition_facts.h"
 #include "client/render/example_pictures.h"
@@ -55,7 +56,7 @@ void Fit(std::vector<Row>& rows) {
 }
 
 std::string Confidence(double confidence) {
-  return confidence > 0 ? absl::StrCat(" (", Percent(confidence), " %)") : "";
+  return confidence > 0 ? absl::StrCat(" (", Percent(confidence), "\xc2\xa0%)") : "";
 }
 
 class SectionPrinter {
@@ -125,9 +126,7 @@ class SectionPrinter {
     out_.Close().Open("figcaption");
     out_.Element("b", {}, label).Text(" ");
     out_.Element("span", {}, absl::StrCat(taken_for, Confidence(outcome.confidence())));
-    for (const std::string& fact : facts) {
-      out_.Empty("br", {}).Text(fact);
-    }
+    out_.Empty("br", {}).Text(absl::StrJoin(facts, "; "));
     out_.Close().Close().Break();
   }
 

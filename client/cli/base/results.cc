@@ -25,7 +25,7 @@ void ResultOptions::AddTo(Leaf& leaf) {
   leaf.Add("--report", &report_path, "Write the report as JSON, too").TypeName("FILE");
   leaf.Add("--html", &html_path, "Write the report as a page of HTML, too").TypeName("FILE");
   leaf.Add("--examples", &examples,
-           "Example images of each condition on a page of HTML (default 4; 0: none)")
+           "Example images of each condition on a page of HTML (default 3; 0: none)")
       .From(0, 20)
       .TypeName("N");
   gates.AddTo(leaf);

@@ -37,7 +37,7 @@ struct ResultOptions {
   std::string report_path;
   std::string html_path;
   // Images that a page shows of each condition; 0: none.
-  int32_t examples = 4;
+  int32_t examples = 3;
   std::string outcomes_path;
   // Directory for kept adversarial examples; empty: none are kept.
   std::string adversarials_path;

@@ -236,15 +236,16 @@ TEST(ExamplePageTest, ShowsEveryExampleWithWhatIsKnownOfIt) {
   EXPECT_EQ(FirstFlaw(page), "");
   // Clean one picture, attacked three, corrupted two; of two samples.
   EXPECT_EQ(Count(page, "<img src=\"data:image/png;base64,"), 2u * (1 + 3 + 2));
-  for (const char* text : {"<section id=\"examples\"",
-                           "alt=\"Clean image, sample 1,000: airplane, taken for "
-                           "automobile\" width=\"96\" height=\"96\"",
-                           "alt=\"Adversarial example of sample 1,007, taken for bird\"",
-                           "alt=\"Difference of the two, times 15; grey is none\"",
-                           "alt=\"Corrupted image of sample 1,000, taken for automobile\"",
-                           "<b>airplane</b> <span>taken for automobile (87.5 %)</span>",
-                           "<br/>clean: airplane (99.0 %)", "<br/>Linf distance 0.0314",
-                           "difference \xc3\x97 15", "img-src data:;"}) {
+  for (const char* text :
+       {"<section id=\"examples\"",
+        "alt=\"Clean image, sample 1,000: airplane, taken for "
+        "automobile\" width=\"96\" height=\"96\"",
+        "alt=\"Adversarial example of sample 1,007, taken for bird\"",
+        "alt=\"Difference of the two, times 15; grey is none\"",
+        "alt=\"Corrupted image of sample 1,000, taken for automobile\"",
+        "<b>airplane</b> <span>taken for automobile (87.5\xc2\xa0%)</span>",
+        "<br/>sample 1,000; clean: airplane (99.0\xc2\xa0%); ", "; Linf distance 0.0314; ",
+        "difference \xc3\x97 15", "img-src data:;"}) {
     EXPECT_THAT(page, HasSubstr(text));
   }
   EXPECT_EQ(Count(page, "does not fool the model when rounded"), 1u);
