@@ -12,12 +12,62 @@
 
 namespace assay::api {
 
+namespace {
+
+// How many classes there are at least.
 int ClassesIn(const v1::Outcome& outcome) {
   int most = std::max({outcome.label(), outcome.prediction(), outcome.attack().clean_prediction()});
   for (const auto& counts : {outcome.smoothing().selection(), outcome.smoothing().estimation()}) {
     for (const v1::ClassCount& count : counts) most = std::max(most, count.index());
   }
   return most + 1;
+}
+
+// Reads the outcomes of one condition after the other, of the state in which it was opened.
+class OutcomesByCondition {
+ public:
+  explicit OutcomesByCondition(store::OutcomeReader next_task) : next_task_(std::move(next_task)) {}
+
+  // For conditions in their order.
+  absl::StatusOr<report::StoredOutcomes> Read(size_t condition) {
+    report::StoredOutcomes stored;
+    std::map<std::string, v1::NumericsFingerprint> numerics;
+    while (true) {
+      if (!task_.has_value()) {
+        ASSAY_ASSIGN_OR_RETURN(task_, next_task_());
+        if (!task_.has_value()) break;
+      }
+      if (static_cast<size_t>(task_->condition) != condition) break;
+      for (auto& outcome : *task_->outcomes.mutable_outcomes()) {
+        stored.outcomes.push_back(std::move(outcome));
+      }
+      numerics.emplace(task_->numerics.digest(), task_->numerics);
+      report::AddPasses(task_->outcomes.passes(), &stored.passes);
+      task_.reset();
+    }
+    for (auto& [digest, fingerprint] : numerics) stored.numerics.push_back(fingerprint);
+    return stored;
+  }
+
+ private:
+  const store::OutcomeReader next_task_;
+  // Of the condition to come.
+  std::optional<store::TaskOutcomes> task_;
+};
+
+}  // namespace
+
+absl::Status CountClasses(store::Evaluations& evaluations, report::ReportInput* input) {
+  if (input->validation) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(const auto next_task,
+                         evaluations.ReadOutcomes(input->evaluation, /*conditions=*/{}));
+  while (true) {
+    ASSAY_ASSIGN_OR_RETURN(const auto task, next_task());
+    if (!task) return absl::OkStatus();
+    for (const auto& outcome : task->outcomes.outcomes()) {
+      input->num_classes = std::max(input->num_classes, ClassesIn(outcome));
+    }
+  }
 }
 
 absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
@@ -75,25 +125,10 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
   for (const v1::Condition& condition : proto.conditions()) {
     input.conditions.push_back({condition, {}});
   }
-  ASSAY_ASSIGN_OR_RETURN(const auto next_task,
-                         evaluations.ReadOutcomes(proto.name(), /*conditions=*/{}));
-  std::map<std::string, v1::NumericsFingerprint> numerics;
-  while (true) {
-    ASSAY_ASSIGN_OR_RETURN(auto task, next_task());
-    if (!task) break;
-    auto& outcomes = input.conditions.at(static_cast<size_t>(task->condition)).outcomes;
-    for (auto& outcome : *task->outcomes.mutable_outcomes()) {
-      if (!validation) input.num_classes = std::max(input.num_classes, ClassesIn(outcome));
-      outcomes.push_back(std::move(outcome));
-    }
-    numerics.emplace(task->numerics.digest(), task->numerics);
-    const v1::PassCounts& passes = task->outcomes.passes();
-    input.passes.set_forwards(input.passes.forwards() + passes.forwards());
-    input.passes.set_needed_forwards(input.passes.needed_forwards() + passes.needed_forwards());
-    input.passes.set_backwards(input.passes.backwards() + passes.backwards());
-    input.passes.set_needed_backwards(input.passes.needed_backwards() + passes.needed_backwards());
-  }
-  for (auto& [digest, fingerprint] : numerics) input.numerics.push_back(fingerprint);
+  ASSAY_RETURN_IF_ERROR(CountClasses(evaluations, &input));
+  ASSAY_ASSIGN_OR_RETURN(auto next_task, evaluations.ReadOutcomes(proto.name(), /*conditions=*/{}));
+  OutcomesByCondition outcomes(std::move(next_task));
+  input.read_outcomes = [&outcomes](size_t condition) { return outcomes.Read(condition); };
   return report::BuildReport(input);
 }
 
