@@ -284,7 +284,9 @@ Facts AttackFacts(const ReportInput& evaluation, const v1::Condition& condition,
                   const ResolvedCondition& resolved, const v1::ConditionReport& report,
                   const std::vector<Facts>& attacks) {
   const v1::AttackReport& attack = report.attack();
-  Facts facts{&evaluation, &report, &condition, &attacks};
+  Facts facts{&evaluation, &report};
+  facts.run = &condition;
+  facts.attacks = &attacks;
   facts.minimum_norm = IsMinimumNorm(condition);
   facts.averages = AveragesPasses(condition);
   facts.transfer = !OtherModels(condition).empty();

@@ -22,6 +22,10 @@ struct Facts {
   const ReportInput* evaluation = nullptr;
   const v1::ConditionReport* report = nullptr;
 
+  // --- of every condition
+  // What computed the outcomes of all of them.
+  const std::vector<v1::NumericsFingerprint>* numerics = nullptr;
+
   // --- of attacks
   const v1::Condition* run = nullptr;
   // All attacks of the evaluation, this one included.

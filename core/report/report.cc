@@ -166,7 +166,6 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
     FillClasswise(section, class_names, fisher, &entry);
     entry.set_missing(input.expected_samples - entry.samples());
     complete = complete && entry.missing() == 0;
-    FillChecks(ConditionChecks(), {&input, &entry}, entry.mutable_checks());
     for (const FamilySection& own : kFamilySections) {
       if (entry.family() != own.family) continue;
       ASSAY_RETURN_IF_ERROR(own.fill(section, &entry));
@@ -201,6 +200,9 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
     *report.add_numerics() = numerics;
   }
   if (conditions.passes().forwards() > 0) *report.mutable_passes() = conditions.passes();
+  for (v1::ConditionReport& entry : *report.mutable_conditions()) {
+    FillChecks(ConditionChecks(), {&input, &entry, &conditions.numerics()}, entry.mutable_checks());
+  }
   size_t attack = 0;
   for (v1::ConditionReport& entry : *report.mutable_conditions()) {
     if (!entry.has_attack()) continue;
