@@ -236,27 +236,31 @@ class PageTest(unittest.TestCase):
                 self.assertEqual(out, [], (name, width))
 
     def test_nothing_is_loaded_and_nothing_is_said_on_the_console(self):
-        self.driver.get_log("browser")
-        self.driver.get_log("performance")
-        self.open()
-        self.driver.find_element(By.ID, "theme").click()
-        self.header(self.class_table(), 2).find_element(By.TAG_NAME, "button").click()
-        self.assertEqual(self.js("performance.getEntriesByType('resource').length"), 0)
-        self.assertEqual(self.driver.get_log("browser"), [])
-        requests = []
-        for entry in self.driver.get_log("performance"):
-            message = json.loads(entry["message"])["message"]
-            if message["method"] == "Network.requestWillBeSent":
-                requests.append(message["params"]["request"]["url"])
-        self.assertEqual([url for url in requests if not url.startswith("file://")], [])
-        # And nothing could be: the policy refuses even what the page's own console asks for.
-        refused = self.driver.execute_async_script(
-            """const done = arguments[0];
-               document.addEventListener('securitypolicyviolation', e => done(e.violatedDirective));
-               const image = new Image();
-               image.src = 'http://127.0.0.1:9/x.png';"""
-        )
-        self.assertEqual(refused, "img-src")
+        for name in ["cifar", "examples"]:
+            self.driver.get_log("browser")
+            self.driver.get_log("performance")
+            self.open(name)
+            self.driver.find_element(By.ID, "theme").click()
+            self.header(self.class_table(), 2).find_element(By.TAG_NAME, "button").click()
+            self.assertEqual(self.js("performance.getEntriesByType('resource').length"), 0)
+            self.assertEqual(self.driver.get_log("browser"), [])
+            requests = []
+            for entry in self.driver.get_log("performance"):
+                message = json.loads(entry["message"])["message"]
+                if message["method"] == "Network.requestWillBeSent":
+                    requests.append(message["params"]["request"]["url"])
+            # Images are in the page, and are "asked for" there.
+            self.assertEqual([r for r in requests if not r.startswith(("file://", "data:"))], [])
+            self.assertEqual(any(r.startswith("data:") for r in requests), name == "examples")
+            # And nothing could be: the policy refuses even what the page's own console asks for.
+            refused = self.driver.execute_async_script(
+                """const done = arguments[0];
+                   document.addEventListener('securitypolicyviolation',
+                                             e => done(e.violatedDirective));
+                   const image = new Image();
+                   image.src = 'http://127.0.0.1:9/x.png';"""
+            )
+            self.assertEqual(refused, "img-src")
 
     def test_example_images_are_there_and_are_told_to_those_who_cannot_see_them(self):
         for name, fewest in [("examples", 100), ("large", 20)]:
