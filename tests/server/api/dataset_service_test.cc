@@ -134,7 +134,23 @@ TEST_F(DatasetServiceTest, DatasetsAreListedInPagesWithoutTheirChunks) {
 }
 
 TEST_F(DatasetServiceTest, SamplesAreReadBack) {
-  ASSERT_THAT(CreateDataset("d", {12, 1, 7}), IsOk());
+  // Sample i has the label i and the pixel 100 + i.
+  v1::CreateDatasetRequest created = Request("d", 1);
+  created.mutable_manifest()->clear_chunks();
+  std::vector<std::string> all;
+  for (const int samples : {9, 1, 7}) {
+    const int first = static_cast<int>(all.size());
+    std::string bytes = ChunkBytes(samples);
+    for (int i = 0; i < samples; ++i) {
+      bytes[static_cast<size_t>(4 * i)] = static_cast<char>(first + i);
+      bytes[static_cast<size_t>(4 * samples + i)] = static_cast<char>(100 + first + i);
+      all.push_back(absl::StrCat(first + i, " ", first + i, " ", 100 + first + i));
+    }
+    v1::DatasetManifest::Chunk& chunk = *created.mutable_manifest()->add_chunks();
+    chunk.set_digest(*blobs_->Put(bytes));
+    chunk.set_samples(samples);
+  }
+  ASSERT_THAT(Create(created), IsOk());
   const auto read = [&](const std::vector<int64_t>& samples) {
     v1::StreamSamplesRequest request;
     request.set_name("datasets/d");
@@ -155,19 +171,8 @@ TEST_F(DatasetServiceTest, SamplesAreReadBack) {
     EXPECT_TRUE(stream->Finish().ok());
     return found;
   };
-  // As the fixture makes chunks, in each of which labels begin anew.
-  std::vector<std::string> all;
-  int position = 0;
-  for (const int samples : {12, 1, 7}) {
-    const std::string bytes = ChunkBytes(samples);
-    for (int i = 0; i < samples; ++i) {
-      all.push_back(absl::StrCat(position++, " ",
-                                 static_cast<int>(bytes[static_cast<size_t>(4 * i)]), " ",
-                                 static_cast<int>(bytes[static_cast<size_t>(4 * samples + i)])));
-    }
-  }
   EXPECT_EQ(read({}), all);
-  EXPECT_THAT(read({0, 11, 12, 13, 19}), ElementsAre(all[0], all[11], all[12], all[13], all[19]));
+  EXPECT_THAT(read({0, 8, 9, 10, 16}), ElementsAre(all[0], all[8], all[9], all[10], all[16]));
   EXPECT_THAT(read({15}), ElementsAre(all[15]));
 }
 
