@@ -125,8 +125,9 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
   for (const v1::Condition& condition : proto.conditions()) {
     input.conditions.push_back({condition, {}});
   }
-  ASSAY_RETURN_IF_ERROR(CountClasses(evaluations, &input));
   ASSAY_ASSIGN_OR_RETURN(auto next_task, evaluations.ReadOutcomes(proto.name(), /*conditions=*/{}));
+  // After the reader was opened: what is committed meanwhile is counted, and not read.
+  ASSAY_RETURN_IF_ERROR(CountClasses(evaluations, &input));
   OutcomesByCondition outcomes(std::move(next_task));
   input.read_outcomes = [&outcomes](size_t condition) { return outcomes.Read(condition); };
   return report::BuildReport(input);
