@@ -20,7 +20,7 @@ absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
     store::Catalog& catalog, const store::EvaluationRecord& evaluation);
 
 // What a report or a comparison starts from: all but outcomes, numerics and the caller's options.
-// Without `validation` num_classes is what the names tell, and outcomes can tell more (CountClasses).
+// Without `validation` num_classes is what the names tell; outcomes can tell more (CountClasses).
 absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
                                             store::Evaluations& evaluations,
                                             const store::EvaluationRecord& evaluation,
