@@ -48,6 +48,7 @@ const std::vector<Fence>& Fences() {
       {std::regex("CLI/.*"), {"client/cli", "server/main.cc"}},
       {std::regex("curl/.*"), {"client/mlflow"}},
       {std::regex("yaml-cpp/.*"), {"client/cli/base/evaluation_file.cc"}},
+      {std::regex("librsvg/.*|cairo.*"), {"client/cli/base/picture_file.cc"}},
       {std::regex("prometheus/.*|microhttpd\\.h"), {"server/monitoring"}},
   };
   return *fences;

@@ -123,6 +123,11 @@ class Client {
   absl::StatusOr<v1::Dataset> GetDataset(const std::string& name);
   absl::StatusOr<std::vector<v1::Dataset>> ListDatasets();
   absl::Status DeleteDataset(const std::string& name);
+  // Images and labels at these positions, ascending; none: all. A break after the first batch is
+  // final.
+  absl::Status StreamSamples(
+      const std::string& name, const std::vector<int64_t>& samples,
+      const std::function<absl::Status(const v1::StreamSamplesResponse&)>& on_batch);
 
   absl::StatusOr<std::vector<v1::Condition>> ResolveConditions(
       const std::vector<std::string>& expressions);
@@ -198,7 +203,10 @@ class Client {
   absl::Status SendChunks(const ChunkSet& chunks, const std::vector<size_t>& wanted,
                           const std::function<void(int64_t)>& on_sent);
   absl::Status EvaluateOnce(Streaming& streaming);
-  // Reads a stream of results to its end; until the first message a break is tried again.
+  // Reads a stream to its end; until the first message a break is tried again.
+  template <typename Response, typename Stub, typename Method, typename Request>
+  absl::Status ReadStream(Stub& stub, Method method, const Request& request,
+                          const std::function<absl::Status(const Response&)>& on_batch);
   template <typename Response, typename Request, typename Method>
   absl::Status ReadResults(Method method, Request request, const std::string& name,
                            const std::vector<std::string>& conditions,

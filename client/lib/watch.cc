@@ -1,4 +1,5 @@
-// Watching an evaluation across broken connections, and reading its outcomes.
+// Watching an evaluation across broken connections, and reading what streams give: outcomes, kept
+// examples, images.
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -56,17 +57,14 @@ absl::StatusOr<v1::EvaluationEvent> Client::Watch(v1::WatchEvaluationRequest req
   }
 }
 
-template <typename Response, typename Request, typename Method>
-absl::Status Client::ReadResults(Method method, Request request, const std::string& name,
-                                 const std::vector<std::string>& conditions,
-                                 const std::function<absl::Status(const Response&)>& on_batch) {
-  request.set_name(name);
-  for (const std::string& condition : conditions) request.add_conditions(condition);
+template <typename Response, typename Stub, typename Method, typename Request>
+absl::Status Client::ReadStream(Stub& stub, Method method, const Request& request,
+                                const std::function<absl::Status(const Response&)>& on_batch) {
   Backoff backoff(options_.retry);
   while (true) {
     ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());
     InterruptibleContext context(*options_.interrupt);
-    const auto stream = (stubs_->evaluations.get()->*method)(context.get(), request);
+    const auto stream = (stub.*method)(context.get(), request);
     Response batch;
     bool begun = false;
     while (stream->Read(&batch)) {
@@ -82,6 +80,26 @@ absl::Status Client::ReadResults(Method method, Request request, const std::stri
     if (status.ok() || begun) return status;
     ASSAY_RETURN_IF_ERROR(backoff.Wait(status));
   }
+}
+
+template <typename Response, typename Request, typename Method>
+absl::Status Client::ReadResults(Method method, const std::string& name,
+                                 const std::vector<std::string>& conditions,
+                                 const std::function<absl::Status(const Response&)>& on_batch) {
+  Request request;
+  request.set_name(name);
+  for (const std::string& condition : conditions) request.add_conditions(condition);
+  return ReadStream<Response>(*stubs_->evaluations, method, request, on_batch);
+}
+
+absl::Status Client::StreamSamples(
+    const std::string& name, const std::vector<int64_t>& samples,
+    const std::function<absl::Status(const v1::StreamSamplesResponse&)>& on_batch) {
+  v1::StreamSamplesRequest request;
+  request.set_name(name);
+  for (const int64_t sample : samples) request.add_samples(sample);
+  return ReadStream<v1::StreamSamplesResponse>(
+      *stubs_->datasets, &v1::DatasetService::Stub::StreamSamples, request, on_batch);
 }
 
 absl::Status Client::StreamOutcomes(

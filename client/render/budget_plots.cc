@@ -148,6 +148,7 @@ LinePlot PlotOf(const Norm& norm) {
   const std::string budget =
       norm.name.empty() ? "budget" : absl::StrCat(NormName(norm.name), " budget");
   LinePlot plot;
+  plot.part = norm.name;
   plot.title = absl::StrCat("Robust accuracy against the ", budget);
   plot.x_title = grey ? absl::StrCat(budget, ", 1/255") : budget;
   plot.y_title = "robust accuracy %";

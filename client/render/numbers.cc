@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/report/gate_decision.h"
 
 namespace assay::render {
 namespace {
@@ -20,15 +21,7 @@ std::string Shortest(Float value) {
 
 }  // namespace
 
-std::string Count(int64_t count) {
-  std::string digits = absl::StrCat(count);
-  const size_t first = count < 0 ? 1 : 0;
-  for (size_t i = digits.size(); i > first + 3;) {
-    i -= 3;
-    digits.insert(i, ",");
-  }
-  return digits;
-}
+std::string Count(int64_t count) { return report::Grouped(count); }
 
 std::string Percent(double share) {
   return std::isfinite(share) ? absl::StrFormat("%.1f", share * 100) : kUndefined;

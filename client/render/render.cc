@@ -76,9 +76,10 @@ std::optional<Format> FormatNamed(absl::string_view name) {
 }
 
 std::string RenderReport(const v1::Report& report, Format format, bool colour,
-                         const std::vector<report::GateResult>& gates, bool all_slices) {
+                         const std::vector<report::GateResult>& gates, bool all_slices,
+                         const Examples* examples) {
   if (format == Format::kJunit) return GatesJunit(report, gates);
-  if (format == Format::kHtml) return ReportPage(report, gates);
+  if (format == Format::kHtml) return ReportPage(report, gates, examples);
   std::string text = Render(
       format, colour,
       [&] {

@@ -10,6 +10,7 @@
 #include "assay/v1/comparison.pb.h"
 #include "assay/v1/reports.pb.h"
 #include "client/render/document.h"
+#include "client/render/examples.h"
 #include "core/report/gates.h"
 #include "nlohmann/json.hpp"
 
@@ -22,11 +23,11 @@ const std::vector<std::string>& FormatNames();
 std::optional<Format> FormatNamed(absl::string_view name);
 
 // Text that ends with a line feed. `colour` matters to kTable only, `all_slices` to kTable and
-// kMarkdown, which show the worst ones otherwise. CSV has one row per condition, class or slice,
-// and metric, and no gates.
+// kMarkdown, which show the worst ones otherwise, `examples` (may be null) to kHtml. CSV has one
+// row per condition, class or slice, and metric, and no gates.
 std::string RenderReport(const v1::Report& report, Format format, bool colour,
                          const std::vector<report::GateResult>& gates = {},
-                         bool all_slices = false);
+                         bool all_slices = false, const Examples* examples = nullptr);
 
 // CSV has one row per number.
 std::string RenderComparison(const v1::Comparison& comparison, Format format, bool colour);

@@ -14,6 +14,7 @@
 #include "client/render/class_labels.h"
 #include "client/render/classwise_document.h"
 #include "client/render/corruption_document.h"
+#include "client/render/example_section.h"
 #include "client/render/gate_document.h"
 #include "client/render/html_document.h"
 #include "client/render/numbers.h"
@@ -111,9 +112,11 @@ std::string FamilyTitle(const v1::ConditionReport& condition) {
 
 class ReportPrinter {
  public:
-  ReportPrinter(const v1::Report& report, const std::vector<report::GateResult>& gates)
+  ReportPrinter(const v1::Report& report, const std::vector<report::GateResult>& gates,
+                const Examples* examples)
       : report_(report),
         gates_(gates),
+        examples_(examples),
         clean_(CleanCondition(report)),
         leaves_out_classes_(ClassRows(report, style_) > kMostClassRows),
         page_(ReportHead(report, gates)),
@@ -130,6 +133,7 @@ class ReportPrinter {
     PrintCorruptions();
     PrintCertificates();
     PrintSlices(report_, style_, page_, printer_);
+    if (examples_ != nullptr) AddExamples(report_, *examples_, style_, page_);
     PrintConditions();
     PrintChecks();
     PrintProvenance();
@@ -405,6 +409,8 @@ class ReportPrinter {
 
   const v1::Report& report_;
   const std::vector<report::GateResult>& gates_;
+  // May be null.
+  const Examples* const examples_;
   const ReportStyle style_ = PageStyle();
   const v1::ConditionReport* const clean_;
   const bool leaves_out_classes_;
@@ -414,8 +420,9 @@ class ReportPrinter {
 
 }  // namespace
 
-std::string ReportPage(const v1::Report& report, const std::vector<report::GateResult>& gates) {
-  return ReportPrinter(report, gates).Print();
+std::string ReportPage(const v1::Report& report, const std::vector<report::GateResult>& gates,
+                       const Examples* examples) {
+  return ReportPrinter(report, gates, examples).Print();
 }
 
 }  // namespace assay::render

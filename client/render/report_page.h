@@ -7,12 +7,15 @@
 #include <vector>
 
 #include "assay/v1/reports.pb.h"
+#include "client/render/examples.h"
 #include "core/report/gates.h"
 
 namespace assay::render {
 
-// The same report gives the same bytes. Gates, where there are any, come first.
-std::string ReportPage(const v1::Report& report, const std::vector<report::GateResult>& gates = {});
+// The same report gives the same bytes. Gates, where there are any, come first. Without `examples`
+// there is no word of them.
+std::string ReportPage(const v1::Report& report, const std::vector<report::GateResult>& gates = {},
+                       const Examples* examples = nullptr);
 
 }  // namespace assay::render
 

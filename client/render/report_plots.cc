@@ -64,6 +64,7 @@ std::vector<LinePlot> CertifiedPlots(const v1::Report& report) {
     const auto [place, is_new] = of_norm.emplace(norm, plots.size());
     if (is_new) {
       LinePlot plot;
+      plot.part = Printable(norm);
       plot.title = absl::StrCat("Certified accuracy against the ", NormName(norm), " radius");
       plot.x_title = absl::StrCat(NormName(norm), " radius");
       plot.y_title = "certified accuracy %";

@@ -72,6 +72,11 @@ int64_t TotalSamples(const v1::DatasetManifest& manifest) {
   return total;
 }
 
+int64_t LimitedSamples(const v1::DatasetManifest& manifest, int64_t limit) {
+  const int64_t total = TotalSamples(manifest);
+  return limit > 0 ? std::min(total, limit) : total;
+}
+
 std::string ManifestDigest(const v1::DatasetManifest& manifest) {
   if (!manifest.has_metadata()) return SamplesDigest(manifest);
   return Sha256Hex(absl::StrCat(SamplesText(manifest), MetadataText(manifest.metadata())));

@@ -25,6 +25,8 @@ int64_t SampleBytes(const v1::ImageShape& shape, v1::PixelType type);
 int32_t SamplesPerChunk(const v1::ImageShape& shape, v1::PixelType type);
 
 int64_t TotalSamples(const v1::DatasetManifest& manifest);
+// Samples that an evaluation with this limit takes; 0: no limit.
+int64_t LimitedSamples(const v1::DatasetManifest& manifest, int64_t limit);
 
 // SHA-256 of the canonical text: a line each for version, shape, pixel type, class names (as JSON),
 // and chunks; with metadata, a line for its digest and one for each of its columns.

@@ -1,11 +1,11 @@
 // The checks of attacks: what is counted of an attack, how each check is measured, and the table.
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/probe_order.h"
@@ -114,7 +114,7 @@ Finding GradientError(const Facts& facts) {
 // --- the run
 
 Finding ClassCount(const Facts& facts) {
-  const int needed = ClassesNeeded(facts.run->condition);
+  const int needed = ClassesNeeded(*facts.run);
   if (needed == 0) return NotApplicable("no loss of this attack needs several classes");
   const int classes = facts.evaluation->num_classes;
   Finding finding{static_cast<double>(classes), absl::StrCat(classes, " classes")};
@@ -161,10 +161,10 @@ Finding TiedLogits(const Facts& facts) {
 Finding Budget(const Facts& facts) {
   const v1::AttackReport& attack = facts.report->attack();
   if (attack.successes() == 0) return NotApplicable("no attack succeeded");
-  const std::string* eps = Parameter(facts.run->condition, "eps");
+  const std::string* eps = Parameter(*facts.run, "eps");
   const auto budget =
       eps == nullptr ? absl::StatusOr<Rational>(absl::NotFoundError("")) : Rational::Parse(*eps);
-  if (facts.minimum_norm || !budget.ok() || Parameter(facts.run->condition, "norm") == nullptr) {
+  if (facts.minimum_norm || !budget.ok() || Parameter(*facts.run, "norm") == nullptr) {
     return NotApplicable("this attack has no budget that is a distance");
   }
   Finding finding{attack.max_distance(), absl::StrFormat("the farthest example is at %.6g of %s",
@@ -185,7 +185,7 @@ Finding SurvivesRounding(const Facts& facts) {
 
 Finding SquareAfterGradients(const Facts& facts) {
   const v1::ConditionReport& report = *facts.report;
-  const std::vector<v1::Condition> stages = Stages(facts.run->condition);
+  const std::vector<v1::Condition> stages = Stages(*facts.run);
   const auto black_box = std::find_if(stages.begin(), stages.end(), IsBlackBox);
   if (black_box == stages.end() || !facts.no_gradients.empty()) {
     return NotApplicable("no Square after gradient attacks");
@@ -236,7 +236,7 @@ double Robust(const Facts& facts) { return facts.report->attack().robust_accurac
 
 bool SameBudget(const Facts& one, const Facts& other) {
   const auto same = [&](const char* name) {
-    return *Parameter(one.run->condition, name) == *Parameter(other.run->condition, name);
+    return *Parameter(*one.run, name) == *Parameter(*other.run, name);
   };
   return one.comparable && other.comparable && same("norm") && same("eps") &&
          one.report->samples() == other.report->samples();
@@ -269,14 +269,10 @@ Finding NonTransferability(const Facts& facts) {
   if (white == nullptr || white->report->attack().successes() == 0) {
     return NotApplicable("no complete white-box attack of the same budget fools anything");
   }
-  absl::flat_hash_set<int64_t> fooled;
-  for (const v1::Outcome& outcome : facts.run->outcomes) {
-    if (outcome.attack().success()) fooled.insert(outcome.sample());
-  }
-  int64_t missed = 0;
-  for (const v1::Outcome& outcome : white->run->outcomes) {
-    missed += outcome.attack().success() && !fooled.contains(outcome.sample()) ? 1 : 0;
-  }
+  std::vector<int64_t> missed_samples;
+  std::set_difference(white->fooled.begin(), white->fooled.end(), facts.fooled.begin(),
+                      facts.fooled.end(), std::back_inserter(missed_samples));
+  const auto missed = static_cast<int64_t>(missed_samples.size());
   const int64_t successes = white->report->attack().successes();
   return {Share(missed, successes),
           absl::StrCat("misses ", Of(missed, successes, "example"), " of ", white->report->id())};
@@ -284,12 +280,13 @@ Finding NonTransferability(const Facts& facts) {
 
 }  // namespace
 
-Facts AttackFacts(const ReportInput& evaluation, const ConditionOutcomes& run,
+Facts AttackFacts(const ReportInput& evaluation, const v1::Condition& condition,
                   const ResolvedCondition& resolved, const v1::ConditionReport& report,
                   const std::vector<Facts>& attacks) {
-  const v1::Condition& condition = run.condition;
   const v1::AttackReport& attack = report.attack();
-  Facts facts{&evaluation, &report, &run, &attacks};
+  Facts facts{&evaluation, &report};
+  facts.run = &condition;
+  facts.attacks = &attacks;
   facts.minimum_norm = IsMinimumNorm(condition);
   facts.averages = AveragesPasses(condition);
   facts.transfer = !OtherModels(condition).empty();
@@ -308,6 +305,11 @@ Facts AttackFacts(const ReportInput& evaluation, const ConditionOutcomes& run,
                                   [](const ResolvedSample& sample) {
                                     return sample.undecided && sample.outcome->attack().attacked();
                                   });
+  if (facts.comparable) {
+    for (const ResolvedSample& sample : resolved.samples) {
+      if (sample.outcome->attack().success()) facts.fooled.push_back(sample.outcome->sample());
+    }
+  }
   CountGradients(resolved, facts);
   CountSurvivors(resolved, facts);
   CountUnconstrained(resolved, facts);

@@ -22,8 +22,12 @@ struct Facts {
   const ReportInput* evaluation = nullptr;
   const v1::ConditionReport* report = nullptr;
 
+  // --- of every condition
+  // What computed the outcomes of all of them.
+  const std::vector<v1::NumericsFingerprint>* numerics = nullptr;
+
   // --- of attacks
-  const ConditionOutcomes* run = nullptr;
+  const v1::Condition* run = nullptr;
   // All attacks of the evaluation, this one included.
   const std::vector<Facts>* attacks = nullptr;
   // Why checks of gradients do not apply; empty for a white box: it used gradients of the model.
@@ -49,10 +53,13 @@ struct Facts {
   // Survivors whose losses say something; means over them.
   int64_t curves = 0;
   double break_point_angle = 0, increasing_loss = 0;
+  // The samples that were fooled, where other attacks are compared with them, ascending.
+  std::vector<int64_t> fooled = {};
 };
 
-// The facts of an attack, of whose report all but the checks is filled.
-Facts AttackFacts(const ReportInput& evaluation, const ConditionOutcomes& run,
+// The facts of an attack, of whose report all but the checks is filled. They point to all
+// arguments but `resolved`.
+Facts AttackFacts(const ReportInput& evaluation, const v1::Condition& condition,
                   const ResolvedCondition& resolved, const v1::ConditionReport& report,
                   const std::vector<Facts>& attacks);
 

@@ -16,7 +16,7 @@ namespace assay::report {
 namespace {
 
 Finding BatchDependence(const Facts& facts) {
-  const std::vector<v1::NumericsFingerprint>& numerics = facts.evaluation->numerics;
+  const std::vector<v1::NumericsFingerprint>& numerics = *facts.numerics;
   if (numerics.empty()) return NotApplicable("there are no outcomes yet");
   double difference = 0;
   bool looked = true;

@@ -122,7 +122,8 @@ Decision Decide(const Question& question) {
 // "1,234,567"
 std::string Grouped(int64_t count) {
   std::string digits = absl::StrCat(count);
-  for (size_t i = digits.size(); i > 3;) digits.insert(i -= 3, ",");
+  const size_t first = count < 0 ? 1 : 0;
+  for (size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, ",");
   return digits;
 }
 

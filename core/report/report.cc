@@ -57,15 +57,46 @@ absl::Status CheckInput(const ReportInput& input) {
       return Error(Reason::kInternal,
                    absl::StrCat("condition '", condition.condition.id(), "' is there twice"));
     }
-    if (static_cast<int64_t>(condition.outcomes.size()) > input.expected_samples) {
-      return Error(
-          Reason::kInternal,
-          absl::StrCat("condition '", condition.condition.id(), "' has ", condition.outcomes.size(),
-                       " outcomes for ", input.expected_samples, " samples"));
-    }
   }
   return absl::OkStatus();
 }
+
+// Goes through the conditions of an input, with the outcomes of one of them in memory where they
+// are read.
+class Conditions {
+ public:
+  explicit Conditions(const ReportInput& input)
+      : input_(input), numerics_(input.numerics), passes_(input.passes) {}
+
+  // Valid until the next call.
+  absl::StatusOr<const ConditionOutcomes*> Read(size_t i) {
+    const ConditionOutcomes* condition = &input_.conditions[i];
+    if (input_.read_outcomes) {
+      read_.condition = condition->condition;
+      read_.outcomes.clear();
+      ASSAY_ASSIGN_OR_RETURN(StoredOutcomes stored, input_.read_outcomes(i));
+      read_.outcomes = std::move(stored.outcomes);
+      numerics_.insert(numerics_.end(), stored.numerics.begin(), stored.numerics.end());
+      AddPasses(stored.passes, &passes_);
+      condition = &read_;
+    }
+    const auto outcomes = static_cast<int64_t>(condition->outcomes.size());
+    if (outcomes <= input_.expected_samples) return condition;
+    return Error(Reason::kInternal,
+                 absl::StrCat("condition '", condition->condition.id(), "' has ", outcomes,
+                              " outcomes for ", input_.expected_samples, " samples"));
+  }
+
+  // Of those that have been read, too.
+  const std::vector<v1::NumericsFingerprint>& numerics() const { return numerics_; }
+  const v1::PassCounts& passes() const { return passes_; }
+
+ private:
+  const ReportInput& input_;
+  ConditionOutcomes read_;
+  std::vector<v1::NumericsFingerprint> numerics_;
+  v1::PassCounts passes_;
+};
 
 // Each once, in an order that does not depend on which task came first.
 std::vector<v1::NumericsFingerprint> DistinctNumerics(
@@ -129,18 +160,12 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
   report.set_seed(input.seed);
   report.set_confidence_level(input.confidence_level);
   for (const std::string& name : class_names) report.add_class_names(name);
-  for (const v1::NumericsFingerprint& numerics : DistinctNumerics(input.numerics)) {
-    *report.add_numerics() = numerics;
-  }
-  if (input.passes.forwards() > 0) *report.mutable_passes() = input.passes;
   if (input.provenance) *report.mutable_provenance() = *input.provenance;
 
-  size_t most_samples = 0;
-  for (const ConditionOutcomes& condition : input.conditions) {
-    most_samples = std::max(most_samples, condition.outcomes.size());
-  }
-  const FisherExact fisher(static_cast<int64_t>(most_samples));
-  const SampleColumn confidence = ConfidenceColumn(input);
+  // Made anew for a condition with more samples than those before.
+  int64_t most_samples = 0;
+  FisherExact fisher(most_samples);
+  const SampleColumn confidence = input.confidence ? *input.confidence : ConfidenceColumn(input);
   std::vector<const SampleColumn*> columns;
   for (const SampleColumn& column : input.columns) columns.push_back(&column);
   columns.push_back(&confidence);
@@ -148,7 +173,8 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
   bool complete = true;
   // Those whose reports have checks still to come, in the order of the report.
   std::vector<Facts> attacks;
-  std::deque<ConditionOutcomes> at_budgets;
+  // What those point to.
+  std::deque<v1::Condition> attack_conditions;
   const auto add = [&](const ConditionOutcomes& condition) -> absl::Status {
     ASSAY_ASSIGN_OR_RETURN(const ResolvedCondition resolved, Resolve(condition, input));
     v1::ConditionReport& entry = *report.add_conditions();
@@ -160,31 +186,43 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
     FillClasswise(section, class_names, fisher, &entry);
     entry.set_missing(input.expected_samples - entry.samples());
     complete = complete && entry.missing() == 0;
-    FillChecks(ConditionChecks(), {&input, &entry}, entry.mutable_checks());
     for (const FamilySection& own : kFamilySections) {
       if (entry.family() != own.family) continue;
       ASSAY_RETURN_IF_ERROR(own.fill(section, &entry));
     }
     FillSlices(section, columns, fisher, &entry);
     if (entry.has_attack()) {
-      attacks.push_back(AttackFacts(input, condition, resolved, entry, attacks));
+      attack_conditions.push_back(condition.condition);
+      attacks.push_back(AttackFacts(input, attack_conditions.back(), resolved, entry, attacks));
     }
     return absl::OkStatus();
   };
-  for (const ConditionOutcomes& condition : input.conditions) {
-    if (!IsMinimumNorm(condition.condition)) {
-      ASSAY_RETURN_IF_ERROR(add(condition));
+  Conditions conditions(input);
+  for (size_t i = 0; i < input.conditions.size(); ++i) {
+    ASSAY_ASSIGN_OR_RETURN(const ConditionOutcomes* const condition, conditions.Read(i));
+    if (static_cast<int64_t>(condition->outcomes.size()) > most_samples) {
+      most_samples = static_cast<int64_t>(condition->outcomes.size());
+      fisher = FisherExact(most_samples);
+    }
+    if (!IsMinimumNorm(condition->condition)) {
+      ASSAY_RETURN_IF_ERROR(add(*condition));
       continue;
     }
     // One run, and an entry for each of its budgets.
-    ASSAY_ASSIGN_OR_RETURN(const ResolvedCondition run, Resolve(condition, input));
+    ASSAY_ASSIGN_OR_RETURN(const ResolvedCondition run, Resolve(*condition, input));
     const auto curve = SecurityCurve(run, rates);
-    for (v1::Condition& budget : AtEachBudget(condition.condition)) {
-      at_budgets.push_back(AtBudget(condition, std::move(budget)));
-      ASSAY_RETURN_IF_ERROR(add(at_budgets.back()));
+    for (v1::Condition& budget : AtEachBudget(condition->condition)) {
+      ASSAY_RETURN_IF_ERROR(add(AtBudget(*condition, std::move(budget))));
       v1::ConditionReport& entry = *report.mutable_conditions()->rbegin();
       *entry.mutable_attack()->mutable_security_curve() = curve;
     }
+  }
+  for (const v1::NumericsFingerprint& numerics : DistinctNumerics(conditions.numerics())) {
+    *report.add_numerics() = numerics;
+  }
+  if (conditions.passes().forwards() > 0) *report.mutable_passes() = conditions.passes();
+  for (v1::ConditionReport& entry : *report.mutable_conditions()) {
+    FillChecks(ConditionChecks(), {&input, &entry, &conditions.numerics()}, entry.mutable_checks());
   }
   size_t attack = 0;
   for (v1::ConditionReport& entry : *report.mutable_conditions()) {

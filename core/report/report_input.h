@@ -2,11 +2,14 @@
 #ifndef ASSAY_CORE_REPORT_REPORT_INPUT_H_
 #define ASSAY_CORE_REPORT_REPORT_INPUT_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "assay/v1/evaluations.pb.h"
 #include "assay/v1/models.pb.h"
 #include "assay/v1/outcomes.pb.h"
@@ -19,6 +22,13 @@ struct ConditionOutcomes {
   v1::Condition condition;
   // In any order; each sample at most once.
   std::vector<v1::Outcome> outcomes;
+};
+
+// What is stored of one condition.
+struct StoredOutcomes {
+  std::vector<v1::Outcome> outcomes;
+  std::vector<v1::NumericsFingerprint> numerics;
+  v1::PassCounts passes;
 };
 
 struct ReportInput {
@@ -40,6 +50,9 @@ struct ReportInput {
   // most. 0: it did not, and expected_samples says that.
   int64_t samples_allowed = 0;
   std::vector<ConditionOutcomes> conditions;
+  // Where the outcomes of conditions[i] are, unless they are there; numerics and passes add to
+  // those below. BuildReport asks for each once, in their order, and holds one at a time.
+  std::function<absl::StatusOr<StoredOutcomes>(size_t condition)> read_outcomes;
   std::vector<v1::NumericsFingerprint> numerics;
   // Over all tasks.
   v1::PassCounts passes;
@@ -57,7 +70,12 @@ struct ReportInput {
   // What is known of the samples of the dataset, but for the confidence of the clean prediction,
   // which outcomes tell.
   std::vector<SampleColumn> columns;
+  // The confidence of the clean prediction, where outcomes are still to be read.
+  std::optional<SampleColumn> confidence;
 };
+
+// Adds each number to its own.
+void AddPasses(const v1::PassCounts& more, v1::PassCounts* passes);
 
 // One for each of num_classes: "class N" where there is none.
 std::vector<std::string> ClassNames(const ReportInput& input);

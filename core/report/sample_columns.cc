@@ -162,4 +162,23 @@ std::vector<SampleColumn> ColumnsOf(const MetadataTable& table) {
   return columns;
 }
 
+SampleColumn ConfidenceColumn(const std::vector<v1::Outcome>& clean) {
+  std::vector<double> confidences;
+  int64_t samples = 0;
+  for (const v1::Outcome& outcome : clean) {
+    confidences.push_back(outcome.undecided() ? std::numeric_limits<double>::quiet_NaN()
+                                              : outcome.confidence());
+    samples = std::max(samples, outcome.sample() + 1);
+  }
+  SampleColumn column = CutNumbers(kConfidence, confidences, {});
+  const std::vector<int32_t> by_outcome = std::move(column.slice_of);
+  column.slice_of.assign(static_cast<size_t>(samples), SampleColumn::kNone);
+  for (size_t i = 0; i < by_outcome.size(); ++i) {
+    const int64_t sample = clean[i].sample();
+    if (sample >= 0) column.slice_of[static_cast<size_t>(sample)] = by_outcome[i];
+  }
+  column.built_in = true;
+  return column;
+}
+
 }  // namespace assay::report

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "assay/v1/outcomes.pb.h"
 #include "core/base/sample_metadata.h"
 
 namespace assay::report {
@@ -46,6 +47,9 @@ SampleColumn GroupTexts(std::string name, const std::vector<std::string>& values
                         const std::vector<int32_t>& value_of);
 
 std::vector<SampleColumn> ColumnsOf(const MetadataTable& table);
+
+// The confidence of the clean prediction, of the outcomes under the clean condition.
+SampleColumn ConfidenceColumn(const std::vector<v1::Outcome>& clean);
 
 }  // namespace assay::report
 

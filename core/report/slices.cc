@@ -1,8 +1,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <utility>
 #include <vector>
 
 #include "core/conditions/condition.h"
@@ -90,27 +88,11 @@ SampleColumn ConfidenceColumn(const ReportInput& input) {
                                   [](const ConditionOutcomes& condition) {
                                     return condition.condition.family() == kFamilyClean;
                                   });
+  if (clean != input.conditions.end()) return ConfidenceColumn(clean->outcomes);
   SampleColumn column;
-  if (clean == input.conditions.end()) {
-    column.name = kConfidence;
-    column.undefined_reason = "the evaluation does not have the condition clean";
-  } else {
-    std::vector<double> confidences;
-    int64_t samples = 0;
-    for (const v1::Outcome& outcome : clean->outcomes) {
-      confidences.push_back(outcome.undecided() ? std::numeric_limits<double>::quiet_NaN()
-                                                : outcome.confidence());
-      samples = std::max(samples, outcome.sample() + 1);
-    }
-    column = CutNumbers(kConfidence, confidences, {});
-    const std::vector<int32_t> by_outcome = std::move(column.slice_of);
-    column.slice_of.assign(static_cast<size_t>(samples), SampleColumn::kNone);
-    for (size_t i = 0; i < by_outcome.size(); ++i) {
-      const int64_t sample = clean->outcomes[i].sample();
-      if (sample >= 0) column.slice_of[static_cast<size_t>(sample)] = by_outcome[i];
-    }
-  }
+  column.name = kConfidence;
   column.built_in = true;
+  column.undefined_reason = "the evaluation does not have the condition clean";
   return column;
 }
 

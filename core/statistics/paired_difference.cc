@@ -4,6 +4,7 @@
 #include <boost/math/distributions/binomial.hpp>
 #include <cmath>
 #include <cstdlib>
+#include <optional>
 
 #include "core/statistics/double_policy.h"
 
@@ -18,6 +19,10 @@ constexpr double kNuisanceShare = 0.02;
 // are left out; what they have together is added to the tail.
 constexpr double kNegligible = 1e-17;
 constexpr double kUnderflow = 1e-280;
+// A part of the terms decides where it is clear by more than rounding; terms below this do not
+// help.
+constexpr double kQuickMargin = 1e-9;
+constexpr double kQuickNegligible = 1e-12;
 // Halvings of the range of p1 + p2, and of the range of the difference.
 constexpr int kNuisanceHalvings = 20;
 constexpr int kDifferenceHalvings = 30;
@@ -86,19 +91,94 @@ double Tail(int64_t n, int64_t d, double p1, double p2) {
   return tail + std::max(0.0, 1 - mass);
 }
 
+// Whether that tail is at most `alpha`, as far as a part of its terms tells, from the likeliest m
+// outwards: what they have is in the tail, and what is missing of the mass can be.
+std::optional<bool> QuickAtMost(int64_t n, int64_t d, double p1, double p2, double alpha) {
+  const double both = p1 + p2;
+  if (!(p1 > 0 && p2 > 0 && both < 1)) return std::nullopt;
+  const double theta = p1 / both, other = 1 - theta;
+  const int64_t mode = std::min(n, static_cast<int64_t>(static_cast<double>(n + 1) * both));
+  if (mode <= std::abs(d) || mode >= n) return std::nullopt;
+  // P(m), P(X1 = k) and P(X1 >= k) given m, for k = (m + d) / 2 rounded up.
+  struct Term {
+    int64_t m, k;
+    double weight, at_k, from_k;
+  };
+  Term up{mode, (mode + d + 1) / 2, 0, 0, 0};
+  if (up.k < 1 || up.k > mode) return std::nullopt;
+  const Binomial given(static_cast<double>(mode), theta);
+  up.weight = boost::math::pdf(Binomial(static_cast<double>(n), both), static_cast<double>(mode));
+  up.at_k = boost::math::pdf(given, static_cast<double>(up.k));
+  up.from_k = boost::math::cdf(boost::math::complement(given, static_cast<double>(up.k - 1)));
+  Term down = up;
+  double mass = up.weight, tail = up.weight * up.from_k;
+  const double odds = both / (1 - both);
+  while (true) {
+    if (tail > alpha + kQuickMargin) return false;
+    if (tail + (1 - mass) <= alpha - kQuickMargin) return true;
+    const bool rises = up.m < n && up.weight > kQuickNegligible;
+    const bool falls = down.m > std::abs(d) + 1 && down.k > 1 && down.weight > kQuickNegligible;
+    if (!rises && !falls) return std::nullopt;
+    if (std::min(up.at_k, down.at_k) < kUnderflow) return std::nullopt;
+    if (rises) {
+      up.weight *= static_cast<double>(n - up.m) * odds / static_cast<double>(up.m + 1);
+      const bool more = (up.m + d) % 2 == 0;
+      const double trials = static_cast<double>(++up.m);
+      if (more) {
+        up.from_k -= up.at_k * other;
+        up.at_k *= trials * theta / static_cast<double>(++up.k);
+      } else {
+        up.at_k *= other * trials / (trials - static_cast<double>(up.k));
+        up.from_k += up.at_k * static_cast<double>(up.k) / trials;
+      }
+      mass += up.weight;
+      tail += up.weight * up.from_k;
+    }
+    if (falls) {
+      // The same steps back.
+      const double trials = static_cast<double>(down.m), needed = static_cast<double>(down.k);
+      down.weight *= trials / (static_cast<double>(n - down.m + 1) * odds);
+      if ((down.m - 1 + d) % 2 == 0) {
+        down.at_k *= needed / (trials * theta);
+        down.from_k += down.at_k * other;
+        --down.k;
+      } else {
+        down.from_k -= down.at_k * needed / trials;
+        down.at_k *= (trials - needed) / (other * trials);
+      }
+      --down.m;
+      mass += down.weight;
+      tail += down.weight * down.from_k;
+    }
+  }
+}
+
+bool AtMost(int64_t n, int64_t d, double p1, double p2, double alpha) {
+  const std::optional<bool> quick = QuickAtMost(n, d, p1, p2, alpha);
+  return quick.has_value() ? *quick : Tail(n, d, p1, p2) <= alpha;
+}
+
 // Whether the tail is at most `alpha` wherever p1 - p2 = delta and p1 + p2 is in [low, high]. It
-// grows with p1 and falls with p2, so that the largest p1 with the smallest p2 bounds it.
+// grows with p1 and falls with p2, so that the largest p1 with the smallest p2 bounds it. `worst`:
+// where to look first, since it failed there before, and where it failed.
 bool AtMostEverywhere(int64_t n, int64_t d, double delta, double low, double high, double alpha,
-                      int halvings) {
-  if (Tail(n, d, (high + delta) / 2, std::max(0.0, (low - delta) / 2)) <= alpha) return true;
-  if (halvings == 0) return false;
+                      int halvings, double* worst) {
+  if (AtMost(n, d, (high + delta) / 2, std::max(0.0, (low - delta) / 2), alpha)) return true;
   const double middle = (low + high) / 2;
-  return AtMostEverywhere(n, d, delta, middle, high, alpha, halvings - 1) &&
-         AtMostEverywhere(n, d, delta, low, middle, alpha, halvings - 1);
+  if (halvings == 0) {
+    *worst = middle;
+    return false;
+  }
+  const auto half = [&](bool upper) {
+    return AtMostEverywhere(n, d, delta, upper ? middle : low, upper ? high : middle, alpha,
+                            halvings - 1, worst);
+  };
+  const bool upper_first = *worst >= middle;
+  return half(upper_first) && half(!upper_first);
 }
 
 // The same for all p1 + p2 from |delta| to `most`.
-bool Rejected(int64_t n, int64_t d, double delta, double most, double alpha) {
+bool Rejected(int64_t n, int64_t d, double delta, double most, double alpha, double* worst) {
   double from = std::abs(delta);
   // As p1 + p2 grows by 2h, the tail does by n h (P(D = d - 1) - P(D = d)), where D is X1 - X2 of
   // n - 1 samples. While p0^2 >= 4 p1 p2, that is p1 + p2 <= (1 + delta^2) / 2, the polynomial p2 +
@@ -107,9 +187,9 @@ bool Rejected(int64_t n, int64_t d, double delta, double most, double alpha) {
   // Statistics 35, 1964), and beyond the mode its probabilities fall.
   if (static_cast<double>(d) >= static_cast<double>(n - 1) * delta + 2) {
     from = std::min(most, (1 + delta * delta) / 2);
-    if (Tail(n, d, (from + delta) / 2, (from - delta) / 2) > alpha) return false;
+    if (!AtMost(n, d, (from + delta) / 2, (from - delta) / 2, alpha)) return false;
   }
-  return from >= most || AtMostEverywhere(n, d, delta, from, most, alpha, kNuisanceHalvings);
+  return from >= most || AtMostEverywhere(n, d, delta, from, most, alpha, kNuisanceHalvings, worst);
 }
 
 // Unless it is to be proven, as if the tail were largest where p1 + p2 is.
@@ -126,13 +206,14 @@ double LowerEnd(int64_t only_first, int64_t only_second, int64_t n, double alpha
   double low = std::max({-1.0, -most, observed - reach}), high = observed;
   for (int i = 0; i < kDifferenceHalvings; ++i) {
     const double middle = (low + high) / 2;
-    (Tail(n, d, (most + middle) / 2, (most - middle) / 2) <= left ? low : high) = middle;
+    (AtMost(n, d, (most + middle) / 2, (most - middle) / 2, left) ? low : high) = middle;
   }
   if (!prove) return low;
   // A difference below a rejected one is rejected too: lowering p2, then raising p1, leads from
   // there to here and only raises the tail.
+  double worst = most;
   const auto proven = [&](double delta) {
-    return delta <= -most || Rejected(n, d, delta, most, left);
+    return delta <= -most || Rejected(n, d, delta, most, left, &worst);
   };
   double unproven = low, found = low;
   while (!proven(found)) {

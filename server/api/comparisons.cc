@@ -46,20 +46,6 @@ absl::StatusOr<std::optional<report::Vectors>> VectorsUnder(
   return report::Vectors{std::move(table->samples), table->size, std::move(table->values)};
 }
 
-// Of an evaluation whose model is gone, more classes than names can be in its outcomes.
-absl::Status CountClasses(store::Evaluations& evaluations, report::ReportInput* input) {
-  if (input->validation) return absl::OkStatus();
-  ASSAY_ASSIGN_OR_RETURN(const auto next_task,
-                         evaluations.ReadOutcomes(input->evaluation, /*conditions=*/{}));
-  while (true) {
-    ASSAY_ASSIGN_OR_RETURN(const auto task, next_task());
-    if (!task) return absl::OkStatus();
-    for (const auto& outcome : task->outcomes.outcomes()) {
-      input->num_classes = std::max(input->num_classes, report::ClassesIn(outcome));
-    }
-  }
-}
-
 // What tells data apart: the samples, whatever else is known of them.
 absl::StatusOr<std::string> DigestOf(store::Catalog& catalog, const std::string& dataset) {
   // Of a stream that has not ended, which cannot be compared.

@@ -5,6 +5,7 @@
 
 #include "core/base/resource_names.h"
 #include "server/api/dataset_commit.h"
+#include "server/api/sample_stream.h"
 
 namespace assay::api {
 
@@ -64,6 +65,11 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(grpc::CallbackServer
     context_.FreeSpaceSoon();
     return absl::OkStatus();
   });
+}
+
+grpc::ServerWriteReactor<v1::StreamSamplesResponse>* DatasetServiceImpl::StreamSamples(
+    grpc::CallbackServerContext* /*call*/, const v1::StreamSamplesRequest* request) {
+  return NewSampleStream(context_, *request);
 }
 
 }  // namespace assay::api

@@ -22,6 +22,8 @@ class DatasetServiceImpl final : public v1::DatasetService::CallbackService {
   grpc::ServerUnaryReactor* DeleteDataset(grpc::CallbackServerContext* call,
                                           const v1::DeleteDatasetRequest* request,
                                           google::protobuf::Empty* response) override;
+  grpc::ServerWriteReactor<v1::StreamSamplesResponse>* StreamSamples(
+      grpc::CallbackServerContext* call, const v1::StreamSamplesRequest* request) override;
 
  private:
   Context& context_;

@@ -1,12 +1,15 @@
 #include "server/api/reports.h"
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/base/errors.h"
 #include "core/base/manifest.h"
+#include "core/conditions/families.h"
 #include "core/report/evaluation_input.h"
 #include "core/report/report.h"
 #include "core/report/sample_columns.h"
@@ -16,6 +19,55 @@
 #include "server/api/timestamps.h"
 
 namespace assay::api {
+
+namespace {
+
+// Reads the outcomes of one condition after the other, of the state in which it was opened.
+class OutcomesByCondition {
+ public:
+  explicit OutcomesByCondition(store::OutcomeReader next_task) : next_task_(std::move(next_task)) {}
+
+  // For conditions in their order.
+  absl::StatusOr<report::StoredOutcomes> Read(size_t condition) {
+    report::StoredOutcomes stored;
+    std::map<std::string, v1::NumericsFingerprint> numerics;
+    while (true) {
+      if (!task_.has_value()) {
+        ASSAY_ASSIGN_OR_RETURN(task_, next_task_());
+        if (!task_.has_value()) break;
+      }
+      if (static_cast<size_t>(task_->condition) != condition) break;
+      for (auto& outcome : *task_->outcomes.mutable_outcomes()) {
+        stored.outcomes.push_back(std::move(outcome));
+      }
+      numerics.emplace(task_->numerics.digest(), task_->numerics);
+      report::AddPasses(task_->outcomes.passes(), &stored.passes);
+      task_.reset();
+    }
+    for (auto& [digest, fingerprint] : numerics) stored.numerics.push_back(fingerprint);
+    return stored;
+  }
+
+ private:
+  const store::OutcomeReader next_task_;
+  // Of the condition to come.
+  std::optional<store::TaskOutcomes> task_;
+};
+
+}  // namespace
+
+absl::Status CountClasses(store::Evaluations& evaluations, report::ReportInput* input) {
+  if (input->validation) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(const auto next_task,
+                         evaluations.ReadOutcomes(input->evaluation, /*conditions=*/{}));
+  while (true) {
+    ASSAY_ASSIGN_OR_RETURN(const auto task, next_task());
+    if (!task) return absl::OkStatus();
+    for (const auto& outcome : task->outcomes.outcomes()) {
+      input->num_classes = std::max(input->num_classes, report::ClassesIn(outcome));
+    }
+  }
+}
 
 absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
     store::Catalog& catalog, const store::EvaluationRecord& evaluation) {
@@ -54,6 +106,24 @@ absl::StatusOr<std::vector<report::SampleColumn>> ColumnsOf(store::Catalog& cata
   columns.push_back(report::CutNumbers(kContrast, images.contrast, {}));
   columns.back().built_in = true;
   return columns;
+}
+
+// Of the confidence of the clean prediction, which is known before any other condition is read;
+// absent where there is no clean condition.
+absl::StatusOr<std::optional<report::SampleColumn>> ConfidenceOf(store::Catalog& catalog,
+                                                                 store::Evaluations& evaluations,
+                                                                 const v1::Evaluation& proto) {
+  const auto clean =
+      std::find_if(proto.conditions().begin(), proto.conditions().end(),
+                   [](const v1::Condition& each) { return each.family() == kFamilyClean; });
+  if (clean == proto.conditions().end()) return std::nullopt;
+  const auto condition = static_cast<int>(clean - proto.conditions().begin());
+  ASSAY_ASSIGN_OR_RETURN(auto next_task,
+                         ReadDecidedOutcomes(catalog, evaluations, proto, {condition}));
+  OutcomesByCondition outcomes(std::move(next_task));
+  ASSAY_ASSIGN_OR_RETURN(const report::StoredOutcomes stored,
+                         outcomes.Read(static_cast<size_t>(condition)));
+  return report::ConfidenceColumn(stored.outcomes);
 }
 
 }  // namespace
@@ -95,33 +165,6 @@ absl::StatusOr<v1::Provenance> ProvenanceOf(store::Catalog& catalog,
   return provenance;
 }
 
-namespace {
-
-// What has been committed so far of what the evaluation is about.
-absl::Status ReadOutcomesInto(store::Catalog& catalog, store::Evaluations& evaluations,
-                              const v1::Evaluation& proto, report::ReportInput& input) {
-  ASSAY_ASSIGN_OR_RETURN(const auto next_task,
-                         ReadDecidedOutcomes(catalog, evaluations, proto, /*conditions=*/{}));
-  std::map<std::string, v1::NumericsFingerprint> numerics;
-  while (true) {
-    ASSAY_ASSIGN_OR_RETURN(auto task, next_task());
-    if (!task) break;
-    for (auto& outcome : *task->outcomes.mutable_outcomes()) {
-      report::AddOutcome(static_cast<size_t>(task->condition), std::move(outcome), &input);
-    }
-    numerics.emplace(task->numerics.digest(), task->numerics);
-    const v1::PassCounts& passes = task->outcomes.passes();
-    input.passes.set_forwards(input.passes.forwards() + passes.forwards());
-    input.passes.set_needed_forwards(input.passes.needed_forwards() + passes.needed_forwards());
-    input.passes.set_backwards(input.passes.backwards() + passes.backwards());
-    input.passes.set_needed_backwards(input.passes.needed_backwards() + passes.needed_backwards());
-  }
-  for (auto& [digest, fingerprint] : numerics) input.numerics.push_back(fingerprint);
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 absl::StatusOr<report::ReportInput> InputWithOutcomes(
     store::Catalog& catalog, store::Evaluations& evaluations,
     const store::EvaluationRecord& evaluation,
@@ -129,7 +172,16 @@ absl::StatusOr<report::ReportInput> InputWithOutcomes(
   ASSAY_ASSIGN_OR_RETURN(report::ReportInput input,
                          InputOf(catalog, evaluations, evaluation, validation));
   ASSAY_RETURN_IF_ERROR(report::AddRequest(evaluation.proto, v1::GetReportRequest(), &input));
-  ASSAY_RETURN_IF_ERROR(ReadOutcomesInto(catalog, evaluations, evaluation.proto, input));
+  ASSAY_ASSIGN_OR_RETURN(auto next_task, ReadDecidedOutcomes(catalog, evaluations, evaluation.proto,
+                                                             /*conditions=*/{}));
+  ASSAY_RETURN_IF_ERROR(CountClasses(evaluations, &input));
+  OutcomesByCondition outcomes(std::move(next_task));
+  for (size_t i = 0; i < input.conditions.size(); ++i) {
+    ASSAY_ASSIGN_OR_RETURN(report::StoredOutcomes stored, outcomes.Read(i));
+    input.conditions[i].outcomes = std::move(stored.outcomes);
+    for (auto& numerics : stored.numerics) input.numerics.push_back(std::move(numerics));
+    report::AddPasses(stored.passes, &input.passes);
+  }
   return input;
 }
 
@@ -145,8 +197,14 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
                          ManifestOf(catalog, evaluations, proto));
   ASSAY_ASSIGN_OR_RETURN(input.columns, ColumnsOf(catalog, blobs, manifest));
   ASSAY_RETURN_IF_ERROR(report::AddRequest(proto, options, &input));
-  ASSAY_RETURN_IF_ERROR(ReadOutcomesInto(catalog, evaluations, proto, input));
   ASSAY_ASSIGN_OR_RETURN(input.provenance, ProvenanceOf(catalog, evaluation));
+  ASSAY_ASSIGN_OR_RETURN(auto next_task, ReadDecidedOutcomes(catalog, evaluations, proto,
+                                                             /*conditions=*/{}));
+  // After the reader was opened: what is committed meanwhile is counted, and not read.
+  ASSAY_RETURN_IF_ERROR(CountClasses(evaluations, &input));
+  ASSAY_ASSIGN_OR_RETURN(input.confidence, ConfidenceOf(catalog, evaluations, proto));
+  OutcomesByCondition outcomes(std::move(next_task));
+  input.read_outcomes = [&outcomes](size_t condition) { return outcomes.Read(condition); };
   return report::BuildReport(input);
 }
 

@@ -21,8 +21,7 @@ absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
     store::Catalog& catalog, const store::EvaluationRecord& evaluation);
 
 // What a report or a comparison starts from: all but outcomes, numerics and the caller's options.
-// Without `validation` num_classes is what the names tell, and outcomes can tell more
-// (report::ClassesIn).
+// Without `validation` num_classes is what the names tell; outcomes can tell more (CountClasses).
 absl::StatusOr<report::ReportInput> InputOf(store::Catalog& catalog,
                                             store::Evaluations& evaluations,
                                             const store::EvaluationRecord& evaluation,
@@ -38,8 +37,12 @@ absl::StatusOr<report::ReportInput> InputWithOutcomes(
     const store::EvaluationRecord& evaluation,
     const std::optional<v1::ModelValidation>& validation);
 
-// Computes the report of what has been committed so far; of `options` the name is ignored. To be
-// had from the ReportCache. `blobs` are read for what is known of the samples.
+// Without a validation: raises num_classes to what the stored outcomes tell, all of which it reads.
+absl::Status CountClasses(store::Evaluations& evaluations, report::ReportInput* input);
+
+// Computes the report of what has been committed so far; of `options` the name is ignored. Holds
+// the outcomes of one condition at a time. To be had from the ReportCache. `blobs` are read for
+// what is known of the samples.
 absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations& evaluations,
                                     const store::BlobStore& blobs,
                                     const store::EvaluationRecord& evaluation,

@@ -1,7 +1,6 @@
 #include "server/api/result_streams.h"
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,55 +13,11 @@
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
 #include "server/api/decided_samples.h"
-#include "server/api/serial_writer.h"
-#include "server/api/stream.h"
+#include "server/api/pulled_stream.h"
 #include "server/api/vectors.h"
 
 namespace assay::api {
 namespace {
-
-// Makes the next message; false: there is none.
-template <typename Response>
-using Source = std::function<absl::StatusOr<bool>(Response*)>;
-
-// Writes what its source makes, message by message, as fast as the reader takes them.
-template <typename Response>
-class PulledStream final : public Stream<grpc::ServerWriteReactor<Response>> {
- public:
-  using Opener = std::function<absl::StatusOr<Source<Response>>()>;
-  PulledStream(Context& context, Opener open)
-      : Stream<grpc::ServerWriteReactor<Response>>(context), open_(std::move(open)) {}
-
-  void OnWriteDone(bool ok) override {
-    if (writer_.OnWriteDone(ok)) this->Then([this] { Pull(); });
-  }
-  void OnCancel() override { writer_.Cancel(); }
-
- private:
-  void Begin() override {
-    this->Then([this] {
-      absl::StatusOr<Source<Response>> source = open_();
-      if (!source.ok()) return End(source.status());
-      source_ = *std::move(source);
-      Pull();
-    });
-  }
-  void End(const absl::Status& status) override { writer_.End(status); }
-
-  void Pull() {
-    Response message;
-    const absl::StatusOr<bool> made = source_(&message);
-    if (made.ok() && *made) {
-      writer_.Push(std::move(message));
-    } else {
-      End(made.status());
-    }
-  }
-
-  const Opener open_;
-  Source<Response> source_;  // of the step at work only
-  SerialWriter<PulledStream, Response> writer_{*this};
-};
 
 struct Results {
   store::EvaluationRecord evaluation;

@@ -82,10 +82,7 @@ absl::StatusOr<std::vector<report::SampleResult>> ResultsOf(client::Client& clie
         return absl::OkStatus();
       }));
   input.shape = dataset.manifest().shape();
-  input.expected_samples = TotalSamples(dataset.manifest());
-  if (evaluation.spec().limit() > 0) {
-    input.expected_samples = std::min(input.expected_samples, evaluation.spec().limit());
-  }
+  input.expected_samples = LimitedSamples(dataset.manifest(), evaluation.spec().limit());
   return report::SampleResults(run, id, input);
 }
 

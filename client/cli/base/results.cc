@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "client/cli/base/adversarials.h"
 #include "client/cli/base/evaluations.h"
+#include "client/cli/base/examples.h"
 #include "client/cli/base/outcomes.h"
 #include "client/cli/base/output_file.h"
 #include "client/cli/base/reference_errors.h"
@@ -43,6 +44,10 @@ void ResultOptions::AddTo(Leaf& leaf) {
   leaf.Add("--all-slices", &all_slices, "Show all slices in tables, instead of the worst few");
   leaf.Add("--junit", &junit_path, "Write what became of the requirements as JUnit, too")
       .TypeName("FILE");
+  leaf.Add("--examples", &examples,
+           "Example images of each condition on a page of HTML (default 3; 0: none)")
+      .From(0, 20)
+      .TypeName("N");
   gates.AddTo(leaf);
   mlflow.AddTo(leaf);
 }
@@ -78,8 +83,12 @@ absl::StatusOr<std::vector<std::string>> KnownClasses(Session& session,
   if (spec.allow_missing_classes()) return names;
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
   ASSAY_ASSIGN_OR_RETURN(const v1::Dataset dataset, client->GetDataset(spec.dataset()));
-  return std::vector<std::string>(dataset.manifest().class_names().begin(),
-                                  dataset.manifest().class_names().end());
+  // As reports name them.
+  report::ReportInput input;
+  input.num_classes = dataset.manifest().class_names_size();
+  input.class_names = {dataset.manifest().class_names().begin(),
+                       dataset.manifest().class_names().end()};
+  return report::ClassNames(input);
 }
 
 namespace {
@@ -145,9 +154,16 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
     ASSAY_RETURN_IF_ERROR(WriteOutput(
         options.report_path, render::RenderReport(report, render::Format::kJson, false, results)));
   }
+  std::optional<render::Examples> examples;
+  if (evaluation != nullptr && options.examples > 0 &&
+      (!options.html_path.empty() || session.format() == render::Format::kHtml)) {
+    ASSAY_ASSIGN_OR_RETURN(examples, FetchExamples(session, *evaluation, report, options.examples));
+  }
+  const render::Examples* const shown = examples.has_value() ? &*examples : nullptr;
   if (!options.html_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteOutput(
-        options.html_path, render::RenderReport(report, render::Format::kHtml, false, results)));
+    ASSAY_RETURN_IF_ERROR(
+        WriteOutput(options.html_path,
+                    render::RenderReport(report, render::Format::kHtml, false, results, shown)));
   }
   if (!options.junit_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteOutput(
@@ -164,7 +180,7 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
   if (evaluation != nullptr && !options.vectors_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteVectors(session, *evaluation, options.vectors_path));
   }
-  const absl::Status printed = session.PrintReport(report, results, options.all_slices);
+  const absl::Status printed = session.PrintReport(report, results, options.all_slices, shown);
   // Last, because it can take long and fail.
   LogToMlflow(session, options.mlflow, evaluation, report, results);
   ASSAY_RETURN_IF_ERROR(printed);

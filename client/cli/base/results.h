@@ -48,6 +48,8 @@ struct ResultOptions : ReportOptions {
   std::string report_path;
   std::string html_path;
   std::string junit_path;
+  // Images that a page shows of each condition; 0: none.
+  int32_t examples = 3;
   std::string outcomes_path;
   // Directory for kept adversarial examples; empty: none are kept.
   std::string adversarials_path;

@@ -37,6 +37,7 @@
   COMMAND(ReportRecompute, "report recompute",                                                     \
           "Compute a report again from outcomes, here, and compare it with the server's")           \
   COMMAND(Compare, "compare", "Compare evaluations on the same data, sample by sample")            \
+  COMMAND(Plot, "plot", "Write one plot of a report as SVG, PNG or PDF")                           \
   COMMAND(Corrupt, "corrupt",                                                                      \
           "Write corrupted images, as an evaluation would make them; needs no server")             \
   COMMAND(Conditions, "conditions", "Show conditions as the server understands them")              \

@@ -17,10 +17,10 @@ std::string SourceDigest(absl::string_view text) {
   return absl::StrCat("'sha256-", Sha256Base64(text), "'");
 }
 
-std::string Policy() {
-  return absl::StrCat("default-src 'none'; style-src ", SourceDigest(kPageStyle), " ",
-                      SourceDigest(kPageDarkStyle), "; script-src ", SourceDigest(kPageScript),
-                      "; base-uri 'none'; form-action 'none'");
+std::string Policy(bool pictures) {
+  return absl::StrCat("default-src 'none'; ", pictures ? "img-src data:; " : "", "style-src ",
+                      SourceDigest(kPageStyle), " ", SourceDigest(kPageDarkStyle), "; script-src ",
+                      SourceDigest(kPageScript), "; base-uri 'none'; form-action 'none'");
 }
 
 }  // namespace
@@ -60,10 +60,20 @@ void HtmlPage::AddFigure(const Markup& plot, const std::string& caption) {
   body_.Element("figcaption", {}, caption).Close().Break();
 }
 
+void HtmlPage::AddPicture(const std::string& source, const std::string& text, int width,
+                          int height) {
+  has_pictures_ = true;
+  body_.Empty("img", {{"src", source},
+                      {"alt", text},
+                      {"width", absl::StrCat(width)},
+                      {"height", absl::StrCat(height)}});
+}
+
 void HtmlPage::PrintHead(Markup& out) const {
   out.Verbatim("<!DOCTYPE html>\n").Open("html", {{"lang", "en"}}).Open("head").Break();
   out.Verbatim("<meta charset=\"utf-8\">\n");
-  out.Empty("meta", {{"http-equiv", "Content-Security-Policy"}, {"content", Policy()}}).Break();
+  out.Empty("meta", {{"http-equiv", "Content-Security-Policy"}, {"content", Policy(has_pictures_)}})
+      .Break();
   out.Empty("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}})
       .Break();
   out.Empty("meta", {{"name", "referrer"}, {"content", "no-referrer"}}).Break();

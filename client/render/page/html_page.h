@@ -39,6 +39,9 @@ class HtmlPage {
   plot::Markup& body() { return body_; }
   // A plot and what is said below it.
   void AddFigure(const plot::Markup& plot, const std::string& caption);
+  // A picture that is in the page itself: `source` is a data: URI. `text` stands for it where it
+  // cannot be seen. Pages without any do not allow them.
+  void AddPicture(const std::string& source, const std::string& text, int width, int height);
 
   std::string Print() &&;
 
@@ -57,6 +60,7 @@ class HtmlPage {
   std::vector<Entry> entries_;
   bool in_section_ = false;
   bool in_part_ = false;
+  bool has_pictures_ = false;
   plot::Markup body_;
 };
 

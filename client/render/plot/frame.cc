@@ -104,7 +104,7 @@ void DrawYAxis(const Scale& y, double left, double right, const std::string& tit
   out.Close().Break();
 }
 
-std::string SeriesClass(size_t index) { return absl::StrCat("s", index % 8); }
+std::string SeriesClass(size_t index) { return absl::StrCat("s", index % kSeriesClasses); }
 
 std::string SeriesDashes(size_t index) {
   static constexpr const char* kDashes[] = {"", "7 3", "2 3", "9 3 2 3", "5 2"};

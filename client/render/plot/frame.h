@@ -4,6 +4,7 @@
 #ifndef ASSAY_CLIENT_RENDER_PLOT_FRAME_H_
 #define ASSAY_CLIENT_RENDER_PLOT_FRAME_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ void DrawXAxis(const Scale& x, double top, double bottom, const std::string& tit
 void DrawYAxis(const Scale& y, double left, double right, const std::string& title, Markup& out);
 
 // "s0" ... "s7", over and over.
+inline constexpr size_t kSeriesClasses = 8;
 std::string SeriesClass(size_t index);
 // For stroke-dasharray; empty: a solid line. With the colours it repeats later than either.
 std::string SeriesDashes(size_t index);

@@ -41,6 +41,8 @@ struct Series {
 };
 
 struct LinePlot {
+  // Which of several of its kind it is, for example a norm.
+  std::string part;
   std::string title;
   // What it shows, in a sentence, for those who cannot see it.
   std::string description;

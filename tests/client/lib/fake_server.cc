@@ -111,6 +111,14 @@ struct Chunks : Service<v1::ChunkService::Service> {
   }
 };
 
+// Of a condition; batches without one are of all.
+template <typename Request>
+bool IsWanted(const Request& request, const std::string& condition) {
+  const auto& wanted = request.conditions();
+  return condition.empty() || wanted.empty() ||
+         std::find(wanted.begin(), wanted.end(), condition) != wanted.end();
+}
+
 struct Models : Service<v1::ModelService::Service> {
   using Service::Service;
   grpc::Status CreateModel(grpc::ServerContext*, const v1::CreateModelRequest* request,
@@ -192,6 +200,15 @@ struct Datasets : Service<v1::DatasetService::Service> {
     MutexLock lock(state.mutex);
     const grpc::Status fault = Begin(state, "GetDataset");
     return fault.ok() ? Find(state.datasets, request->name(), dataset) : fault;
+  }
+  grpc::Status StreamSamples(grpc::ServerContext*, const v1::StreamSamplesRequest* request,
+                             grpc::ServerWriter<v1::StreamSamplesResponse>* writer) override {
+    MutexLock lock(state.mutex);
+    state.sample_requests.push_back(*request);
+    const grpc::Status fault = Begin(state, "StreamSamples");
+    if (!fault.ok()) return fault;
+    for (const auto& batch : state.samples) writer->Write(batch);
+    return grpc::Status::OK;
   }
   grpc::Status ListDatasets(grpc::ServerContext*, const v1::ListDatasetsRequest*,
                             v1::ListDatasetsResponse* response) override {
@@ -297,17 +314,19 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
     if (!fault.ok()) return fault;
     const auto own = state.outcomes_of.find(request->name());
     for (const auto& batch : own == state.outcomes_of.end() ? state.outcomes : own->second) {
-      writer->Write(batch);
+      if (IsWanted(*request, batch.condition())) writer->Write(batch);
     }
     return grpc::Status::OK;
   }
   grpc::Status StreamAdversarials(
-      grpc::ServerContext*, const v1::StreamAdversarialsRequest*,
+      grpc::ServerContext*, const v1::StreamAdversarialsRequest* request,
       grpc::ServerWriter<v1::StreamAdversarialsResponse>* writer) override {
     MutexLock lock(state.mutex);
     const grpc::Status fault = Begin(state, "StreamAdversarials");
     if (!fault.ok()) return fault;
-    for (const auto& batch : state.adversarials) writer->Write(batch);
+    for (const auto& batch : state.adversarials) {
+      if (IsWanted(*request, batch.condition())) writer->Write(batch);
+    }
     return grpc::Status::OK;
   }
   grpc::Status StreamVectors(grpc::ServerContext*, const v1::StreamVectorsRequest* request,

@@ -32,6 +32,7 @@ struct FakeState {
   std::vector<v1::StreamOutcomesResponse> outcomes;
   std::vector<v1::StreamAdversarialsResponse> adversarials;
   std::map<v1::VectorKind, std::vector<v1::StreamVectorsResponse>> vectors;
+  std::vector<v1::StreamSamplesResponse> samples;
   // Of the evaluations of these names, instead of the above.
   std::map<std::string, v1::Report> reports_of;
   std::map<std::string, std::vector<v1::StreamOutcomesResponse>> outcomes_of;
@@ -45,6 +46,7 @@ struct FakeState {
   std::vector<v1::ListModelsRequest> model_lists;
   std::vector<v1::ListEvaluationsRequest> evaluation_lists;
   std::vector<v1::CompareEvaluationsRequest> comparisons;
+  std::vector<v1::StreamSamplesRequest> sample_requests;
   std::vector<v1::EvaluateRequest::Start> starts;
   std::vector<v1::EvaluateRequest::Batch> batches;
   size_t largest_piece = 0;

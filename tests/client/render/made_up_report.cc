@@ -38,7 +38,7 @@ struct Sample {
 class Maker {
  public:
   explicit Maker(const MadeUp& what)
-      : what_(what), classes_(static_cast<int>(what.class_names.size())) {
+      : what_(what), classes_(static_cast<int>(what.class_names.size())), random_(what.seed) {
     for (int64_t i = 0; i < what.samples; ++i) samples_.push_back(MakeSample(i));
   }
 
@@ -159,7 +159,7 @@ class Maker {
 
   const MadeUp& what_;
   const int classes_;
-  std::mt19937_64 random_{7};
+  std::mt19937_64 random_;
   std::vector<Sample> samples_;
 };
 
@@ -237,13 +237,21 @@ report::ReportInput MadeUpInput(const MadeUp& what) {
   numerics.set_memory_format("nchw");
   numerics.set_digest(std::string(64, 'a'));
   input.numerics.push_back(numerics);
-  Maker maker(what);
-  for (const v1::Condition& condition : Must(ParseConditions(what.conditions))) {
-    input.conditions.push_back({condition, maker.Outcomes(condition)});
-  }
+  ForEachCondition(what, [&](const v1::Condition& condition, std::vector<v1::Outcome> outcomes) {
+    input.conditions.push_back({condition, std::move(outcomes)});
+  });
   return input;
 }
 
 v1::Report MadeUpReport(const MadeUp& what) { return Must(report::BuildReport(MadeUpInput(what))); }
+
+void ForEachCondition(
+    const MadeUp& what,
+    const std::function<void(const v1::Condition&, std::vector<v1::Outcome>)>& take) {
+  Maker maker(what);
+  for (const v1::Condition& condition : Must(ParseConditions(what.conditions))) {
+    take(condition, maker.Outcomes(condition));
+  }
+}
 
 }  // namespace assay::render

@@ -12,7 +12,7 @@ VERDICT = r"Lowest (is the certified )?accuracy \d+\.\d \[\d+\.\d, \d+\.\d\] % u
 
 
 class PageTest(BrowserTest):
-    NAMES = ["cifar", "many", "hostile"]
+    NAMES = ["cifar", "many", "hostile", "examples", "large"]
 
     def class_table(self):
         return self.driver.find_element(By.CSS_SELECTOR, "#condition-1 table.sortable")
@@ -94,20 +94,46 @@ class PageTest(BrowserTest):
         self.check_widths()
 
     def test_nothing_is_loaded_and_nothing_is_said_on_the_console(self):
-        self.driver.get_log("browser")
-        self.driver.get_log("performance")
-        self.open()
-        self.driver.find_element(By.ID, "theme").click()
-        self.header(self.class_table(), 2).find_element(By.TAG_NAME, "button").click()
-        self.check_silence()
-        # And nothing could be: the policy refuses even what the page's own console asks for.
-        refused = self.driver.execute_async_script(
-            """const done = arguments[0];
-               document.addEventListener('securitypolicyviolation', e => done(e.violatedDirective));
-               const image = new Image();
-               image.src = 'http://127.0.0.1:9/x.png';"""
-        )
-        self.assertEqual(refused, "img-src")
+        for name in ["cifar", "examples"]:
+            self.driver.get_log("browser")
+            self.driver.get_log("performance")
+            self.open(name)
+            self.driver.find_element(By.ID, "theme").click()
+            self.header(self.class_table(), 2).find_element(By.TAG_NAME, "button").click()
+            requests = self.check_silence()
+            self.assertEqual(any(r.startswith("data:") for r in requests), name == "examples")
+            # And nothing could be: the policy refuses even what the page's own console asks for.
+            refused = self.driver.execute_async_script(
+                """const done = arguments[0];
+                   document.addEventListener('securitypolicyviolation',
+                                             e => done(e.violatedDirective));
+                   const image = new Image();
+                   image.src = 'http://127.0.0.1:9/x.png';"""
+            )
+            self.assertEqual(refused, "img-src")
+
+    def test_example_images_are_there_and_are_told_to_those_who_cannot_see_them(self):
+        for name, fewest in [("examples", 100), ("large", 20)]:
+            self.driver.get_log("browser")
+            self.open(name)
+            self.wait(
+                lambda: self.js("[...document.images].every(image => image.complete)"), "images"
+            )
+            images = self.js(
+                """[...document.images].map(image => [image.naturalWidth, image.naturalHeight,
+                    image.getBoundingClientRect().width, image.getBoundingClientRect().height,
+                    getComputedStyle(image).imageRendering, image.alt])"""
+            )
+            self.assertGreater(len(images), fewest)
+            for width, height, shown_width, shown_height, rendering, text in images:
+                self.assertGreater(width, 0, text)
+                # Pixels stay squares, of whole pixels of the screen.
+                self.assertEqual(shown_width % width, 0, text)
+                self.assertEqual(shown_width / width, shown_height / height, text)
+                self.assertEqual(rendering, "pixelated")
+                self.assertRegex(text, r"^(Clean|Adversarial|Corrupted|Difference) ")
+            self.assertTrue(any("taken for" in image[5] for image in images))
+            self.assertEqual(self.driver.get_log("browser"), [])
 
     def test_names_that_are_markup_stay_text(self):
         self.open("hostile")

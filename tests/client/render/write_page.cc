@@ -1,5 +1,5 @@
 // Writes a page of what is made up, for page_test.py and comparison_page_test.py: write_page
-// cifar|many|hostile|two|four|two-many|two-hostile FILE.
+// cifar|many|hostile|examples|large|two|four|two-many|two-hostile FILE.
 #include <fstream>
 #include <functional>
 #include <map>
@@ -7,6 +7,7 @@
 
 #include "client/render/render.h"
 #include "tests/client/render/made_up_comparison.h"
+#include "tests/client/render/made_up_examples.h"
 #include "tests/client/render/made_up_report.h"
 
 namespace {
@@ -15,6 +16,12 @@ using namespace assay::render;
 
 std::string Report(const MadeUp& what) {
   return RenderReport(MadeUpReport(what), Format::kHtml, false);
+}
+
+std::string WithExamples(int side) {
+  const auto report = MadeUpReport(Cifar());
+  const auto examples = MadeUpExamples(report, 4, 3, side);
+  return RenderReport(report, Format::kHtml, false, {}, false, &examples);
 }
 
 std::string Comparison(const MadeUpModels& what) {
@@ -28,6 +35,9 @@ int main(int argc, char** argv) {
       {"cifar", [] { return Report(Cifar()); }},
       {"many", [] { return Report(ManyClasses()); }},
       {"hostile", [] { return Report(Hostile()); }},
+      // With images as they come from there, and with large ones.
+      {"examples", [] { return WithExamples(32); }},
+      {"large", [] { return WithExamples(224); }},
       {"two", [] { return Comparison(TwoModels()); }},
       {"four", [] { return Comparison(FourModels()); }},
       {"two-many", [] { return Comparison(TwoOfManyClasses()); }},

@@ -91,6 +91,40 @@ TEST(Report, CarriesWhatIdentifiesIt) {
   EXPECT_EQ(condition.classes(0).name(), "cat");
 }
 
+TEST(Report, OutcomesThatAreReadGiveTheSameBytes) {
+  ReportInput held = Mixed();
+  held.passes.set_forwards(7);
+  held.passes.set_needed_backwards(3);
+  ReportInput read = held;
+  read.numerics.clear();
+  read.passes.Clear();
+  size_t asked = 0;
+  read.read_outcomes = [&](size_t condition) -> absl::StatusOr<StoredOutcomes> {
+    EXPECT_EQ(condition, asked++);
+    StoredOutcomes stored{held.conditions[condition].outcomes, {}, {}};
+    // A task of each on another device.
+    if (condition < 2) stored.numerics = {held.numerics[1 - condition]};
+    if (condition == 1) stored.passes = held.passes;
+    return stored;
+  };
+  for (ConditionOutcomes& condition : read.conditions) condition.outcomes.clear();
+  const auto report = BuildReport(read);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(asked, 3u);
+  EXPECT_EQ(Deterministic(*report), Deterministic(*BuildReport(held)));
+}
+
+TEST(Report, WhatGoesWrongInReadingIsPassedOn) {
+  ReportInput input = Mixed();
+  input.read_outcomes = [](size_t) -> absl::StatusOr<StoredOutcomes> {
+    return Error(Reason::kNotFound, "deleted meanwhile");
+  };
+  EXPECT_EQ(ReasonOf(BuildReport(input).status()), Reason::kNotFound);
+  input.expected_samples = 299;
+  input.read_outcomes = nullptr;
+  EXPECT_EQ(ReasonOf(BuildReport(input).status()), Reason::kInternal);
+}
+
 TEST(Report, SaysWhichClassesAreMissingWhereThatWasAllowed) {
   ReportInput input = Input(4, {Clean({Predicted(0, 0, 0), Predicted(1, 2, 2)})});
   input.class_names = {"ant", "bee", "cat"};

@@ -97,6 +97,32 @@ TEST(PairedDifference, AgreesWithABruteForceSearch) {
   }
 }
 
+// From the plain sum of all terms of every tail, before a part of them decided.
+TEST(PairedDifference, AgreesWithSumsOfAllTerms) {
+  struct Case {
+    int64_t only_first, only_second, n;
+    double level, lower, upper;
+  };
+  const std::vector<Case> cases = {
+      {11, 1, 20, 0.95, 0.063978813830803241, 0.78517854201040627},
+      {11, 1, 20, 0.999, -0.23423924691693179, 0.89515498960379869},
+      {40, 111, 300, 0.95, -0.31904304137499229, -0.1490327265005279},
+      {40, 111, 300, 0.999, -0.373369514848919, -0.086255438491868147},
+      {112, 90, 1000, 0.95, -0.0093908598867476281, 0.053195225899154361},
+      {112, 90, 1000, 0.999, -0.031529222950102055, 0.074984973901280921},
+      {731, 115, 1000, 0.95, 0.56953861824569585, 0.65868012264617359},
+      {731, 115, 1000, 0.999, 0.53622250584896758, 0.6859581916992078},
+      {1355, 881, 10000, 0.95, 0.037781696359493216, 0.056975740685673779},
+      {1355, 881, 10000, 0.999, 0.031169293301059421, 0.063509201840635493},
+      {0, 7, 50, 0.95, -0.29402869285330613, 0.036346188349883984},
+      {0, 7, 50, 0.999, -0.39242719718444385, 0.16748859235600244}};
+  for (const Case& c : cases) {
+    const Interval interval = PairedDifferenceInterval(c.only_first, c.only_second, c.n, c.level);
+    EXPECT_NEAR(interval.lower, c.lower, 1e-13) << c.only_first << " " << c.n << " " << c.level;
+    EXPECT_NEAR(interval.upper, c.upper, 1e-13) << c.only_first << " " << c.n << " " << c.level;
+  }
+}
+
 TEST(PairedDifference, AnEstimateIsTheIntervalUpToWhatIsProven) {
   struct Case {
     int64_t first, second, n;

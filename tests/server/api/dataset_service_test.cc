@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/manifest.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -130,6 +131,70 @@ TEST_F(DatasetServiceTest, DatasetsAreListedInPagesWithoutTheirChunks) {
     request.set_page_token(response.next_page_token());
   } while (!request.page_token().empty());
   EXPECT_THAT(names, ElementsAre("datasets/a", "datasets/b", "datasets/c"));
+}
+
+TEST_F(DatasetServiceTest, SamplesAreReadBack) {
+  // Sample i has the label i and the pixel 100 + i.
+  v1::CreateDatasetRequest created = Request("d", 1);
+  created.mutable_manifest()->clear_chunks();
+  std::vector<std::string> all;
+  for (const int samples : {9, 1, 7}) {
+    const int first = static_cast<int>(all.size());
+    std::string bytes = ChunkBytes(samples);
+    for (int i = 0; i < samples; ++i) {
+      bytes[static_cast<size_t>(4 * i)] = static_cast<char>(first + i);
+      bytes[static_cast<size_t>(4 * samples + i)] = static_cast<char>(100 + first + i);
+      all.push_back(absl::StrCat(first + i, " ", first + i, " ", 100 + first + i));
+    }
+    v1::DatasetManifest::Chunk& chunk = *created.mutable_manifest()->add_chunks();
+    chunk.set_digest(*blobs_->Put(bytes));
+    chunk.set_samples(samples);
+  }
+  ASSERT_THAT(Create(created), IsOk());
+  const auto read = [&](const std::vector<int64_t>& samples) {
+    v1::StreamSamplesRequest request;
+    request.set_name("datasets/d");
+    for (const int64_t sample : samples) request.add_samples(sample);
+    grpc::ClientContext client;
+    const auto stream = datasets_->StreamSamples(&client, request);
+    std::vector<std::string> found;  // "position label byte"
+    v1::StreamSamplesResponse batch;
+    while (stream->Read(&batch)) {
+      EXPECT_EQ(batch.pixel_type(), v1::UINT8);
+      EXPECT_EQ(batch.shape().width(), 1);
+      EXPECT_EQ(batch.images().size(), static_cast<size_t>(batch.samples_size()));
+      for (int i = 0; i < batch.samples_size(); ++i) {
+        found.push_back(absl::StrCat(batch.samples(i), " ", batch.labels(i), " ",
+                                     static_cast<int>(batch.images()[static_cast<size_t>(i)])));
+      }
+    }
+    EXPECT_TRUE(stream->Finish().ok());
+    return found;
+  };
+  EXPECT_EQ(read({}), all);
+  EXPECT_THAT(read({0, 8, 9, 10, 16}), ElementsAre(all[0], all[8], all[9], all[10], all[16]));
+  EXPECT_THAT(read({15}), ElementsAre(all[15]));
+}
+
+TEST_F(DatasetServiceTest, SamplesThatAreNotThereAreRefused) {
+  ASSERT_THAT(Create(Request("d", 7)), IsOk());
+  const auto end = [&](const std::string& name, const std::vector<int64_t>& samples) {
+    v1::StreamSamplesRequest request;
+    request.set_name(name);
+    for (const int64_t sample : samples) request.add_samples(sample);
+    grpc::ClientContext client;
+    const auto stream = datasets_->StreamSamples(&client, request);
+    v1::StreamSamplesResponse batch;
+    while (stream->Read(&batch)) {
+    }
+    return FromGrpcStatus(stream->Finish());
+  };
+  EXPECT_THAT(end("datasets/no", {}), HasReason(Reason::kNotFound));
+  EXPECT_THAT(Fields(end("models/d", {})), ElementsAre("name"));
+  EXPECT_THAT(Fields(end("datasets/d", {0, 7})), ElementsAre("samples[1]"));
+  EXPECT_THAT(Fields(end("datasets/d", {-1})), ElementsAre("samples[0]"));
+  EXPECT_THAT(Fields(end("datasets/d", {3, 3})), ElementsAre("samples[1]"));
+  EXPECT_THAT(end("datasets/d", {6}), IsOk());
 }
 
 TEST_F(DatasetServiceTest, ADatasetIsDeletedOnceNoEvaluationNamesIt) {
