@@ -9,6 +9,19 @@
 
 namespace assay::report {
 
+namespace {
+
+// Whether slices of a report that is asked for with one are those of the other.
+bool SameNumbers(const v1::GetReportRequest& one, const v1::GetReportRequest& other) {
+  const auto level = [](const v1::GetReportRequest& request) {
+    return request.confidence_level() == 0 ? ReportInput().confidence_level
+                                           : request.confidence_level();
+  };
+  return level(one) == level(other) && one.alpha() == other.alpha() && one.n() == other.n();
+}
+
+}  // namespace
+
 v1::Report PartToKeep(const v1::Report& report) {
   v1::Report kept;
   *kept.mutable_numerics() = report.numerics();
@@ -36,6 +49,7 @@ absl::StatusOr<Recomputation> Recomputation::Create(EvaluationFacts facts,
   made.input_.passes = facts.kept.passes();
   if (facts.kept.has_provenance()) made.input_.provenance = facts.kept.provenance();
   made.kept_ = std::move(facts.kept);
+  made.has_slices_ = SameNumbers(request, facts.kept_for);
   return made;
 }
 
@@ -52,6 +66,13 @@ absl::Status Recomputation::Add(absl::string_view condition, v1::Outcome outcome
 absl::StatusOr<v1::Report> Recomputation::Finish() && {
   ASSAY_ASSIGN_OR_RETURN(v1::Report report, BuildReport(input_));
   report.set_samples_allowed(kept_.samples_allowed());
+  if (!has_slices_) {
+    for (v1::ConditionReport& condition : *report.mutable_conditions()) condition.clear_slices();
+    report.add_notes(
+        "slices are left out: they follow from images and metadata, and were kept for other "
+        "intervals or certificates than these");
+    return report;
+  }
   for (v1::ConditionReport& condition : *report.mutable_conditions()) {
     for (const v1::ConditionReport& kept : kept_.conditions()) {
       if (kept.id() == condition.id()) *condition.mutable_slices() = kept.slices();

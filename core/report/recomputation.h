@@ -36,6 +36,8 @@ struct EvaluationFacts {
   // What a report only passes on, for it does not follow from outcomes: numerics, passes and
   // provenance, and of each condition the slices, which follow from images and metadata.
   v1::Report kept;
+  // What that report was asked for with.
+  v1::GetReportRequest kept_for;
 };
 
 // The part of a report that EvaluationFacts::kept has.
@@ -43,7 +45,8 @@ v1::Report PartToKeep(const v1::Report& report);
 
 class Recomputation {
  public:
-  // kInvalidArgument for a request that the evaluation cannot have a report for.
+  // kInvalidArgument for a request that the evaluation cannot have a report for. One that asks for
+  // other intervals or certificates than `kept_for` gives a report without slices, which says so.
   static absl::StatusOr<Recomputation> Create(EvaluationFacts facts,
                                               const v1::GetReportRequest& request);
   // kInvalidArgument for a condition that the evaluation does not have.
@@ -54,6 +57,7 @@ class Recomputation {
   Recomputation() = default;
 
   v1::Report kept_;
+  bool has_slices_ = false;
   ReportInput input_;
   std::map<std::string, size_t, std::less<>> conditions_;
 };

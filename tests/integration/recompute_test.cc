@@ -76,6 +76,8 @@ TEST_F(RecomputeTest, EveryFamilyIsTheSameByteForByte) {
       << Text("err");
   EXPECT_EQ(Text("out"), served);
   EXPECT_THAT(Text("err"), HasSubstr("byte for byte that of "));
+  ASSERT_EQ(Assay(absl::StrCat("report recompute ", file, " --confidence-level 0.9")), 0);
+  EXPECT_THAT(Text("out"), HasSubstr("slices are left out"));
 
   const auto json = nlohmann::json::parse(served);
   EXPECT_THAT(json["repeat_command"].get<std::string>(), HasSubstr("assay evaluate -m models/"));

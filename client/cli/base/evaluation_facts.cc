@@ -8,7 +8,8 @@
 namespace assay::cli {
 
 absl::StatusOr<report::EvaluationFacts> FactsOf(client::Client& client,
-                                                const v1::Evaluation& evaluation) {
+                                                const v1::Evaluation& evaluation,
+                                                v1::GetReportRequest request) {
   const auto wrong = [&](const char* text) {
     return absl::Status(Error(Reason::kWrongState, absl::StrCat(evaluation.name(), text)));
   };
@@ -27,10 +28,10 @@ absl::StatusOr<report::EvaluationFacts> FactsOf(client::Client& client,
   const auto model = client.GetModel(evaluation.spec().model());
   if (!model.ok() && ReasonOf(model.status()) != Reason::kNotFound) return model.status();
   if (model.ok() && model->has_validation()) facts.validation = model->validation();
-  v1::GetReportRequest request;
   request.set_name(evaluation.name());
   ASSAY_ASSIGN_OR_RETURN(const v1::Report report, client.GetReport(request));
   facts.kept = report::PartToKeep(report);
+  facts.kept_for = std::move(request);
   return facts;
 }
 

@@ -9,9 +9,11 @@
 
 namespace assay::cli {
 
-// kWrongState for an evaluation that has not ended, or whose data never became a dataset.
+// kWrongState for an evaluation that has not ended, or whose data never became a dataset. Of
+// `request` the name is ignored.
 absl::StatusOr<report::EvaluationFacts> FactsOf(client::Client& client,
-                                                const v1::Evaluation& evaluation);
+                                                const v1::Evaluation& evaluation,
+                                                v1::GetReportRequest request = {});
 
 }  // namespace assay::cli
 

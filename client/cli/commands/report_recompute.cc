@@ -72,7 +72,7 @@ absl::StatusOr<v1::Report> OfFile(const std::string& path, const v1::GetReportRe
 absl::StatusOr<v1::Report> OfEvaluation(client::Client& client, const std::string& name,
                                         const v1::GetReportRequest& request) {
   ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation, client.GetEvaluation(name));
-  ASSAY_ASSIGN_OR_RETURN(report::EvaluationFacts facts, FactsOf(client, evaluation));
+  ASSAY_ASSIGN_OR_RETURN(report::EvaluationFacts facts, FactsOf(client, evaluation, request));
   ASSAY_ASSIGN_OR_RETURN(auto again, report::Recomputation::Create(std::move(facts), request));
   const absl::Status read =
       client.StreamOutcomes(name, {}, [&](const v1::StreamOutcomesResponse& batch) {

@@ -211,7 +211,7 @@ absl::StatusOr<std::unique_ptr<Classifier>> MakeLayerClassifier(const LayerSourc
       return Error(Reason::kInvalidArgument,
                    absl::StrCat("the answer of layer '", layer, "' cannot be kept: it ", fault));
     }
-    if (answer.dim() > 2) FlattenOutput(form.module);
+    if (answer.dim() > 2) form.module = FlattenOutput(form.module);
     if (!last) {
       const TorchPasses::Form other = FormOf(source, form.module);
       if (Agree(answer.flatten(1), run(other, probes.images), 0, ToleranceOf(other))) form = other;

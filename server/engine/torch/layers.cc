@@ -68,7 +68,9 @@ class CallReader {
     if (method == nullptr || !method->isGraphFunction()) return next;
     method->ensure_defined();
     jit::Node* const before = node.prev();
-    jit::inlineCallTo(&node, &jit::toGraphFunction(*method));
+    // As it was written: in its optimized graph, its own calls are inlined already.
+    jit::GraphFunction& called = jit::toGraphFunction(*method);
+    jit::inlineCallTo(&node, &called, called.graph().get());
     return before->next();
   }
 
@@ -213,10 +215,12 @@ absl::Status Layers::Refuse(const std::string& name) const {
   return Error(Reason::kInvalidArgument, RefuseLayer(name, Names(), why));
 }
 
-void FlattenOutput(jit::Module& module) {
-  const std::shared_ptr<jit::Graph> graph = GraphOf(module);
+jit::Module FlattenOutput(const jit::Module& module) {
+  jit::Module flat = module.clone();
+  const std::shared_ptr<jit::Graph> graph = GraphOf(flat);
   const jit::WithInsertPoint end(graph->return_node());
-  Return(module, graph->insert(c10::aten::flatten, {graph->outputs().at(0), 1}));
+  Return(flat, graph->insert(c10::aten::flatten, {graph->outputs().at(0), 1}));
+  return flat;
 }
 
 }  // namespace assay::engine

@@ -42,8 +42,9 @@ class Layers {
   const std::string inside_;
 };
 
-// Makes the module, which returns a tensor N x ..., return it as N x numbers.
-void FlattenOutput(torch::jit::Module& module);
+// The same as the module, which returns a tensor N x ..., but returns it as N x numbers. The module
+// may have run: what has run does not change any more.
+torch::jit::Module FlattenOutput(const torch::jit::Module& module);
 
 }  // namespace assay::engine
 

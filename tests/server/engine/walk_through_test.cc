@@ -98,8 +98,9 @@ TEST(WalkThrough, AnAttackIsAddedInFivePlaces) {
              "server/engine/attacks/registry.cc",
              "docs/conditions/attacks.md",
              "tests/server/engine/attacks/attacks_test.cc",
-             // Attacks that are made of attacks; and the example has squares.
-             {"server/engine/attacks/", "server/engine/example/"}},
+             // Attacks that are made of attacks; the example has squares; what transfers is compared.
+             {"server/engine/attacks/", "server/engine/example/", "core/report/transfer_matrix.cc",
+              "client/render/comparison_"}},
             AttackNames());
 }
 
@@ -114,8 +115,9 @@ TEST(WalkThrough, ACorruptionIsAddedInFivePlaces) {
        "core/corruptions/registry.cc",
        "docs/conditions/corruptions.md",
        "tests/core/corruptions/corruptions_test.cc",
-       // Published parameters and errors; operators of networks have names of their own.
-       {"core/corruptions/", "core/report/corruption_summary.cc",
+       // Published parameters and errors; operators of networks and columns of samples have names
+       // of their own.
+       {"core/corruptions/", "core/base/sample_metadata.h", "core/report/corruption_summary.cc",
         "client/cli/base/reference_errors.h", "server/engine/torch/", "server/engine/example/"}},
       names);
 }

@@ -51,7 +51,10 @@ TEST_F(ProvenanceTest, AFileFromBeforeIsBroughtUpToDateAndItsEvaluationsGoOn) {
     const auto database = Database::Open(path());
     ASSERT_THAT(database, IsOk());
     ASSERT_THAT((*database)->RunScript("DROP TABLE provenance; DROP TABLE model_labels; "
-                                       "DROP TABLE evaluation_labels; PRAGMA user_version = 1"),
+                                       "DROP TABLE evaluation_labels; DROP TABLE kept_vectors; "
+                                       "DROP TABLE chunk_statistics; "
+                                       "ALTER TABLE manifests DROP COLUMN metadata; "
+                                       "PRAGMA user_version = 1"),
                 IsOk());
   }
   Reopen();
