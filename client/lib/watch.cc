@@ -83,10 +83,9 @@ absl::Status Client::ReadStream(Stub& stub, Method method, const Request& reques
 }
 
 template <typename Response, typename Request, typename Method>
-absl::Status Client::ReadResults(Method method, const std::string& name,
+absl::Status Client::ReadResults(Method method, Request request, const std::string& name,
                                  const std::vector<std::string>& conditions,
                                  const std::function<absl::Status(const Response&)>& on_batch) {
-  Request request;
   request.set_name(name);
   for (const std::string& condition : conditions) request.add_conditions(condition);
   return ReadStream<Response>(*stubs_->evaluations, method, request, on_batch);

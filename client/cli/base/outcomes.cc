@@ -49,8 +49,9 @@ absl::Status WriteOutcomes(Session& session, const v1::Evaluation& evaluation,
     facts->manifest = dataset.manifest();
     facts->samples = dataset.samples();
   }
-  const int64_t samples =
-      facts ? LimitedSamples(facts->manifest, evaluation.spec().limit()) : int64_t{0};
+  // The manifest has no chunks to count them by.
+  int64_t samples = facts ? facts->samples : 0;
+  if (evaluation.spec().limit() > 0) samples = std::min(samples, evaluation.spec().limit());
   ASSAY_ASSIGN_OR_RETURN(
       render::OutcomeCsv csv,
       render::OutcomeCsv::Create({evaluation.conditions().begin(), evaluation.conditions().end()},
