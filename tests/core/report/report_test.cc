@@ -1,4 +1,5 @@
 #include "core/report/report.h"
+#include "core/report/sections.h"
 
 #include <algorithm>
 #include <chrono>
@@ -96,6 +97,7 @@ TEST(Report, OutcomesThatAreReadGiveTheSameBytes) {
   held.passes.set_forwards(7);
   held.passes.set_needed_backwards(3);
   ReportInput read = held;
+  read.confidence = ConfidenceColumn(held);
   read.numerics.clear();
   read.passes.Clear();
   size_t asked = 0;
