@@ -53,6 +53,9 @@ absl::Status CheckInput(const ReportInput& input) {
   }
   absl::flat_hash_set<std::string> ids;
   for (const ConditionOutcomes& condition : input.conditions) {
+    if (input.read_outcomes && !input.confidence && condition.condition.family() == kFamilyClean) {
+      return Error(Reason::kInternal, "outcomes are read without the confidence of the clean ones");
+    }
     if (!ids.insert(condition.condition.id()).second) {
       return Error(Reason::kInternal,
                    absl::StrCat("condition '", condition.condition.id(), "' is there twice"));

@@ -1,5 +1,4 @@
 #include "core/report/report.h"
-#include "core/report/sections.h"
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +9,7 @@
 
 #include "core/base/errors.h"
 #include "core/report/resolved_outcomes.h"
+#include "core/report/sections.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
