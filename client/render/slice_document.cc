@@ -102,7 +102,7 @@ void AddSlices(const v1::ConditionReport& condition, const ReportStyle& style, D
                                          Printable(column.undefined_reason())));
     }
   }
-  if (!lines.lines.empty()) document.push_back(std::move(lines));
+  if (!lines.lines.empty()) document.emplace_back(std::move(lines));
 }
 
 }  // namespace assay::render

@@ -29,6 +29,11 @@ class OutcomesByCondition {
 
   // For conditions in their order.
   absl::StatusOr<report::StoredOutcomes> Read(size_t condition) {
+    if (ahead_.has_value()) {
+      report::StoredOutcomes ahead = *std::move(ahead_);
+      ahead_.reset();
+      return ahead;
+    }
     report::StoredOutcomes stored;
     std::map<std::string, v1::NumericsFingerprint> numerics;
     while (true) {
@@ -47,9 +52,15 @@ class OutcomesByCondition {
     for (auto& [digest, fingerprint] : numerics) stored.numerics.push_back(fingerprint);
     return stored;
   }
+  // Of the first condition, before it is read.
+  absl::StatusOr<const report::StoredOutcomes*> ReadAhead() {
+    ASSAY_ASSIGN_OR_RETURN(ahead_, Read(0));
+    return &*ahead_;
+  }
 
  private:
   const store::OutcomeReader next_task_;
+  std::optional<report::StoredOutcomes> ahead_;
   // Of the condition to come.
   std::optional<store::TaskOutcomes> task_;
 };
@@ -112,12 +123,17 @@ absl::StatusOr<std::vector<report::SampleColumn>> ColumnsOf(store::Catalog& cata
 // absent where there is no clean condition.
 absl::StatusOr<std::optional<report::SampleColumn>> ConfidenceOf(store::Catalog& catalog,
                                                                  store::Evaluations& evaluations,
-                                                                 const v1::Evaluation& proto) {
+                                                                 const v1::Evaluation& proto,
+                                                                 OutcomesByCondition& all) {
   const auto clean =
       std::find_if(proto.conditions().begin(), proto.conditions().end(),
                    [](const v1::Condition& each) { return each.family() == kFamilyClean; });
   if (clean == proto.conditions().end()) return std::nullopt;
   const auto condition = static_cast<int>(clean - proto.conditions().begin());
+  if (condition == 0) {
+    ASSAY_ASSIGN_OR_RETURN(const report::StoredOutcomes* const first, all.ReadAhead());
+    return report::ConfidenceColumn(first->outcomes);
+  }
   ASSAY_ASSIGN_OR_RETURN(auto next_task,
                          ReadDecidedOutcomes(catalog, evaluations, proto, {condition}));
   OutcomesByCondition outcomes(std::move(next_task));
@@ -202,8 +218,8 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
                                                              /*conditions=*/{}));
   // After the reader was opened: what is committed meanwhile is counted, and not read.
   ASSAY_RETURN_IF_ERROR(CountClasses(evaluations, &input));
-  ASSAY_ASSIGN_OR_RETURN(input.confidence, ConfidenceOf(catalog, evaluations, proto));
   OutcomesByCondition outcomes(std::move(next_task));
+  ASSAY_ASSIGN_OR_RETURN(input.confidence, ConfidenceOf(catalog, evaluations, proto, outcomes));
   input.read_outcomes = [&outcomes](size_t condition) { return outcomes.Read(condition); };
   return report::BuildReport(input);
 }

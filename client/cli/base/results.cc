@@ -163,7 +163,8 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
   if (!options.html_path.empty()) {
     ASSAY_RETURN_IF_ERROR(
         WriteOutput(options.html_path,
-                    render::RenderReport(report, render::Format::kHtml, false, results, shown)));
+                    render::RenderReport(report, render::Format::kHtml, false, results,
+                                         /*all_slices=*/false, shown)));
   }
   if (!options.junit_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteOutput(

@@ -121,6 +121,7 @@ TEST(Report, WhatGoesWrongInReadingIsPassedOn) {
   input.read_outcomes = [](size_t) -> absl::StatusOr<StoredOutcomes> {
     return Error(Reason::kNotFound, "deleted meanwhile");
   };
+  input.confidence = ConfidenceColumn(input);
   EXPECT_EQ(ReasonOf(BuildReport(input).status()), Reason::kNotFound);
   input.expected_samples = 299;
   input.read_outcomes = nullptr;
