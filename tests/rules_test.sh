@@ -27,4 +27,21 @@ done
 for metric in $(grep -v '^ *#' "$rules" | grep -oE '\b(assay|grpc_server)_[a-z_0-9]+' | sort -u); do
   grep -qE "\`${metric%_count}\`" "$source/docs/operations.md" || fail "$metric is not in docs/operations.md"
 done
+# Expressions of panels, as rules: they parse, and name metrics and recorded series that exist.
+panels=$(mktemp); trap 'rm -f "$panels"' EXIT
+python3 - "$source" >"$panels" <<'END'
+import glob, json, sys
+files = sorted(glob.glob(sys.argv[1] + "/deploy/grafana/dashboards/*.json"))
+assert len(files) == 2, files
+rules = [{"record": f"panel:{i}:{p['id']}", "expr": t["expr"]} for i, f in enumerate(files)
+         for p in json.load(open(f))["panels"] for t in p["targets"]]
+print(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
+END
+promtool check rules "$panels"
+for metric in $(grep -oE '\b(assay|grpc_server|process)_[a-z_0-9]+' "$panels" | sort -u); do
+  grep -qE "\`${metric%_bucket}\`" "$source/docs/operations.md" || fail "a panel's $metric is not in docs/operations.md"
+done
+for recorded in $(grep -oE '\bassay:[a-z_0-9:]+' "$panels" | sort -u); do
+  grep -q "record: $recorded\$" "$rules" || fail "a panel's $recorded is not recorded"
+done
 echo "$(wc -w <<<"$alerts") alerts are right"
