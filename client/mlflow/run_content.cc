@@ -62,8 +62,7 @@ void AddMetrics(const v1::Report& report, size_t most, RunContent* content) {
         if (!classes) return void(++of_classes);
         const std::string part = number.slice.empty() ? absl::StrCat("class/", number.class_name)
                                                       : absl::StrCat("slice/", number.slice);
-        const std::string prefix =
-            absl::StrCat(number.condition, "/", part, "/", number.metric);
+        const std::string prefix = absl::StrCat(number.condition, "/", part, "/", number.metric);
         content->metrics.emplace_back(keys.Unique(prefix), *number.value);
         return;
       }

@@ -26,8 +26,8 @@ std::optional<Format> FormatNamed(absl::string_view name);
 // kMarkdown, which show the worst ones otherwise, `examples` (may be null) to kHtml. CSV has one
 // row per condition, class or slice, and metric, and no gates.
 std::string RenderReport(const v1::Report& report, Format format, bool colour,
-                         const std::vector<report::GateResult>& gates = {},
-                         bool all_slices = false, const Examples* examples = nullptr);
+                         const std::vector<report::GateResult>& gates = {}, bool all_slices = false,
+                         const Examples* examples = nullptr);
 
 // CSV has one row per number.
 std::string RenderComparison(const v1::Comparison& comparison, Format format, bool colour);

@@ -1,5 +1,5 @@
-// A report as numbers, for programs: one for each condition, class or slice, and metric. docs/cli.md
-// lists the metrics.
+// A report as numbers, for programs: one for each condition, class or slice, and metric.
+// docs/cli.md lists the metrics.
 #ifndef ASSAY_CLIENT_RENDER_REPORT_CSV_H_
 #define ASSAY_CLIENT_RENDER_REPORT_CSV_H_
 

@@ -12,8 +12,8 @@
 #include "core/base/resource_names.h"
 #include "core/report/comparability.h"
 #include "core/report/comparison.h"
-#include "server/api/decided_samples.h"
 #include "core/report/evaluation_input.h"
+#include "server/api/decided_samples.h"
 #include "server/api/reports.h"
 #include "server/api/vectors.h"
 

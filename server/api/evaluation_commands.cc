@@ -290,15 +290,15 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   }
   const int batch = context.pool.usual_batch();
   ASSAY_ASSIGN_OR_RETURN(
-      auto record, context.evaluations.CreateEvaluation(
-                       evaluation,
-                       spec.has_stop_when_decided()
-                           ? scheduler::PlanRounds(conditions, samples, spec.task_samples(), batch,
-                                                   MostTaskSamples(spec))
-                           : scheduler::PlanTasks(conditions, 0, samples, spec.task_samples(),
-                                                  scheduler::Moment::kComplete, batch,
-                                                  MostTaskSamples(spec)),
-                       request.request_id()));
+      auto record,
+      context.evaluations.CreateEvaluation(
+          evaluation,
+          spec.has_stop_when_decided()
+              ? scheduler::PlanRounds(conditions, samples, spec.task_samples(), batch,
+                                      MostTaskSamples(spec))
+              : scheduler::PlanTasks(conditions, 0, samples, spec.task_samples(),
+                                     scheduler::Moment::kComplete, batch, MostTaskSamples(spec)),
+          request.request_id()));
   context.hub.NotifyWork();
   return record;
 }

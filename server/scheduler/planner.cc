@@ -85,7 +85,8 @@ std::vector<store::Task> PlanRounds(const std::vector<v1::Condition>& conditions
                : std::max<int64_t>(kFirstRoundBatches, first / kRoundShare / batch) * batch;
     size = std::min(size, count - first);
     for (const size_t c : turns) {
-      AddTasks(conditions[c], c, first, size, SamplesPerTask(conditions[c], size, batch, most_samples), &tasks);
+      AddTasks(conditions[c], c, first, size,
+               SamplesPerTask(conditions[c], size, batch, most_samples), &tasks);
     }
   }
   return tasks;

@@ -161,10 +161,9 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
   }
   const render::Examples* const shown = examples.has_value() ? &*examples : nullptr;
   if (!options.html_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(
-        WriteOutput(options.html_path,
-                    render::RenderReport(report, render::Format::kHtml, false, results,
-                                         /*all_slices=*/false, shown)));
+    ASSAY_RETURN_IF_ERROR(WriteOutput(
+        options.html_path, render::RenderReport(report, render::Format::kHtml, false, results,
+                                                /*all_slices=*/false, shown)));
   }
   if (!options.junit_path.empty()) {
     ASSAY_RETURN_IF_ERROR(WriteOutput(

@@ -219,8 +219,9 @@ TEST(ComparisonDocument, ShowsWhichAttacksTransfer) {
     *row.add_success_rates() = MakeRate(900 - 100 * i, 1000);
     *row.add_success_rates() = MakeRate(300, 1000);
   }
-  EXPECT_THAT(Text(comparison), ContainsRegex("transfer  eps=8/255\n\nmade on +fools A % +fools B %\n"
-                                              "A +90.0 .12.5, 87.5. +30.0 .12.5, 87.5.\nB +80.0"));
+  EXPECT_THAT(Text(comparison),
+              ContainsRegex("transfer  eps=8/255\n\nmade on +fools A % +fools B %\n"
+                            "A +90.0 .12.5, 87.5. +30.0 .12.5, 87.5.\nB +80.0"));
   EXPECT_THAT(RenderComparison(comparison, Format::kCsv, false),
               HasSubstr("\nattack/transfer/1,evaluations/b,evaluations/a,,,transfer_success,0.8,"
                         "0.125,0.875,800,1000\n"));

@@ -153,7 +153,8 @@ TEST(ConfidenceSequence, EndsAreWrongAtAnyOfManyLooksAtMostAsOftenAsAlphaSays) {
   }
 }
 
-// The price of looking at every sample: up to 2.02 times the width of the exact interval of one look.
+// The price of looking at every sample: up to 2.02 times the width of the exact interval of one
+// look.
 TEST(ConfidenceSequence, EndsAreAboutTwiceAsFarApartAsThoseOfOneLook) {
   for (const int64_t n : {100, 1000, 10000}) {
     for (const double share : {0.1, 0.5, 0.9}) {

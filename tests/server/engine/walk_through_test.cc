@@ -93,15 +93,16 @@ void CheckKind(const Kind& kind, const std::vector<std::string>& names) {
 }
 
 TEST(WalkThrough, AnAttackIsAddedInFivePlaces) {
-  CheckKind({"an attack",
-             "attack",
-             "server/engine/attacks/registry.cc",
-             "docs/conditions/attacks.md",
-             "tests/server/engine/attacks/attacks_test.cc",
-             // Attacks that are made of attacks; the example has squares; what transfers is compared.
-             {"server/engine/attacks/", "server/engine/example/", "core/report/transfer_matrix.cc",
-              "client/render/comparison_"}},
-            AttackNames());
+  CheckKind(
+      {"an attack",
+       "attack",
+       "server/engine/attacks/registry.cc",
+       "docs/conditions/attacks.md",
+       "tests/server/engine/attacks/attacks_test.cc",
+       // Attacks that are made of attacks; the example has squares; what transfers is compared.
+       {"server/engine/attacks/", "server/engine/example/", "core/report/transfer_matrix.cc",
+        "client/render/comparison_"}},
+      AttackNames());
 }
 
 TEST(WalkThrough, ACorruptionIsAddedInFivePlaces) {

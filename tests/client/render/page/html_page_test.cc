@@ -53,8 +53,7 @@ TEST(HtmlPageTest, ContentsListSectionsAndTheirParts) {
 TEST(HtmlPageTest, PolicyAllowsItsOwnStyleAndScriptAndNothingElse) {
   const std::string html = Page().Print();
   const auto digest = [](const std::string& text) {
-    return absl::StrCat("&#39;sha256-", Sha256Base64(text),
-                        "&#39;");
+    return absl::StrCat("&#39;sha256-", Sha256Base64(text), "&#39;");
   };
   const std::string style = Inside(html, "style");
   const std::string dark = Inside(html, "style", html.find("id=\"dark\"") - 10);
