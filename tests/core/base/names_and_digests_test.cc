@@ -9,6 +9,8 @@ namespace {
 // FIPS 180-2, appendix B.
 TEST(Sha256, GivesThePublishedDigests) {
   EXPECT_EQ(Sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  // The same bytes.
+  EXPECT_EQ(Sha256Base64("abc"), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
   Sha256 pieces;
   pieces.Update("abcdbcdecdefdefgefghfghighij");
   pieces.Update("hijkijkljklmklmnlmnomnopnopq");
