@@ -57,7 +57,11 @@ absl::StatusOr<Logged> LogReport(const TrackingOptions& options, const v1::Repor
   };
   const RunContent content = ContentOf(report, gates);
   if (!content.left_out.empty()) logged.left_out.push_back(content.left_out);
+  bool metrics_refused = false;
   for (const nlohmann::json& batch : Batches(content, run.id, Millis(clock))) {
+    const bool metrics = KindOf(batch) == "metrics";
+    // Where one call fails, hundreds more of its kind would.
+    if (metrics && metrics_refused) continue;
     const absl::Status sent = tracking.LogBatch(batch);
     if (sent.ok()) continue;
     if (KindOf(batch) == "params" && !options.run_id.empty()) {
@@ -65,9 +69,8 @@ absl::StatusOr<Logged> LogReport(const TrackingOptions& options, const v1::Repor
       LogEachParam(tracking, batch, &logged.left_out);
       continue;
     }
-    keep(KindOf(batch), sent);
-    // Where one call fails, hundreds more of its kind would.
-    if (KindOf(batch) == "metrics") break;
+    metrics_refused = metrics_refused || metrics;
+    keep(metrics ? "metrics, these and those after them" : KindOf(batch), sent);
   }
   for (const Artifact& artifact : artifacts) {
     if (!keep("artifacts", tracking.LogArtifact(run, artifact.path, artifact.text, artifact.file,

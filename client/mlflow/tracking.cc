@@ -108,7 +108,8 @@ absl::StatusOr<TrackingOptions> ReadTrackingOptions(
               : absl::StrCat("must be ", wanted, "; got '", ShownUri(options.uri), "'")}});
   }
   while (absl::EndsWith(options.uri, "/")) options.uri.pop_back();
-  options.token = read("MLFLOW_TRACKING_TOKEN");
+  // As files of secrets end.
+  options.token = std::string(absl::StripTrailingAsciiWhitespace(read("MLFLOW_TRACKING_TOKEN")));
   options.experiment_name = read("MLFLOW_EXPERIMENT_NAME");
   options.experiment_id = read("MLFLOW_EXPERIMENT_ID");
   options.run_id = read("MLFLOW_RUN_ID");
@@ -132,9 +133,9 @@ std::string ShownUri(const std::string& uri) {
   const size_t start = uri.find("://");
   if (start == std::string::npos) return render::Printable(uri);
   const size_t host = start + 3;
-  const size_t end = std::min(uri.find_first_of("/?#", host), uri.size());
-  const size_t at = uri.rfind('@', end);
-  const bool has_user = at != std::string::npos && at > host && at < end;
+  // The last one: passwords that nobody has escaped may have any character.
+  const size_t at = uri.rfind('@');
+  const bool has_user = at != std::string::npos && at >= host;
   return render::Printable(has_user ? absl::StrCat(uri.substr(0, host), uri.substr(at + 1)) : uri);
 }
 

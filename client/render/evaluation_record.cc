@@ -19,6 +19,7 @@ constexpr absl::string_view kEvaluation = "evaluation:";
 constexpr absl::string_view kDataset = "dataset:";
 constexpr absl::string_view kModel = "model:";
 constexpr absl::string_view kReport = "report:";
+constexpr absl::string_view kReportRequest = "asked:";
 
 // Maps in the order of their keys, so that the same message is the same text.
 std::string Base64Of(const google::protobuf::MessageLite& message) {
@@ -42,6 +43,12 @@ absl::Status Parse(absl::string_view text, google::protobuf::MessageLite* messag
 
 }  // namespace
 
+int64_t OutcomesOf(const v1::Evaluation& evaluation) {
+  return evaluation.decision().stopped_early()
+             ? evaluation.decision().samples() * evaluation.conditions_size()
+             : evaluation.progress().samples_done();
+}
+
 std::string OutcomeRecord(const v1::Outcome& outcome) { return Base64Of(outcome); }
 
 absl::StatusOr<v1::Outcome> ParseOutcomeRecord(absl::string_view text) {
@@ -55,8 +62,9 @@ std::string EvaluationRecord(const report::EvaluationFacts& facts) {
   *dataset.mutable_manifest() = facts.manifest;
   dataset.mutable_manifest()->clear_chunks();
   dataset.set_samples(facts.samples);
-  std::string text = absl::StrCat(kEvaluation, Base64Of(facts.evaluation), " ", kDataset,
-                                  Base64Of(dataset), " ", kReport, Base64Of(facts.kept));
+  std::string text =
+      absl::StrCat(kEvaluation, Base64Of(facts.evaluation), " ", kDataset, Base64Of(dataset), " ",
+                   kReport, Base64Of(facts.kept), " ", kReportRequest, Base64Of(facts.kept_for));
   if (facts.validation) absl::StrAppend(&text, " ", kModel, Base64Of(*facts.validation));
   return text;
 }
@@ -73,6 +81,8 @@ absl::StatusOr<report::EvaluationFacts> ParseEvaluationRecord(absl::string_view 
       ASSAY_RETURN_IF_ERROR(Parse(part, &facts.validation.emplace()));
     } else if (absl::ConsumePrefix(&part, kReport)) {
       ASSAY_RETURN_IF_ERROR(Parse(part, &facts.kept));
+    } else if (absl::ConsumePrefix(&part, kReportRequest)) {
+      ASSAY_RETURN_IF_ERROR(Parse(part, &facts.kept_for));
     } else {
       return Error(Reason::kUnreadableInput, "its record of the evaluation is damaged").ToStatus();
     }

@@ -4,6 +4,7 @@
 #ifndef ASSAY_CLIENT_RENDER_EVALUATION_RECORD_H_
 #define ASSAY_CLIENT_RENDER_EVALUATION_RECORD_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -13,11 +14,15 @@
 
 namespace assay::render {
 
+// How many outcomes there are of an evaluation that has ended. Of one that stopped early, those that
+// it is about.
+int64_t OutcomesOf(const v1::Evaluation& evaluation);
+
 std::string OutcomeRecord(const v1::Outcome& outcome);
 // kUnreadableInput for a text that is none.
 absl::StatusOr<v1::Outcome> ParseOutcomeRecord(absl::string_view text);
 
-// "evaluation:... dataset:... model:... report:...", of characters that CSV need not quote.
+// "evaluation:... dataset:... model:... report:... asked:...", of characters that CSV need not quote.
 std::string EvaluationRecord(const report::EvaluationFacts& facts);
 // kUnreadableInput for a text that is none.
 absl::StatusOr<report::EvaluationFacts> ParseEvaluationRecord(absl::string_view text);

@@ -98,7 +98,7 @@ class Reader {
     }
     ASSAY_ASSIGN_OR_RETURN(report::EvaluationFacts facts, ParseEvaluationRecord(record_));
     const v1::Evaluation& evaluation = facts.evaluation;
-    expected_ = evaluation.progress().samples_done();
+    expected_ = OutcomesOf(evaluation);
     int64_t samples = facts.samples;
     if (evaluation.spec().limit() > 0) samples = std::min(samples, evaluation.spec().limit());
     ASSAY_ASSIGN_OR_RETURN(

@@ -124,6 +124,12 @@ std::vector<FieldViolation> CheckStopWhenDecided(const v1::StopWhenDecided& stop
     violations.push_back(
         {absl::StrCat(field, ".gates"), "there are none, so nothing would decide when to stop"});
   }
+  constexpr int kMostGates = 100;
+  if (stop.gates_size() > kMostGates) {
+    violations.push_back({absl::StrCat(field, ".gates"),
+                          absl::StrCat("there are ", stop.gates_size(), "; at most ", kMostGates,
+                                       " can be followed, for each is looked at again and again")});
+  }
   for (const v1::Condition& condition : conditions) {
     if (!NeedsWholeDataset(condition)) continue;
     violations.push_back(

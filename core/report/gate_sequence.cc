@@ -238,6 +238,8 @@ absl::Status CheckWatchable(const GateExpression& gate, const v1::Condition* con
       return NotWatchable(absl::StrCat(gate.metric->name,
                                        "() is judged by its value and has no interval, so nothing "
                                        "decides it early"));
+    case Metric::kSliceAccuracy:
+      return NotWatchable("slices are not followed while samples are drawn, so none decides early");
     default:
       break;
   }

@@ -212,9 +212,14 @@ absl::Status CheckQuota(Context& context) {
       .RetryAfterSeconds(60);
 }
 
-int64_t MostTaskSamples(const v1::EvaluationSpec& spec) {
-  return spec.keep_features().empty() ? scheduler::kMaxTaskSamples
-                                      : scheduler::kMaxTaskSamplesWithFeatures;
+// Engines hold what they keep of a task until its end: of attacks, to know what the model answers
+// to it, the examples, too.
+int64_t MostTaskSamples(const v1::EvaluationSpec& spec, const v1::ImageShape& shape) {
+  constexpr int64_t kMostBytes = int64_t{1} << 30;
+  if (!spec.keep_features().empty()) return scheduler::kMaxTaskSamplesWithFeatures;
+  if (!spec.keep_probabilities()) return scheduler::kMaxTaskSamples;
+  return std::clamp(kMostBytes / SampleBytes(shape, v1::FLOAT32), int64_t{1},
+                    scheduler::kMaxTaskSamples);
 }
 
 v1::Evaluation NewEvaluation(Context& context, const std::string& id, v1::Evaluation::State state,
@@ -295,9 +300,10 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
           evaluation,
           spec.has_stop_when_decided()
               ? scheduler::PlanRounds(conditions, samples, spec.task_samples(), batch,
-                                      MostTaskSamples(spec))
+                                      MostTaskSamples(spec, dataset.manifest().shape()))
               : scheduler::PlanTasks(conditions, 0, samples, spec.task_samples(),
-                                     scheduler::Moment::kComplete, batch, MostTaskSamples(spec)),
+                                     scheduler::Moment::kComplete, batch,
+                                     MostTaskSamples(spec, dataset.manifest().shape())),
           request.request_id()));
   context.hub.NotifyWork();
   return record;
@@ -405,7 +411,7 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
       name, batch.index(), chunk,
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, first, samples, 0,
                            scheduler::Moment::kPartArrived, context.pool.usual_batch(),
-                           MostTaskSamples(evaluation.proto.spec())));
+                           MostTaskSamples(evaluation.proto.spec(), manifest.shape())));
   context.blobs.Settle({chunk.digest()}, name);
   ASSAY_RETURN_IF_ERROR(appended);
   context.hub.NotifyWork();
@@ -432,7 +438,7 @@ absl::Status FinishStream(Context& context, const std::string& evaluation, int64
       evaluation, stored.name(),
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, 0, stored.samples(), 0,
                            scheduler::Moment::kLastArrived, context.pool.usual_batch(),
-                           MostTaskSamples(record.proto.spec()))));
+                           MostTaskSamples(record.proto.spec(), stored.manifest().shape()))));
   context.hub.NotifyWork();
   context.hub.NotifyChanged(evaluation);
   return absl::OkStatus();

@@ -23,6 +23,18 @@ absl::Status CheckName(const std::string& name) {
   return ParseResourceName(kEvaluations, name, "name").status();
 }
 
+// Outcomes of two models are no evaluation of either.
+absl::Status CheckSameModel(Context& context, const std::string& name) {
+  ASSAY_ASSIGN_OR_RETURN(const auto evaluation, context.evaluations.GetEvaluation(name));
+  const std::string& digest = evaluation.provenance.model_digest();
+  const std::string& model_name = evaluation.proto.spec().model();
+  const auto model = context.catalog.GetModel(model_name);
+  if (digest.empty() || !model.ok() || model->digest() == digest) return absl::OkStatus();
+  return Error(Reason::kWrongState, absl::StrCat(name, " was begun with another ", model_name,
+                                                 ", of digest ", digest, "; the one of now has ",
+                                                 model->digest(), ": make a new evaluation of it"));
+}
+
 absl::StatusOr<store::EvaluationFilter> FilterOf(const v1::ListEvaluationsRequest& request) {
   store::EvaluationFilter filter;
   filter.labels = LabelsOf(request.labels());
@@ -108,6 +120,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::RetryEvaluation(
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
+    ASSAY_RETURN_IF_ERROR(CheckSameModel(context_, request->name()));
     ASSAY_ASSIGN_OR_RETURN(auto record, context_.evaluations.RetryEvaluation(request->name()));
     if (record.proto.spec().has_stop_when_decided()) {
       // What is there may decide already; with everything done no commit is to come.

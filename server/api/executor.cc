@@ -60,13 +60,17 @@ bool LongCalls::Submit(std::function<void()> job) {
     ++running_;
   }
   if (executor_.Submit([this, job = std::move(job)] { Run(job); })) return true;
-  MutexLock lock(mutex_);
-  --running_;
+  // Whoever came meanwhile has queued behind this one.
+  RunNext();
   return false;
 }
 
 void LongCalls::Run(const std::function<void()>& job) {
   job();
+  RunNext();
+}
+
+void LongCalls::RunNext() {
   std::function<void()> next;
   {
     MutexLock lock(mutex_);

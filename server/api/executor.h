@@ -50,6 +50,8 @@ class LongCalls {
  private:
   // Runs the job, and sees to the next one.
   void Run(const std::function<void()>& job);
+  // The next one takes this one's place.
+  void RunNext();
 
   Executor& executor_;
   const int most_;

@@ -85,6 +85,9 @@ absl::StatusOr<std::optional<v1::ModelValidation>> ValidationOf(
   const auto model = catalog.GetModel(evaluation.proto.spec().model());
   if (!model.ok() && ReasonOf(model.status()) != Reason::kNotFound) return model.status();
   if (!model.ok() || !model->has_validation()) return std::nullopt;
+  // Another model may have the name by now.
+  const std::string& digest = evaluation.provenance.model_digest();
+  if (!digest.empty() && digest != model->digest()) return std::nullopt;
   return model->validation();
 }
 
@@ -207,6 +210,9 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
                                     const std::optional<v1::ModelValidation>& validation,
                                     const v1::GetReportRequest& options) {
   const v1::Evaluation& proto = evaluation.proto;
+  // First, so that no outcome is of a sample that a stream had not brought yet.
+  ASSAY_ASSIGN_OR_RETURN(auto next_task, ReadDecidedOutcomes(catalog, evaluations, proto,
+                                                             /*conditions=*/{}));
   ASSAY_ASSIGN_OR_RETURN(report::ReportInput input,
                          InputOf(catalog, evaluations, evaluation, validation));
   ASSAY_ASSIGN_OR_RETURN(const v1::DatasetManifest manifest,
@@ -214,8 +220,6 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
   ASSAY_ASSIGN_OR_RETURN(input.columns, ColumnsOf(catalog, blobs, manifest));
   ASSAY_RETURN_IF_ERROR(report::AddRequest(proto, options, &input));
   ASSAY_ASSIGN_OR_RETURN(input.provenance, ProvenanceOf(catalog, evaluation));
-  ASSAY_ASSIGN_OR_RETURN(auto next_task, ReadDecidedOutcomes(catalog, evaluations, proto,
-                                                             /*conditions=*/{}));
   // After the reader was opened: what is committed meanwhile is counted, and not read.
   ASSAY_RETURN_IF_ERROR(CountClasses(evaluations, &input));
   OutcomesByCondition outcomes(std::move(next_task));

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "client/cli/base/resources.h"
 #include "client/data/text_file.h"
+#include "client/mlflow/tracking.h"
 #include "core/base/errors.h"
 #include "core/base/resource_names.h"
 #include "nlohmann/json.hpp"
@@ -281,7 +282,10 @@ std::string EvaluationFileText(const CLI::App& command, const std::string& folde
     }
     std::vector<std::string> values;
     for (const std::string& value : key.option->results()) {
-      values.push_back(WithPathMoved(key, value, Direction::kSave, from_base));
+      // A file that is kept is no place for a password.
+      values.push_back(key.name == "mlflow"
+                           ? mlflow::ShownUri(value)
+                           : WithPathMoved(key, value, Direction::kSave, from_base));
     }
     if (key.is_list()) {
       out << values;

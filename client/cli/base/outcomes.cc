@@ -26,12 +26,12 @@ bool CertifiesByDataset(const v1::Condition& condition) {
 }  // namespace
 
 absl::Status WriteOutcomes(Session& session, const v1::Evaluation& evaluation,
-                           const std::string& path) {
+                           const std::string& path, const v1::GetReportRequest& request) {
   ASSAY_ASSIGN_OR_RETURN(client::Client* const client, session.Client());
   // Without these, which an evaluation has once it has ended, the file is readable, but no report
   // can be computed of it.
   std::optional<report::EvaluationFacts> facts;
-  absl::StatusOr<report::EvaluationFacts> found = FactsOf(*client, evaluation);
+  absl::StatusOr<report::EvaluationFacts> found = FactsOf(*client, evaluation, request);
   if (found.ok()) {
     facts = *std::move(found);
   } else if (ReasonOf(found.status()) != Reason::kWrongState) {
@@ -57,7 +57,7 @@ absl::Status WriteOutcomes(Session& session, const v1::Evaluation& evaluation,
       render::OutcomeCsv::Create({evaluation.conditions().begin(), evaluation.conditions().end()},
                                  samples, facts ? facts->manifest.shape() : v1::ImageShape()));
   if (facts && !facts->evaluation.name().empty()) {
-    csv.Carry(render::EvaluationRecord(*facts), evaluation.progress().samples_done());
+    csv.Carry(render::EvaluationRecord(*facts), render::OutcomesOf(evaluation));
   }
   ASSAY_ASSIGN_OR_RETURN(const auto file, OutputFile::Open(path));
   ASSAY_RETURN_IF_ERROR(file->Write(render::OutcomeCsv::Header()));

@@ -10,9 +10,9 @@
 
 namespace assay::cli {
 
-// `path` "-" is stdout.
+// `path` "-" is stdout. `request`: what the reports that are to be computed of it are asked for with.
 absl::Status WriteOutcomes(Session& session, const v1::Evaluation& evaluation,
-                           const std::string& path);
+                           const std::string& path, const v1::GetReportRequest& request = {});
 
 }  // namespace assay::cli
 

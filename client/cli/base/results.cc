@@ -150,40 +150,47 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
   // A report is not lost because its gates cannot be judged.
   const auto judged = gates.Judge(session, evaluation, report);
   const auto results = judged.ok() ? *judged : gates.NotJudged(judged.status());
+  // Nor is any output because another one failed: the first failure is told in the end.
+  absl::Status written;
   if (!options.report_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteOutput(
+    written.Update(WriteOutput(
         options.report_path, render::RenderReport(report, render::Format::kJson, false, results)));
   }
   std::optional<render::Examples> examples;
   if (evaluation != nullptr && options.examples > 0 &&
       (!options.html_path.empty() || session.format() == render::Format::kHtml)) {
-    ASSAY_ASSIGN_OR_RETURN(examples, FetchExamples(session, *evaluation, report, options.examples));
+    auto fetched = FetchExamples(session, *evaluation, report, options.examples);
+    written.Update(fetched.status());
+    if (fetched.ok()) examples = *std::move(fetched);
   }
   const render::Examples* const shown = examples.has_value() ? &*examples : nullptr;
   if (!options.html_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteOutput(
-        options.html_path, render::RenderReport(report, render::Format::kHtml, false, results,
-                                                /*all_slices=*/false, shown)));
+    written.Update(WriteOutput(options.html_path,
+                               render::RenderReport(report, render::Format::kHtml, false, results,
+                                                    /*all_slices=*/false, shown)));
   }
   if (!options.junit_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteOutput(
+    written.Update(WriteOutput(
         options.junit_path, render::RenderReport(report, render::Format::kJunit, false, results)));
   }
   if (evaluation != nullptr && !options.outcomes_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteOutcomes(session, *evaluation, options.outcomes_path));
+    const auto request = options.ReportRequest(evaluation->name());
+    written.Update(request.ok()
+                       ? WriteOutcomes(session, *evaluation, options.outcomes_path, *request)
+                       : request.status());
   }
   if (evaluation != nullptr && evaluation->spec().keep_adversarials() &&
       !options.adversarials_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(
-        WriteAdversarials(session, evaluation->name(), options.adversarials_path));
+    written.Update(WriteAdversarials(session, evaluation->name(), options.adversarials_path));
   }
   if (evaluation != nullptr && !options.vectors_path.empty()) {
-    ASSAY_RETURN_IF_ERROR(WriteVectors(session, *evaluation, options.vectors_path));
+    written.Update(WriteVectors(session, *evaluation, options.vectors_path));
   }
   const absl::Status printed = session.PrintReport(report, results, options.all_slices, shown);
   // Last, because it can take long and fail.
   LogToMlflow(session, options.mlflow, evaluation, report, results);
   ASSAY_RETURN_IF_ERROR(printed);
+  ASSAY_RETURN_IF_ERROR(written);
   ASSAY_RETURN_IF_ERROR(judged.status());
   // A CSV has no place for them; what does not hold is told as an error.
   if (session.format() == render::Format::kCsv) {

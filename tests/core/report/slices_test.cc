@@ -54,8 +54,7 @@ v1::Report CleanReport() {
   return Build(std::move(input));
 }
 
-const v1::SliceColumn& Column(const v1::Report& report, const std::string& name,
-                              int condition = 0) {
+const v1::SliceColumn& Column(const v1::Report& report, const char* name, int condition = 0) {
   for (const v1::SliceColumn& column : report.conditions(condition).slices()) {
     if (column.name() == name) return column;
   }
