@@ -1,5 +1,6 @@
 #include "core/statistics/paired_difference.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
