@@ -71,6 +71,8 @@ TEST(TrackingOptionsTest, WhatIsNoServerIsRefusedBeforeAnyWork) {
 TEST(TrackingOptionsTest, NobodySeesAPassword) {
   EXPECT_EQ(ShownUri("https://u:secret@h:5000/x"), "https://h:5000/x");
   EXPECT_EQ(ShownUri("https://h/a@b"), "https://h/a@b");
+  EXPECT_EQ(ShownUri("https://h:5000/a@b"), "https://h:5000/a@b");
+  EXPECT_EQ(ShownUri("http://ci:ab/c#d@host/x"), "http://host/x");
   EXPECT_THAT(std::string(Read("ftp://u:secret@h").status().message()), Not(HasSubstr("secret")));
 }
 
