@@ -20,4 +20,4 @@ evaluation = evaluations.CreateEvaluation(pb.CreateEvaluationRequest(spec=spec))
 for event in evaluations.WatchEvaluation(pb.WatchEvaluationRequest(name=evaluation.name)):
     print(pb.Evaluation.State.Name(event.evaluation.state), event.evaluation.progress.samples_done, file=sys.stderr)
 for condition in evaluations.GetReport(pb.GetReportRequest(name=evaluation.name)).conditions:
-    print(f"{condition.id} {condition.accuracy.value:.3f} [{condition.accuracy.lower:.3f}, {condition.accuracy.upper:.3f}]")
+    print(condition.id, f"{rate.value:.3f} [{rate.lower:.3f}, {rate.upper:.3f}]" if (rate := condition.accuracy).HasField("value") else rate.undefined_reason)
