@@ -40,10 +40,7 @@ absl::StatusOr<std::optional<report::Vectors>> VectorsUnder(
     store::Evaluations& evaluations, store::BlobStore& blobs, const std::string& name,
     int condition, v1::VectorKind kind, const std::function<bool()>& cancelled) {
   if (cancelled()) return Cancelled();
-  ASSAY_ASSIGN_OR_RETURN(std::optional<VectorTable> table,
-                         ReadVectors(evaluations, blobs, name, condition, kind));
-  if (!table) return std::nullopt;
-  return report::Vectors{std::move(table->samples), table->size, std::move(table->values)};
+  return ReadVectors(evaluations, blobs, name, condition, kind);
 }
 
 // What tells data apart: the samples, whatever else is known of them.

@@ -36,8 +36,7 @@ absl::StatusOr<int64_t> AllowedSamples(store::Catalog& catalog, store::Evaluatio
     ASSAY_ASSIGN_OR_RETURN(auto dataset, catalog.GetDataset(evaluation.spec().dataset()));
     manifest.Swap(dataset.mutable_manifest());
   }
-  const int64_t all = TotalSamples(manifest);
-  return evaluation.spec().limit() > 0 ? std::min(all, evaluation.spec().limit()) : all;
+  return LimitedSamples(manifest, evaluation.spec().limit());
 }
 
 absl::StatusOr<store::OutcomeReader> ReadDecidedOutcomes(store::Catalog& catalog,

@@ -213,10 +213,9 @@ absl::StatusOr<v1::Report> ReportOf(store::Catalog& catalog, store::Evaluations&
   // First, so that no outcome is of a sample that a stream had not brought yet.
   ASSAY_ASSIGN_OR_RETURN(auto next_task, ReadDecidedOutcomes(catalog, evaluations, proto,
                                                              /*conditions=*/{}));
-  ASSAY_ASSIGN_OR_RETURN(report::ReportInput input,
-                         InputOf(catalog, evaluations, evaluation, validation));
   ASSAY_ASSIGN_OR_RETURN(const v1::DatasetManifest manifest,
                          ManifestOf(catalog, evaluations, proto));
+  report::ReportInput input = report::InputOf(proto, manifest, TotalSamples(manifest), validation);
   ASSAY_ASSIGN_OR_RETURN(input.columns, ColumnsOf(catalog, blobs, manifest));
   ASSAY_RETURN_IF_ERROR(report::AddRequest(proto, options, &input));
   ASSAY_ASSIGN_OR_RETURN(input.provenance, ProvenanceOf(catalog, evaluation));

@@ -29,13 +29,13 @@ absl::StatusOr<std::vector<float>> ReadKept(const store::BlobStore& blobs,
 namespace {
 
 // Rows by their samples, whatever the order of the tasks.
-void Sort(VectorTable& table) {
+void Sort(report::Vectors& table) {
   if (std::is_sorted(table.samples.begin(), table.samples.end())) return;
   std::vector<size_t> order(table.samples.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(),
             [&](size_t a, size_t b) { return table.samples[a] < table.samples[b]; });
-  VectorTable sorted;
+  report::Vectors sorted;
   sorted.size = table.size;
   for (const size_t row : order) {
     sorted.samples.push_back(table.samples[row]);
@@ -48,12 +48,12 @@ void Sort(VectorTable& table) {
 
 }  // namespace
 
-absl::StatusOr<std::optional<VectorTable>> ReadVectors(store::Evaluations& evaluations,
-                                                       const store::BlobStore& blobs,
-                                                       const std::string& evaluation, int condition,
-                                                       v1::VectorKind kind) {
+absl::StatusOr<std::optional<report::Vectors>> ReadVectors(store::Evaluations& evaluations,
+                                                           const store::BlobStore& blobs,
+                                                           const std::string& evaluation,
+                                                           int condition, v1::VectorKind kind) {
   ASSAY_ASSIGN_OR_RETURN(const auto next_task, evaluations.ReadOutcomes(evaluation, {condition}));
-  std::optional<VectorTable> table;
+  std::optional<report::Vectors> table;
   while (true) {
     ASSAY_ASSIGN_OR_RETURN(const auto task, next_task());
     if (!task) break;

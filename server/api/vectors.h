@@ -2,27 +2,17 @@
 #ifndef ASSAY_SERVER_API_VECTORS_H_
 #define ASSAY_SERVER_API_VECTORS_H_
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "assay/v1/outcomes.pb.h"
+#include "core/report/compared_vectors.h"
 #include "server/store/blob_store.h"
 #include "server/store/evaluations.h"
 
 namespace assay::api {
-
-// One vector for each of some samples.
-struct VectorTable {
-  // Positions in the dataset, ascending. A sample whose vector is not finite has none here.
-  std::vector<int64_t> samples;
-  // Numbers for each sample.
-  int size = 0;
-  // samples.size() x size, row by row; finite.
-  std::vector<float> values;
-};
 
 // What was kept of this kind among the outcomes of a task; nullptr: nothing.
 const v1::OutcomeBatch::Vectors* KeptOf(const v1::OutcomeBatch& outcomes, v1::VectorKind kind);
@@ -35,10 +25,10 @@ absl::StatusOr<std::vector<float>> ReadKept(const store::BlobStore& blobs,
 // the condition shows no single image of a sample (docs/metrics.md). Held in memory as a whole. As
 // they were stored (docs/decisions/0015-kept-vectors.md): probabilities add up to one within 1e-6.
 // Errors: kNotFound, kStorageFailed; kInternal for a blob that is not what its record says.
-absl::StatusOr<std::optional<VectorTable>> ReadVectors(store::Evaluations& evaluations,
-                                                       const store::BlobStore& blobs,
-                                                       const std::string& evaluation, int condition,
-                                                       v1::VectorKind kind);
+absl::StatusOr<std::optional<report::Vectors>> ReadVectors(store::Evaluations& evaluations,
+                                                           const store::BlobStore& blobs,
+                                                           const std::string& evaluation,
+                                                           int condition, v1::VectorKind kind);
 
 }  // namespace assay::api
 

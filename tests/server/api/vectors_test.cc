@@ -60,8 +60,8 @@ class VectorsTest : public ApiFixture {
     return FromGrpcStatus(reader->Finish());
   }
 
-  absl::StatusOr<std::optional<VectorTable>> Read(const std::string& id, int condition,
-                                                  v1::VectorKind kind) {
+  absl::StatusOr<std::optional<report::Vectors>> Read(const std::string& id, int condition,
+                                                      v1::VectorKind kind) {
     return ReadVectors(context().evaluations, context().blobs, "evaluations/" + id, condition,
                        kind);
   }
