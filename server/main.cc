@@ -4,7 +4,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -13,6 +12,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <regex>
 #include <set>
 #include <string>
@@ -31,6 +31,7 @@
 #include "server/api/early_decisions.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
+#include "server/config/flags.h"
 #include "server/monitoring/http_server.h"
 #include "server/scheduler/worker.h"
 #include "server/store/sqlite_job_store.h"
@@ -39,28 +40,6 @@ namespace assay {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Flags {
-  std::string listen = "127.0.0.1:8001";
-  int metrics_port = 8002;
-  int metrics_classes = monitoring::Metrics::kMaxClasses;
-  std::string data_dir = "assay-data";
-  std::string devices = "auto";
-  int threads = 0;
-  int batch_size = 0;
-  int max_engines = 3;
-  int64_t max_evaluations = 1000;
-  double lease_seconds = 30;
-  double stall_seconds = 600;
-  double exit_timeout = 30;
-  std::string engine_binary;
-  std::string port_file;
-  std::string frost_directory;
-  std::string numerics_directory;
-  bool insecure = false;
-  // Of `assay --local`, which owns it.
-  std::string owned_directory;
-};
 
 constexpr int kExecutorThreads = 8;
 constexpr size_t kMaxWaitingCalls = 1000;
@@ -297,64 +276,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
 int Main(int argc, char** argv) {
   const pid_t parent = getppid();
   Flags flags;
-  CLI::App app(
-      "assayd: evaluates how robust image classifiers are, class by class.\n"
-      "Serves gRPC (assay.v1, health, reflection) and Prometheus metrics.");
-  app.set_version_flag("--version", ASSAY_VERSION);
-  app.add_option("--listen", flags.listen,
-                 "Address of the gRPC server, HOST:PORT; IPv6 as [::1]:8001, port 0: any free one")
-      ->capture_default_str();
-  app.add_option("--metrics-port", flags.metrics_port,
-                 "Port of /metrics, /healthz and /readyz, on the host of --listen; 0: any free one")
-      ->check(CLI::Range(0, 65535))
-      ->capture_default_str();
-  app.add_option("--metrics-classes", flags.metrics_classes,
-                 "Classes with gauges for each condition; of more the worst and best 10; 0: none")
-      ->check(CLI::Range(0, 100'000))
-      ->capture_default_str();
-  app.add_option("--data-dir", flags.data_dir, "Where everything is stored")->capture_default_str();
-  app.add_option(
-         "--devices", flags.devices,
-         "auto, cpu, or GPUs such as cuda:0,cuda:1; one task at a time on each. cpu:0,cpu:1 "
-         "takes the CPU for two")
-      ->capture_default_str();
-  app.add_option("--threads", flags.threads,
-                 "CPU cores that each engine uses; 0: its device's share of all")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  app.add_option(
-         "--batch-size", flags.batch_size,
-         "Images in a model pass: at most on a CPU, exactly on a GPU; 0: chosen for each model")
-      ->check(CLI::Range(0, 65536))
-      ->capture_default_str();
-  app.add_option("--max-engines", flags.max_engines, "Models kept loaded on each device")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  app.add_option("--max-evaluations", flags.max_evaluations,
-                 "Unfinished evaluations that are accepted")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--lease-seconds", flags.lease_seconds,
-                 "How long a task stays with a worker that is not heard of")
-      ->check(CLI::Range(1.0, 3600.0))
-      ->capture_default_str();
-  app.add_option("--stall-seconds", flags.stall_seconds,
-                 "A model without progress for this long is stopped")
-      ->check(CLI::Range(1.0, 86400.0))
-      ->capture_default_str();
-  app.add_option("--exit-timeout", flags.exit_timeout, "Seconds to stop in after SIGTERM")
-      ->check(CLI::Range(1.0, 3600.0))
-      ->capture_default_str();
-  app.add_option("--engine-binary", flags.engine_binary, "assay-engine; default: beside assayd");
-  app.add_option("--frost-directory", flags.frost_directory,
-                 "Directory of the photographs that corruption/frost needs");
-  app.add_option("--numerics-directory", flags.numerics_directory,
-                 "Remember the batch size and memory format chosen for each model here, too");
-  app.add_option("--port-file", flags.port_file, "Write the gRPC port here once it serves");
-  // Not for people: removed at the end when the process that started this one is gone.
-  app.add_option("--owned-directory", flags.owned_directory)->group("");
-  app.add_flag("--insecure", flags.insecure, "Allow a public address without TLS");
-  CLI11_PARSE(app, argc, argv);
+  if (const std::optional<int> end = ParseFlags(argc, argv, flags)) return *end;
 
   // Taken by sigwait in Serve; every thread inherits the mask.
   sigset_t signals;
