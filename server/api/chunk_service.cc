@@ -20,7 +20,7 @@ class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunk
  public:
   UploadStream(Context& context, const grpc::CallbackServerContext& call,
                v1::UploadChunksResponse* response)
-      : Stream(context), call_(call), response_(response) {}
+      : Stream(context, call), call_(call), response_(response) {}
 
   void OnReadDone(bool ok) override {
     Then([this, ok] { ok ? Take() : HalfClose(); });

@@ -170,7 +170,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::CompareEvaluations(
                                 [call] { return call->IsCancelled(); }));
     return absl::OkStatus();
   };
-  return AnswerWhere(context_.comparisons, call, body);
+  return AnswerWhere(context_, context_.comparisons, call, body);
 }
 
 grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(
@@ -185,28 +185,28 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(
 }
 
 grpc::ServerWriteReactor<v1::EvaluationEvent>* EvaluationServiceImpl::WatchEvaluation(
-    grpc::CallbackServerContext* /*call*/, const v1::WatchEvaluationRequest* request) {
-  return NewWatchStream(context_, *request);
+    grpc::CallbackServerContext* call, const v1::WatchEvaluationRequest* request) {
+  return NewWatchStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* EvaluationServiceImpl::StreamOutcomes(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamOutcomesRequest* request) {
-  return NewOutcomeStream(context_, *request);
+    grpc::CallbackServerContext* call, const v1::StreamOutcomesRequest* request) {
+  return NewOutcomeStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* EvaluationServiceImpl::StreamAdversarials(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamAdversarialsRequest* request) {
-  return NewAdversarialStream(context_, *request);
+    grpc::CallbackServerContext* call, const v1::StreamAdversarialsRequest* request) {
+  return NewAdversarialStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamVectorsResponse>* EvaluationServiceImpl::StreamVectors(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamVectorsRequest* request) {
-  return NewVectorStream(context_, *request);
+    grpc::CallbackServerContext* call, const v1::StreamVectorsRequest* request) {
+  return NewVectorStream(context_, *call, *request);
 }
 
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* EvaluationServiceImpl::Evaluate(
-    grpc::CallbackServerContext* /*call*/) {
-  return NewEvaluateStream(context_);
+    grpc::CallbackServerContext* call) {
+  return NewEvaluateStream(context_, *call);
 }
 
 }  // namespace assay::api
