@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -252,13 +253,22 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   context.max_queued_evaluations = flags.max_evaluations;
   context.sweeper = &sweeper;
   context.access = &security->calls();
+  context.writes.Start(std::chrono::milliseconds(static_cast<int64_t>(flags.write_seconds * 1000)));
 
   ASSAY_ASSIGN_OR_RETURN(
       const auto server,
       api::GrpcServer::Start(listen, context, {security->certificate(), LimitsOf(flags)}));
-  ASSAY_ASSIGN_OR_RETURN(const auto http,
-                         monitoring::HttpServer::Start({metrics_host, flags.metrics_port}, metrics,
-                                                       [&] { return !context.draining; }));
+  ASSAY_ASSIGN_OR_RETURN(
+      const auto http,
+      monitoring::HttpServer::Start(
+          {metrics_host, flags.metrics_port}, metrics, [&] { return !context.draining; },
+          flags.metrics_tls ? security->certificate() : nullptr));
+  const auto forget_http = absl::MakeCleanup([&] {
+    if (security->tls() != nullptr) security->tls()->OnChange(nullptr);
+  });
+  if (flags.metrics_tls) {
+    security->tls()->OnChange([&http] { http->TakeNewCertificate(); });
+  }
   const api::ReportPublisher publisher(context);
   ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
@@ -293,8 +303,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
     do {
       again = sigtimedwait(&signals, &info, &limit) > 0;
       // A parent that is killed tells once more with each of its threads that dies.
-    } while (again &&
-             (info.si_signo == SIGHUP || (!directory.empty() && info.si_pid == parent)));
+    } while (again && (info.si_signo == SIGHUP || (!directory.empty() && info.si_pid == parent)));
     LogWarning(again ? "stopped by a second signal" : "--exit-timeout is over");
     RemoveIfOrphaned(directory, parent, signal);
     _exit(1);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "server/access/calls.h"
 #include "server/api/executor.h"
 #include "server/api/report_cache.h"
+#include "server/api/write_limits.h"
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_pool.h"
 #include "server/scheduler/hub.h"
@@ -60,6 +62,7 @@ struct Context {
   store::BlobSweeper* sweeper = nullptr;
   // Set when the server stops: new work is refused.
   std::atomic<bool> draining = false;
+  WriteLimits writes;
   ReportCache reports;
   LongCalls comparisons;
   Executor executor;
@@ -67,6 +70,10 @@ struct Context {
   // Whether a call may be served. Asked before anything else, by AnswerUnary and Stream.
   absl::Status Admit(const grpc::CallbackServerContext& call) const {
     return access == nullptr ? absl::OkStatus() : access->Admit(call);
+  }
+  // Who makes a call that was admitted.
+  std::shared_ptr<const access::Caller> CallerOf(const grpc::CallbackServerContext& call) const {
+    return access == nullptr ? std::make_shared<access::Caller>() : access->CallerOf(call);
   }
   absl::Status CheckTakesWork() const {
     if (!draining) return absl::OkStatus();
