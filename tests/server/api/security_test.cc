@@ -648,6 +648,81 @@ TEST_F(SecurityTest, ATokenHasSoManyUploadsAtATime) {
   second->stream->Finish().ok();
 }
 
+TEST_F(SecurityTest, ATokenHasSoManyUnfinishedEvaluationsWhichAreItsOwn) {
+  EXPECT_THAT(CreateModel("m", ModelFile("")), IsOk());
+  EXPECT_THAT(CreateDataset("d", {4}), IsOk());
+  TokenEntry few;
+  few.name = "few";
+  few.scopes = kScopeRead | kScopeSubmit;
+  few.sha256 = Sha256Hex("few-secret-0123456789-0");
+  few.max_unfinished_evaluations = 2;
+  UseTokens(TokenLine(few) + "\n" + TokenText("many", kScopeSubmit, "many-secret-0123456789"));
+  StartSecurely();
+  const auto channel = Plain();
+  v1::CreateEvaluationRequest request;
+  request.mutable_spec()->set_model("models/m");
+  request.mutable_spec()->set_dataset("datasets/d");
+  request.mutable_spec()->add_conditions("clean");
+  const auto create = [&](const std::string& id, const std::string& secret) {
+    request.set_evaluation_id(id);
+    return Call(channel, "/assay.v1.EvaluationService/CreateEvaluation", {"Bearer " + secret},
+                request.SerializeAsString());
+  };
+  EXPECT_THAT(create("a", "few-secret-0123456789-0"), IsOk());
+  EXPECT_THAT(create("b", "few-secret-0123456789-0"), IsOk());
+  const absl::Status refused = create("c", "few-secret-0123456789-0");
+  EXPECT_THAT(refused, HasReason(Reason::kQuotaExceeded));
+  EXPECT_TRUE(HasDetail(refused, "QuotaFailure"));
+  EXPECT_THAT(create("c", "many-secret-0123456789"), IsOk());
+  const auto owner = [&](const std::string& name) {
+    return context().evaluations.GetEvaluation(name)->proto.spec().labels().at("assay/owner");
+  };
+  EXPECT_EQ(owner("evaluations/a"), "few");
+  EXPECT_EQ(owner("evaluations/c"), "many");
+  // One ends, another may begin; and nobody says that it is somebody else.
+  EXPECT_THAT(context().evaluations.CancelEvaluation("evaluations/a"), IsOk());
+  (*request.mutable_spec()->mutable_labels())["assay/owner"] = "many";
+  EXPECT_THAT(create("d", "few-secret-0123456789-0"), HasReason(Reason::kInvalidArgument));
+  (*request.mutable_spec()->mutable_labels())["assay/owner"] = "few";
+  EXPECT_THAT(create("d", "few-secret-0123456789-0"), IsOk());
+  v1::RetryEvaluationRequest retry;
+  retry.set_name("evaluations/a");
+  EXPECT_THAT(Call(channel, "/assay.v1.EvaluationService/RetryEvaluation",
+                   {"Bearer few-secret-0123456789-0"}, retry.SerializeAsString()),
+              HasReason(Reason::kQuotaExceeded));
+}
+
+TEST_F(SecurityTest, AStreamWhoseClientDoesNotReadIsEndedAndTheServerGoesOn) {
+  // Far more than a connection holds by itself.
+  EXPECT_THAT(CreateDataset("d", std::vector<int>(40, 1000)), IsOk());
+  context().writes.Start(std::chrono::milliseconds(300));
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 1 << 16);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  const auto channel =
+      grpc::CreateCustomChannel(Target(), grpc::InsecureChannelCredentials(), arguments);
+  const auto stub = v1::DatasetService::NewStub(channel);
+  v1::StreamSamplesRequest request;
+  request.set_name("datasets/d");
+  grpc::ClientContext call;
+  const auto stream = stub->StreamSamples(&call, request);
+  const auto handled = [&] {
+    const std::string metrics = metrics_.Render();
+    const std::vector<absl::string_view> lines = absl::StrSplit(metrics, '\n');
+    return std::any_of(lines.begin(), lines.end(), [](absl::string_view line) {
+      return absl::StartsWith(line, "grpc_server_handled_total{") &&
+             absl::StrContains(line, "\"StreamSamples\"");
+    });
+  };
+  EXPECT_TRUE(Eventually(handled));
+  EXPECT_THAT(Health(Plain()), IsOk());
+  v1::StreamSamplesResponse message;
+  int read = 0;
+  while (stream->Read(&message)) ++read;
+  EXPECT_FALSE(stream->Finish().ok());
+  EXPECT_LT(read, 40);
+}
+
 // A connection by hand, which then does nothing, or only what it is told.
 int RawConnection(int port, const std::string& bytes) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
