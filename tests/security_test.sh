@@ -85,7 +85,7 @@ refused 6 'is not of somewhere.example but of .*localhost' --ca certs/ca.crt --t
 refused 7 "does it want TLS\? then write grpcs://$plain" --server "$plain"
 refused 2 'a token is not sent unencrypted to another machine' --server 192.0.2.1:8001
 refused 2 'is for servers with TLS: write --server grpcs://' --server "$plain" --ca certs/ca.crt
-refused 2 'token_file .*No such file' --ca certs/ca.crt --token-file no.token
+refused 2 'token_file: .*No such file' --ca certs/ca.crt --token-file no.token
 printf 'half\na token' >odd.token
 refused 2 'must have one token and nothing else' --ca certs/ca.crt --token-file odd.token
 cp me.token open.token && chmod 644 open.token
@@ -163,7 +163,7 @@ await_port "$!"
 export ASSAY_SERVER=grpcs://127.0.0.1:$(cat port) ASSAY_TOKEN_FILE=
 refused 6 'it wants a certificate of the client' --ca certs/ca.crt
 refused 6 "does not accept the client's certificate" --ca certs/ca.crt --cert others/client.crt --key others/client.key
-refused 2 'key .*is not the key of the first certificate' --ca certs/ca.crt --cert certs/client.crt --key others/client.key
+refused 2 'key: .*is not the key of the first certificate' --ca certs/ca.crt --cert certs/client.crt --key others/client.key
 "$build/bin/assay" --ca certs/ca.crt --cert certs/client.crt --key certs/client.key model list >/dev/null ||
   fail "a client certificate is not enough"
 metrics=127.0.0.1:$(grep -oE 'metrics on [0-9.:]+' server.log | head -n 1 | grep -oE '[0-9]+$')
