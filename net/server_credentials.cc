@@ -55,8 +55,11 @@ class ReloadingCredentials final : public grpc::ServerCredentials {
     std::shared_ptr<const ServerCertificate> now = self.source_();
     if (now == self.given_) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     const grpc_ssl_pem_key_cert_pair pair{now->key.c_str(), now->chain.c_str()};
-    *config = grpc_ssl_server_certificate_config_create(
-        now->client_authorities.empty() ? nullptr : now->client_authorities.c_str(), &pair, 1);
+    // gRPC wants authorities even where it asks nobody for a certificate, and then does nothing
+    // with them: any that can be read will do.
+    const std::string& authorities =
+        now->client_authorities.empty() ? now->chain : now->client_authorities;
+    *config = grpc_ssl_server_certificate_config_create(authorities.c_str(), &pair, 1);
     self.given_ = std::move(now);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
