@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <ctime>
 #include <fstream>
@@ -113,6 +114,31 @@ absl::StatusOr<Owned<EVP_PKEY>> ReadKey(const std::string& pem, const FlagFile& 
   }
   return Wrong(source, absl::StrCat("has no private key in PEM that can be read (", reason, ")"));
 }
+
+// OpenSSL writes to sockets that may be closed, in programs that may not have thought of SIGPIPE:
+// none comes of this thread while this is there.
+class NoBrokenPipe {
+ public:
+  NoBrokenPipe() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoBrokenPipe() {
+    const timespec at_once{};
+    if (!was_pending_) sigtimedwait(&pipe_, nullptr, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoBrokenPipe(const NoBrokenPipe&) = delete;
+  NoBrokenPipe& operator=(const NoBrokenPipe&) = delete;
+
+ private:
+  sigset_t pipe_, before_;
+  bool was_pending_ = false;
+};
 
 bool IsAddress(const std::string& host) {
   unsigned char bytes[16];
@@ -232,6 +258,7 @@ absl::Status CheckAuthorities(const std::string& pem, const FlagFile& source) {
 
 TlsFailure FindTlsFailure(const std::string& host, int port, const std::string& name,
                           const ClientTls& client, int seconds) {
+  const NoBrokenPipe no_broken_pipe;
   ERR_clear_error();
   const Owned<SSL_CTX> context(SSL_CTX_new(TLS_client_method()));
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
