@@ -33,6 +33,7 @@
 #include "server/api/report_publisher.h"
 #include "server/config/flags.h"
 #include "server/monitoring/http_server.h"
+#include "server/scheduler/energy_meter.h"
 #include "server/scheduler/worker.h"
 #include "server/store/sqlite_job_store.h"
 
@@ -225,6 +226,11 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
                                                        [&] { return !context.draining; }));
   const api::ReportPublisher publisher(context);
   ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));
+  // The counters of GPUs are not read, and those of processors alone would look like all.
+  const bool processors_alone =
+      std::all_of(pool_options.devices.begin(), pool_options.devices.end(),
+                  [](const std::string& device) { return absl::StartsWith(device, "cpu"); });
+  scheduler::EnergyMeter energy;
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
   for (const std::string& device : pool_options.devices) {
     scheduler::WorkerOptions options;
@@ -232,6 +238,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
     options.device = device;
     options.lease_seconds = flags.lease_seconds;
     options.stall_seconds = flags.stall_seconds;
+    options.energy = processors_alone ? &energy : nullptr;
     options.after_commit = [&context](const std::string& evaluation) {
       return api::LookForDecision(context, evaluation);
     };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -163,6 +164,8 @@ void Worker::Loop() {
 
 absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   const auto start = SteadyClock::now();
+  std::optional<EnergyMeter::Share> energy;
+  if (options_.energy != nullptr) energy.emplace(*options_.energy);
   const store::Task& task = claim.task;
   const LeaseKeeper lease(store_, claim, options_.lease_seconds);
   ASSAY_ASSIGN_OR_RETURN(const auto evaluation, store_.GetEvaluation(task.evaluation));
@@ -262,7 +265,8 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   const auto commit_start = SteadyClock::now();
   ASSAY_RETURN_IF_ERROR(kept.Finish(outcomes));
   ASSAY_RETURN_IF_ERROR(Commit(claim, kept, &outcomes, done.numerics(),
-                               {ASSAY_VERSION, done.model_seconds(), done.other_seconds()}));
+                               {ASSAY_VERSION, done.model_seconds(), done.other_seconds(),
+                                energy ? energy->Joules() : std::nullopt}));
   metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.passes());
   metrics_.AddPhaseSeconds("model", done.model_seconds());
   metrics_.AddPhaseSeconds("around_model", done.other_seconds());

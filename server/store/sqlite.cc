@@ -91,7 +91,8 @@ absl::Status Statement::Message(int column, google::protobuf::MessageLite& messa
   if (message.ParseFromArray(bytes, sqlite3_column_bytes(statement_, column))) {
     return absl::OkStatus();
   }
-  return Error(Reason::kStorageFailed,
+  // Trying again would not mend it.
+  return Error(Reason::kInternal,
                absl::StrCat("a stored ", message.GetTypeName(), " cannot be read"));
 }
 

@@ -1,6 +1,7 @@
 // The catalog: models, datasets, what they occupy.
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "core/base/labels.h"
 #include "core/base/resource_names.h"
 #include "google/protobuf/util/time_util.h"
 #include "google/protobuf/wrappers.pb.h"
@@ -70,6 +71,11 @@ absl::StatusOr<v1::Model> SqliteJobStore::CreateModel(const v1::Model& model,
     ASSAY_ASSIGN_OR_RETURN(v1::Model existing, ReadModel(*created));
     if (record.labels().empty() || *created != name) return existing;
     for (const auto& [key, value] : record.labels()) (*existing.mutable_labels())[key] = value;
+    if (existing.labels().size() > kMostLabels) {
+      return InvalidFields(
+          {{"labels", absl::StrCat("would be ", existing.labels().size(), " with those that ", name,
+                                   " has; at most ", kMostLabels, " are accepted")}});
+    }
     ASSAY_RETURN_IF_ERROR(WriteModel(existing));
     ASSAY_RETURN_IF_ERROR(transaction.Commit());
     return existing;

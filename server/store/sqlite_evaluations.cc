@@ -46,7 +46,7 @@ constexpr char kRecordColumns[] =
     "e.tasks, e.tasks_done, e.samples, e.samples_done, e.work, e.work_done, e.failure, "
     "e.evaluation, (SELECT t.condition FROM tasks t WHERE t.evaluation = e.id AND t.state = 1 "
     "ORDER BY t.id LIMIT 1), "
-    "p.versions, p.model_digest, p.model_seconds, p.other_seconds";
+    "p.versions, p.model_digest, p.model_seconds, p.other_seconds, p.energy_joules";
 constexpr char kRecordTables[] =
     " FROM evaluations e LEFT JOIN provenance p ON p.evaluation = e.id ";
 
@@ -83,6 +83,10 @@ absl::StatusOr<EvaluationRecord> ReadRecord(const Statement& row) {
     record.provenance.set_model_digest(row.Text(17));
     record.provenance.set_model_seconds(row.Double(18));
     record.provenance.set_other_seconds(row.Double(19));
+    // None has been measured before the first task is done.
+    if (!row.IsNull(20) && progress.tasks_done() > 0) {
+      record.provenance.set_energy_joules(row.Double(20));
+    }
   }
   return record;
 }
@@ -169,8 +173,8 @@ absl::StatusOr<int64_t> SqliteJobStore::InsertEvaluation(const Evaluation& evalu
               static_cast<int>(state), clock_.NowMicros(), fixed));
   const int64_t id = db_.last_insert_id();
   ASSAY_RETURN_IF_ERROR(
-      db_.Run("INSERT INTO provenance (evaluation, model_digest) "
-              "SELECT ?, coalesce((SELECT digest FROM models WHERE name = ?), '')",
+      db_.Run("INSERT INTO provenance (evaluation, model_digest, energy_joules) "
+              "SELECT ?, coalesce((SELECT digest FROM models WHERE name = ?), ''), 0",
               id, evaluation.spec().model()));
   for (const auto& [key, value] : evaluation.spec().labels()) {
     ASSAY_RETURN_IF_ERROR(db_.Run(
@@ -432,7 +436,8 @@ absl::StatusOr<TaskOutcomes> SqliteJobStore::ReadTaskOutcomes(const std::string&
   }
   // Parsing takes most of the time, and claims and renewals must not wait for it.
   if (!read.outcomes.ParseFromString(batch)) {
-    return Error(Reason::kStorageFailed,
+    // Trying again would not mend them.
+    return Error(Reason::kInternal,
                  absl::StrCat("stored outcomes of ", evaluation, " cannot be read"))
         .ToStatus();
   }

@@ -168,9 +168,14 @@ CREATE TABLE provenance (
 );
 )sql";
 
+constexpr char kVersion3[] = R"sql(
+-- NULL: not known, as of every evaluation with a task of which it is not.
+ALTER TABLE provenance ADD COLUMN energy_joules REAL;
+)sql";
+
 // What makes each version of the one before it; the first, of an empty file. The version is stored
 // in PRAGMA user_version.
-constexpr const char* kSteps[] = {kVersion1, kVersion2};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3};
 constexpr auto kVersion = static_cast<int64_t>(std::size(kSteps));
 
 absl::StatusOr<int64_t> SingleNumber(Database& database, const char* sql) {

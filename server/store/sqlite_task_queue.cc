@@ -169,10 +169,13 @@ absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::Outc
   ASSAY_RETURN_IF_ERROR(db_.Run(
       "UPDATE provenance SET model_seconds = model_seconds + ?2, other_seconds = other_seconds + "
       "?3, "
+      // One that is not known makes the sum unknown.
+      "energy_joules = energy_joules + ?5, "
       "versions = CASE WHEN ', ' || versions || ', ' LIKE '%, ' || ?4 || ', %' THEN versions "
       "                WHEN versions = '' THEN ?4 ELSE versions || ', ' || ?4 END "
       "WHERE evaluation = ?1",
-      found.evaluation, effort.model_seconds, effort.other_seconds, effort.assay_version));
+      found.evaluation, effort.model_seconds, effort.other_seconds, effort.assay_version,
+      effort.energy_joules));
   bool last = false;
   {
     Statement row =

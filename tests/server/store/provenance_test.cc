@@ -1,4 +1,5 @@
 // What is remembered of where the numbers of an evaluation come from, and files from before it was.
+#include <optional>
 #include <string>
 
 #include "server/store/sqlite.h"
@@ -9,10 +10,11 @@ namespace {
 
 class ProvenanceTest : public JobStoreTest {
  protected:
-  void CommitWith(const std::string& version, double model_seconds, double other_seconds) {
+  void CommitWith(const std::string& version, double model_seconds, double other_seconds,
+                  std::optional<double> joules = std::nullopt) {
     const ClaimedTask claim = Claim();
     EXPECT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics(),
-                                   {version, model_seconds, other_seconds}),
+                                   {version, model_seconds, other_seconds, joules}),
                 IsOk());
   }
 };
@@ -40,6 +42,21 @@ TEST_F(ProvenanceTest, SecondsAddUpAndVersionsAreNamedOnce) {
   EXPECT_EQ(provenance.assay_version(), "1.1.0, 1.1.0.1, 1.1");
   EXPECT_EQ(provenance.model_seconds(), 15.5);
   EXPECT_EQ(provenance.other_seconds(), 3.75);
+}
+
+TEST_F(ProvenanceTest, EnergyIsKnownWhereThatOfEveryTaskIs) {
+  Create("e", MakeTasks(3));
+  EXPECT_FALSE(Get("e").provenance.has_energy_joules());
+  CommitWith("1.1.0", 1, 1, 2.5);
+  Reopen();
+  CommitWith("1.1.0", 1, 1, 4);
+  EXPECT_EQ(Get("e").provenance.energy_joules(), 6.5);
+  // The sum of the others would be taken for that of all.
+  CommitWith("1.1.0", 1, 1);
+  EXPECT_FALSE(Get("e").provenance.has_energy_joules());
+  Create("idle", MakeTasks(1));
+  CommitWith("1.1.0", 1, 1, 0.0);
+  EXPECT_TRUE(Get("idle").provenance.has_energy_joules());
 }
 
 TEST_F(ProvenanceTest, AFileFromBeforeIsBroughtUpToDateAndItsEvaluationsGoOn) {
