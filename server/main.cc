@@ -7,33 +7,30 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
-#include <optional>
-#include <regex>
-#include <set>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "core/base/errors.h"
 #include "core/base/log.h"
 #include "core/base/owned_directory.h"
-#include "core/corruptions/frost_files.h"
 #include "net/address.h"
 #include "server/api/early_decisions.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
-#include "server/config/flags.h"
+#include "server/config/check.h"
+#include "server/config/configuration.h"
 #include "server/monitoring/http_server.h"
 #include "server/scheduler/energy_meter.h"
+#include "server/monitoring/systemd.h"
 #include "server/scheduler/worker.h"
 #include "server/store/sqlite_job_store.h"
 
@@ -48,74 +45,6 @@ constexpr size_t kMaxWaitingCalls = 1000;
 std::string ProgramDirectory() {
   std::error_code error;
   return fs::read_symlink("/proc/self/exe", error).parent_path().string();
-}
-
-// Whether the kernel has a driver of GPUs that LibTorch might use. Asking the engine takes a
-// second, in which it starts LibTorch.
-bool MayHaveGpus() {
-  for (const char* path : {"/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd"}) {
-    if (access(path, F_OK) == 0) return true;
-  }
-  return false;
-}
-
-// "auto": what the engine finds, the GPUs if there are any.
-// What the engine finds on this machine: GPUs, and the CPU, last.
-absl::StatusOr<std::vector<std::string>> ListDevices(const Flags& flags) {
-  std::vector<std::string> found;
-  if (!MayHaveGpus() && access(flags.engine_binary.c_str(), X_OK) == 0)
-    return std::vector<std::string>{"cpu"};
-  FILE* pipe = popen(absl::StrCat("'", flags.engine_binary, "' --list-devices").c_str(), "r");
-  if (pipe != nullptr) {
-    char line[128];
-    while (fgets(line, sizeof(line), pipe) != nullptr) {
-      found.emplace_back(absl::StripAsciiWhitespace(line));
-    }
-    pclose(pipe);
-  }
-  if (found.empty()) {
-    return Error(Reason::kInternal,
-                 absl::StrCat("cannot run ", flags.engine_binary, " --list-devices"));
-  }
-  return found;
-}
-
-absl::StatusOr<std::vector<std::string>> ResolveDevices(const Flags& flags) {
-  if (flags.devices == "auto") {
-    ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> found, ListDevices(flags));
-    if (found.size() > 1) found.pop_back();
-    return found;
-  }
-  const std::vector<std::string> devices = absl::StrSplit(flags.devices, ',');
-  std::set<std::string> names;
-  bool gpu = false;
-  for (const std::string& device : devices) {
-    static const std::regex* const kDevice = new std::regex("cpu(:[0-9]{1,3})?|(cuda:[0-9]{1,3})");
-    std::smatch parts;
-    if (!std::regex_match(device, parts, *kDevice)) {
-      return InvalidFields({{"--devices", absl::StrCat("must be auto, or a list such as "
-                                                       "cuda:0,cuda:1 or cpu; got '",
-                                                       device, "'")}});
-    }
-    if (!names.insert(device).second) {
-      return InvalidFields({{"--devices", absl::StrCat("names ", device, " twice; give ", device,
-                                                       " once, or --max-engines")}});
-    }
-    gpu = gpu || parts[2].matched;
-  }
-  if (!gpu) return devices;
-  ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> found, ListDevices(flags));
-  for (const std::string& device : devices) {
-    if (absl::StartsWith(device, "cuda") &&
-        std::find(found.begin(), found.end(), device) == found.end()) {
-      return InvalidFields(
-          {{"--devices",
-            absl::StrCat(device, " is not there; LibTorch finds ", absl::StrJoin(found, ", "),
-                         " (a LibTorch without CUDA finds no GPU, and "
-                         "CUDA_VISIBLE_DEVICES hides some)")}});
-    }
-  }
-  return devices;
 }
 
 // One assayd a directory: the lock goes with the process, however it ends.
@@ -155,24 +84,10 @@ absl::Status WritePortFile(const std::string& path, int port) {
 }
 
 // `signal` is what ends it; 0 when it does not start.
-absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& signal) {
+absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset_t& signals,
+                   pid_t parent, int& signal) {
   const SystemClock clock;
-  ASSAY_ASSIGN_OR_RETURN(const Address listen,
-                         ParseAddress(flags.listen, "--listen", AddressUse::kListen));
-  if (flags.metrics_port != 0 && flags.metrics_port == listen.port) {
-    return InvalidFields(
-        {{"--metrics-port", absl::StrCat("must not be the port of --listen, ", listen.port)}});
-  }
-  if (flags.engine_binary.empty()) flags.engine_binary = ProgramDirectory() + "/assay-engine";
-  if (!flags.frost_directory.empty()) {
-    ASSAY_RETURN_IF_ERROR(ReadFrostFiles(flags.frost_directory).status());
-  }
-  if (!IsLoopback(listen.host) && !flags.insecure) {
-    return Error(Reason::kInvalidArgument,
-                 absl::StrCat("--listen ", flags.listen,
-                              " is reachable from other machines and this build has no TLS; add "
-                              "--insecure if the network is trusted"));
-  }
+  const Address& listen = checked.listen;
   std::error_code error;
   for (const char* part : {"/blobs", "/engines"}) {
     fs::create_directories(flags.data_dir + part, error);
@@ -201,9 +116,9 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
     return snapshot;
   });
   scheduler::EnginePoolOptions pool_options;
-  pool_options.engine_binary = flags.engine_binary;
+  pool_options.engine_binary = checked.engine_binary;
   pool_options.log_directory = flags.data_dir + "/engines";
-  ASSAY_ASSIGN_OR_RETURN(pool_options.devices, ResolveDevices(flags));
+  pool_options.devices = checked.devices;
   // Engines of several devices work at the same time.
   pool_options.threads = flags.threads > 0
                              ? flags.threads
@@ -248,10 +163,15 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   if (!flags.port_file.empty()) {
     ASSAY_RETURN_IF_ERROR(WritePortFile(flags.port_file, server->port()));
   }
-  LogInfo(absl::StrCat("serving gRPC on ", Address{listen.host, server->port()}.ToString(),
-                       " and metrics on ", Address{listen.host, http->port()}.ToString(),
-                       "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
+  const std::string serving =
+      absl::StrCat("serving gRPC on ", Address{listen.host, server->port()}.ToString(),
+                   " and metrics on ", Address{listen.host, http->port()}.ToString());
+  LogInfo(absl::StrCat(serving, "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
                        pool_options.threads, " threads; data in ", flags.data_dir));
+  const char* const notify = std::getenv("NOTIFY_SOCKET");
+  if (!monitoring::NotifySystemd(notify, absl::StrCat("READY=1\nSTATUS=", serving))) {
+    LogWarning("cannot tell systemd that the server serves", {{"socket", notify}});
+  }
 
   sigwait(&signals, &signal);
   LogInfo(absl::StrCat("stopping (", strsignal(signal), "); a second signal stops at once"));
@@ -269,6 +189,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
     RemoveIfOrphaned(directory, parent, signal);
     _exit(1);
   }).detach();
+  monitoring::NotifySystemd(notify, "STOPPING=1");
   context.draining = true;
   server->SetNotServing();
   for (const auto& worker : workers) worker->Stop();
@@ -280,10 +201,41 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   return absl::OkStatus();
 }
 
+LogLevel LogLevelOf(const std::string& name) {
+  if (name == "error") return LogLevel::kError;
+  if (name == "warning") return LogLevel::kWarning;
+  return name == "debug" ? LogLevel::kDebug : LogLevel::kInfo;
+}
+
+// Of a check to whoever asked for it, else to the log.
+void Complain(const FieldViolation& mistake, bool check) {
+  const std::string text = absl::StrCat(mistake.field, ": ", mistake.description);
+  check ? void(std::cerr << text << std::endl) : LogError(text);
+}
+
 int Main(int argc, char** argv) {
   const pid_t parent = getppid();
-  Flags flags;
-  if (const std::optional<int> end = ParseFlags(argc, argv, flags)) return *end;
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const auto read = ReadConfiguration(words, ProcessEnvironment());
+  if (const auto* exit = std::get_if<Exit>(&read)) {
+    std::cout << exit->out << std::flush;
+    const bool check = std::find(words.begin(), words.end(), "--check-config") != words.end();
+    for (const FieldViolation& mistake : exit->mistakes) Complain(mistake, check);
+    return exit->code;
+  }
+  const auto& configuration = std::get<Configuration>(read);
+  const Flags& flags = configuration.flags;
+  SetLog(flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText,
+         LogLevelOf(flags.log_level));
+  const CheckedFlags checked = CheckFlags(flags, ProgramDirectory());
+  if (configuration.check_only) std::cout << Describe(configuration) << std::flush;
+  for (const FieldViolation& mistake : checked.mistakes) {
+    Complain({configuration.WhereIs(mistake.field), mistake.description}, configuration.check_only);
+  }
+  if (configuration.check_only || !checked.mistakes.empty()) {
+    RemoveIfOrphaned(flags.owned_directory, parent, 0);
+    return checked.mistakes.empty() ? 0 : 1;
+  }
 
   // Taken by sigwait in Serve; every thread inherits the mask.
   sigset_t signals;
@@ -296,7 +248,7 @@ int Main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
 
   int signal = 0;
-  const absl::Status status = Serve(flags, signals, parent, signal);
+  const absl::Status status = Serve(flags, checked, signals, parent, signal);
   RemoveIfOrphaned(flags.owned_directory, parent, signal);
   if (status.ok()) return 0;
   LogError(status.message());

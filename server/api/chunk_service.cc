@@ -155,6 +155,7 @@ grpc::ServerUnaryReactor* ChunkServiceImpl::FindMissingChunks(
 
 grpc::ServerReadReactor<v1::UploadChunksRequest>* ChunkServiceImpl::UploadChunks(
     grpc::CallbackServerContext* call, v1::UploadChunksResponse* response) {
+  const LogScope scope(CallFields(*call));
   return OpenStream<UploadStream>(context_, *call, response);
 }
 

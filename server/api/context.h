@@ -12,7 +12,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/errors.h"
+#include "core/base/log.h"
 #include "net/grpc_status.h"
+#include "server/api/call_log.h"
 #include "server/api/executor.h"
 #include "server/api/report_cache.h"
 #include "server/monitoring/metrics.h"
@@ -92,7 +94,8 @@ void LogIfInternal(const absl::Status& status);
 template <typename Calls, typename Body>
 grpc::ServerUnaryReactor* AnswerWhere(Calls& calls, grpc::CallbackServerContext* call, Body body) {
   grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  const bool queued = calls.Submit([reactor, body = std::move(body)] {
+  const bool queued = calls.Submit([reactor, body = std::move(body), fields = CallFields(*call)] {
+    const LogScope scope(fields);
     const absl::Status status = body();
     LogIfInternal(status);
     reactor->Finish(ToGrpcStatus(status));

@@ -68,7 +68,8 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(grpc::CallbackServer
 }
 
 grpc::ServerWriteReactor<v1::StreamSamplesResponse>* DatasetServiceImpl::StreamSamples(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamSamplesRequest* request) {
+    grpc::CallbackServerContext* call, const v1::StreamSamplesRequest* request) {
+  const LogScope scope(CallFields(*call));
   return NewSampleStream(context_, *request);
 }
 

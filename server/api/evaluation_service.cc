@@ -185,27 +185,32 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(
 }
 
 grpc::ServerWriteReactor<v1::EvaluationEvent>* EvaluationServiceImpl::WatchEvaluation(
-    grpc::CallbackServerContext* /*call*/, const v1::WatchEvaluationRequest* request) {
+    grpc::CallbackServerContext* call, const v1::WatchEvaluationRequest* request) {
+  const LogScope scope(CallFields(*call));
   return NewWatchStream(context_, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* EvaluationServiceImpl::StreamOutcomes(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamOutcomesRequest* request) {
+    grpc::CallbackServerContext* call, const v1::StreamOutcomesRequest* request) {
+  const LogScope scope(CallFields(*call));
   return NewOutcomeStream(context_, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* EvaluationServiceImpl::StreamAdversarials(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamAdversarialsRequest* request) {
+    grpc::CallbackServerContext* call, const v1::StreamAdversarialsRequest* request) {
+  const LogScope scope(CallFields(*call));
   return NewAdversarialStream(context_, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamVectorsResponse>* EvaluationServiceImpl::StreamVectors(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamVectorsRequest* request) {
+    grpc::CallbackServerContext* call, const v1::StreamVectorsRequest* request) {
+  const LogScope scope(CallFields(*call));
   return NewVectorStream(context_, *request);
 }
 
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* EvaluationServiceImpl::Evaluate(
-    grpc::CallbackServerContext* /*call*/) {
+    grpc::CallbackServerContext* call) {
+  const LogScope scope(CallFields(*call));
   return NewEvaluateStream(context_);
 }
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/manifest.h"
 #include "net/listen.h"
+#include "server/api/call_log.h"
 #include "server/api/chunk_service.h"
 #include "server/api/dataset_service.h"
 #include "server/api/evaluation_service.h"
@@ -54,6 +55,7 @@ class Server final : public GrpcServer {
     builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
     builder.SetMaxSendMessageSize(-1);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
+    creators.push_back(NewCallLogInterceptor());
     creators.push_back(NewRpcMetricsInterceptor(metrics));
     builder.experimental().SetInterceptorCreators(std::move(creators));
     for (grpc::Service* service :

@@ -15,7 +15,8 @@ namespace assay::api {
 template <typename Reactor>
 class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reactor>> {
  public:
-  explicit Stream(Context& context) : context_(context) {}
+  // What its steps log has the fields of the LogScope in which it is made.
+  explicit Stream(Context& context) : context_(context), log_fields_(LogScope::Current()) {}
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
@@ -42,7 +43,10 @@ class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reacto
   // stream is refused when too many wait, but only before its first step.
   template <typename Step>
   void Then(Step step) {
-    auto job = [self = this->shared_from_this(), step = std::move(step)] { step(); };
+    auto job = [self = this->shared_from_this(), step = std::move(step)] {
+      const LogScope scope(self->log_fields_);
+      step();
+    };
     if (admitted_) {
       context_.executor.Continue(std::move(job));
       return;
@@ -54,6 +58,7 @@ class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reacto
   Context& context_;
 
  private:
+  const LogFields log_fields_;
   std::shared_ptr<Stream> self_;
   bool admitted_ = false;
 };

@@ -4,11 +4,7 @@
 
 namespace assay {
 
-std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
-  CLI::App app(
-      "assayd: evaluates how robust image classifiers are, class by class.\n"
-      "Serves gRPC (assay.v1, health, reflection) and Prometheus metrics.");
-  app.set_version_flag("--version", ASSAY_VERSION);
+void DeclareFlags(CLI::App& app, Flags& flags) {
   app.add_option("--listen", flags.listen,
                  "Address of the gRPC server, HOST:PORT; IPv6 as [::1]:8001, port 0: any free one")
       ->capture_default_str();
@@ -25,6 +21,7 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
          "--devices", flags.devices,
          "auto, cpu, or GPUs such as cuda:0,cuda:1; one task at a time on each. cpu:0,cpu:1 "
          "takes the CPU for two")
+      ->type_name("LIST")
       ->capture_default_str();
   app.add_option("--threads", flags.threads,
                  "CPU cores that each engine uses; 0: its device's share of all")
@@ -59,15 +56,15 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
   app.add_option("--numerics-directory", flags.numerics_directory,
                  "Remember the batch size and memory format chosen for each model here, too");
   app.add_option("--port-file", flags.port_file, "Write the gRPC port here once it serves");
+  app.add_option("--log-format", flags.log_format, "Form of the lines on standard error")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "What is logged: this and what is worse")
+      ->check(CLI::IsMember({"error", "warning", "info", "debug"}))
+      ->capture_default_str();
   // Not for people: removed at the end when the process that started this one is gone.
   app.add_option("--owned-directory", flags.owned_directory)->group("");
   app.add_flag("--insecure", flags.insecure, "Allow a public address without TLS");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error);
-  }
-  return std::nullopt;
 }
 
 }  // namespace assay

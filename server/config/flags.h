@@ -1,12 +1,17 @@
-// The flags of assayd. What they mean is in docs/operations.md.
+// The flags of assayd. What they mean is in docs/operations.md. One that is declared here is a key
+// of the configuration file and a variable of the environment, too (configuration.h); what can be
+// wrong with its value belongs into check.h.
 #ifndef ASSAY_SERVER_CONFIG_FLAGS_H_
 #define ASSAY_SERVER_CONFIG_FLAGS_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "server/monitoring/metrics.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace assay {
 
@@ -27,14 +32,15 @@ struct Flags {
   std::string port_file;
   std::string frost_directory;
   std::string numerics_directory;
+  std::string log_format = "text";
+  std::string log_level = "info";
   bool insecure = false;
   // Of `assay --local`, which owns it.
   std::string owned_directory;
 };
 
-// Reads the command line into `flags`. A value: the process has nothing more to do (--help, a
-// mistake, which has been printed) and ends with it.
-std::optional<int> ParseFlags(int argc, char** argv, Flags& flags);
+// Declares them on `app`, which then parses into `flags`.
+void DeclareFlags(CLI::App& app, Flags& flags);
 
 }  // namespace assay
 

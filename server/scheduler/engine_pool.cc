@@ -160,7 +160,10 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
       std::shared_ptr<EngineProcess> process,
       EngineProcess::Start({options_.engine_binary,
                             absl::StrCat(options_.log_directory, "/engine-", number, ".log"),
-                            options_.threads}));
+                            options_.threads,
+                            {{"model", engine.model},
+                             {"device", engine.device},
+                             {"output", absl::StrCat("engine-", number, ".log")}}}));
   {
     MutexLock lock(mutex_);
     if (engine.unloaded) return Error(Reason::kEngineLost, "the engine was stopped");

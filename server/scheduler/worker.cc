@@ -148,7 +148,7 @@ void Worker::Loop() {
   while (!stopping_) {
     auto claim = store_.ClaimTask(options_.owner,
                                   static_cast<int64_t>(options_.lease_seconds * 1e6), last_model_);
-    if (!claim.ok()) LogWarning(absl::StrCat("cannot claim a task: ", claim.status().message()));
+    if (!claim.ok()) LogWarning("cannot claim a task", {{"error", claim.status().message()}});
     if (!claim.ok() || !claim->has_value()) {
       hub_.WaitForWork(kPollInterval, &work_seen_);
       continue;
@@ -304,8 +304,8 @@ absl::Status Worker::Persist(const std::string& evaluation,
       return status;
     }
     // Computed outcomes are too dear to drop: wait for room.
-    LogWarning(absl::StrCat("cannot store outcomes of ", evaluation,
-                            ", trying again: ", status.message()));
+    LogWarning("cannot store outcomes, trying again",
+               {{"evaluation", evaluation}, {"error", status.message()}});
     hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
   }
 }
@@ -324,10 +324,18 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
   if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
   const bool again = retry && claim.attempt < options_.max_attempts;
   const double wait = options_.retry_wait_seconds * std::pow(kWaitGrowth, claim.attempt - 1);
-  LogWarning(absl::StrCat(evaluation, ", samples ", claim.task.first_sample, " to ",
-                          claim.task.first_sample + claim.task.samples - 1, ", attempt ",
-                          claim.attempt, " of ", options_.max_attempts, ": ", status.message(),
-                          again ? absl::StrCat("; again in ", wait, " s") : ""));
+  LogWarning(again ? "task failed and is tried again" : "task failed",
+             {{"evaluation", evaluation},
+              {"task", claim.task.id},
+              {"first_sample", claim.task.first_sample},
+              {"samples", int64_t{claim.task.samples}},
+              {"attempt", claim.attempt},
+              {"attempts", options_.max_attempts},
+              {"model", last_model_},
+              {"device", options_.device},
+              {"reason", ReasonName(reason)},
+              {"error", status.message()},
+              {"wait_seconds", again ? absl::StrCat(wait) : ""}});
   if (again) {
     store_.ReleaseTask(claim, /*count_attempt=*/true, static_cast<int64_t>(wait * 1e6))
         .IgnoreError();
@@ -341,7 +349,10 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
                                            ", the other tasks are kept and a retry continues")
                             : PublicText(status));
   const absl::Status failed = store_.FailEvaluation(evaluation, failure);
-  if (!failed.ok()) LogWarning(absl::StrCat("cannot fail ", evaluation, ": ", failed.message()));
+  if (!failed.ok()) {
+    LogWarning("cannot fail an evaluation",
+               {{"evaluation", evaluation}, {"error", failed.message()}});
+  }
 }
 
 }  // namespace assay::scheduler

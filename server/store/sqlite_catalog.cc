@@ -5,6 +5,7 @@
 #include "core/base/resource_names.h"
 #include "google/protobuf/util/time_util.h"
 #include "google/protobuf/wrappers.pb.h"
+#include "server/store/lifecycle_log.h"
 #include "server/store/sqlite_job_store_impl.h"
 
 namespace assay::store {
@@ -85,6 +86,7 @@ absl::StatusOr<v1::Model> SqliteJobStore::CreateModel(const v1::Model& model,
               record.digest(), OrNull(request_id), record));
   ASSAY_RETURN_IF_ERROR(WriteLabels(record));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  LogCreated(record);
   return record;
 }
 
@@ -146,7 +148,9 @@ absl::Status SqliteJobStore::DeleteModel(const std::string& name) {
     ASSAY_RETURN_IF_ERROR(user.status());
   }
   ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM models WHERE name = ?", name));
-  return transaction.Commit();
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  LogDeleted("model", name);
+  return absl::OkStatus();
 }
 
 absl::Status SqliteJobStore::SetModelValidation(const std::string& name,
@@ -235,6 +239,7 @@ absl::StatusOr<v1::Dataset> SqliteJobStore::CreateDataset(const v1::Dataset& dat
       "INSERT INTO datasets (name, digest, request_id, manifest, dataset) VALUES (?, ?, ?, ?, ?)",
       name, record.digest(), OrNull(request_id), manifest, summary));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  LogCreated(record);
   return record;
 }
 
@@ -283,7 +288,9 @@ absl::Status SqliteJobStore::DeleteDataset(const std::string& name) {
   }
   ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM datasets WHERE name = ?", name));
   ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM manifests WHERE id = ?", manifest));
-  return transaction.Commit();
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  LogDeleted("dataset", name);
+  return absl::OkStatus();
 }
 
 absl::Status SqliteJobStore::KeepStatistics(const std::vector<ChunkStatistics>& statistics) {

@@ -8,6 +8,7 @@
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
 #include "google/protobuf/util/time_util.h"
+#include "server/store/lifecycle_log.h"
 #include "server/store/sqlite_job_store_impl.h"
 
 namespace assay::store {
@@ -204,6 +205,7 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluati
   ASSAY_RETURN_IF_ERROR(InsertTasks(id, tasks));
   ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(evaluation.name()));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  LogCreated(record.proto);
   return record;
 }
 
@@ -278,6 +280,7 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CancelEvaluation(const std::str
   ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::CANCELLED, std::nullopt));
   ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(name));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  LogEnded(name, Evaluation::CANCELLED);
   return record;
 }
 
@@ -309,6 +312,8 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::RetryEvaluation(const std::stri
   }
   ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(name));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  LogRetried(name);
+  if (done) LogEnded(name, Evaluation::SUCCEEDED);
   return record;
 }
 
@@ -319,7 +324,9 @@ absl::Status SqliteJobStore::FailEvaluation(const std::string& name, const v1::F
   ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(name));
   if (HasEnded(row.state)) return WrongState(name, row.state, "it has ended already");
   ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::FAILED, failure));
-  return transaction.Commit();
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  LogEnded(name, Evaluation::FAILED, failure);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> SqliteJobStore::StopsWhenDecided(int64_t evaluation) {
@@ -371,7 +378,9 @@ absl::Status SqliteJobStore::SetDecision(const std::string& name, const v1::Deci
                 row.id));
     ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::SUCCEEDED, std::nullopt));
   }
-  return transaction.Commit();
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  if (ends) LogEnded(name, Evaluation::SUCCEEDED);
+  return absl::OkStatus();
 }
 
 absl::Status SqliteJobStore::DeleteEvaluation(const std::string& name) {
@@ -387,7 +396,9 @@ absl::Status SqliteJobStore::DeleteEvaluation(const std::string& name) {
   }
   ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM evaluations WHERE id = ?", row.id));
   ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM manifests WHERE id = ?", row.manifest));
-  return transaction.Commit();
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  LogDeleted("evaluation", name);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<OutcomeReader> SqliteJobStore::ReadOutcomes(const std::string& name,
@@ -460,6 +471,7 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateStream(const Evaluation& 
       db_.Run("UPDATE evaluations SET manifest = ? WHERE id = ?", manifest_id, id));
   ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(evaluation.name()));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  LogCreated(record.proto);
   return record;
 }
 
@@ -521,10 +533,13 @@ absl::Status SqliteJobStore::FinishStream(const std::string& evaluation, const s
       db_.Run("UPDATE evaluations SET dataset = ?, state = ?, revision = revision + 1 WHERE id = ?",
               dataset, static_cast<int>(Evaluation::QUEUED), row.id));
   ASSAY_RETURN_IF_ERROR(InsertTasks(row.id, tasks));
-  if (row.all_tasks_done && tasks.empty()) {
+  const bool done = row.all_tasks_done && tasks.empty();
+  if (done) {
     ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::SUCCEEDED, std::nullopt));
   }
-  return transaction.Commit();
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  if (done) LogEnded(evaluation, Evaluation::SUCCEEDED);
+  return absl::OkStatus();
 }
 
 }  // namespace assay::store

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "server/store/lifecycle_log.h"
 #include "server/store/sqlite_job_store_impl.h"
 
 namespace assay::store {
@@ -191,7 +192,9 @@ absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::Outc
   if (last) {
     ASSAY_RETURN_IF_ERROR(EndEvaluation(found.evaluation, Evaluation::SUCCEEDED, std::nullopt));
   }
-  return transaction.Commit();
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  if (last) LogEnded(claim.task.evaluation, Evaluation::SUCCEEDED);
+  return absl::OkStatus();
 }
 
 absl::Status SqliteJobStore::ReleaseTask(const ClaimedTask& claim, bool count_attempt,

@@ -68,15 +68,9 @@ ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::strin
   const std::string port_file = data_dir + "/port";
   fs::create_directories(data_dir);
   fs::remove(port_file);
-  std::vector<std::string> words = {ASSAY_BINARY_DIR "/bin/assayd",
-                                    "--listen",
-                                    "127.0.0.1:0",
-                                    "--metrics-port",
-                                    std::to_string(metrics_port_),
-                                    "--data-dir",
-                                    data_dir,
-                                    "--port-file",
-                                    port_file};
+  std::vector<std::string> words = {
+      ASSAY_BINARY_DIR "/bin/assayd", "--no-config", "--listen", "127.0.0.1:0", "--metrics-port",
+      std::to_string(metrics_port_),  "--data-dir",  data_dir,   "--port-file", port_file};
   if (std::find(flags.begin(), flags.end(), "--devices") == flags.end()) {
     words.insert(words.end(), {"--devices", "cpu"});
   }
