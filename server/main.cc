@@ -23,6 +23,7 @@
 #include "core/base/log.h"
 #include "core/base/owned_directory.h"
 #include "net/address.h"
+#include "server/access/security.h"
 #include "server/api/early_decisions.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
@@ -83,11 +84,50 @@ absl::Status WritePortFile(const std::string& path, int port) {
   return absl::OkStatus();
 }
 
+access::SecurityOptions SecurityOptionsOf(const Flags& flags) {
+  access::SecurityOptions options;
+  options.tls = {flags.tls_cert, flags.tls_key, flags.tls_client_ca};
+  options.tokens = flags.tokens;
+  options.audit_log = flags.audit_log;
+  options.audit_reads = flags.audit_reads;
+  options.insecure = flags.insecure;
+  return options;
+}
+
+api::GrpcLimits LimitsOf(const Flags& flags) {
+  api::GrpcLimits limits;
+  limits.message_bytes = flags.max_message_mib << 20;
+  limits.streams_per_connection = flags.max_streams;
+  limits.buffer_bytes = int64_t{flags.max_buffer_mib} << 20;
+  limits.handshake_seconds = flags.handshake_seconds;
+  limits.idle_seconds = flags.idle_seconds;
+  return limits;
+}
+
+// Where metrics are served. Nobody asks for a token there, so a public address must be asked for.
+absl::StatusOr<std::string> MetricsHost(const Flags& flags, const std::string& listen_host) {
+  if (flags.metrics_tls && flags.tls_cert.empty()) {
+    return InvalidFields({{"--metrics-tls", "needs --tls-cert and --tls-key, too"}});
+  }
+  if (!flags.metrics_host.empty()) {
+    ASSAY_RETURN_IF_ERROR(ParseAddress(Address{flags.metrics_host, 0}.ToString(), "--metrics-host",
+                                       AddressUse::kListen)
+                              .status());
+    return flags.metrics_host;
+  }
+  if (IsLoopback(listen_host) || flags.insecure || flags.metrics_tls) return listen_host;
+  return std::string("127.0.0.1");
+}
+
 // `signal` is what ends it; 0 when it does not start.
 absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset_t& signals,
                    pid_t parent, int& signal) {
   const SystemClock clock;
   const Address& listen = checked.listen;
+  monitoring::Metrics metrics(flags.metrics_classes);
+  ASSAY_ASSIGN_OR_RETURN(const auto security, access::Security::Open(SecurityOptionsOf(flags),
+                                                                     listen.host, clock, metrics));
+  ASSAY_ASSIGN_OR_RETURN(const std::string metrics_host, MetricsHost(flags, listen.host));
   std::error_code error;
   for (const char* part : {"/blobs", "/engines"}) {
     fs::create_directories(flags.data_dir + part, error);
@@ -106,7 +146,6 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
       store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive));
   store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve");
 
-  monitoring::Metrics metrics(flags.metrics_classes);
   metrics.SetQueueSource([&] {
     monitoring::QueueSnapshot snapshot;
     snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
@@ -134,10 +173,13 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
                        kMaxWaitingCalls);
   context.max_queued_evaluations = flags.max_evaluations;
   context.sweeper = &sweeper;
+  context.access = &security->calls();
 
-  ASSAY_ASSIGN_OR_RETURN(const auto server, api::GrpcServer::Start(listen, context));
+  ASSAY_ASSIGN_OR_RETURN(
+      const auto server,
+      api::GrpcServer::Start(listen, context, {security->certificate(), LimitsOf(flags)}));
   ASSAY_ASSIGN_OR_RETURN(const auto http,
-                         monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics,
+                         monitoring::HttpServer::Start({metrics_host, flags.metrics_port}, metrics,
                                                        [&] { return !context.draining; }));
   const api::ReportPublisher publisher(context);
   ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));
@@ -165,7 +207,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   }
   const std::string serving =
       absl::StrCat("serving gRPC on ", Address{listen.host, server->port()}.ToString(),
-                   " and metrics on ", Address{listen.host, http->port()}.ToString());
+                   " and metrics on ", Address{metrics_host, http->port()}.ToString());
   LogInfo(absl::StrCat(serving, "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
                        pool_options.threads, " threads; data in ", flags.data_dir));
   const char* const notify = std::getenv("NOTIFY_SOCKET");
@@ -173,7 +215,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     LogWarning("cannot tell systemd that the server serves", {{"socket", notify}});
   }
 
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) security->Reload();
   LogInfo(absl::StrCat("stopping (", strsignal(signal), "); a second signal stops at once"));
   std::thread([signals, timeout = flags.exit_timeout, directory = flags.owned_directory, parent,
                signal] {
@@ -184,7 +226,8 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     do {
       again = sigtimedwait(&signals, &info, &limit) > 0;
       // A parent that is killed tells once more with each of its threads that dies.
-    } while (again && !directory.empty() && info.si_pid == parent);
+    } while (again &&
+             (info.si_signo == SIGHUP || (!directory.empty() && info.si_pid == parent)));
     LogWarning(again ? "stopped by a second signal" : "--exit-timeout is over");
     RemoveIfOrphaned(directory, parent, signal);
     _exit(1);
@@ -242,6 +285,10 @@ int Main(int argc, char** argv) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  // Files are read anew; without any it ends the process, as a closed terminal should.
+  if (!flags.tls_cert.empty() || !flags.tokens.empty() || !flags.audit_log.empty()) {
+    sigaddset(&signals, SIGHUP);
+  }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   // Writing beyond a file size limit must be an error like a full disk, not the end.

@@ -20,7 +20,7 @@ class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunk
  public:
   UploadStream(Context& context, const grpc::CallbackServerContext& call,
                v1::UploadChunksResponse* response)
-      : Stream(context), call_(call), response_(response) {}
+      : Stream(context, call), call_(call), response_(response) {}
 
   void OnReadDone(bool ok) override {
     Then([this, ok] { ok ? Take() : HalfClose(); });
@@ -155,7 +155,6 @@ grpc::ServerUnaryReactor* ChunkServiceImpl::FindMissingChunks(
 
 grpc::ServerReadReactor<v1::UploadChunksRequest>* ChunkServiceImpl::UploadChunks(
     grpc::CallbackServerContext* call, v1::UploadChunksResponse* response) {
-  const LogScope scope(CallFields(*call));
   return OpenStream<UploadStream>(context_, *call, response);
 }
 

@@ -14,6 +14,7 @@
 #include "core/base/errors.h"
 #include "core/base/log.h"
 #include "net/grpc_status.h"
+#include "server/access/calls.h"
 #include "server/api/call_log.h"
 #include "server/api/executor.h"
 #include "server/api/report_cache.h"
@@ -55,6 +56,8 @@ struct Context {
   const Clock& clock;
   // Stored evaluations that are not finished; more are refused.
   std::atomic<int64_t> max_queued_evaluations = 1000;
+  // Who may call what; nullptr: anybody anything.
+  access::Calls* access = nullptr;
   // Hears of deletions; nullptr: nobody sweeps.
   store::BlobSweeper* sweeper = nullptr;
   // Set when the server stops: new work is refused.
@@ -63,6 +66,10 @@ struct Context {
   LongCalls comparisons;
   Executor executor;
 
+  // Whether a call may be served. Asked before anything else, by AnswerUnary and Stream.
+  absl::Status Admit(const grpc::CallbackServerContext& call) const {
+    return access == nullptr ? absl::OkStatus() : access->Admit(call);
+  }
   absl::Status CheckTakesWork() const {
     if (!draining) return absl::OkStatus();
     return Error(Reason::kShuttingDown, "the server is stopping").RetryAfterSeconds(5);
@@ -89,11 +96,17 @@ absl::Status TooManyCalls();
 // For the log: errors that the client is not told about in full.
 void LogIfInternal(const absl::Status& status);
 
-// Answers a unary call with the status of `body`, which fills in the response. It runs where
-// `calls`, an Executor or LongCalls, lets it.
+// Answers a unary call that is admitted with the status of `body`, which fills in the response. It
+// runs where `calls`, an Executor or LongCalls, lets it.
 template <typename Calls, typename Body>
-grpc::ServerUnaryReactor* AnswerWhere(Calls& calls, grpc::CallbackServerContext* call, Body body) {
+grpc::ServerUnaryReactor* AnswerWhere(Context& context, Calls& calls,
+                                      grpc::CallbackServerContext* call, Body body) {
   grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
+  const absl::Status admitted = context.Admit(*call);
+  if (!admitted.ok()) {
+    reactor->Finish(ToGrpcStatus(admitted));
+    return reactor;
+  }
   const bool queued = calls.Submit([reactor, body = std::move(body), fields = CallFields(*call)] {
     const LogScope scope(fields);
     const absl::Status status = body();
@@ -108,7 +121,7 @@ grpc::ServerUnaryReactor* AnswerWhere(Calls& calls, grpc::CallbackServerContext*
 template <typename Body>
 grpc::ServerUnaryReactor* AnswerUnary(Context& context, grpc::CallbackServerContext* call,
                                       Body body) {
-  return AnswerWhere(context.executor, call, std::move(body));
+  return AnswerWhere(context, context.executor, call, std::move(body));
 }
 
 }  // namespace assay::api

@@ -170,7 +170,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::CompareEvaluations(
                                 [call] { return call->IsCancelled(); }));
     return absl::OkStatus();
   };
-  return AnswerWhere(context_.comparisons, call, body);
+  return AnswerWhere(context_, context_.comparisons, call, body);
 }
 
 grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(
@@ -186,32 +186,27 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(
 
 grpc::ServerWriteReactor<v1::EvaluationEvent>* EvaluationServiceImpl::WatchEvaluation(
     grpc::CallbackServerContext* call, const v1::WatchEvaluationRequest* request) {
-  const LogScope scope(CallFields(*call));
-  return NewWatchStream(context_, *request);
+  return NewWatchStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* EvaluationServiceImpl::StreamOutcomes(
     grpc::CallbackServerContext* call, const v1::StreamOutcomesRequest* request) {
-  const LogScope scope(CallFields(*call));
-  return NewOutcomeStream(context_, *request);
+  return NewOutcomeStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* EvaluationServiceImpl::StreamAdversarials(
     grpc::CallbackServerContext* call, const v1::StreamAdversarialsRequest* request) {
-  const LogScope scope(CallFields(*call));
-  return NewAdversarialStream(context_, *request);
+  return NewAdversarialStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamVectorsResponse>* EvaluationServiceImpl::StreamVectors(
     grpc::CallbackServerContext* call, const v1::StreamVectorsRequest* request) {
-  const LogScope scope(CallFields(*call));
-  return NewVectorStream(context_, *request);
+  return NewVectorStream(context_, *call, *request);
 }
 
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* EvaluationServiceImpl::Evaluate(
     grpc::CallbackServerContext* call) {
-  const LogScope scope(CallFields(*call));
-  return NewEvaluateStream(context_);
+  return NewEvaluateStream(context_, *call);
 }
 
 }  // namespace assay::api

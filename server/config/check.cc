@@ -66,11 +66,6 @@ class Checker {
     if (flags_.metrics_port != 0 && flags_.metrics_port == listen->port) {
       Wrong("--metrics-port", absl::StrCat("must not be the port of --listen, ", listen->port));
     }
-    if (!IsLoopback(listen->host) && !flags_.insecure) {
-      Wrong("--listen", absl::StrCat(flags_.listen,
-                                     " is reachable from other machines and this build has no "
-                                     "TLS; add --insecure if the network is trusted"));
-    }
     checked_.listen = *std::move(listen);
   }
 

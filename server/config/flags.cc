@@ -64,7 +64,45 @@ void DeclareFlags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   // Not for people: removed at the end when the process that started this one is gone.
   app.add_option("--owned-directory", flags.owned_directory)->group("");
-  app.add_flag("--insecure", flags.insecure, "Allow a public address without TLS");
+  app.add_option("--tls-cert", flags.tls_cert,
+                 "Certificate of the gRPC server, with those between it and its authority (PEM)");
+  app.add_option("--tls-key", flags.tls_key, "The key of --tls-cert (PEM, no passphrase)");
+  app.add_option("--tls-client-ca", flags.tls_client_ca,
+                 "Every client must have a certificate that one of these has signed (PEM)");
+  app.add_option("--tokens", flags.tokens,
+                 "Who may call: lines of `assay token new`; every call needs a token then");
+  app.add_option("--audit-log", flags.audit_log,
+                 "Append who did what to which resource, as JSON lines");
+  app.add_flag("--audit-reads", flags.audit_reads, "Calls that only look, too");
+  app.add_option("--metrics-host", flags.metrics_host,
+                 "Host of --metrics-port; default: that of --listen, or 127.0.0.1 when that is "
+                 "public and has TLS that the metrics have not");
+  app.add_flag("--metrics-tls", flags.metrics_tls, "The certificate for --metrics-port, too");
+  app.add_option("--max-message-mib", flags.max_message_mib,
+                 "Largest message that is taken; a batch of Evaluate is one")
+      ->check(CLI::Range(8, 68))
+      ->capture_default_str();
+  app.add_option("--max-streams", flags.max_streams, "Calls at a time on one connection")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--max-buffer-mib", flags.max_buffer_mib,
+                 "Memory for messages of all calls; 0: no limit")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--handshake-seconds", flags.handshake_seconds,
+                 "Time for a connection to get going")
+      ->check(CLI::Range(1.0, 600.0))
+      ->capture_default_str();
+  app.add_option("--idle-seconds", flags.idle_seconds,
+                 "A connection without calls is closed after this long")
+      ->check(CLI::Range(1.0, 86400.0))
+      ->capture_default_str();
+  app.add_option("--write-seconds", flags.write_seconds,
+                 "A call whose client takes no message for this long is ended")
+      ->check(CLI::Range(1.0, 86400.0))
+      ->capture_default_str();
+  app.add_flag("--insecure", flags.insecure,
+               "Allow a public address without TLS, or without tokens");
 }
 
 }  // namespace assay

@@ -34,7 +34,23 @@ struct Flags {
   std::string numerics_directory;
   std::string log_format = "text";
   std::string log_level = "info";
+  // Security: docs/security.md.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  std::string tokens;
+  std::string audit_log;
+  bool audit_reads = false;
+  std::string metrics_host;
+  bool metrics_tls = false;
   bool insecure = false;
+  // What clients can take.
+  int max_message_mib = 68;
+  int max_streams = 1000;
+  int max_buffer_mib = 0;
+  double handshake_seconds = 10;
+  double idle_seconds = 3600;
+  double write_seconds = 300;
   // Of `assay --local`, which owns it.
   std::string owned_directory;
 };

@@ -131,6 +131,24 @@ struct Metrics::State {
                          .Help("Bytes of chunks that were there already.")
                          .Register(registry)
                          .Add({})),
+        authentication_failures(prometheus::BuildCounter()
+                                    .Name("assay_authentication_failures_total")
+                                    .Help("Calls that were refused for who made them, by reason.")
+                                    .Register(registry)),
+        reload_failures(prometheus::BuildCounter()
+                            .Name("assay_reload_failures_total")
+                            .Help("Changed files that could not be used: the old ones stay.")
+                            .Register(registry)),
+        audit_failures(prometheus::BuildCounter()
+                           .Name("assay_audit_failures_total")
+                           .Help("Lines of the audit log that could not be written.")
+                           .Register(registry)
+                           .Add({})),
+        certificate_expiry(
+            prometheus::BuildGauge()
+                .Name("assay_certificate_expiry_timestamp_seconds")
+                .Help("When the certificate in force ends; absent without transport security.")
+                .Register(registry)),
         rpc_started(prometheus::BuildCounter()
                         .Name("grpc_server_started_total")
                         .Help("RPCs started on the server.")
@@ -168,6 +186,10 @@ struct Metrics::State {
     }
     for (const char* phase : {"model", "around_model", "commit"}) phases.Add({{"phase", phase}});
     for (const char* reason : {"died_at_work", "died_idle"}) restarts.Add({{"reason", reason}});
+    for (const char* reason : kAuthenticationFailures) {
+      authentication_failures.Add({{"reason", reason}});
+    }
+    for (const char* what : {"certificate", "tokens"}) reload_failures.Add({{"what", what}});
     for (const char* state : kModelStates) models.Add({{"state", state}});
   }
 
@@ -209,6 +231,10 @@ struct Metrics::State {
   prometheus::Family<Gauge>& models;
   Counter& uploaded;
   Counter& deduplicated;
+  prometheus::Family<Counter>& authentication_failures;
+  prometheus::Family<Counter>& reload_failures;
+  Counter& audit_failures;
+  prometheus::Family<Gauge>& certificate_expiry;
   prometheus::Family<Counter>& rpc_started;
   prometheus::Family<Counter>& rpc_handled;
   prometheus::Family<Counter>& rpc_received;
@@ -274,6 +300,20 @@ void Metrics::SetModelStates(const std::map<std::string, int64_t>& counts) {
 void Metrics::CountUpload(int64_t stored_bytes, int64_t deduplicated_bytes) {
   state_->uploaded.Increment(static_cast<double>(stored_bytes));
   state_->deduplicated.Increment(static_cast<double>(deduplicated_bytes));
+}
+
+void Metrics::CountAuthenticationFailure(const std::string& reason) {
+  state_->authentication_failures.Add({{"reason", reason}}).Increment();
+}
+
+void Metrics::CountReloadFailure(const std::string& what) {
+  state_->reload_failures.Add({{"what", what}}).Increment();
+}
+
+void Metrics::CountAuditFailure() { state_->audit_failures.Increment(); }
+
+void Metrics::SetCertificateExpiry(int64_t micros) {
+  state_->certificate_expiry.Add({}).Set(static_cast<double>(micros) / 1e6);
 }
 
 void Metrics::RpcStarted(const std::string& type, const std::string& service,

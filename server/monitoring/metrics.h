@@ -50,6 +50,17 @@ class Metrics {
   void SetModelStates(const std::map<std::string, int64_t>& counts);
   void CountUpload(int64_t stored_bytes, int64_t deduplicated_bytes);
 
+  // --- who may do what (server/access) ---
+  // Reasons: kAuthenticationFailures.
+  static constexpr const char* kAuthenticationFailures[] = {
+      "no_credentials", "malformed", "unknown", "expired", "unencrypted", "scope", "rate_limited"};
+  void CountAuthenticationFailure(const std::string& reason);
+  // A file that has changed and cannot be used: "certificate", "tokens".
+  void CountReloadFailure(const std::string& what);
+  void CountAuditFailure();
+  // Of the certificate in force.
+  void SetCertificateExpiry(int64_t micros);
+
   // --- gRPC, under the names of go-grpc-prometheus ---
   void RpcStarted(const std::string& type, const std::string& service, const std::string& method);
   void RpcHandled(const std::string& type, const std::string& service, const std::string& method,

@@ -22,8 +22,10 @@ namespace assay::cli {
 
 // Options of `assay` itself.
 struct SessionOptions {
-  // host:port
+  // host:port, or grpcs://host:port
   std::string server;
+  client::TlsOptions tls;
+  std::string token_file;
   render::Format format = render::Format::kTable;
   bool quiet = false;
 };

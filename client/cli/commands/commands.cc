@@ -41,6 +41,8 @@
   COMMAND(Corrupt, "corrupt",                                                                      \
           "Write corrupted images, as an evaluation would make them; needs no server")             \
   COMMAND(Conditions, "conditions", "Show conditions as the server understands them")              \
+  GROUP("token", "Tokens for servers, made here")                                                  \
+  COMMAND(TokenNew, "token new", "Make a secret, and its line for the server's --tokens file")     \
   COMMAND(Completion, "completion", "Print a completion script for a shell")
 // clang-format on
 
