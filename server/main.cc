@@ -32,6 +32,7 @@
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
 #include "server/config/flags.h"
+#include "server/monitoring/disk_usage.h"
 #include "server/monitoring/http_server.h"
 #include "server/scheduler/worker.h"
 #include "server/store/sqlite_job_store.h"
@@ -213,6 +214,8 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   pool_options.frost_directory = flags.frost_directory;
   pool_options.numerics_directory = flags.numerics_directory;
   scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
+  const monitoring::DataDirectoryUsage disk(flags.data_dir);
+  metrics.SetSystemSource([&] { return monitoring::SystemSnapshot{pool.Devices(), disk.Read()}; });
   scheduler::Hub hub;
   api::Context context(*store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
                        kMaxWaitingCalls);
@@ -268,6 +271,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   workers.clear();
   server->Shutdown(2);
   metrics.SetQueueSource(nullptr);
+  metrics.SetSystemSource(nullptr);
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
   LogInfo("stopped");
   return absl::OkStatus();

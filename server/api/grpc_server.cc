@@ -4,6 +4,7 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include <chrono>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -54,7 +55,8 @@ class Server final : public GrpcServer {
     builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
     builder.SetMaxSendMessageSize(-1);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
-    creators.push_back(NewRpcMetricsInterceptor(metrics));
+    creators.push_back(
+        NewRpcMetricsInterceptor(metrics, {std::begin(kHealthNames), std::end(kHealthNames)}));
     builder.experimental().SetInterceptorCreators(std::move(creators));
     for (grpc::Service* service :
          std::initializer_list<grpc::Service*>{&chunks_, &models_, &datasets_, &evaluations_}) {

@@ -32,6 +32,15 @@ std::string EngineKey(const v1::Model& model, const v1::ImageShape& shape) {
                       shape.width());
 }
 
+// Whose fault it is that a model does not load.
+const char* KindOfFailure(const absl::Status& status) {
+  const auto reason = ReasonOf(status).value_or(Reason::kInternal);
+  if (reason == Reason::kEngineLost) return "engine_lost";
+  const bool of_server = reason == Reason::kInternal || reason == Reason::kStorageFailed ||
+                         reason == Reason::kStorageFull;
+  return of_server ? "server" : "refused";
+}
+
 }  // namespace
 
 EnginePool::Lease::~Lease() {
@@ -145,8 +154,11 @@ absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
   } else {
     SetState(model.name(), v1::Model::UNAVAILABLE, PublicText(loaded));
   }
-  if (!loaded.ok()) return loaded;
-  return Lease(this, engine);
+  if (loaded.ok()) return Lease(this, engine);
+  if (!engine->unloaded && ReasonOf(loaded) != Reason::kCancelled) {
+    metrics_.CountModelLoadFailure(KindOfFailure(loaded));
+  }
+  return loaded;
 }
 
 absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::ImageShape& shape,
