@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/base/mutex.h"
+#include "core/conditions/families.h"
 #include "server/monitoring/system_usage.h"
 
 namespace assay::monitoring {
@@ -240,7 +241,8 @@ struct Metrics::State {
         .Add({{"version", ASSAY_VERSION}})
         .Set(1);
     // Known series exist from the start, so that a rate over them is 0 and not absent.
-    for (const char* kind : {"clean", "attack", "corruption", "smoothing"}) {
+    for (const char* kind : {kFamilyClean, kFamilyAttack, kFamilyCorruption, kFamilySmoothing,
+                             kFamilyBounds, kFamilyConformal, kFamilySequence}) {
       task_seconds.Add({{"kind", kind}}, TaskBuckets());
       samples.Add({{"kind", kind}});
       for (const char* direction : {"forward", "backward"}) {

@@ -229,7 +229,7 @@ size_t CountSeries(const v1::Report& shown) {
   const auto distribution = [](const v1::PaDistribution& pa) -> size_t {
     return pa.points_size() == 0 ? 0 : static_cast<size_t>(pa.points_size()) + 2;
   };
-  size_t series = 1;  // the time
+  size_t series = 2;  // the time, and whether it is the latest
   for (const v1::ConditionReport& condition : shown.conditions()) {
     series += 1 + SeriesOf(condition.accuracy());  // and samples
     if (condition.family() == kFamilyCorruption) series += 1;
@@ -352,6 +352,8 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
                         "Mean error over the 15 published corruptions and five severities.");
   Family mce("assay_mce_ratio", "mCE: errors against those of the reference model.");
   Family timestamp("assay_evaluation_timestamp_seconds", "When the evaluation shown here ended.");
+  Family latest_version("assay_evaluation_latest",
+                        "1: of no version of this model a later evaluation on the dataset ended.");
   Family previous_timestamp("assay_previous_evaluation_timestamp_seconds",
                             "When the evaluation before the latest ended.");
   Family left_out("assay_gauges_left_out",
@@ -386,6 +388,7 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
     without_class_intervals += show_classes && !show_intervals ? 1 : 0;
     const Labels pair = {{"model", Id(key.first)}, {"dataset", Id(key.second)}};
     timestamp.Add(pair, static_cast<double>(entry.end_time_micros) / 1e6);
+    latest_version.Add(pair, latest ? 1 : 0);
     if (previous_series > 0) {
       const Labels both = With(pair, "previous", Id(entry.previous.model()));
       previous_timestamp.Add(both, static_cast<double>(entry.previous_end_time_micros) / 1e6);
@@ -449,7 +452,7 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
   }
   for (Family* family :
        {&samples, &radius, &top_class, &true_class, &acr, &set_size, &error, &mean_error,
-        &all_mean_error, &mce, &timestamp, &previous_timestamp, &left_out}) {
+        &all_mean_error, &mce, &timestamp, &latest_version, &previous_timestamp, &left_out}) {
     families.push_back(family->Take());
   }
   return families;

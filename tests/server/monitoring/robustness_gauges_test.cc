@@ -117,7 +117,7 @@ TEST(RobustnessGaugesTest, TheLatestVersionIsShownWithTheEvaluationBeforeIt) {
   EXPECT_THAT(metrics.Render(), Not(HasSubstr("assay_previous_accuracy_ratio{")));
   metrics.PublishReport(second, {2'000'000, "m", &first, 1'000'000});
   std::string page = metrics.Render();
-  for (const std::string series :
+  for (const std::string& series :
        {"assay_previous_accuracy_ratio" + labels + ",condition=\"clean\"} 0.875\n",
         "assay_previous_accuracy_ratio_lower" + labels + ",condition=\"clean\"} 0.75\n",
         "assay_previous_accuracy_ratio_upper" + labels + ",condition=\"clean\"} 0.9375\n",
@@ -130,6 +130,8 @@ TEST(RobustnessGaugesTest, TheLatestVersionIsShownWithTheEvaluationBeforeIt) {
   page = metrics.Render();
   EXPECT_THAT(page, Not(HasSubstr("previous=\"m-v1\"")));
   EXPECT_THAT(page, HasSubstr("{model=\"m-v3\",dataset=\"d\",previous=\"m-v2\""));
+  EXPECT_THAT(page, HasSubstr("assay_evaluation_latest{model=\"m-v3\",dataset=\"d\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("assay_evaluation_latest{model=\"m-v2\",dataset=\"d\"} 0\n"));
   // On another dataset it is another matter.
   metrics.PublishReport(MakeReport("o", "m-v4", "other"), {4'000'000, "m"});
   EXPECT_THAT(metrics.Render(), HasSubstr("{model=\"m-v3\",dataset=\"d\",previous=\"m-v2\""));
@@ -338,7 +340,7 @@ TEST(RobustnessGaugesTest, ThePageIsBoundedWhateverIsEvaluated) {
 }
 
 TEST(RobustnessGaugesTest, WhereRoomIsShortTheIntervalsOfClassesGoFirst) {
-  // 5 series, 200 values and 400 ends of intervals.
+  // 6 series, 200 values and 400 ends of intervals.
   v1::Report report = ReportOfClasses("m", 100);
   report.clear_corruption_summary();
   const auto shown = [&](size_t room) {
@@ -357,10 +359,10 @@ TEST(RobustnessGaugesTest, WhereRoomIsShortTheIntervalsOfClassesGoFirst) {
     return counts;
   };
   using Counts = std::map<std::string, size_t>;
-  EXPECT_EQ(shown(605), (Counts{{"series", 605}, {"all", 0}, {"class", 0}, {"class_interval", 0}}));
-  EXPECT_EQ(shown(604), (Counts{{"series", 205}, {"all", 0}, {"class", 0}, {"class_interval", 1}}));
-  EXPECT_EQ(shown(204), (Counts{{"series", 5}, {"all", 0}, {"class", 1}, {"class_interval", 0}}));
-  EXPECT_EQ(shown(4), (Counts{{"all", 1}, {"class", 0}, {"class_interval", 0}}));
+  EXPECT_EQ(shown(606), (Counts{{"series", 606}, {"all", 0}, {"class", 0}, {"class_interval", 0}}));
+  EXPECT_EQ(shown(605), (Counts{{"series", 206}, {"all", 0}, {"class", 0}, {"class_interval", 1}}));
+  EXPECT_EQ(shown(205), (Counts{{"series", 6}, {"all", 0}, {"class", 1}, {"class_interval", 0}}));
+  EXPECT_EQ(shown(5), (Counts{{"all", 1}, {"class", 0}, {"class_interval", 0}}));
 }
 
 TEST(RobustnessGaugesTest, TheSeriesAreAsManyAsAreCounted) {
@@ -412,8 +414,9 @@ TEST(RobustnessGaugesTest, APairWithoutRoomIsCounted) {
     }
   }
   EXPECT_EQ(left_out, 1);
-  // Accuracy with its interval, samples, time, two of the corruptions and their mean; 100 classes.
-  EXPECT_EQ(series, 5u + 3u + 200u) << "of the small one, whose intervals of classes have no room";
+  // Accuracy with its interval, samples, time, whether it is the latest, two of
+  // the corruptions and their mean; 100 classes.
+  EXPECT_EQ(series, 6u + 3u + 200u) << "of the small one, whose intervals of classes have no room";
 }
 
 TEST(RobustnessGaugesTest, LongNamesAreCutBetweenCharactersAndStayDifferent) {
