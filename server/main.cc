@@ -29,6 +29,7 @@
 #include "server/api/report_publisher.h"
 #include "server/config/check.h"
 #include "server/config/configuration.h"
+#include "server/monitoring/disk_usage.h"
 #include "server/monitoring/http_server.h"
 #include "server/scheduler/energy_meter.h"
 #include "server/monitoring/systemd.h"
@@ -168,6 +169,8 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   pool_options.frost_directory = flags.frost_directory;
   pool_options.numerics_directory = flags.numerics_directory;
   scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
+  const monitoring::DataDirectoryUsage disk(flags.data_dir);
+  metrics.SetSystemSource([&] { return monitoring::SystemSnapshot{pool.Devices(), disk.Read()}; });
   scheduler::Hub hub;
   api::Context context(*store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
                        kMaxWaitingCalls);
@@ -239,6 +242,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   workers.clear();
   server->Shutdown(2);
   metrics.SetQueueSource(nullptr);
+  metrics.SetSystemSource(nullptr);
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
   LogInfo("stopped");
   return absl::OkStatus();

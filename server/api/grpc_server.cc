@@ -4,6 +4,7 @@
 #include <grpcpp/health_check_service_interface.h>
 
 #include <chrono>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -56,7 +57,8 @@ class Server final : public GrpcServer {
     builder.SetMaxSendMessageSize(-1);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
     creators.push_back(NewCallLogInterceptor());
-    creators.push_back(NewRpcMetricsInterceptor(context.metrics));
+    creators.push_back(NewRpcMetricsInterceptor(
+        context.metrics, {std::begin(kHealthNames), std::end(kHealthNames)}));
     if (context.access != nullptr) creators.push_back(context.access->NewInterceptor());
     builder.experimental().SetInterceptorCreators(std::move(creators));
     for (grpc::Service* service :

@@ -146,6 +146,7 @@ void Worker::Stop() {
 
 void Worker::Loop() {
   while (!stopping_) {
+    metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kIdle);
     auto claim = store_.ClaimTask(options_.owner,
                                   static_cast<int64_t>(options_.lease_seconds * 1e6), last_model_);
     if (!claim.ok()) LogWarning("cannot claim a task", {{"error", claim.status().message()}});
@@ -160,6 +161,7 @@ void Worker::Loop() {
     if (!status.ok()) HandleFailure(task, status);
     hub_.NotifyChanged(task.task.evaluation);
   }
+  metrics_.RemoveWorker(options_.device);
 }
 
 absl::Status Worker::Execute(const store::ClaimedTask& claim) {
@@ -182,10 +184,12 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
 
   last_model_ = spec.model();
   const auto unwanted = [&] { return stopping_ || !lease.status().ok(); };
+  metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kLoading);
   auto engine = pool_.Acquire(options_.device, model, manifest.shape(), unwanted);
   // A refused lease says more than that the start was cancelled.
   ASSAY_RETURN_IF_ERROR(lease.status());
   ASSAY_RETURN_IF_ERROR(engine.status());
+  metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kWorking);
   // When the evaluation was created, the model may not have been looked at yet.
   ASSAY_RETURN_IF_ERROR(
       CheckClassCount(manifest, engine->validation().num_classes(), spec.allow_missing_classes()));
@@ -306,6 +310,7 @@ absl::Status Worker::Persist(const std::string& evaluation,
     // Computed outcomes are too dear to drop: wait for room.
     LogWarning("cannot store outcomes, trying again",
                {{"evaluation", evaluation}, {"error", status.message()}});
+    metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kBlocked);
     hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
   }
 }
@@ -318,6 +323,7 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
     store_.ReleaseTask(claim, /*count_attempt=*/false, /*wait_micros=*/0).IgnoreError();
     return;
   }
+  if (reason == Reason::kLeaseLost) metrics_.CountLostLease();
   if (reason == Reason::kCancelled || reason == Reason::kLeaseLost) return;
   const bool retry = reason == Reason::kEngineLost || reason == Reason::kStorageFailed ||
                      reason == Reason::kStorageFull;
