@@ -48,6 +48,7 @@ EnginePool::EnginePool(EnginePoolOptions options, store::Catalog& catalog, store
     : options_(std::move(options)),
       catalog_(catalog),
       numerics_memory_(options_.numerics_directory),
+      device_monitor_(options_.devices),
       blobs_(blobs),
       metrics_(metrics) {}
 
@@ -166,6 +167,10 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
                             absl::StrCat(options_.log_directory, "/engine-", number, ".log"),
                             options_.threads}));
   {
+    MutexLock lock(usages_mutex_);
+    usages_[engine.device].processes.push_back(process->usage());
+  }
+  {
     MutexLock lock(mutex_);
     if (engine.unloaded) return Error(Reason::kEngineLost, "the engine was stopped");
     engine.process.swap(process);
@@ -283,6 +288,41 @@ void EnginePool::RefreshState(const std::string& model) {
     return engine->loaded && engine->model == model;
   });
   SetState(model, loaded ? v1::Model::READY : v1::Model::UNLOADED, "");
+}
+
+std::vector<monitoring::DeviceSnapshot> EnginePool::Devices() const {
+  std::vector<monitoring::DeviceSnapshot> snapshots;
+  for (const std::string& device : options_.devices) {
+    monitoring::DeviceSnapshot& snapshot = snapshots.emplace_back();
+    snapshot.device = device;
+    snapshot.usage = device_monitor_.Read(device);
+    snapshot.threads = options_.threads;
+    {
+      MutexLock lock(mutex_);
+      for (const auto& engine : engines_) {
+        if (engine->device != device || engine->process == nullptr) continue;
+        ++snapshot.engines;
+        snapshot.engines_at_work += engine->busy && engine->loaded ? 1 : 0;
+      }
+    }
+    MutexLock lock(usages_mutex_);
+    Usages& usages = usages_[device];
+    for (auto it = usages.processes.begin(); it != usages.processes.end();) {
+      // In this order: what has ended has all of its seconds.
+      const bool ended = (*it)->ended();
+      const monitoring::ProcessUsage usage = (*it)->Read();
+      if (ended) {
+        usages.ended_cpu_seconds += usage.cpu_seconds;
+        it = usages.processes.erase(it);
+        continue;
+      }
+      snapshot.engine_memory_bytes += usage.resident_bytes;
+      snapshot.engine_cpu_seconds += usage.cpu_seconds;
+      ++it;
+    }
+    snapshot.engine_cpu_seconds += usages.ended_cpu_seconds;
+  }
+  return snapshots;
 }
 
 void EnginePool::DescribeState(v1::Model* model) const {

@@ -13,6 +13,7 @@
 #include "assay/engine/v1/engine.grpc.pb.h"
 #include "core/base/mutex.h"
 #include "server/scheduler/engine_log.h"
+#include "server/scheduler/engine_usage.h"
 
 namespace assay::scheduler {
 
@@ -49,6 +50,8 @@ class EngineProcess {
   void Kill();
   bool alive() const;
   int pid() const { return pid_; }
+  // Outlives the process and this object.
+  std::shared_ptr<const EngineUsage> usage() const { return usage_; }
 
  private:
   EngineProcess(int pid, int lifeline, std::unique_ptr<EngineLog> log,
@@ -61,6 +64,7 @@ class EngineProcess {
   void Reap(int milliseconds) const;
 
   const int pid_;
+  const std::shared_ptr<EngineUsage> usage_;
   const int lifeline_;  // write end of the engine's standard input
   const std::unique_ptr<EngineLog> log_;
   const std::shared_ptr<grpc::Channel> channel_;

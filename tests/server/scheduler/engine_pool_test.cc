@@ -96,6 +96,34 @@ TEST_F(EnginePoolTest, OnlyOneEngineStaysWhereOneIsTheLimit) {
   EXPECT_FALSE(Alive(pid));
 }
 
+TEST_F(EnginePoolTest, DevicesTellWhatTheirEnginesUseAndHaveUsed) {
+  options_.devices = {"cpu:0", "cpu:1"};
+  options_.threads = 3;
+  const v1::Model a = AddModel("a", ""), b = AddModel("b", "");
+  Use(a, "cpu:0");
+  auto lease = Acquire(b, "cpu:0");
+  ASSERT_THAT(lease, IsOk());
+  const auto loaded = pool().Devices();
+  ASSERT_EQ(loaded.size(), 2u);
+  EXPECT_EQ(loaded[0].device, "cpu:0");
+  EXPECT_EQ(loaded[0].threads, 3);
+  EXPECT_EQ(loaded[0].engines, 2);
+  EXPECT_EQ(loaded[0].engines_at_work, 1);
+  EXPECT_GT(loaded[0].engine_memory_bytes, 0);
+  EXPECT_GT(loaded[0].usage.memory_size_bytes, 0);
+  EXPECT_EQ(loaded[1].device, "cpu:1");
+  EXPECT_EQ(loaded[1].engines, 0);
+  EXPECT_EQ(loaded[1].engine_memory_bytes, 0);
+  pool().Unload(a.name());
+  pool().Unload(b.name());
+  const auto ended = pool().Devices();
+  EXPECT_EQ(ended[0].engines, 0);
+  EXPECT_EQ(ended[0].engine_memory_bytes, 0);
+  EXPECT_GT(ended[0].engine_cpu_seconds, 0) << "of the dead";
+  EXPECT_GE(ended[0].engine_cpu_seconds, loaded[0].engine_cpu_seconds) << "only grows";
+  EXPECT_EQ(pool().Devices()[0].engine_cpu_seconds, ended[0].engine_cpu_seconds);
+}
+
 TEST_F(EnginePoolTest, StatesFollowTheEngine) {
   const v1::Model model = AddModel("m", "");
   EXPECT_EQ(StateOf(model), v1::Model::UNLOADED);
