@@ -31,6 +31,7 @@
 #include "server/api/early_decisions.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
+#include "server/api/retention.h"
 #include "server/config/flags.h"
 #include "server/monitoring/http_server.h"
 #include "server/scheduler/worker.h"
@@ -117,6 +118,16 @@ absl::StatusOr<std::vector<std::string>> ResolveDevices(const Flags& flags) {
   return devices;
 }
 
+api::RetentionOptions RetentionOf(const Flags& flags) {
+  api::RetentionOptions options;
+  options.keep_seconds = flags.keep_evaluations;
+  for (const std::string& label : flags.keep_labels) {
+    const std::pair<std::string, std::string> pair = absl::StrSplit(label, absl::MaxSplits('=', 1));
+    options.keep_labels.push_back(pair);
+  }
+  return options;
+}
+
 // One assayd a directory: the lock goes with the process, however it ends.
 absl::Status LockDirectory(const std::string& directory) {
   const int fd = open(absl::StrCat(directory, "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -188,17 +199,12 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   ASSAY_ASSIGN_OR_RETURN(
       const auto store,
       store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive));
-  store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve");
-
   monitoring::Metrics metrics(flags.metrics_classes);
-  metrics.SetQueueSource([&] {
-    monitoring::QueueSnapshot snapshot;
-    snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
-    snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
-    const auto oldest = store->OldestOpenTaskMicros();
-    if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
-    return snapshot;
-  });
+  store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve",
+                             [&metrics](const store::BlobCount& removed) {
+                               metrics.CountSwept(removed.blobs, removed.bytes);
+                             });
+  const monitoring::DataDirectoryUsage disk(flags.data_dir);
   scheduler::EnginePoolOptions pool_options;
   pool_options.engine_binary = flags.engine_binary;
   pool_options.log_directory = flags.data_dir + "/engines";
@@ -214,15 +220,36 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   pool_options.numerics_directory = flags.numerics_directory;
   scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
   scheduler::Hub hub;
-  api::Context context(*store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
+  api::Context context(*store, *store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
                        kMaxWaitingCalls);
   context.max_queued_evaluations = flags.max_evaluations;
   context.sweeper = &sweeper;
+  context.disk = &disk;
+  context.disk_quota_bytes = flags.disk_quota;
+  context.database_path = flags.data_dir + "/assay.db";
+  ASSAY_RETURN_IF_ERROR(context.control.RememberIn(flags.data_dir + "/queue-paused"));
+  if (context.control.state().paused) {
+    LogWarning("the queue is paused, as it was before; `assay admin resume` ends that");
+  }
+  metrics.SetQueueSource([&] {
+    monitoring::QueueSnapshot snapshot;
+    snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
+    snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
+    const auto oldest = store->OldestOpenTaskMicros();
+    if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
+    snapshot.paused = context.control.state().paused;
+    return snapshot;
+  });
+
+  api::Retention retention(context, RetentionOf(flags));
+  context.retention = &retention;
 
   ASSAY_ASSIGN_OR_RETURN(const auto server, api::GrpcServer::Start(listen, context));
-  ASSAY_ASSIGN_OR_RETURN(const auto http,
-                         monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics,
-                                                       [&] { return !context.draining; }));
+  ASSAY_ASSIGN_OR_RETURN(
+      const auto http,
+      monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics, [&] {
+        return !context.draining && !context.control.draining();
+      }));
   const api::ReportPublisher publisher(context);
   ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
@@ -235,6 +262,8 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
     options.after_commit = [&context](const std::string& evaluation) {
       return api::LookForDecision(context, evaluation);
     };
+    options.control = &context.control;
+    context.control.AddWorker(device);
     workers.push_back(
         std::make_unique<scheduler::Worker>(options, *store, *blobs, pool, hub, metrics));
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "server/monitoring/metrics.h"
 
@@ -28,6 +29,11 @@ struct Flags {
   std::string frost_directory;
   std::string numerics_directory;
   bool insecure = false;
+  // Seconds and bytes; 0: no limit.
+  int64_t keep_evaluations = 0;
+  int64_t disk_quota = 0;
+  // KEY=VALUE, or KEY for any value.
+  std::vector<std::string> keep_labels;
   // Of `assay --local`, which owns it.
   std::string owned_directory;
 };

@@ -342,7 +342,10 @@ std::vector<EnginePool::EngineState> EnginePool::Engines() const {
     state.work = !engine->loaded ? EngineState::Work::kLoading
                  : engine->busy  ? EngineState::Work::kBusy
                                  : EngineState::Work::kIdle;
-    if (engine->process != nullptr) state.pid = engine->process->pid();
+    if (engine->process != nullptr) {
+      state.pid = engine->process->pid();
+      state.usage = engine->process->usage()->Read();
+    }
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - engine->since;
     state.seconds = passed.count();
   }

@@ -96,6 +96,7 @@ class EnginePool {
     std::string device;
     Work work = Work::kLoading;
     int pid = 0;  // 0: none yet
+    monitoring::ProcessUsage usage;
     // Since it was loaded; of one that loads, since it began to.
     double seconds = 0;
   };
