@@ -27,6 +27,7 @@
 #include "server/api/early_decisions.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
+#include "server/api/retention.h"
 #include "server/config/check.h"
 #include "server/config/configuration.h"
 #include "server/monitoring/disk_usage.h"
@@ -47,6 +48,16 @@ constexpr size_t kMaxWaitingCalls = 1000;
 std::string ProgramDirectory() {
   std::error_code error;
   return fs::read_symlink("/proc/self/exe", error).parent_path().string();
+}
+
+api::RetentionOptions RetentionOf(const Flags& flags) {
+  api::RetentionOptions options;
+  options.keep_seconds = flags.keep_evaluations;
+  for (const std::string& label : flags.keep_labels) {
+    const std::pair<std::string, std::string> pair = absl::StrSplit(label, absl::MaxSplits('=', 1));
+    options.keep_labels.push_back(pair);
+  }
+  return options;
 }
 
 // One assayd a directory: the lock goes with the process, however it ends.
@@ -145,16 +156,11 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   ASSAY_ASSIGN_OR_RETURN(
       const auto store,
       store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive));
-  store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve");
-
-  metrics.SetQueueSource([&] {
-    monitoring::QueueSnapshot snapshot;
-    snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
-    snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
-    const auto oldest = store->OldestOpenTaskMicros();
-    if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
-    return snapshot;
-  });
+  store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve",
+                             [&metrics](const store::BlobCount& removed) {
+                               metrics.CountSwept(removed.blobs, removed.bytes);
+                             });
+  const monitoring::DataDirectoryUsage disk(flags.data_dir);
   scheduler::EnginePoolOptions pool_options;
   pool_options.engine_binary = checked.engine_binary;
   pool_options.log_directory = flags.data_dir + "/engines";
@@ -169,21 +175,41 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   pool_options.frost_directory = flags.frost_directory;
   pool_options.numerics_directory = flags.numerics_directory;
   scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
-  const monitoring::DataDirectoryUsage disk(flags.data_dir);
   metrics.SetSystemSource([&] { return monitoring::SystemSnapshot{pool.Devices(), disk.Read()}; });
   scheduler::Hub hub;
-  api::Context context(*store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
+  api::Context context(*store, *store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
                        kMaxWaitingCalls);
   context.max_queued_evaluations = flags.max_evaluations;
   context.sweeper = &sweeper;
   context.access = &security->calls();
+  context.disk = &disk;
+  context.disk_quota_bytes = flags.disk_quota;
+  context.database_path = flags.data_dir + "/assay.db";
+  ASSAY_RETURN_IF_ERROR(context.control.RememberIn(flags.data_dir + "/queue-paused"));
+  if (context.control.state().paused) {
+    LogWarning("the queue is paused, as it was before; `assay admin resume` ends that");
+  }
+  metrics.SetQueueSource([&] {
+    monitoring::QueueSnapshot snapshot;
+    snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
+    snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
+    const auto oldest = store->OldestOpenTaskMicros();
+    if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
+    snapshot.paused = context.control.state().paused;
+    return snapshot;
+  });
+
+  api::Retention retention(context, RetentionOf(flags));
+  context.retention = &retention;
 
   ASSAY_ASSIGN_OR_RETURN(
       const auto server,
       api::GrpcServer::Start(listen, context, {security->certificate(), LimitsOf(flags)}));
-  ASSAY_ASSIGN_OR_RETURN(const auto http,
-                         monitoring::HttpServer::Start({metrics_host, flags.metrics_port}, metrics,
-                                                       [&] { return !context.draining; }));
+  ASSAY_ASSIGN_OR_RETURN(
+      const auto http,
+      monitoring::HttpServer::Start({metrics_host, flags.metrics_port}, metrics, [&] {
+        return !context.draining && !context.control.draining();
+      }));
   const api::ReportPublisher publisher(context);
   ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));
   // The counters of GPUs are not read, and those of processors alone would look like all.
@@ -202,6 +228,8 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     options.after_commit = [&context](const std::string& evaluation) {
       return api::LookForDecision(context, evaluation);
     };
+    options.control = &context.control;
+    context.control.AddWorker(device);
     workers.push_back(
         std::make_unique<scheduler::Worker>(options, *store, *blobs, pool, hub, metrics));
   }

@@ -1,8 +1,39 @@
 #include "server/config/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "core/base/labels.h"
+#include "server/config/quantities.h"
 
 namespace assay {
+namespace {
+
+// Turns what was written into a number.
+CLI::Validator As(absl::StatusOr<int64_t> (*parse)(absl::string_view), const char* type) {
+  return CLI::Validator(
+      [parse](std::string& text) -> std::string {
+        const absl::StatusOr<int64_t> number = parse(text);
+        if (!number.ok()) return std::string(number.status().message());
+        text = std::to_string(*number);
+        return "";
+      },
+      type);
+}
+
+std::string CheckLabel(const std::string& text) {
+  const size_t equals = text.find('=');
+  const Labels labels = {
+      {text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)}};
+  const auto violations = CheckLabels(labels, LabelUse::kFilter, "--keep-label");
+  return violations.empty() ? "" : violations[0].description;
+}
+
+}  // namespace
 
 void DeclareFlags(CLI::App& app, Flags& flags) {
   app.add_option("--listen", flags.listen,
@@ -55,6 +86,19 @@ void DeclareFlags(CLI::App& app, Flags& flags) {
                  "Directory of the photographs that corruption/frost needs");
   app.add_option("--numerics-directory", flags.numerics_directory,
                  "Remember the batch size and memory format chosen for each model here, too");
+  app.add_option("--keep-evaluations", flags.keep_evaluations,
+                 "Delete evaluations that ended longer ago, such as 30d; 0: never. The latest of "
+                 "each model and dataset that succeeded stays, and those with the label keep=true")
+      ->transform(As(ParseDuration, "DURATION"))
+      ->capture_default_str();
+  app.add_option("--keep-label", flags.keep_labels,
+                 "Evaluations with this label stay, too; KEY alone: with any value of it")
+      ->check(CLI::Validator(CheckLabel, "KEY[=VALUE]"));
+  app.add_option("--disk-quota", flags.disk_quota,
+                 "Refuse uploads and new evaluations when blobs and database have more than this, "
+                 "such as 200GB; 0: never")
+      ->transform(As(ParseBytes, "SIZE"))
+      ->capture_default_str();
   app.add_option("--port-file", flags.port_file, "Write the gRPC port here once it serves");
   app.add_option("--log-format", flags.log_format, "Form of the lines on standard error")
       ->check(CLI::IsMember({"text", "json"}))

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "server/monitoring/metrics.h"
 
@@ -51,6 +52,11 @@ struct Flags {
   double handshake_seconds = 10;
   double idle_seconds = 3600;
   double write_seconds = 300;
+  // Seconds and bytes; 0: no limit.
+  int64_t keep_evaluations = 0;
+  int64_t disk_quota = 0;
+  // KEY=VALUE, or KEY for any value.
+  std::vector<std::string> keep_labels;
   // Of `assay --local`, which owns it.
   std::string owned_directory;
 };

@@ -228,6 +228,20 @@ struct Metrics::State {
                 .Name("assay_certificate_expiry_timestamp_seconds")
                 .Help("When the certificate in force ends; absent without transport security.")
                 .Register(registry)),
+        evaluations_deleted(prometheus::BuildCounter()
+                                .Name("assay_evaluations_deleted_total")
+                                .Help("Evaluations that were deleted, by reason.")
+                                .Register(registry)),
+        swept_blobs(prometheus::BuildCounter()
+                        .Name("assay_blobs_swept_total")
+                        .Help("Blobs that were removed because nothing named them any more.")
+                        .Register(registry)
+                        .Add({})),
+        swept_bytes(prometheus::BuildCounter()
+                        .Name("assay_blobs_swept_bytes_total")
+                        .Help("Bytes of blobs that were removed.")
+                        .Register(registry)
+                        .Add({})),
         rpc_started(prometheus::BuildCounter()
                         .Name("grpc_server_started_total")
                         .Help("RPCs started on the server.")
@@ -278,6 +292,7 @@ struct Metrics::State {
       load_failures.Add({{"reason", reason}});
     }
     for (const char* state : kModelStates) models.Add({{"state", state}});
+    for (const char* reason : {"request", "expired"}) evaluations_deleted.Add({{"reason", reason}});
   }
 
   static constexpr const char* kModelStates[] = {"UNLOADED", "LOADING", "READY", "UNLOADING",
@@ -310,7 +325,9 @@ struct Metrics::State {
     std::vector<MetricFamily> families = {
         MakeGauge("assay_evaluations", "Stored evaluations by state.", "state",
                   snapshot.evaluations),
-        MakeGauge("assay_tasks", "Stored tasks by state.", "state", snapshot.tasks)};
+        MakeGauge("assay_tasks", "Stored tasks by state.", "state", snapshot.tasks),
+        Single("assay_queue_paused", "Whether the operator has paused the queue.",
+               prometheus::MetricType::Gauge, snapshot.paused ? 1 : 0)};
     if (snapshot.oldest_task_micros > 0) {
       families.push_back(Single(
           "assay_queue_oldest_timestamp_seconds", "When the oldest task that waits was queued.",
@@ -325,6 +342,8 @@ struct Metrics::State {
   Mutex mutex;
   std::function<QueueSnapshot()> queue_source ABSL_GUARDED_BY(mutex);
   std::function<SystemSnapshot()> system_source ABSL_GUARDED_BY(mutex);
+  Mutex open_calls_mutex;
+  std::map<std::string, int64_t> open_calls ABSL_GUARDED_BY(open_calls_mutex);
 
   prometheus::Family<Histogram>& task_seconds;
   prometheus::Family<Counter>& samples;
@@ -342,6 +361,9 @@ struct Metrics::State {
   prometheus::Family<Counter>& reload_failures;
   Counter& audit_failures;
   prometheus::Family<Gauge>& certificate_expiry;
+  prometheus::Family<Counter>& evaluations_deleted;
+  Counter& swept_blobs;
+  Counter& swept_bytes;
   prometheus::Family<Counter>& rpc_started;
   prometheus::Family<Gauge>& rpc_active;
   prometheus::Family<Counter>& rpc_handled;
@@ -461,8 +483,26 @@ void Metrics::KnowRpc(const std::string& type, const std::string& service,
   }
 }
 
+void Metrics::CountEvaluationDeleted(const std::string& reason) {
+  state_->evaluations_deleted.Add({{"reason", reason}}).Increment();
+}
+
+void Metrics::CountSwept(int64_t blobs, int64_t bytes) {
+  state_->swept_blobs.Increment(static_cast<double>(blobs));
+  state_->swept_bytes.Increment(static_cast<double>(bytes));
+}
+
+std::map<std::string, int64_t> Metrics::OpenCalls() const {
+  MutexLock lock(state_->open_calls_mutex);
+  return state_->open_calls;
+}
+
 void Metrics::RpcStarted(const std::string& type, const std::string& service,
                          const std::string& method) {
+  {
+    MutexLock lock(state_->open_calls_mutex);
+    ++state_->open_calls[service + "/" + method];
+  }
   const prometheus::Labels labels = RpcLabels(type, service, method);
   state_->rpc_started.Add(labels).Increment();
   state_->rpc_active.Add(labels).Increment();
@@ -470,6 +510,11 @@ void Metrics::RpcStarted(const std::string& type, const std::string& service,
 
 void Metrics::RpcHandled(const std::string& type, const std::string& service,
                          const std::string& method, const std::string& code, double seconds) {
+  {
+    MutexLock lock(state_->open_calls_mutex);
+    const auto open = state_->open_calls.find(service + "/" + method);
+    if (open != state_->open_calls.end() && --open->second <= 0) state_->open_calls.erase(open);
+  }
   const prometheus::Labels labels = RpcLabels(type, service, method);
   state_->rpc_handled.Add(WithCode(labels, code)).Increment();
   state_->rpc_active.Add(labels).Decrement();

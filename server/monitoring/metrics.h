@@ -23,6 +23,7 @@ struct QueueSnapshot {
   std::map<std::string, int64_t> evaluations;  // by state
   std::map<std::string, int64_t> tasks;        // by state
   int64_t oldest_task_micros = 0;              // 0: empty queue
+  bool paused = false;
 };
 
 // What a scrape asks of the machine.
@@ -76,6 +77,9 @@ class Metrics {
   // Models by state; states that are not named are zero.
   void SetModelStates(const std::map<std::string, int64_t>& counts);
   void CountUpload(int64_t stored_bytes, int64_t deduplicated_bytes);
+  // Reasons: "request", "expired".
+  void CountEvaluationDeleted(const std::string& reason);
+  void CountSwept(int64_t blobs, int64_t bytes);
 
   // --- who may do what (server/access) ---
   // Reasons: kAuthenticationFailures.
@@ -96,6 +100,8 @@ class Metrics {
                   const std::string& code, double seconds);
   void RpcMessage(const std::string& type, const std::string& service, const std::string& method,
                   bool received);
+  // Calls that have started and not been handled yet, by "service/method".
+  std::map<std::string, int64_t> OpenCalls() const;
 
   // --- robustness: the latest finished evaluation of each (model, dataset) ---
   // At most `kMaxReports` pairs and `kMaxSeries` series are shown, the oldest leaves first.

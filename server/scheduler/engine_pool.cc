@@ -1,6 +1,7 @@
 #include "server/scheduler/engine_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -18,6 +19,8 @@ struct EnginePool::Engine {
   bool busy = true;
   bool loaded = false;
   bool unloaded = false;
+  // When it was loaded, or began to.
+  std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
   // nullptr before it has started. Changed under the pool's lock until it is loaded.
   std::shared_ptr<EngineProcess> process;
   v1::ModelValidation validation;
@@ -144,6 +147,7 @@ absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
   starting_.erase(device);
   starting_changed_.notify_all();
   engine->loaded = loaded.ok();
+  engine->since = std::chrono::steady_clock::now();
   if (!loaded.ok()) engines_.remove(engine);
   if (engine->unloaded) {
     // Whoever did that has said what the model's state is.
@@ -177,6 +181,10 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
                             {{"model", engine.model},
                              {"device", engine.device},
                              {"output", absl::StrCat("engine-", number, ".log")}}}));
+  {
+    MutexLock lock(usages_mutex_);
+    usages_[engine.device].processes.push_back(process->usage());
+  }
   {
     MutexLock lock(usages_mutex_);
     usages_[engine.device].processes.push_back(process->usage());
@@ -341,6 +349,26 @@ void EnginePool::DescribeState(v1::Model* model) const {
   const auto it = states_.find(model->name());
   model->set_state(it == states_.end() ? v1::Model::UNLOADED : it->second.state);
   model->set_state_reason(it == states_.end() ? "" : it->second.reason);
+}
+
+std::vector<EnginePool::EngineState> EnginePool::Engines() const {
+  MutexLock lock(mutex_);
+  std::vector<EngineState> all;
+  for (const std::shared_ptr<Engine>& engine : engines_) {
+    EngineState& state = all.emplace_back();
+    state.model = engine->model;
+    state.device = engine->device;
+    state.work = !engine->loaded ? EngineState::Work::kLoading
+                 : engine->busy  ? EngineState::Work::kBusy
+                                 : EngineState::Work::kIdle;
+    if (engine->process != nullptr) {
+      state.pid = engine->process->pid();
+      state.usage = engine->process->usage()->Read();
+    }
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - engine->since;
+    state.seconds = passed.count();
+  }
+  return all;
 }
 
 }  // namespace assay::scheduler

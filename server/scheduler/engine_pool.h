@@ -90,6 +90,19 @@ class EnginePool {
   // Fills in state and state_reason.
   void DescribeState(v1::Model* model) const;
 
+  struct EngineState {
+    enum class Work { kLoading, kIdle, kBusy };
+    std::string model;
+    std::string device;
+    Work work = Work::kLoading;
+    int pid = 0;  // 0: none yet
+    monitoring::ProcessUsage usage;
+    // Since it was loaded; of one that loads, since it began to.
+    double seconds = 0;
+  };
+  // Most recently used first.
+  std::vector<EngineState> Engines() const;
+
   const EnginePoolOptions& options() const { return options_; }
 
  private:

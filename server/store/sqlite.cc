@@ -11,8 +11,6 @@
 namespace assay::store {
 namespace {
 
-constexpr int kLockWaitMilliseconds = 20'000;
-
 // What the system said to the last operation that failed: to one on the write-ahead log, or to any
 // other.
 int SystemError(sqlite3* connection) {
@@ -150,6 +148,17 @@ absl::Status Database::RunScript(const char* sql) {
 }
 
 int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(connection_); }
+
+void Database::SetCancelled(std::function<bool()> cancelled) {
+  // Virtual machine instructions of SQLite: some milliseconds.
+  constexpr int kInstructions = 100'000;
+  cancelled_ = std::move(cancelled);
+  const auto ask = [](void* function) -> int {
+    return (*static_cast<std::function<bool()>*>(function))() ? 1 : 0;
+  };
+  sqlite3_progress_handler(connection_, cancelled_ != nullptr ? kInstructions : 0, ask,
+                           &cancelled_);
+}
 
 absl::Status Database::ErrorStatus(int result) const {
   // This is told to clients, so it names nothing of the server.

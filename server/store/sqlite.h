@@ -15,6 +15,7 @@
 #define ASSAY_SERVER_STORE_SQLITE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,9 @@ struct sqlite3_stmt;
 namespace assay::store {
 
 class Database;
+
+// How long a lock that another process holds is waited for.
+inline constexpr int kLockWaitMilliseconds = 20'000;
 
 // A prepared statement with its values. Goes back to the database's cache when destroyed.
 class Statement {
@@ -121,6 +125,9 @@ class Database {
 
   int64_t last_insert_id() const;
 
+  // Asked now and then by statements that take long; one that hears yes fails.
+  void SetCancelled(std::function<bool()> cancelled);
+
  private:
   friend class Statement;
   friend class Transaction;
@@ -128,6 +135,7 @@ class Database {
   absl::Status ErrorStatus(int result) const;
 
   sqlite3* const connection_;
+  std::function<bool()> cancelled_;
   // Statements not in use, by their text. The texts are constants of the program, so their number
   // is bounded.
   std::unordered_map<std::string, sqlite3_stmt*> idle_;

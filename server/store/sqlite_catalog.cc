@@ -352,7 +352,12 @@ absl::StatusOr<bool> SqliteJobStore::ReleaseSpace() {
   // A file of an older version keeps its free pages, for new records.
   if (after > 0 && after < before) return true;
   // The file becomes shorter when the write-ahead log has been copied into it, and the log then.
-  ASSAY_RETURN_IF_ERROR(db_.RunScript("PRAGMA wal_checkpoint(TRUNCATE)"));
+  // Whoever reads the file for long (a check, a backup) is not waited for: the next sweep does it.
+  ASSAY_RETURN_IF_ERROR(db_.RunScript("PRAGMA busy_timeout = 0"));
+  const absl::Status copied = db_.RunScript("PRAGMA wal_checkpoint(TRUNCATE)");
+  ASSAY_RETURN_IF_ERROR(
+      db_.RunScript(absl::StrCat("PRAGMA busy_timeout = ", kLockWaitMilliseconds).c_str()));
+  ASSAY_RETURN_IF_ERROR(copied);
   return false;
 }
 
