@@ -34,7 +34,10 @@
 #include "server/config/flags.h"
 #include "server/monitoring/http_server.h"
 #include "server/scheduler/energy_meter.h"
+#include "server/scheduler/store_listener.h"
 #include "server/scheduler/worker.h"
+#include "server/store/postgres.h"
+#include "server/store/postgres_job_store.h"
 #include "server/store/sqlite_job_store.h"
 
 namespace assay {
@@ -154,6 +157,18 @@ absl::Status WritePortFile(const std::string& path, int port) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::unique_ptr<store::JobStore>> OpenStore(const Flags& flags, const Clock& clock) {
+  if (!flags.store.empty()) return store::OpenPostgresJobStore(flags.store);
+  // The lock of the directory says that nobody else uses the file.
+  return store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive);
+}
+
+std::string HostName() {
+  char name[256] = {};
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
 // `signal` is what ends it; 0 when it does not start.
 absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& signal) {
   const SystemClock clock;
@@ -173,22 +188,38 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
                               " is reachable from other machines and this build has no TLS; add "
                               "--insecure if the network is trusted"));
   }
+  const bool shared = !flags.store.empty();
+  if (shared && !store::IsPostgresUri(flags.store)) {
+    return InvalidFields({{"--store", absl::StrCat("must be postgresql://USER@HOST/DATABASE; got '",
+                                                   flags.store, "'")}});
+  }
+  if (!shared && (flags.role != "all" || !flags.blobs.empty())) {
+    return InvalidFields({{flags.role != "all" ? "--role" : "--blobs",
+                           "is for several assayds over one --store, and a SQLite file has one"}});
+  }
+  if (shared && flags.blobs.empty()) {
+    return InvalidFields(
+        {{"--blobs", "must be given with --store: the directory that all of its assayds see"}});
+  }
+  if (flags.blobs.empty()) flags.blobs = flags.data_dir + "/blobs";
+  const bool answers = flags.role != "worker";
+  const bool works = flags.role != "api";
   std::error_code error;
-  for (const char* part : {"/blobs", "/engines"}) {
-    fs::create_directories(flags.data_dir + part, error);
+  for (const std::string& directory : {flags.blobs, flags.data_dir + "/engines"}) {
+    fs::create_directories(directory, error);
     if (error) {
       return Error(Reason::kStorageFailed,
-                   absl::StrCat("cannot create ", flags.data_dir, part, ": ", error.message()));
+                   absl::StrCat("cannot create ", directory, ": ", error.message()));
     }
   }
   ASSAY_RETURN_IF_ERROR(LockDirectory(flags.data_dir));
   // What an earlier server left there is nobody's port, or another's by now.
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
-  ASSAY_ASSIGN_OR_RETURN(const auto blobs, store::BlobStore::Open(flags.data_dir + "/blobs"));
-  // The lock says that nobody else uses the file.
   ASSAY_ASSIGN_OR_RETURN(
-      const auto store,
-      store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive));
+      const auto blobs,
+      store::BlobStore::Open(flags.blobs, nullptr, nullptr,
+                             shared ? store::Sharing::kShared : store::Sharing::kExclusive));
+  ASSAY_ASSIGN_OR_RETURN(const auto store, OpenStore(flags, clock));
   store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve");
 
   monitoring::Metrics metrics(flags.metrics_classes);
@@ -203,12 +234,15 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   scheduler::EnginePoolOptions pool_options;
   pool_options.engine_binary = flags.engine_binary;
   pool_options.log_directory = flags.data_dir + "/engines";
-  ASSAY_ASSIGN_OR_RETURN(pool_options.devices, ResolveDevices(flags));
+  if (works) {
+    ASSAY_ASSIGN_OR_RETURN(pool_options.devices, ResolveDevices(flags));
+  }
   // Engines of several devices work at the same time.
-  pool_options.threads = flags.threads > 0
-                             ? flags.threads
-                             : std::max(1, static_cast<int>(std::thread::hardware_concurrency() /
-                                                            pool_options.devices.size()));
+  pool_options.threads =
+      flags.threads > 0
+          ? flags.threads
+          : std::max(1, static_cast<int>(std::thread::hardware_concurrency() /
+                                         std::max<size_t>(1, pool_options.devices.size())));
   pool_options.max_engines_per_device = flags.max_engines;
   pool_options.batch_size = flags.batch_size;
   pool_options.frost_directory = flags.frost_directory;
@@ -220,21 +254,29 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   context.max_queued_evaluations = flags.max_evaluations;
   context.sweeper = &sweeper;
 
-  ASSAY_ASSIGN_OR_RETURN(const auto server, api::GrpcServer::Start(listen, context));
+  std::unique_ptr<api::GrpcServer> server;
+  if (answers) {
+    ASSAY_ASSIGN_OR_RETURN(server, api::GrpcServer::Start(listen, context));
+  }
   ASSAY_ASSIGN_OR_RETURN(const auto http,
                          monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics,
                                                        [&] { return !context.draining; }));
-  const api::ReportPublisher publisher(context);
+  std::optional<api::ReportPublisher> publisher;
+  if (answers) publisher.emplace(context);
   ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));
   // The counters of GPUs are not read, and those of processors alone would look like all.
   const bool processors_alone =
       std::all_of(pool_options.devices.begin(), pool_options.devices.end(),
                   [](const std::string& device) { return absl::StartsWith(device, "cpu"); });
   scheduler::EnergyMeter energy;
+  // Its claims and renewals do not wait for what others ask of the store.
+  std::vector<std::unique_ptr<store::JobStore>> worker_stores;
+  std::optional<scheduler::StoreListener> listener;
+  if (shared && works) listener.emplace(flags.store, hub);
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
   for (const std::string& device : pool_options.devices) {
     scheduler::WorkerOptions options;
-    options.owner = absl::StrCat(getpid(), "/", device);
+    options.owner = absl::StrCat(HostName(), "/", getpid(), "/", device);
     options.device = device;
     options.lease_seconds = flags.lease_seconds;
     options.stall_seconds = flags.stall_seconds;
@@ -242,16 +284,29 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
     options.after_commit = [&context](const std::string& evaluation) {
       return api::LookForDecision(context, evaluation);
     };
+    store::JobStore* own = store.get();
+    if (shared) {
+      ASSAY_ASSIGN_OR_RETURN(auto opened, OpenStore(flags, clock));
+      own = worker_stores.emplace_back(std::move(opened)).get();
+    }
     workers.push_back(
-        std::make_unique<scheduler::Worker>(options, *store, *blobs, pool, hub, metrics));
+        std::make_unique<scheduler::Worker>(options, *own, *blobs, pool, hub, metrics));
   }
   if (!flags.port_file.empty()) {
-    ASSAY_RETURN_IF_ERROR(WritePortFile(flags.port_file, server->port()));
+    ASSAY_RETURN_IF_ERROR(
+        WritePortFile(flags.port_file, server != nullptr ? server->port() : http->port()));
   }
-  LogInfo(absl::StrCat("serving gRPC on ", Address{listen.host, server->port()}.ToString(),
-                       " and metrics on ", Address{listen.host, http->port()}.ToString(),
-                       "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
-                       pool_options.threads, " threads; data in ", flags.data_dir));
+  const std::string grpc_at =
+      server == nullptr
+          ? ""
+          : absl::StrCat("gRPC on ", Address{listen.host, server->port()}.ToString(), " and ");
+  const std::string engines =
+      works ? absl::StrCat("; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
+                           pool_options.threads, " threads")
+            : "";
+  LogInfo(absl::StrCat("serving ", grpc_at, "metrics on ",
+                       Address{listen.host, http->port()}.ToString(), engines, "; data in ",
+                       shared ? store::WithoutPassword(flags.store) : flags.data_dir));
 
   sigwait(&signals, &signal);
   LogInfo(absl::StrCat("stopping (", strsignal(signal), "); a second signal stops at once"));
@@ -270,10 +325,10 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
     _exit(1);
   }).detach();
   context.draining = true;
-  server->SetNotServing();
+  if (server != nullptr) server->SetNotServing();
   for (const auto& worker : workers) worker->Stop();
   workers.clear();
-  server->Shutdown(2);
+  if (server != nullptr) server->Shutdown(2);
   metrics.SetQueueSource(nullptr);
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
   LogInfo("stopped");

@@ -188,16 +188,16 @@ absl::StatusOr<PostgresDatabase::Result> PostgresDatabase::Check(pg_result* raw)
       .ToStatus();
 }
 
-template <typename Run>
-absl::StatusOr<PostgresDatabase::Result> PostgresDatabase::Again(const Run& run) {
-  absl::StatusOr<Result> result = run();
+template <typename Attempt>
+absl::StatusOr<PostgresDatabase::Result> PostgresDatabase::Again(const Attempt& attempt) {
+  absl::StatusOr<Result> result = attempt();
   // A server that was restarted is noticed by the first who asks it again. Statements outside of a
   // transaction can be repeated: they read, or write what is there already.
   if (result.ok() || in_transaction_ || connection_ == nullptr ||
       PQstatus(connection_) == CONNECTION_OK) {
     return result;
   }
-  return run();
+  return attempt();
 }
 
 absl::StatusOr<std::unique_ptr<Rows>> PostgresDatabase::Start(const std::string& sql,

@@ -70,8 +70,8 @@ class PostgresDatabase final : public Database {
   // is lost.
   absl::Status Connect();
   // Runs it, and once more where that finds the connection lost and nothing is lost with it.
-  template <typename Run>
-  absl::StatusOr<Result> Again(const Run& run);
+  template <typename Attempt>
+  absl::StatusOr<Result> Again(const Attempt& attempt);
   // The result, or the error that it is.
   absl::StatusOr<Result> Check(pg_result* result);
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "server/store/sql_schema.h"
+#include "server/store/sqlite.h"
 
 namespace assay::store {
 namespace {
