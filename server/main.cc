@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <variant>
@@ -32,9 +33,12 @@
 #include "server/config/configuration.h"
 #include "server/monitoring/disk_usage.h"
 #include "server/monitoring/http_server.h"
-#include "server/scheduler/energy_meter.h"
 #include "server/monitoring/systemd.h"
+#include "server/scheduler/energy_meter.h"
+#include "server/scheduler/store_listener.h"
 #include "server/scheduler/worker.h"
+#include "server/store/postgres.h"
+#include "server/store/postgres_job_store.h"
 #include "server/store/sqlite_job_store.h"
 
 namespace assay {
@@ -131,6 +135,18 @@ absl::StatusOr<std::string> MetricsHost(const Flags& flags, const std::string& l
   return std::string("127.0.0.1");
 }
 
+absl::StatusOr<std::unique_ptr<store::JobStore>> OpenStore(const Flags& flags, const Clock& clock) {
+  if (!flags.store.empty()) return store::OpenPostgresJobStore(flags.store);
+  // The lock of the directory says that nobody else uses the file.
+  return store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive);
+}
+
+std::string HostName() {
+  char name[256] = {};
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
 // `signal` is what ends it; 0 when it does not start.
 absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset_t& signals,
                    pid_t parent, int& signal) {
@@ -140,22 +156,26 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   ASSAY_ASSIGN_OR_RETURN(const auto security, access::Security::Open(SecurityOptionsOf(flags),
                                                                      listen.host, clock, metrics));
   ASSAY_ASSIGN_OR_RETURN(const std::string metrics_host, MetricsHost(flags, listen.host));
+  const bool shared = !flags.store.empty();
+  const std::string blob_directory = shared ? flags.blobs : flags.data_dir + "/blobs";
+  const bool answers = flags.role != "worker";
+  const bool works = flags.role != "api";
   std::error_code error;
-  for (const char* part : {"/blobs", "/engines"}) {
-    fs::create_directories(flags.data_dir + part, error);
+  for (const std::string& directory : {blob_directory, flags.data_dir + "/engines"}) {
+    fs::create_directories(directory, error);
     if (error) {
       return Error(Reason::kStorageFailed,
-                   absl::StrCat("cannot create ", flags.data_dir, part, ": ", error.message()));
+                   absl::StrCat("cannot create ", directory, ": ", error.message()));
     }
   }
   ASSAY_RETURN_IF_ERROR(LockDirectory(flags.data_dir));
   // What an earlier server left there is nobody's port, or another's by now.
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
-  ASSAY_ASSIGN_OR_RETURN(const auto blobs, store::BlobStore::Open(flags.data_dir + "/blobs"));
-  // The lock says that nobody else uses the file.
   ASSAY_ASSIGN_OR_RETURN(
-      const auto store,
-      store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive));
+      const auto blobs,
+      store::BlobStore::Open(blob_directory, nullptr, nullptr,
+                             shared ? store::Sharing::kShared : store::Sharing::kExclusive));
+  ASSAY_ASSIGN_OR_RETURN(const auto store, OpenStore(flags, clock));
   store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve",
                              [&metrics](const store::BlobCount& removed) {
                                metrics.CountSwept(removed.blobs, removed.bytes);
@@ -164,12 +184,13 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   scheduler::EnginePoolOptions pool_options;
   pool_options.engine_binary = checked.engine_binary;
   pool_options.log_directory = flags.data_dir + "/engines";
-  pool_options.devices = checked.devices;
+  if (works) pool_options.devices = checked.devices;
   // Engines of several devices work at the same time.
-  pool_options.threads = flags.threads > 0
-                             ? flags.threads
-                             : std::max(1, static_cast<int>(std::thread::hardware_concurrency() /
-                                                            pool_options.devices.size()));
+  pool_options.threads =
+      flags.threads > 0
+          ? flags.threads
+          : std::max(1, static_cast<int>(std::thread::hardware_concurrency() /
+                                         std::max<size_t>(1, pool_options.devices.size())));
   pool_options.max_engines_per_device = flags.max_engines;
   pool_options.batch_size = flags.batch_size;
   pool_options.frost_directory = flags.frost_directory;
@@ -184,7 +205,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   context.access = &security->calls();
   context.disk = &disk;
   context.disk_quota_bytes = flags.disk_quota;
-  context.database_path = flags.data_dir + "/assay.db";
+  if (!shared) context.database_path = flags.data_dir + "/assay.db";
   ASSAY_RETURN_IF_ERROR(context.control.RememberIn(flags.data_dir + "/queue-paused"));
   if (context.control.state().paused) {
     LogWarning("the queue is paused, as it was before; `assay admin resume` ends that");
@@ -202,25 +223,33 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   api::Retention retention(context, RetentionOf(flags));
   context.retention = &retention;
 
-  ASSAY_ASSIGN_OR_RETURN(
-      const auto server,
-      api::GrpcServer::Start(listen, context, {security->certificate(), LimitsOf(flags)}));
+  std::unique_ptr<api::GrpcServer> server;
+  if (answers) {
+    ASSAY_ASSIGN_OR_RETURN(
+        server,
+        api::GrpcServer::Start(listen, context, {security->certificate(), LimitsOf(flags)}));
+  }
   ASSAY_ASSIGN_OR_RETURN(
       const auto http,
       monitoring::HttpServer::Start({metrics_host, flags.metrics_port}, metrics, [&] {
         return !context.draining && !context.control.draining();
       }));
-  const api::ReportPublisher publisher(context);
+  std::optional<api::ReportPublisher> publisher;
+  if (answers) publisher.emplace(context);
   ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));
   // The counters of GPUs are not read, and those of processors alone would look like all.
   const bool processors_alone =
       std::all_of(pool_options.devices.begin(), pool_options.devices.end(),
                   [](const std::string& device) { return absl::StartsWith(device, "cpu"); });
   scheduler::EnergyMeter energy;
+  // Its claims and renewals do not wait for what others ask of the store.
+  std::vector<std::unique_ptr<store::JobStore>> worker_stores;
+  std::optional<scheduler::StoreListener> listener;
+  if (shared && works) listener.emplace(flags.store, hub);
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
   for (const std::string& device : pool_options.devices) {
     scheduler::WorkerOptions options;
-    options.owner = absl::StrCat(getpid(), "/", device);
+    options.owner = absl::StrCat(HostName(), "/", getpid(), "/", device);
     options.device = device;
     options.lease_seconds = flags.lease_seconds;
     options.stall_seconds = flags.stall_seconds;
@@ -230,17 +259,30 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     };
     options.control = &context.control;
     context.control.AddWorker(device);
+    store::JobStore* own = store.get();
+    if (shared) {
+      ASSAY_ASSIGN_OR_RETURN(auto opened, OpenStore(flags, clock));
+      own = worker_stores.emplace_back(std::move(opened)).get();
+    }
     workers.push_back(
-        std::make_unique<scheduler::Worker>(options, *store, *blobs, pool, hub, metrics));
+        std::make_unique<scheduler::Worker>(options, *own, *blobs, pool, hub, metrics));
   }
   if (!flags.port_file.empty()) {
-    ASSAY_RETURN_IF_ERROR(WritePortFile(flags.port_file, server->port()));
+    ASSAY_RETURN_IF_ERROR(
+        WritePortFile(flags.port_file, server != nullptr ? server->port() : http->port()));
   }
-  const std::string serving =
-      absl::StrCat("serving gRPC on ", Address{listen.host, server->port()}.ToString(),
-                   " and metrics on ", Address{metrics_host, http->port()}.ToString());
-  LogInfo(absl::StrCat(serving, "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
-                       pool_options.threads, " threads; data in ", flags.data_dir));
+  const std::string grpc_at =
+      server == nullptr
+          ? ""
+          : absl::StrCat("gRPC on ", Address{listen.host, server->port()}.ToString(), " and ");
+  const std::string engines =
+      works ? absl::StrCat("; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
+                           pool_options.threads, " threads")
+            : "";
+  const std::string serving = absl::StrCat("serving ", grpc_at, "metrics on ",
+                                           Address{metrics_host, http->port()}.ToString());
+  LogInfo(absl::StrCat(serving, engines, "; data in ",
+                       shared ? store::WithoutPassword(flags.store) : flags.data_dir));
   const char* const notify = std::getenv("NOTIFY_SOCKET");
   if (!monitoring::NotifySystemd(notify, absl::StrCat("READY=1\nSTATUS=", serving))) {
     LogWarning("cannot tell systemd that the server serves", {{"socket", notify}});
@@ -257,18 +299,17 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     do {
       again = sigtimedwait(&signals, &info, &limit) > 0;
       // A parent that is killed tells once more with each of its threads that dies.
-    } while (again &&
-             (info.si_signo == SIGHUP || (!directory.empty() && info.si_pid == parent)));
+    } while (again && (info.si_signo == SIGHUP || (!directory.empty() && info.si_pid == parent)));
     LogWarning(again ? "stopped by a second signal" : "--exit-timeout is over");
     RemoveIfOrphaned(directory, parent, signal);
     _exit(1);
   }).detach();
   monitoring::NotifySystemd(notify, "STOPPING=1");
   context.draining = true;
-  server->SetNotServing();
+  if (server != nullptr) server->SetNotServing();
   for (const auto& worker : workers) worker->Stop();
   workers.clear();
-  server->Shutdown(2);
+  if (server != nullptr) server->Shutdown(2);
   metrics.SetQueueSource(nullptr);
   metrics.SetSystemSource(nullptr);
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);

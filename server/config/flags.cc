@@ -48,6 +48,19 @@ void DeclareFlags(CLI::App& app, Flags& flags) {
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
   app.add_option("--data-dir", flags.data_dir, "Where everything is stored")->capture_default_str();
+  app.add_option("--store", flags.store,
+                 "postgresql://USER@HOST/DATABASE, for several assayds; its password is in "
+                 "PGPASSWORD or PGPASSFILE. Default: a SQLite file in the data directory")
+      ->type_name("URI");
+  app.add_option(
+         "--blobs", flags.blobs,
+         "Directory of models and images, one for all that share a store. Default: blobs in "
+         "the data directory")
+      ->type_name("DIR");
+  app.add_option("--role", flags.role,
+                 "What this assayd does of what all do: api answers calls, worker runs evaluations")
+      ->check(CLI::IsMember({"all", "api", "worker"}))
+      ->capture_default_str();
   app.add_option(
          "--devices", flags.devices,
          "auto, cpu, or GPUs such as cuda:0,cuda:1; one task at a time on each. cpu:0,cpu:1 "

@@ -21,6 +21,11 @@ struct Flags {
   int metrics_port = 8002;
   int metrics_classes = monitoring::Metrics::kMaxClasses;
   std::string data_dir = "assay-data";
+  // Empty: a file in the data directory.
+  std::string store;
+  // Empty: a folder of the data directory.
+  std::string blobs;
+  std::string role = "all";
   std::string devices = "auto";
   int threads = 0;
   int batch_size = 0;

@@ -246,6 +246,10 @@ void EnginePool::Return(const std::shared_ptr<Engine>& engine) {
 }
 
 absl::Status EnginePool::EnsureLoaded(const v1::Model& model, const v1::ImageShape& shape) {
+  if (options_.devices.empty()) {
+    return Error(Reason::kWrongState,
+                 "this assayd has no engines (--role api); workers load a model when they need it");
+  }
   const std::string& device = options_.devices.front();
   MutexLock one_at_a_time(ensuring_);
   {

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "server/store/lifecycle_log.h"
-#include "server/store/sqlite_job_store_impl.h"
+#include "server/store/sql_job_store.h"
 
 namespace assay::store {
 namespace {
@@ -20,57 +20,80 @@ absl::Status LeaseLost(const ClaimedTask& claim) {
 
 }  // namespace
 
-absl::StatusOr<std::optional<ClaimedTask>> SqliteJobStore::FindClaimable(
-    int64_t now, const std::string& prefer_model) {
+absl::StatusOr<std::optional<SqlJobStore::EvaluationKey>> SqlJobStore::FindWork(
+    int64_t now, const std::string& model, int64_t after) {
   // Both loops walk their index in the wanted order and stop at the first hit; INDEXED BY makes
   // that a condition instead of a hope. An evaluation costs one probe, and one step for each task
   // that is leased to others.
-  const auto query = [](absl::string_view index, absl::string_view filter) {
-    return absl::StrCat(
-        "SELECT t.id, e.name, t.condition, t.first_sample, t.samples, t.work, t.fence, t.attempts "
-        "FROM evaluations e INDEXED BY ",
-        index,
-        " CROSS JOIN tasks t INDEXED BY unfinished_tasks ON t.evaluation = e.id "
-        "WHERE e.state <= 3 AND ",
-        filter,
-        "t.state < 2 AND t.lease_micros <= ? "
-        "ORDER BY e.id, t.id LIMIT 1");
+  const auto query = [&](absl::string_view index, absl::string_view filter) {
+    return absl::StrCat("SELECT e.id, e.name FROM evaluations e", IndexedBy(db_.dialect(), index),
+                        " WHERE e.state <= 3 AND e.id > ? AND ", filter,
+                        "EXISTS (SELECT 1 FROM tasks t",
+                        IndexedBy(db_.dialect(), "unfinished_tasks"),
+                        " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?) "
+                        "ORDER BY e.id LIMIT 1");
   };
-  static const auto* const kAny = new std::string(query("unfinished_evaluations", ""));
-  static const auto* const kPreferred =
-      new std::string(query("unfinished_evaluations_by_model", "e.model = ? AND "));
+  const auto first = [](const Statement& row) { return EvaluationKey{row.Int(0), row.Text(1)}; };
+  if (model.empty()) {
+    Statement row = db_.Query(query("unfinished_evaluations", ""), after, now);
+    if (row.Next()) return first(row);
+    ASSAY_RETURN_IF_ERROR(row.status());
+    return std::nullopt;
+  }
+  Statement row =
+      db_.Query(query("unfinished_evaluations_by_model", "e.model = ? AND "), after, model, now);
+  if (row.Next()) return first(row);
+  ASSAY_RETURN_IF_ERROR(row.status());
+  return std::nullopt;
+}
 
-  const auto first = [](Statement row) -> absl::StatusOr<std::optional<ClaimedTask>> {
+absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(int64_t now,
+                                                                      const std::string& model) {
+  EvaluationKey evaluation;
+  while (true) {
+    ASSAY_ASSIGN_OR_RETURN(auto next, FindWork(now, model, evaluation.id));
+    if (!next) return std::nullopt;
+    evaluation = *std::move(next);
+    Statement row = db_.Query(
+        absl::StrCat("SELECT t.id, t.condition, t.first_sample, t.samples, t.work, t.fence, "
+                     "t.attempts FROM tasks t",
+                     IndexedBy(db_.dialect(), "unfinished_tasks"),
+                     " WHERE t.evaluation = ? AND t.state < 2 AND t.lease_micros <= ? "
+                     "ORDER BY t.id LIMIT 1",
+                     ForUpdate(db_.dialect(), "t", /*skip_locked=*/true)),
+        evaluation.id, now);
     if (!row.Next()) {
       ASSAY_RETURN_IF_ERROR(row.status());
-      return std::nullopt;
+      // Others are claiming all that it has at this moment.
+      continue;
     }
     ClaimedTask claim;
     claim.task.id = row.Int(0);
-    claim.task.evaluation = row.Text(1);
-    claim.task.condition = static_cast<int>(row.Int(2));
-    claim.task.first_sample = row.Int(3);
-    claim.task.samples = static_cast<int32_t>(row.Int(4));
-    claim.task.work = row.Double(5);
-    claim.fence = row.Int(6);
-    claim.attempt = static_cast<int>(row.Int(7));
+    claim.task.evaluation = evaluation.name;
+    claim.task.condition = static_cast<int>(row.Int(1));
+    claim.task.first_sample = row.Int(2);
+    claim.task.samples = static_cast<int32_t>(row.Int(3));
+    claim.task.work = row.Double(4);
+    claim.fence = row.Int(5);
+    claim.attempt = static_cast<int>(row.Int(6));
     return claim;
-  };
-  if (!prefer_model.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(const std::optional<ClaimedTask> preferred,
-                           first(db_.Query(*kPreferred, prefer_model, now)));
-    if (preferred) return preferred;
   }
-  return first(db_.Query(*kAny, now));
 }
 
-absl::StatusOr<std::optional<ClaimedTask>> SqliteJobStore::ClaimTask(
-    const std::string& owner, int64_t lease_micros, const std::string& prefer_model) {
+absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::string& owner,
+                                                                  int64_t lease_micros,
+                                                                  const std::string& prefer_model) {
   MutexLock lock(mutex_);
-  Transaction transaction(db_, Transaction::kWrite);
+  Transaction transaction(db_, Transaction::kTask);
   ASSAY_RETURN_IF_ERROR(transaction.status());
-  const int64_t now = clock_.NowMicros();
-  ASSAY_ASSIGN_OR_RETURN(std::optional<ClaimedTask> claim, FindClaimable(now, prefer_model));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
+  std::optional<ClaimedTask> claim;
+  if (!prefer_model.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(claim, FindClaimable(now, prefer_model));
+  }
+  if (!claim) {
+    ASSAY_ASSIGN_OR_RETURN(claim, FindClaimable(now, ""));
+  }
   if (!claim) return std::nullopt;
   ++claim->fence;
   ++claim->attempt;
@@ -79,7 +102,7 @@ absl::StatusOr<std::optional<ClaimedTask>> SqliteJobStore::ClaimTask(
               "WHERE id = ?",
               now + lease_micros, claim->fence, claim->attempt, owner, claim->task.id));
   ASSAY_RETURN_IF_ERROR(
-      db_.Run("UPDATE evaluations SET state = iif(state = ?, ?, state), "
+      db_.Run("UPDATE evaluations SET state = CASE WHEN state = ? THEN ? ELSE state END, "
               "start_micros = coalesce(start_micros, ?), revision = revision + 1 WHERE name = ?",
               static_cast<int>(Evaluation::QUEUED), static_cast<int>(Evaluation::RUNNING), now,
               claim->task.evaluation));
@@ -87,10 +110,11 @@ absl::StatusOr<std::optional<ClaimedTask>> SqliteJobStore::ClaimTask(
   return claim;
 }
 
-absl::StatusOr<SqliteJobStore::ClaimState> SqliteJobStore::FindClaim(const ClaimedTask& claim) {
+absl::StatusOr<SqlJobStore::ClaimState> SqlJobStore::FindClaim(const ClaimedTask& claim) {
   Statement row = db_.Query(
-      "SELECT t.state, t.fence, e.id, e.state FROM tasks t JOIN evaluations e "
-      "ON e.id = t.evaluation WHERE t.id = ?",
+      absl::StrCat("SELECT t.state, t.fence, e.id, e.state FROM tasks t JOIN evaluations e "
+                   "ON e.id = t.evaluation WHERE t.id = ?",
+                   ForUpdate(db_.dialect(), "t")),
       claim.task.id);
   ClaimState found;
   if (row.Next()) {
@@ -105,7 +129,7 @@ absl::StatusOr<SqliteJobStore::ClaimState> SqliteJobStore::FindClaim(const Claim
   return found;
 }
 
-absl::StatusOr<SqliteJobStore::ClaimState> SqliteJobStore::CheckClaim(const ClaimedTask& claim) {
+absl::StatusOr<SqlJobStore::ClaimState> SqlJobStore::CheckClaim(const ClaimedTask& claim) {
   ASSAY_ASSIGN_OR_RETURN(const ClaimState found, FindClaim(claim));
   if (found.stopped) {
     return Error(Reason::kCancelled, absl::StrCat(claim.task.evaluation, " has ended")).ToStatus();
@@ -114,32 +138,36 @@ absl::StatusOr<SqliteJobStore::ClaimState> SqliteJobStore::CheckClaim(const Clai
   return found;
 }
 
-absl::Status SqliteJobStore::RenewLease(const ClaimedTask& claim, int64_t lease_micros) {
+absl::Status SqlJobStore::RenewLease(const ClaimedTask& claim, int64_t lease_micros) {
   MutexLock lock(mutex_);
-  Transaction transaction(db_, Transaction::kWrite);
+  Transaction transaction(db_, Transaction::kTask);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_RETURN_IF_ERROR(CheckClaim(claim).status());
-  ASSAY_RETURN_IF_ERROR(db_.Run("UPDATE tasks SET lease_micros = ? WHERE id = ?",
-                                clock_.NowMicros() + lease_micros, claim.task.id));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("UPDATE tasks SET lease_micros = ? WHERE id = ?", now + lease_micros, claim.task.id));
   return transaction.Commit();
 }
 
-absl::StatusOr<int64_t> SqliteJobStore::FindOrInsertFingerprint(
+absl::StatusOr<int64_t> SqlJobStore::FindOrInsertFingerprint(
     const v1::NumericsFingerprint& numerics) {
-  {
+  // Another may insert the same between the two.
+  for (const bool last : {false, true}) {
     Statement row = db_.Query("SELECT id FROM fingerprints WHERE fingerprint = ?", numerics);
     if (row.Next()) return row.Int(0);
+    if (last) return row.ErrorOr(Database::NoRow());
     ASSAY_RETURN_IF_ERROR(row.status());
+    ASSAY_RETURN_IF_ERROR(db_.Run(
+        "INSERT INTO fingerprints (fingerprint) VALUES (?) ON CONFLICT DO NOTHING", numerics));
   }
-  ASSAY_RETURN_IF_ERROR(db_.Run("INSERT INTO fingerprints (fingerprint) VALUES (?)", numerics));
-  return db_.last_insert_id();
+  return Database::NoRow();
 }
 
-absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
-                                        const v1::NumericsFingerprint& numerics,
-                                        const TaskEffort& effort) {
+absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
+                                     const v1::NumericsFingerprint& numerics,
+                                     const TaskEffort& effort) {
   MutexLock lock(mutex_);
-  Transaction transaction(db_, Transaction::kWrite);
+  Transaction transaction(db_, Transaction::kTask);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const ClaimState found, CheckClaim(claim));
   ASSAY_ASSIGN_OR_RETURN(const int64_t fingerprint, FindOrInsertFingerprint(numerics));
@@ -152,8 +180,9 @@ absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::Outc
   for (const v1::OutcomeBatch::Vectors& vectors : outcomes.vectors()) {
     if (vectors.digest().empty()) continue;
     // Vectors of two kinds can be the same bytes.
-    ASSAY_RETURN_IF_ERROR(db_.Run("INSERT OR IGNORE INTO kept_vectors (task, digest) VALUES (?, ?)",
-                                  claim.task.id, vectors.digest()));
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("INSERT INTO kept_vectors (task, digest) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                claim.task.id, vectors.digest()));
   }
   ASSAY_RETURN_IF_ERROR(db_.Run(
       "UPDATE tasks SET state = 2, lease_micros = 0, owner = NULL WHERE id = ?", claim.task.id));
@@ -161,8 +190,9 @@ absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::Outc
   ASSAY_RETURN_IF_ERROR(
       db_.Run("UPDATE evaluations SET tasks_done = tasks_done + 1, "
               "samples_done = samples_done + t.samples, "
-              "work_done = iif(tasks_done + 1 = tasks, evaluations.work, "
-              "                min(evaluations.work, work_done + t.work)), "
+              "work_done = CASE WHEN tasks_done + 1 = tasks "
+              "            OR work_done + t.work > evaluations.work THEN evaluations.work "
+              "            ELSE work_done + t.work END, "
               "revision = revision + 1 "
               "FROM tasks t WHERE t.id = ? AND evaluations.id = t.evaluation",
               claim.task.id));
@@ -197,46 +227,51 @@ absl::Status SqliteJobStore::CommitTask(const ClaimedTask& claim, const v1::Outc
   return absl::OkStatus();
 }
 
-absl::Status SqliteJobStore::ReleaseTask(const ClaimedTask& claim, bool count_attempt,
-                                         int64_t wait_micros) {
+absl::Status SqlJobStore::ReleaseTask(const ClaimedTask& claim, bool count_attempt,
+                                      int64_t wait_micros) {
   MutexLock lock(mutex_);
-  Transaction transaction(db_, Transaction::kWrite);
+  Transaction transaction(db_, Transaction::kTask);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const ClaimState found, FindClaim(claim));
   if (!found.current) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
   ASSAY_RETURN_IF_ERROR(
       db_.Run("UPDATE tasks SET state = 0, lease_micros = ?, owner = NULL, attempts = attempts - ? "
               "WHERE id = ?",
-              wait_micros > 0 ? clock_.NowMicros() + wait_micros : 0, count_attempt ? 0 : 1,
-              claim.task.id));
+              wait_micros > 0 ? now + wait_micros : 0, count_attempt ? 0 : 1, claim.task.id));
   ASSAY_RETURN_IF_ERROR(BumpRevision(found.evaluation));
+  ASSAY_RETURN_IF_ERROR(db_.Notify(kWorkChannel));
   return transaction.Commit();
 }
 
-absl::StatusOr<std::map<std::string, int64_t>> SqliteJobStore::CountTasks() {
+absl::StatusOr<std::map<std::string, int64_t>> SqlJobStore::CountTasks() {
   MutexLock lock(mutex_);
   // The tasks that an ended evaluation left unfinished are nobody's work, so they are in no state.
   Statement row = db_.Query(
       "SELECT unfinished - leased, leased, done FROM "
       "(SELECT coalesce(sum(tasks_done), 0) AS done, "
-      "        coalesce(sum(iif(state <= 3, tasks - tasks_done, 0)), 0) AS unfinished "
-      " FROM evaluations), "
-      "(SELECT count(*) AS leased FROM tasks WHERE state = 1)");
-  if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
+      "        coalesce(sum(CASE WHEN state <= 3 THEN tasks - tasks_done ELSE 0 END), 0) AS "
+      "unfinished "
+      " FROM evaluations) sums, "
+      "(SELECT count(*) AS leased FROM tasks WHERE state = 1) now");
+  if (!row.Next()) return row.ErrorOr(Database::NoRow());
   return std::map<std::string, int64_t>{
       {"OPEN", row.Int(0)}, {"LEASED", row.Int(1)}, {"DONE", row.Int(2)}};
 }
 
-absl::StatusOr<std::optional<int64_t>> SqliteJobStore::OldestOpenTaskMicros() {
+absl::StatusOr<std::optional<int64_t>> SqlJobStore::OldestOpenTaskMicros() {
   MutexLock lock(mutex_);
   // Tasks of one evaluation are created in the order of their ids, so the first claimable one of
   // each is its oldest.
+  ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
   Statement row = db_.Query(
-      "SELECT min((SELECT t.create_micros FROM tasks t INDEXED BY unfinished_tasks "
-      "WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ? ORDER BY t.id LIMIT 1)) "
-      "FROM evaluations e INDEXED BY unfinished_evaluations WHERE e.state <= 3",
-      clock_.NowMicros());
-  if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
+      absl::StrCat("SELECT min((SELECT t.create_micros FROM tasks t",
+                   IndexedBy(db_.dialect(), "unfinished_tasks"),
+                   " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ? "
+                   "ORDER BY t.id LIMIT 1)) FROM evaluations e",
+                   IndexedBy(db_.dialect(), "unfinished_evaluations"), " WHERE e.state <= 3"),
+      now);
+  if (!row.Next()) return row.ErrorOr(Database::NoRow());
   if (row.IsNull(0)) return std::nullopt;
   return row.Int(0);
 }
