@@ -18,8 +18,10 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "core/base/errors.h"
 #include "core/base/log.h"
 #include "core/base/owned_directory.h"
