@@ -11,11 +11,12 @@ PROGRAMS := assayd assay assay-engine assay-example
 # call without it goes back to Debian's.
 LIBTORCH ?=
 
-.PHONY: .FORCE help demo test build deb format clean packages
+.PHONY: .FORCE help demo cluster-demo test build deb format clean packages
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo     build, make the built-in example, evaluate two models, print the reports'
+	@echo 'make cluster-demo  the same by several servers over PostgreSQL, one of which is killed'
 	@echo 'make test     build everything and run all tests'
 	@echo 'make build    build the programs into build/bin'
 	@echo 'make deb      make a Debian package for this release, build/assay_*.deb'
@@ -46,6 +47,9 @@ demo: build
 deb: build
 	cmake --build build --parallel $(JOBS) --target package_files
 	cd build && cpack -G DEB
+
+cluster-demo: build
+	@scripts/cluster-demo
 
 test: build/build.ninja | packages
 	cmake --build build --parallel $(JOBS)

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <variant>
@@ -23,14 +24,21 @@
 #include "core/base/log.h"
 #include "core/base/owned_directory.h"
 #include "net/address.h"
+#include "server/access/security.h"
 #include "server/api/early_decisions.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
+#include "server/api/retention.h"
 #include "server/config/check.h"
 #include "server/config/configuration.h"
+#include "server/monitoring/disk_usage.h"
 #include "server/monitoring/http_server.h"
 #include "server/monitoring/systemd.h"
+#include "server/scheduler/energy_meter.h"
+#include "server/scheduler/store_listener.h"
 #include "server/scheduler/worker.h"
+#include "server/store/postgres.h"
+#include "server/store/postgres_job_store.h"
 #include "server/store/sqlite_job_store.h"
 
 namespace assay {
@@ -44,6 +52,16 @@ constexpr size_t kMaxWaitingCalls = 1000;
 std::string ProgramDirectory() {
   std::error_code error;
   return fs::read_symlink("/proc/self/exe", error).parent_path().string();
+}
+
+api::RetentionOptions RetentionOf(const Flags& flags) {
+  api::RetentionOptions options;
+  options.keep_seconds = flags.keep_evaluations;
+  for (const std::string& label : flags.keep_labels) {
+    const std::pair<std::string, std::string> pair = absl::StrSplit(label, absl::MaxSplits('=', 1));
+    options.keep_labels.push_back(pair);
+  }
+  return options;
 }
 
 // One assayd a directory: the lock goes with the process, however it ends.
@@ -82,91 +100,195 @@ absl::Status WritePortFile(const std::string& path, int port) {
   return absl::OkStatus();
 }
 
+access::SecurityOptions SecurityOptionsOf(const Flags& flags) {
+  access::SecurityOptions options;
+  options.tls = {flags.tls_cert, flags.tls_key, flags.tls_client_ca};
+  options.tokens = flags.tokens;
+  options.audit_log = flags.audit_log;
+  options.audit_reads = flags.audit_reads;
+  options.insecure = flags.insecure;
+  return options;
+}
+
+api::GrpcLimits LimitsOf(const Flags& flags) {
+  api::GrpcLimits limits;
+  limits.message_bytes = flags.max_message_mib << 20;
+  limits.streams_per_connection = flags.max_streams;
+  limits.buffer_bytes = int64_t{flags.max_buffer_mib} << 20;
+  limits.handshake_seconds = flags.handshake_seconds;
+  limits.idle_seconds = flags.idle_seconds;
+  return limits;
+}
+
+// Where metrics are served. Nobody asks for a token there, so a public address must be asked for.
+absl::StatusOr<std::string> MetricsHost(const Flags& flags, const std::string& listen_host) {
+  if (flags.metrics_tls && flags.tls_cert.empty()) {
+    return InvalidFields({{"--metrics-tls", "needs --tls-cert and --tls-key, too"}});
+  }
+  if (!flags.metrics_host.empty()) {
+    ASSAY_RETURN_IF_ERROR(ParseAddress(Address{flags.metrics_host, 0}.ToString(), "--metrics-host",
+                                       AddressUse::kListen)
+                              .status());
+    return flags.metrics_host;
+  }
+  if (IsLoopback(listen_host) || flags.insecure || flags.metrics_tls) return listen_host;
+  return std::string("127.0.0.1");
+}
+
+absl::StatusOr<std::unique_ptr<store::JobStore>> OpenStore(const Flags& flags, const Clock& clock) {
+  if (!flags.store.empty()) return store::OpenPostgresJobStore(flags.store);
+  // The lock of the directory says that nobody else uses the file.
+  return store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive);
+}
+
+std::string HostName() {
+  char name[256] = {};
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
 // `signal` is what ends it; 0 when it does not start.
 absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset_t& signals,
                    pid_t parent, int& signal) {
   const SystemClock clock;
   const Address& listen = checked.listen;
+  monitoring::Metrics metrics(flags.metrics_classes);
+  ASSAY_ASSIGN_OR_RETURN(const auto security, access::Security::Open(SecurityOptionsOf(flags),
+                                                                     listen.host, clock, metrics));
+  ASSAY_ASSIGN_OR_RETURN(const std::string metrics_host, MetricsHost(flags, listen.host));
+  const bool shared = !flags.store.empty();
+  const std::string blob_directory = shared ? flags.blobs : flags.data_dir + "/blobs";
+  const bool answers = flags.role != "worker";
+  const bool works = flags.role != "api";
   std::error_code error;
-  for (const char* part : {"/blobs", "/engines"}) {
-    fs::create_directories(flags.data_dir + part, error);
+  for (const std::string& directory : {blob_directory, flags.data_dir + "/engines"}) {
+    fs::create_directories(directory, error);
     if (error) {
       return Error(Reason::kStorageFailed,
-                   absl::StrCat("cannot create ", flags.data_dir, part, ": ", error.message()));
+                   absl::StrCat("cannot create ", directory, ": ", error.message()));
     }
   }
   ASSAY_RETURN_IF_ERROR(LockDirectory(flags.data_dir));
   // What an earlier server left there is nobody's port, or another's by now.
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
-  ASSAY_ASSIGN_OR_RETURN(const auto blobs, store::BlobStore::Open(flags.data_dir + "/blobs"));
-  // The lock says that nobody else uses the file.
   ASSAY_ASSIGN_OR_RETURN(
-      const auto store,
-      store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive));
-  store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve");
-
-  monitoring::Metrics metrics(flags.metrics_classes);
+      const auto blobs,
+      store::BlobStore::Open(blob_directory, nullptr, nullptr,
+                             shared ? store::Sharing::kShared : store::Sharing::kExclusive));
+  ASSAY_ASSIGN_OR_RETURN(const auto store, OpenStore(flags, clock));
+  store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve",
+                             [&metrics](const store::BlobCount& removed) {
+                               metrics.CountSwept(removed.blobs, removed.bytes);
+                             });
+  const monitoring::DataDirectoryUsage disk(flags.data_dir);
+  scheduler::EnginePoolOptions pool_options;
+  pool_options.engine_binary = checked.engine_binary;
+  pool_options.log_directory = flags.data_dir + "/engines";
+  if (works) pool_options.devices = checked.devices;
+  // Engines of several devices work at the same time.
+  pool_options.threads =
+      flags.threads > 0
+          ? flags.threads
+          : std::max(1, static_cast<int>(std::thread::hardware_concurrency() /
+                                         std::max<size_t>(1, pool_options.devices.size())));
+  pool_options.max_engines_per_device = flags.max_engines;
+  pool_options.batch_size = flags.batch_size;
+  pool_options.frost_directory = flags.frost_directory;
+  pool_options.numerics_directory = flags.numerics_directory;
+  scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
+  metrics.SetSystemSource([&] { return monitoring::SystemSnapshot{pool.Devices(), disk.Read()}; });
+  scheduler::Hub hub;
+  api::Context context(*store, *store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
+                       kMaxWaitingCalls);
+  context.max_queued_evaluations = flags.max_evaluations;
+  context.sweeper = &sweeper;
+  context.access = &security->calls();
+  context.disk = &disk;
+  context.disk_quota_bytes = flags.disk_quota;
+  if (!shared) context.database_path = flags.data_dir + "/assay.db";
+  ASSAY_RETURN_IF_ERROR(context.control.RememberIn(flags.data_dir + "/queue-paused"));
+  if (context.control.state().paused) {
+    LogWarning("the queue is paused, as it was before; `assay admin resume` ends that");
+  }
   metrics.SetQueueSource([&] {
     monitoring::QueueSnapshot snapshot;
     snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
     snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
     const auto oldest = store->OldestOpenTaskMicros();
     if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
+    snapshot.paused = context.control.state().paused;
     return snapshot;
   });
-  scheduler::EnginePoolOptions pool_options;
-  pool_options.engine_binary = checked.engine_binary;
-  pool_options.log_directory = flags.data_dir + "/engines";
-  pool_options.devices = checked.devices;
-  // Engines of several devices work at the same time.
-  pool_options.threads = flags.threads > 0
-                             ? flags.threads
-                             : std::max(1, static_cast<int>(std::thread::hardware_concurrency() /
-                                                            pool_options.devices.size()));
-  pool_options.max_engines_per_device = flags.max_engines;
-  pool_options.batch_size = flags.batch_size;
-  pool_options.frost_directory = flags.frost_directory;
-  pool_options.numerics_directory = flags.numerics_directory;
-  scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
-  scheduler::Hub hub;
-  api::Context context(*store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
-                       kMaxWaitingCalls);
-  context.max_queued_evaluations = flags.max_evaluations;
-  context.sweeper = &sweeper;
 
-  ASSAY_ASSIGN_OR_RETURN(const auto server, api::GrpcServer::Start(listen, context));
-  ASSAY_ASSIGN_OR_RETURN(const auto http,
-                         monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics,
-                                                       [&] { return !context.draining; }));
-  const api::ReportPublisher publisher(context);
+  api::Retention retention(context, RetentionOf(flags));
+  context.retention = &retention;
+
+  std::unique_ptr<api::GrpcServer> server;
+  if (answers) {
+    ASSAY_ASSIGN_OR_RETURN(
+        server,
+        api::GrpcServer::Start(listen, context, {security->certificate(), LimitsOf(flags)}));
+  }
+  ASSAY_ASSIGN_OR_RETURN(
+      const auto http,
+      monitoring::HttpServer::Start({metrics_host, flags.metrics_port}, metrics, [&] {
+        return !context.draining && !context.control.draining();
+      }));
+  std::optional<api::ReportPublisher> publisher;
+  if (answers) publisher.emplace(context);
   ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));
+  // The counters of GPUs are not read, and those of processors alone would look like all.
+  const bool processors_alone =
+      std::all_of(pool_options.devices.begin(), pool_options.devices.end(),
+                  [](const std::string& device) { return absl::StartsWith(device, "cpu"); });
+  scheduler::EnergyMeter energy;
+  // Its claims and renewals do not wait for what others ask of the store.
+  std::vector<std::unique_ptr<store::JobStore>> worker_stores;
+  std::optional<scheduler::StoreListener> listener;
+  if (shared && works) listener.emplace(flags.store, hub);
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
   for (const std::string& device : pool_options.devices) {
     scheduler::WorkerOptions options;
-    options.owner = absl::StrCat(getpid(), "/", device);
+    options.owner = absl::StrCat(HostName(), "/", getpid(), "/", device);
     options.device = device;
     options.lease_seconds = flags.lease_seconds;
     options.stall_seconds = flags.stall_seconds;
+    options.energy = processors_alone ? &energy : nullptr;
     options.after_commit = [&context](const std::string& evaluation) {
       return api::LookForDecision(context, evaluation);
     };
+    options.control = &context.control;
+    context.control.AddWorker(device);
+    store::JobStore* own = store.get();
+    if (shared) {
+      ASSAY_ASSIGN_OR_RETURN(auto opened, OpenStore(flags, clock));
+      own = worker_stores.emplace_back(std::move(opened)).get();
+    }
     workers.push_back(
-        std::make_unique<scheduler::Worker>(options, *store, *blobs, pool, hub, metrics));
+        std::make_unique<scheduler::Worker>(options, *own, *blobs, pool, hub, metrics));
   }
   if (!flags.port_file.empty()) {
-    ASSAY_RETURN_IF_ERROR(WritePortFile(flags.port_file, server->port()));
+    ASSAY_RETURN_IF_ERROR(
+        WritePortFile(flags.port_file, server != nullptr ? server->port() : http->port()));
   }
-  const std::string serving =
-      absl::StrCat("serving gRPC on ", Address{listen.host, server->port()}.ToString(),
-                   " and metrics on ", Address{listen.host, http->port()}.ToString());
-  LogInfo(absl::StrCat(serving, "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
-                       pool_options.threads, " threads; data in ", flags.data_dir));
+  const std::string grpc_at =
+      server == nullptr
+          ? ""
+          : absl::StrCat("gRPC on ", Address{listen.host, server->port()}.ToString(), " and ");
+  const std::string engines =
+      works ? absl::StrCat("; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
+                           pool_options.threads, " threads")
+            : "";
+  const std::string serving = absl::StrCat("serving ", grpc_at, "metrics on ",
+                                           Address{metrics_host, http->port()}.ToString());
+  LogInfo(absl::StrCat(serving, engines, "; data in ",
+                       shared ? store::WithoutPassword(flags.store) : flags.data_dir));
   const char* const notify = std::getenv("NOTIFY_SOCKET");
   if (!monitoring::NotifySystemd(notify, absl::StrCat("READY=1\nSTATUS=", serving))) {
     LogWarning("cannot tell systemd that the server serves", {{"socket", notify}});
   }
 
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) security->Reload();
   LogInfo(absl::StrCat("stopping (", strsignal(signal), "); a second signal stops at once"));
   std::thread([signals, timeout = flags.exit_timeout, directory = flags.owned_directory, parent,
                signal] {
@@ -177,18 +299,19 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     do {
       again = sigtimedwait(&signals, &info, &limit) > 0;
       // A parent that is killed tells once more with each of its threads that dies.
-    } while (again && !directory.empty() && info.si_pid == parent);
+    } while (again && (info.si_signo == SIGHUP || (!directory.empty() && info.si_pid == parent)));
     LogWarning(again ? "stopped by a second signal" : "--exit-timeout is over");
     RemoveIfOrphaned(directory, parent, signal);
     _exit(1);
   }).detach();
   monitoring::NotifySystemd(notify, "STOPPING=1");
   context.draining = true;
-  server->SetNotServing();
+  if (server != nullptr) server->SetNotServing();
   for (const auto& worker : workers) worker->Stop();
   workers.clear();
-  server->Shutdown(2);
+  if (server != nullptr) server->Shutdown(2);
   metrics.SetQueueSource(nullptr);
+  metrics.SetSystemSource(nullptr);
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
   LogInfo("stopped");
   return absl::OkStatus();
@@ -235,6 +358,10 @@ int Main(int argc, char** argv) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  // Files are read anew; without any it ends the process, as a closed terminal should.
+  if (!flags.tls_cert.empty() || !flags.tokens.empty() || !flags.audit_log.empty()) {
+    sigaddset(&signals, SIGHUP);
+  }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   // Writing beyond a file size limit must be an error like a full disk, not the end.

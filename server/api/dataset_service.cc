@@ -69,8 +69,7 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(grpc::CallbackServer
 
 grpc::ServerWriteReactor<v1::StreamSamplesResponse>* DatasetServiceImpl::StreamSamples(
     grpc::CallbackServerContext* call, const v1::StreamSamplesRequest* request) {
-  const LogScope scope(CallFields(*call));
-  return NewSampleStream(context_, *request);
+  return NewSampleStream(context_, *call, *request);
 }
 
 }  // namespace assay::api

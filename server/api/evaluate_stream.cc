@@ -19,7 +19,8 @@ namespace {
 class EvaluateStream final
     : public Stream<grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>> {
  public:
-  explicit EvaluateStream(Context& context) : Stream(context) {}
+  EvaluateStream(Context& context, const grpc::CallbackServerContext& call)
+      : Stream(context, call) {}
 
   void OnReadDone(bool ok) override {
     Then([this, ok] { ok ? Take() : HalfClose(); });
@@ -145,8 +146,8 @@ class EvaluateStream final
 }  // namespace
 
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* NewEvaluateStream(
-    Context& context) {
-  return OpenStream<EvaluateStream>(context);
+    Context& context, const grpc::CallbackServerContext& call) {
+  return OpenStream<EvaluateStream>(context, call);
 }
 
 }  // namespace assay::api

@@ -139,13 +139,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::DeleteEvaluation(
     google::protobuf::Empty* /*response*/) {
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
-    ASSAY_RETURN_IF_ERROR(context_.WithReserve(
-        [&] { return context_.evaluations.DeleteEvaluation(request->name()); }));
-    context_.FreeSpaceSoon();
-    context_.reports.Forget(request->name());
-    context_.metrics.WithdrawReport(request->name());
-    context_.hub.NotifyChanged(request->name());
-    return absl::OkStatus();
+    return api::DeleteEvaluation(context_, request->name(), "request");
   });
 }
 
@@ -170,7 +164,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::CompareEvaluations(
                                 [call] { return call->IsCancelled(); }));
     return absl::OkStatus();
   };
-  return AnswerWhere(context_.comparisons, call, body);
+  return AnswerWhere(context_, context_.comparisons, call, body);
 }
 
 grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(
@@ -186,32 +180,27 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(
 
 grpc::ServerWriteReactor<v1::EvaluationEvent>* EvaluationServiceImpl::WatchEvaluation(
     grpc::CallbackServerContext* call, const v1::WatchEvaluationRequest* request) {
-  const LogScope scope(CallFields(*call));
-  return NewWatchStream(context_, *request);
+  return NewWatchStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* EvaluationServiceImpl::StreamOutcomes(
     grpc::CallbackServerContext* call, const v1::StreamOutcomesRequest* request) {
-  const LogScope scope(CallFields(*call));
-  return NewOutcomeStream(context_, *request);
+  return NewOutcomeStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* EvaluationServiceImpl::StreamAdversarials(
     grpc::CallbackServerContext* call, const v1::StreamAdversarialsRequest* request) {
-  const LogScope scope(CallFields(*call));
-  return NewAdversarialStream(context_, *request);
+  return NewAdversarialStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamVectorsResponse>* EvaluationServiceImpl::StreamVectors(
     grpc::CallbackServerContext* call, const v1::StreamVectorsRequest* request) {
-  const LogScope scope(CallFields(*call));
-  return NewVectorStream(context_, *request);
+  return NewVectorStream(context_, *call, *request);
 }
 
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* EvaluationServiceImpl::Evaluate(
     grpc::CallbackServerContext* call) {
-  const LogScope scope(CallFields(*call));
-  return NewEvaluateStream(context_);
+  return NewEvaluateStream(context_, *call);
 }
 
 }  // namespace assay::api

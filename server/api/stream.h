@@ -15,28 +15,32 @@ namespace assay::api {
 template <typename Reactor>
 class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reactor>> {
  public:
-  // What its steps log has the fields of the LogScope in which it is made.
-  explicit Stream(Context& context) : context_(context), log_fields_(LogScope::Current()) {}
+  // `call` is looked at until Open returns. What the steps log has its fields.
+  Stream(Context& context, const grpc::CallbackServerContext& call)
+      : context_(context), opened_by_(&call), log_fields_(CallFields(call)) {}
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
   // For OpenStream: from here on it belongs to itself.
   void Open() {
     self_ = this->shared_from_this();
+    const absl::Status admitted = context_.Admit(*opened_by_);
+    if (!admitted.ok()) return End(admitted);
+    begun_ = true;
     Begin();
   }
 
   void OnDone() final {
-    Close();
+    if (begun_) Close();
     const auto self = std::move(self_);
   }
 
  protected:
-  // Starts the first operation or step.
+  // Starts the first operation or step, once the call is admitted.
   virtual void Begin() = 0;
   // Ends the call.
   virtual void End(const absl::Status& status) = 0;
-  // The call is over, but for a step that still runs. Must not block.
+  // The call that was begun is over, but for a step that still runs. Must not block.
   virtual void Close() {}
 
   // Runs `step` on the executor; to be called again when that is over, or later. Like any call, a
@@ -58,8 +62,10 @@ class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reacto
   Context& context_;
 
  private:
+  const grpc::CallbackServerContext* const opened_by_;
   const LogFields log_fields_;
   std::shared_ptr<Stream> self_;
+  bool begun_ = false;
   bool admitted_ = false;
 };
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/corruptions/frost_files.h"
 #include "server/config/devices.h"
+#include "server/store/postgres.h"
 
 namespace assay {
 namespace {
@@ -25,6 +26,7 @@ class Checker {
 
   CheckedFlags Check() {
     CheckAddresses();
+    CheckStore();
     if (flags_.data_dir.empty()) Wrong("--data-dir", "must name a directory");
     CheckDirectory("--data-dir", flags_.data_dir);
     CheckDirectory("--numerics-directory", flags_.numerics_directory);
@@ -66,12 +68,25 @@ class Checker {
     if (flags_.metrics_port != 0 && flags_.metrics_port == listen->port) {
       Wrong("--metrics-port", absl::StrCat("must not be the port of --listen, ", listen->port));
     }
-    if (!IsLoopback(listen->host) && !flags_.insecure) {
-      Wrong("--listen", absl::StrCat(flags_.listen,
-                                     " is reachable from other machines and this build has no "
-                                     "TLS; add --insecure if the network is trusted"));
-    }
     checked_.listen = *std::move(listen);
+  }
+
+  void CheckStore() {
+    if (flags_.store.empty()) {
+      constexpr char kForSeveral[] =
+          "is for several assayds over one --store, and a SQLite file has one";
+      if (flags_.role != "all") Wrong("--role", kForSeveral);
+      if (!flags_.blobs.empty()) Wrong("--blobs", kForSeveral);
+      return;
+    }
+    if (!store::IsPostgresUri(flags_.store)) {
+      Wrong("--store",
+            absl::StrCat("must be postgresql://USER@HOST/DATABASE; got '", flags_.store, "'"));
+    }
+    if (flags_.blobs.empty()) {
+      Wrong("--blobs", "must be given with --store: the directory that all of its assayds see");
+    }
+    CheckDirectory("--blobs", flags_.blobs);
   }
 
   // One that is there can be written to; else, one can be made there.

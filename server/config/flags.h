@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "server/monitoring/metrics.h"
 
@@ -20,6 +21,11 @@ struct Flags {
   int metrics_port = 8002;
   int metrics_classes = monitoring::Metrics::kMaxClasses;
   std::string data_dir = "assay-data";
+  // Empty: a file in the data directory.
+  std::string store;
+  // Empty: a folder of the data directory.
+  std::string blobs;
+  std::string role = "all";
   std::string devices = "auto";
   int threads = 0;
   int batch_size = 0;
@@ -34,7 +40,28 @@ struct Flags {
   std::string numerics_directory;
   std::string log_format = "text";
   std::string log_level = "info";
+  // Security: docs/security.md.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  std::string tokens;
+  std::string audit_log;
+  bool audit_reads = false;
+  std::string metrics_host;
+  bool metrics_tls = false;
   bool insecure = false;
+  // What clients can take.
+  int max_message_mib = 68;
+  int max_streams = 1000;
+  int max_buffer_mib = 0;
+  double handshake_seconds = 10;
+  double idle_seconds = 3600;
+  double write_seconds = 300;
+  // Seconds and bytes; 0: no limit.
+  int64_t keep_evaluations = 0;
+  int64_t disk_quota = 0;
+  // KEY=VALUE, or KEY for any value.
+  std::vector<std::string> keep_labels;
   // Of `assay --local`, which owns it.
   std::string owned_directory;
 };

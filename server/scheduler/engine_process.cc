@@ -142,7 +142,8 @@ absl::StatusOr<std::unique_ptr<EngineProcess>> EngineProcess::Start(const Engine
   // needs.
   std::vector<std::string> environment = {absl::StrCat("OMP_NUM_THREADS=", options.threads),
                                           "PATH=/usr/bin:/bin", "LC_ALL=C"};
-  for (const char* name : {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"}) {
+  for (const char* name :
+       {"LD_LIBRARY_PATH", "CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"}) {
     if (const char* value = std::getenv(name))
       environment.push_back(absl::StrCat(name, "=", value));
   }
@@ -180,6 +181,7 @@ EngineProcess::EngineProcess(int pid, int lifeline, std::unique_ptr<EngineLog> l
                              std::shared_ptr<grpc::Channel> channel, LogFields log_fields)
     : pid_(pid),
       log_fields_(std::move(log_fields)),
+      usage_(std::make_shared<EngineUsage>(pid)),
       lifeline_(lifeline),
       log_(std::move(log)),
       channel_(std::move(channel)),
@@ -212,7 +214,7 @@ void EngineProcess::Reap(int milliseconds) const {
       MutexLock lock(mutex_);
       if (reaped_) return;
       int status = 0;
-      if (waitpid(pid_, &status, WNOHANG) == pid_) {
+      if (usage_->Collect(&status)) {
         reaped_ = true;
         exit_status_ = status;
         if (killed_) {

@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/base/mutex.h"
 #include "server/scheduler/engine_log.h"
+#include "server/scheduler/engine_usage.h"
 
 namespace assay::scheduler {
 
@@ -52,6 +53,8 @@ class EngineProcess {
   void Kill();
   bool alive() const;
   int pid() const { return pid_; }
+  // Outlives the process and this object.
+  std::shared_ptr<const EngineUsage> usage() const { return usage_; }
 
  private:
   EngineProcess(int pid, int lifeline, std::unique_ptr<EngineLog> log,
@@ -65,6 +68,7 @@ class EngineProcess {
 
   const int pid_;
   const LogFields log_fields_;
+  const std::shared_ptr<EngineUsage> usage_;
   const int lifeline_;  // write end of the engine's standard input
   const std::unique_ptr<EngineLog> log_;
   const std::shared_ptr<grpc::Channel> channel_;

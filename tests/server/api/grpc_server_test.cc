@@ -13,50 +13,16 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/api/api_fixture.h"
+#include "tests/server/api/raw_calls.h"
 
 namespace assay::api {
 namespace {
 
 using ::testing::HasSubstr;
 
-// The health and reflection protos are not packaged, so their few bytes are written by hand: a
-// field is its tag, its length and its content.
-std::string StringField(int field, const std::string& content) {
-  return std::string(1, static_cast<char>(field << 3 | 2)) +
-         std::string(1, static_cast<char>(content.size())) + content;
-}
-
-std::string Bytes(const grpc::ByteBuffer& buffer) {
-  std::vector<grpc::Slice> slices;
-  buffer.Dump(&slices);
-  std::string bytes;
-  for (const grpc::Slice& slice : slices) {
-    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  }
-  return bytes;
-}
-
-grpc::ByteBuffer Buffer(const std::string& bytes) {
-  const grpc::Slice slice(bytes);
-  return grpc::ByteBuffer(&slice, 1);
-}
-
 class GrpcServerTest : public ApiFixture {
  protected:
-  // 1 SERVING, 2 NOT_SERVING; an error otherwise.
-  absl::StatusOr<int> Health(const std::string& name) {
-    grpc::GenericStub stub(channel());
-    grpc::ClientContext call;
-    const grpc::ByteBuffer request = Buffer(name.empty() ? "" : StringField(1, name));
-    grpc::ByteBuffer response;
-    std::promise<grpc::Status> done;
-    stub.UnaryCall(&call, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
-                   [&](const grpc::Status& status) { done.set_value(status); });
-    ASSAY_RETURN_IF_ERROR(FromGrpcStatus(done.get_future().get()));
-    const std::string bytes = Bytes(response);
-    if (bytes.size() != 2 || bytes[0] != '\x08') return absl::InternalError("not a health answer");
-    return static_cast<int>(bytes[1]);
-  }
+  absl::StatusOr<int> Health(const std::string& name) { return HealthOf(channel(), name); }
 
   // The answer of grpc.reflection.v1alpha to one request.
   std::string Reflect(const std::string& request) {

@@ -3,13 +3,14 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
 #include "google/protobuf/util/time_util.h"
 #include "server/store/lifecycle_log.h"
-#include "server/store/sqlite_job_store_impl.h"
+#include "server/store/sql_job_store.h"
 
 namespace assay::store {
 namespace {
@@ -28,12 +29,11 @@ absl::Status WrongState(const std::string& name, Evaluation::State state, absl::
       .Resource(kEvaluations, name);
 }
 
-// A bit for each of these states; all for none.
-int64_t StateBits(const std::set<Evaluation::State>& states) {
-  if (states.empty()) return -1;
-  int64_t bits = 0;
-  for (const Evaluation::State state : states) bits |= int64_t{1} << state;
-  return bits;
+// A condition of SQL: that the column has one of these states; of none, that it has any. As a text,
+// of which there are a few dozen at most.
+std::string IsOneOf(absl::string_view column, const std::set<Evaluation::State>& states) {
+  if (states.empty()) return absl::StrCat(column, " > 0");
+  return absl::StrCat(column, " IN (", absl::StrJoin(states, ", "), ")");
 }
 
 absl::Status NotAStream(const std::string& name) {
@@ -47,7 +47,7 @@ constexpr char kRecordColumns[] =
     "e.tasks, e.tasks_done, e.samples, e.samples_done, e.work, e.work_done, e.failure, "
     "e.evaluation, (SELECT t.condition FROM tasks t WHERE t.evaluation = e.id AND t.state = 1 "
     "ORDER BY t.id LIMIT 1), "
-    "p.versions, p.model_digest, p.model_seconds, p.other_seconds";
+    "p.versions, p.model_digest, p.model_seconds, p.other_seconds, p.energy_joules";
 constexpr char kRecordTables[] =
     " FROM evaluations e LEFT JOIN provenance p ON p.evaluation = e.id ";
 
@@ -84,14 +84,17 @@ absl::StatusOr<EvaluationRecord> ReadRecord(const Statement& row) {
     record.provenance.set_model_digest(row.Text(17));
     record.provenance.set_model_seconds(row.Double(18));
     record.provenance.set_other_seconds(row.Double(19));
+    // None has been measured before the first task is done.
+    if (!row.IsNull(20) && progress.tasks_done() > 0) {
+      record.provenance.set_energy_joules(row.Double(20));
+    }
   }
   return record;
 }
 
 }  // namespace
 
-absl::StatusOr<SqliteJobStore::EvaluationRow> SqliteJobStore::FindEvaluation(
-    const std::string& name) {
+absl::StatusOr<SqlJobStore::EvaluationRow> SqlJobStore::FindEvaluation(const std::string& name) {
   Statement row = db_.Query(
       "SELECT id, state, tasks = tasks_done, manifest FROM evaluations WHERE name = ?", name);
   if (!row.Next()) return row.ErrorOr(NotFound(kEvaluations, name));
@@ -103,15 +106,15 @@ absl::StatusOr<SqliteJobStore::EvaluationRow> SqliteJobStore::FindEvaluation(
   return found;
 }
 
-absl::StatusOr<EvaluationRecord> SqliteJobStore::ReadEvaluation(const std::string& name) {
+absl::StatusOr<EvaluationRecord> SqlJobStore::ReadEvaluation(const std::string& name) {
   Statement row =
       db_.Query(absl::StrCat("SELECT ", kRecordColumns, kRecordTables, "WHERE e.name = ?"), name);
   if (!row.Next()) return row.ErrorOr(NotFound(kEvaluations, name));
   return ReadRecord(row);
 }
 
-absl::Status SqliteJobStore::InsertTasks(int64_t evaluation, const std::vector<Task>& tasks) {
-  const int64_t now = clock_.NowMicros();
+absl::Status SqlJobStore::InsertTasks(int64_t evaluation, const std::vector<Task>& tasks) {
+  ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
   int64_t samples = 0;
   double work = 0;
   for (const Task& task : tasks) {
@@ -122,31 +125,34 @@ absl::Status SqliteJobStore::InsertTasks(int64_t evaluation, const std::vector<T
     samples += task.samples;
     work += task.work;
   }
+  ASSAY_RETURN_IF_ERROR(db_.Notify(kWorkChannel));
   return db_.Run(
       "UPDATE evaluations SET tasks = tasks + ?, samples = samples + ?, work = work + ? "
       "WHERE id = ?",
       static_cast<int64_t>(tasks.size()), samples, work, evaluation);
 }
 
-absl::Status SqliteJobStore::BumpRevision(int64_t evaluation) {
+absl::Status SqlJobStore::BumpRevision(int64_t evaluation) {
   return db_.Run("UPDATE evaluations SET revision = revision + 1 WHERE id = ?", evaluation);
 }
 
-absl::Status SqliteJobStore::EndEvaluation(int64_t evaluation, Evaluation::State state,
-                                           const std::optional<v1::Failure>& failure) {
+absl::Status SqlJobStore::EndEvaluation(int64_t evaluation, Evaluation::State state,
+                                        const std::optional<v1::Failure>& failure) {
+  ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
   ASSAY_RETURN_IF_ERROR(
       db_.Run("UPDATE tasks SET state = 0, lease_micros = 0, owner = NULL "
               "WHERE evaluation = ? AND state = 1",
               evaluation));
+  ASSAY_RETURN_IF_ERROR(db_.Notify(kChangeChannel));
   return db_.Run(
       "UPDATE evaluations SET state = ?, failure = ?, end_micros = ?, revision = revision + 1 "
       "WHERE id = ?",
-      static_cast<int>(state), failure, clock_.NowMicros(), evaluation);
+      static_cast<int>(state), failure, now, evaluation);
 }
 
-absl::StatusOr<int64_t> SqliteJobStore::InsertEvaluation(const Evaluation& evaluation,
-                                                         Evaluation::State state,
-                                                         const std::string& request_id) {
+absl::StatusOr<int64_t> SqlJobStore::InsertEvaluation(const Evaluation& evaluation,
+                                                      Evaluation::State state,
+                                                      const std::string& request_id) {
   const std::string& name = evaluation.name();
   const absl::Status taken = FindEvaluation(name).status();
   if (taken.ok()) {
@@ -163,15 +169,16 @@ absl::StatusOr<int64_t> SqliteJobStore::InsertEvaluation(const Evaluation& evalu
   fixed.clear_create_time();
   fixed.clear_start_time();
   fixed.clear_end_time();
+  ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
+  ASSAY_ASSIGN_OR_RETURN(
+      const int64_t id,
+      db_.Insert("INSERT INTO evaluations (name, request_id, model, dataset, state, "
+                 "create_micros, evaluation) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                 name, OrNull(request_id), evaluation.spec().model(), evaluation.spec().dataset(),
+                 static_cast<int>(state), now, fixed));
   ASSAY_RETURN_IF_ERROR(
-      db_.Run("INSERT INTO evaluations (name, request_id, model, dataset, state, create_micros, "
-              "evaluation) VALUES (?, ?, ?, ?, ?, ?, ?)",
-              name, OrNull(request_id), evaluation.spec().model(), evaluation.spec().dataset(),
-              static_cast<int>(state), clock_.NowMicros(), fixed));
-  const int64_t id = db_.last_insert_id();
-  ASSAY_RETURN_IF_ERROR(
-      db_.Run("INSERT INTO provenance (evaluation, model_digest) "
-              "SELECT ?, coalesce((SELECT digest FROM models WHERE name = ?), '')",
+      db_.Run("INSERT INTO provenance (evaluation, model_digest, energy_joules) "
+              "SELECT ?, coalesce((SELECT digest FROM models WHERE name = ?), ''), 0",
               id, evaluation.spec().model()));
   for (const auto& [key, value] : evaluation.spec().labels()) {
     ASSAY_RETURN_IF_ERROR(db_.Run(
@@ -180,16 +187,17 @@ absl::StatusOr<int64_t> SqliteJobStore::InsertEvaluation(const Evaluation& evalu
   for (const v1::Condition& condition : evaluation.conditions()) {
     for (const std::string& model : OtherModels(condition)) {
       ASSAY_RETURN_IF_ERROR(
-          db_.Run("INSERT OR IGNORE INTO other_models (evaluation, model) VALUES (?, ?)", id,
-                  ResourceName(kModels, model)));
+          db_.Run("INSERT INTO other_models (evaluation, model) VALUES (?, ?) "
+                  "ON CONFLICT DO NOTHING",
+                  id, ResourceName(kModels, model)));
     }
   }
   return id;
 }
 
-absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluation& evaluation,
-                                                                  const std::vector<Task>& tasks,
-                                                                  const std::string& request_id) {
+absl::StatusOr<EvaluationRecord> SqlJobStore::CreateEvaluation(const Evaluation& evaluation,
+                                                               const std::vector<Task>& tasks,
+                                                               const std::string& request_id) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -205,7 +213,7 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateEvaluation(const Evaluati
   return record;
 }
 
-absl::StatusOr<std::optional<EvaluationRecord>> SqliteJobStore::FindCreatedEvaluation(
+absl::StatusOr<std::optional<EvaluationRecord>> SqlJobStore::FindCreatedEvaluation(
     const std::string& request_id) {
   MutexLock lock(mutex_);
   ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> name,
@@ -214,12 +222,12 @@ absl::StatusOr<std::optional<EvaluationRecord>> SqliteJobStore::FindCreatedEvalu
   return ReadEvaluation(*name);
 }
 
-absl::StatusOr<EvaluationRecord> SqliteJobStore::GetEvaluation(const std::string& name) {
+absl::StatusOr<EvaluationRecord> SqlJobStore::GetEvaluation(const std::string& name) {
   MutexLock lock(mutex_);
   return ReadEvaluation(name);
 }
 
-absl::StatusOr<Listing<EvaluationRecord>> SqliteJobStore::ListEvaluations(
+absl::StatusOr<Listing<EvaluationRecord>> SqlJobStore::ListEvaluations(
     const Page& page, const EvaluationFilter& filter) {
   ASSAY_ASSIGN_OR_RETURN(const std::string key, DecodePageToken(kTokenPrefix, page.token));
   std::optional<int64_t> before;
@@ -230,15 +238,16 @@ absl::StatusOr<Listing<EvaluationRecord>> SqliteJobStore::ListEvaluations(
 
   MutexLock lock(mutex_);
   Listing<EvaluationRecord> listing;
-  Statement rows = db_.Query(absl::StrCat("SELECT ", kRecordColumns, kRecordTables,
-                                          "WHERE e.id < coalesce(?, "
-                                          "9223372036854775807) AND e.model = coalesce(?, e.model) "
-                                          "AND e.dataset = coalesce(?, e.dataset) "
-                                          "AND (? >> e.state) & 1 AND ",
-                                          HasLabels("evaluation_labels", "evaluation", "e.id"),
-                                          " ORDER BY e.id DESC LIMIT ?"),
-                             before, OrNull(filter.model), OrNull(filter.dataset),
-                             StateBits(filter.states), LabelsJson(filter.labels), limit + 1);
+  Statement rows = db_.Query(
+      absl::StrCat("SELECT ", kRecordColumns, kRecordTables,
+                   "WHERE e.id < coalesce(?, "
+                   "9223372036854775807) AND e.model = coalesce(?, e.model) "
+                   "AND e.dataset = coalesce(?, e.dataset) "
+                   "AND ",
+                   IsOneOf("e.state", filter.states), " AND ",
+                   HasLabels(db_.dialect(), "evaluation_labels", "evaluation", "e.id"),
+                   " ORDER BY e.id DESC LIMIT ?"),
+      before, OrNull(filter.model), OrNull(filter.dataset), LabelsJson(filter.labels), limit + 1);
   int64_t last = 0;
   while (rows.Next()) {
     if (static_cast<int>(listing.records.size()) == limit) {
@@ -253,7 +262,7 @@ absl::StatusOr<Listing<EvaluationRecord>> SqliteJobStore::ListEvaluations(
   return listing;
 }
 
-absl::StatusOr<std::map<std::string, int64_t>> SqliteJobStore::CountEvaluations() {
+absl::StatusOr<std::map<std::string, int64_t>> SqlJobStore::CountEvaluations() {
   std::map<std::string, int64_t> counts;
   for (int state = Evaluation::RECEIVING; state <= Evaluation::CANCELLED; ++state) {
     counts[Evaluation::State_Name(static_cast<Evaluation::State>(state))] = 0;
@@ -267,7 +276,7 @@ absl::StatusOr<std::map<std::string, int64_t>> SqliteJobStore::CountEvaluations(
   return counts;
 }
 
-absl::StatusOr<EvaluationRecord> SqliteJobStore::CancelEvaluation(const std::string& name) {
+absl::StatusOr<EvaluationRecord> SqlJobStore::CancelEvaluation(const std::string& name) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -280,7 +289,7 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CancelEvaluation(const std::str
   return record;
 }
 
-absl::StatusOr<EvaluationRecord> SqliteJobStore::RetryEvaluation(const std::string& name) {
+absl::StatusOr<EvaluationRecord> SqlJobStore::RetryEvaluation(const std::string& name) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -305,6 +314,7 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::RetryEvaluation(const std::stri
     ASSAY_RETURN_IF_ERROR(db_.Run(
         "UPDATE tasks SET attempts = 0, lease_micros = 0 WHERE evaluation = ? AND state < 2",
         row.id));
+    ASSAY_RETURN_IF_ERROR(db_.Notify(kWorkChannel));
   }
   ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadEvaluation(name));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
@@ -313,7 +323,7 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::RetryEvaluation(const std::stri
   return record;
 }
 
-absl::Status SqliteJobStore::FailEvaluation(const std::string& name, const v1::Failure& failure) {
+absl::Status SqlJobStore::FailEvaluation(const std::string& name, const v1::Failure& failure) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -325,30 +335,30 @@ absl::Status SqliteJobStore::FailEvaluation(const std::string& name, const v1::F
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> SqliteJobStore::StopsWhenDecided(int64_t evaluation) {
+absl::StatusOr<bool> SqlJobStore::StopsWhenDecided(int64_t evaluation) {
   Statement row = db_.Query("SELECT evaluation FROM evaluations WHERE id = ?", evaluation);
-  if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
+  if (!row.Next()) return row.ErrorOr(Database::NoRow());
   Evaluation fixed;
   ASSAY_RETURN_IF_ERROR(row.Message(0, fixed));
   return fixed.spec().has_stop_when_decided();
 }
 
-absl::StatusOr<std::optional<int64_t>> SqliteJobStore::FirstMissingSample(const std::string& name) {
+absl::StatusOr<std::optional<int64_t>> SqlJobStore::FirstMissingSample(const std::string& name) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kRead);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const EvaluationRow evaluation, FindEvaluation(name));
-  Statement row = db_.Query(
-      "SELECT min(first_sample) FROM tasks INDEXED BY unfinished_tasks "
-      "WHERE evaluation = ? AND state < 2",
-      evaluation.id);
-  if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
+  Statement row = db_.Query(absl::StrCat("SELECT min(first_sample) FROM tasks",
+                                         IndexedBy(db_.dialect(), "unfinished_tasks"),
+                                         " WHERE evaluation = ? AND state < 2"),
+                            evaluation.id);
+  if (!row.Next()) return row.ErrorOr(Database::NoRow());
   if (row.IsNull(0)) return std::nullopt;
   return row.Int(0);
 }
 
-absl::Status SqliteJobStore::SetDecision(const std::string& name, const v1::Decision& decision,
-                                         bool ends) {
+absl::Status SqlJobStore::SetDecision(const std::string& name, const v1::Decision& decision,
+                                      bool ends) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -379,7 +389,7 @@ absl::Status SqliteJobStore::SetDecision(const std::string& name, const v1::Deci
   return absl::OkStatus();
 }
 
-absl::Status SqliteJobStore::DeleteEvaluation(const std::string& name) {
+absl::Status SqlJobStore::DeleteEvaluation(const std::string& name) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -397,8 +407,8 @@ absl::Status SqliteJobStore::DeleteEvaluation(const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<OutcomeReader> SqliteJobStore::ReadOutcomes(const std::string& name,
-                                                           const std::set<int>& conditions) {
+absl::StatusOr<OutcomeReader> SqlJobStore::ReadOutcomes(const std::string& name,
+                                                        const std::set<int>& conditions) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kRead);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -423,8 +433,8 @@ absl::StatusOr<OutcomeReader> SqliteJobStore::ReadOutcomes(const std::string& na
   };
 }
 
-absl::StatusOr<TaskOutcomes> SqliteJobStore::ReadTaskOutcomes(const std::string& evaluation,
-                                                              int64_t task) {
+absl::StatusOr<TaskOutcomes> SqlJobStore::ReadTaskOutcomes(const std::string& evaluation,
+                                                           int64_t task) {
   TaskOutcomes read;
   std::string batch;
   {
@@ -443,7 +453,8 @@ absl::StatusOr<TaskOutcomes> SqliteJobStore::ReadTaskOutcomes(const std::string&
   }
   // Parsing takes most of the time, and claims and renewals must not wait for it.
   if (!read.outcomes.ParseFromString(batch)) {
-    return Error(Reason::kStorageFailed,
+    // Trying again would not mend them.
+    return Error(Reason::kInternal,
                  absl::StrCat("stored outcomes of ", evaluation, " cannot be read"))
         .ToStatus();
   }
@@ -452,8 +463,8 @@ absl::StatusOr<TaskOutcomes> SqliteJobStore::ReadTaskOutcomes(const std::string&
 
 // --- streams
 
-absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateStream(const Evaluation& evaluation,
-                                                              const v1::DatasetManifest& manifest) {
+absl::StatusOr<EvaluationRecord> SqlJobStore::CreateStream(const Evaluation& evaluation,
+                                                           const v1::DatasetManifest& manifest) {
   v1::DatasetManifest header = manifest;
   header.clear_chunks();
   MutexLock lock(mutex_);
@@ -470,8 +481,7 @@ absl::StatusOr<EvaluationRecord> SqliteJobStore::CreateStream(const Evaluation& 
   return record;
 }
 
-absl::StatusOr<v1::DatasetManifest> SqliteJobStore::GetStreamManifest(
-    const std::string& evaluation) {
+absl::StatusOr<v1::DatasetManifest> SqlJobStore::GetStreamManifest(const std::string& evaluation) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kRead);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -480,9 +490,9 @@ absl::StatusOr<v1::DatasetManifest> SqliteJobStore::GetStreamManifest(
   return ReadManifest(*row.manifest);
 }
 
-absl::Status SqliteJobStore::AppendStreamChunk(const std::string& evaluation, int64_t index,
-                                               const v1::DatasetManifest::Chunk& chunk,
-                                               const std::vector<Task>& tasks) {
+absl::Status SqlJobStore::AppendStreamChunk(const std::string& evaluation, int64_t index,
+                                            const v1::DatasetManifest::Chunk& chunk,
+                                            const std::vector<Task>& tasks) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -515,8 +525,8 @@ absl::Status SqliteJobStore::AppendStreamChunk(const std::string& evaluation, in
   return transaction.Commit();
 }
 
-absl::Status SqliteJobStore::FinishStream(const std::string& evaluation, const std::string& dataset,
-                                          const std::vector<Task>& tasks) {
+absl::Status SqlJobStore::FinishStream(const std::string& evaluation, const std::string& dataset,
+                                       const std::vector<Task>& tasks) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());

@@ -1,11 +1,13 @@
 // The catalog: models, datasets, what they occupy.
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "core/base/labels.h"
 #include "core/base/resource_names.h"
 #include "google/protobuf/util/time_util.h"
 #include "google/protobuf/wrappers.pb.h"
 #include "server/store/lifecycle_log.h"
-#include "server/store/sqlite_job_store_impl.h"
+#include "server/store/sql_job_store.h"
+#include "server/store/sqlite.h"
 
 namespace assay::store {
 namespace {
@@ -33,9 +35,10 @@ absl::StatusOr<Listing<Record>> ReadNamedPage(Statement& rows, int limit) {
 
 }  // namespace
 
-absl::StatusOr<std::optional<std::string>> SqliteJobStore::FindCreated(
-    const std::string& table, const std::string& name, const std::string& digest,
-    const std::string& request_id) {
+absl::StatusOr<std::optional<std::string>> SqlJobStore::FindCreated(const std::string& table,
+                                                                    const std::string& name,
+                                                                    const std::string& digest,
+                                                                    const std::string& request_id) {
   ASSAY_ASSIGN_OR_RETURN(std::optional<std::string> by_request, FindRequest(table, request_id));
   if (by_request) return by_request;
   Statement row = db_.Query(absl::StrCat("SELECT digest FROM ", table, " WHERE name = ?"), name);
@@ -54,12 +57,11 @@ absl::StatusOr<std::optional<std::string>> SqliteJobStore::FindCreated(
 
 // --- models
 
-absl::StatusOr<v1::Model> SqliteJobStore::CreateModel(const v1::Model& model,
-                                                      const std::string& request_id) {
+absl::StatusOr<v1::Model> SqlJobStore::CreateModel(const v1::Model& model,
+                                                   const std::string& request_id) {
   v1::Model record = model;
   record.clear_state();
   record.clear_state_reason();
-  *record.mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(clock_.NowMicros());
   const std::string& name = record.name();
 
   MutexLock lock(mutex_);
@@ -67,10 +69,17 @@ absl::StatusOr<v1::Model> SqliteJobStore::CreateModel(const v1::Model& model,
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> created,
                          FindCreated(kModels, name, record.digest(), request_id));
+  ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
+  *record.mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(now);
   if (created) {
     ASSAY_ASSIGN_OR_RETURN(v1::Model existing, ReadModel(*created));
     if (record.labels().empty() || *created != name) return existing;
     for (const auto& [key, value] : record.labels()) (*existing.mutable_labels())[key] = value;
+    if (existing.labels().size() > kMostLabels) {
+      return InvalidFields(
+          {{"labels", absl::StrCat("would be ", existing.labels().size(), " with those that ", name,
+                                   " has; at most ", kMostLabels, " are accepted")}});
+    }
     ASSAY_RETURN_IF_ERROR(WriteModel(existing));
     ASSAY_RETURN_IF_ERROR(transaction.Commit());
     return existing;
@@ -84,12 +93,12 @@ absl::StatusOr<v1::Model> SqliteJobStore::CreateModel(const v1::Model& model,
   return record;
 }
 
-absl::Status SqliteJobStore::WriteModel(const v1::Model& model) {
+absl::Status SqlJobStore::WriteModel(const v1::Model& model) {
   ASSAY_RETURN_IF_ERROR(db_.Run("UPDATE models SET model = ? WHERE name = ?", model, model.name()));
   return WriteLabels(model);
 }
 
-absl::Status SqliteJobStore::WriteLabels(const v1::Model& model) {
+absl::Status SqlJobStore::WriteLabels(const v1::Model& model) {
   for (const auto& [key, value] : model.labels()) {
     ASSAY_RETURN_IF_ERROR(
         db_.Run("INSERT INTO model_labels (model, key, value) VALUES (?, ?, ?) "
@@ -99,7 +108,7 @@ absl::Status SqliteJobStore::WriteLabels(const v1::Model& model) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Model> SqliteJobStore::ReadModel(const std::string& name) {
+absl::StatusOr<v1::Model> SqlJobStore::ReadModel(const std::string& name) {
   Statement row = db_.Query("SELECT model FROM models WHERE name = ?", name);
   if (!row.Next()) return row.ErrorOr(NotFound(kModels, name));
   v1::Model record;
@@ -107,23 +116,23 @@ absl::StatusOr<v1::Model> SqliteJobStore::ReadModel(const std::string& name) {
   return record;
 }
 
-absl::StatusOr<v1::Model> SqliteJobStore::GetModel(const std::string& name) {
+absl::StatusOr<v1::Model> SqlJobStore::GetModel(const std::string& name) {
   MutexLock lock(mutex_);
   return ReadModel(name);
 }
 
-absl::StatusOr<Listing<v1::Model>> SqliteJobStore::ListModels(const Page& page,
-                                                              const Labels& labels) {
+absl::StatusOr<Listing<v1::Model>> SqlJobStore::ListModels(const Page& page, const Labels& labels) {
   ASSAY_ASSIGN_OR_RETURN(const std::string after, DecodePageToken("models/", page.token));
   MutexLock lock(mutex_);
-  Statement rows = db_.Query(
-      absl::StrCat("SELECT m.model FROM models m WHERE m.name > ? AND ",
-                   HasLabels("model_labels", "model", "m.name"), " ORDER BY m.name LIMIT ?"),
-      after, LabelsJson(labels), PageLimit(page) + 1);
+  Statement rows =
+      db_.Query(absl::StrCat("SELECT m.model FROM models m WHERE m.name > ? AND ",
+                             HasLabels(db_.dialect(), "model_labels", "model", "m.name"),
+                             " ORDER BY m.name LIMIT ?"),
+                after, LabelsJson(labels), PageLimit(page) + 1);
   return ReadNamedPage<v1::Model>(rows, PageLimit(page));
 }
 
-absl::Status SqliteJobStore::DeleteModel(const std::string& name) {
+absl::Status SqlJobStore::DeleteModel(const std::string& name) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -147,8 +156,8 @@ absl::Status SqliteJobStore::DeleteModel(const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::Status SqliteJobStore::SetModelValidation(const std::string& name,
-                                                const v1::ModelValidation& validation) {
+absl::Status SqlJobStore::SetModelValidation(const std::string& name,
+                                             const v1::ModelValidation& validation) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -158,7 +167,7 @@ absl::Status SqliteJobStore::SetModelValidation(const std::string& name,
   return transaction.Commit();
 }
 
-absl::StatusOr<std::optional<v1::NumericsFingerprint>> SqliteJobStore::GetNumerics(
+absl::StatusOr<std::optional<v1::NumericsFingerprint>> SqlJobStore::GetNumerics(
     const std::string& key) {
   MutexLock lock(mutex_);
   Statement row = db_.Query("SELECT fingerprint FROM chosen_numerics WHERE key = ?", key);
@@ -168,8 +177,8 @@ absl::StatusOr<std::optional<v1::NumericsFingerprint>> SqliteJobStore::GetNumeri
   return numerics;
 }
 
-absl::Status SqliteJobStore::SetNumerics(const std::string& key,
-                                         const v1::NumericsFingerprint& numerics) {
+absl::Status SqlJobStore::SetNumerics(const std::string& key,
+                                      const v1::NumericsFingerprint& numerics) {
   MutexLock lock(mutex_);
   return db_.Run(
       "INSERT INTO chosen_numerics (key, fingerprint) VALUES (?, ?) "
@@ -179,25 +188,25 @@ absl::Status SqliteJobStore::SetNumerics(const std::string& key,
 
 // --- datasets
 
-absl::StatusOr<int64_t> SqliteJobStore::InsertManifest(const v1::DatasetManifest& manifest) {
+absl::StatusOr<int64_t> SqlJobStore::InsertManifest(const v1::DatasetManifest& manifest) {
   v1::DatasetManifest header = manifest;
   header.clear_chunks();
-  ASSAY_RETURN_IF_ERROR(db_.Run("INSERT INTO manifests (header, metadata) VALUES (?, ?)", header,
-                                OrNull(manifest.metadata().digest())));
-  const int64_t id = db_.last_insert_id();
+  ASSAY_ASSIGN_OR_RETURN(
+      const int64_t id, db_.Insert("INSERT INTO manifests (header, metadata) VALUES (?, ?)", header,
+                                   OrNull(manifest.metadata().digest())));
   for (int i = 0; i < manifest.chunks_size(); ++i) {
     ASSAY_RETURN_IF_ERROR(InsertChunk(id, i, manifest.chunks(i)));
   }
   return id;
 }
 
-absl::Status SqliteJobStore::InsertChunk(int64_t manifest, int64_t position,
-                                         const v1::DatasetManifest::Chunk& chunk) {
+absl::Status SqlJobStore::InsertChunk(int64_t manifest, int64_t position,
+                                      const v1::DatasetManifest::Chunk& chunk) {
   return db_.Run("INSERT INTO chunks (manifest, position, digest, samples) VALUES (?, ?, ?, ?)",
                  manifest, position, chunk.digest(), chunk.samples());
 }
 
-absl::StatusOr<v1::DatasetManifest> SqliteJobStore::ReadManifest(int64_t id) {
+absl::StatusOr<v1::DatasetManifest> SqlJobStore::ReadManifest(int64_t id) {
   v1::DatasetManifest manifest;
   Statement header = db_.Query("SELECT header FROM manifests WHERE id = ?", id);
   if (!header.Next()) return header.ErrorOr(Error(Reason::kStorageFailed, "a manifest is missing"));
@@ -213,13 +222,9 @@ absl::StatusOr<v1::DatasetManifest> SqliteJobStore::ReadManifest(int64_t id) {
   return manifest;
 }
 
-absl::StatusOr<v1::Dataset> SqliteJobStore::CreateDataset(const v1::Dataset& dataset,
-                                                          const std::string& request_id) {
+absl::StatusOr<v1::Dataset> SqlJobStore::CreateDataset(const v1::Dataset& dataset,
+                                                       const std::string& request_id) {
   v1::Dataset record = dataset;
-  *record.mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(clock_.NowMicros());
-  // What the lists show. The chunks have a table of their own.
-  v1::Dataset summary = record;
-  summary.mutable_manifest()->clear_chunks();
   const std::string& name = record.name();
 
   MutexLock lock(mutex_);
@@ -228,6 +233,11 @@ absl::StatusOr<v1::Dataset> SqliteJobStore::CreateDataset(const v1::Dataset& dat
   ASSAY_ASSIGN_OR_RETURN(const std::optional<std::string> created,
                          FindCreated(kDatasets, name, record.digest(), request_id));
   if (created) return ReadDataset(*created);
+  ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
+  *record.mutable_create_time() = TimeUtil::MicrosecondsToTimestamp(now);
+  // What the lists show. The chunks have a table of their own.
+  v1::Dataset summary = record;
+  summary.mutable_manifest()->clear_chunks();
   ASSAY_ASSIGN_OR_RETURN(const int64_t manifest, InsertManifest(record.manifest()));
   ASSAY_RETURN_IF_ERROR(db_.Run(
       "INSERT INTO datasets (name, digest, request_id, manifest, dataset) VALUES (?, ?, ?, ?, ?)",
@@ -237,7 +247,7 @@ absl::StatusOr<v1::Dataset> SqliteJobStore::CreateDataset(const v1::Dataset& dat
   return record;
 }
 
-absl::StatusOr<v1::Dataset> SqliteJobStore::ReadDataset(const std::string& name) {
+absl::StatusOr<v1::Dataset> SqlJobStore::ReadDataset(const std::string& name) {
   Statement row = db_.Query("SELECT manifest, dataset FROM datasets WHERE name = ?", name);
   if (!row.Next()) return row.ErrorOr(NotFound(kDatasets, name));
   v1::Dataset record;
@@ -246,14 +256,14 @@ absl::StatusOr<v1::Dataset> SqliteJobStore::ReadDataset(const std::string& name)
   return record;
 }
 
-absl::StatusOr<v1::Dataset> SqliteJobStore::GetDataset(const std::string& name) {
+absl::StatusOr<v1::Dataset> SqlJobStore::GetDataset(const std::string& name) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kRead);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   return ReadDataset(name);
 }
 
-absl::StatusOr<Listing<v1::Dataset>> SqliteJobStore::ListDatasets(const Page& page) {
+absl::StatusOr<Listing<v1::Dataset>> SqlJobStore::ListDatasets(const Page& page) {
   ASSAY_ASSIGN_OR_RETURN(const std::string after, DecodePageToken("datasets/", page.token));
   MutexLock lock(mutex_);
   Statement rows = db_.Query("SELECT dataset FROM datasets WHERE name > ? ORDER BY name LIMIT ?",
@@ -261,7 +271,7 @@ absl::StatusOr<Listing<v1::Dataset>> SqliteJobStore::ListDatasets(const Page& pa
   return ReadNamedPage<v1::Dataset>(rows, PageLimit(page));
 }
 
-absl::Status SqliteJobStore::DeleteDataset(const std::string& name) {
+absl::Status SqlJobStore::DeleteDataset(const std::string& name) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -287,7 +297,7 @@ absl::Status SqliteJobStore::DeleteDataset(const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::Status SqliteJobStore::KeepStatistics(const std::vector<ChunkStatistics>& statistics) {
+absl::Status SqlJobStore::KeepStatistics(const std::vector<ChunkStatistics>& statistics) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kWrite);
   ASSAY_RETURN_IF_ERROR(transaction.status());
@@ -295,15 +305,15 @@ absl::Status SqliteJobStore::KeepStatistics(const std::vector<ChunkStatistics>& 
     google::protobuf::BytesValue values;
     values.set_value(one.values);
     ASSAY_RETURN_IF_ERROR(
-        db_.Run("INSERT OR IGNORE INTO chunk_statistics (chunk, layout, statistics) "
-                "VALUES (?, ?, ?)",
+        db_.Run("INSERT INTO chunk_statistics (chunk, layout, statistics) "
+                "VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 one.chunk, one.layout, values));
   }
   return transaction.Commit();
 }
 
-absl::StatusOr<std::optional<std::string>> SqliteJobStore::GetStatistics(
-    const std::string& chunk, const std::string& layout) {
+absl::StatusOr<std::optional<std::string>> SqlJobStore::GetStatistics(const std::string& chunk,
+                                                                      const std::string& layout) {
   MutexLock lock(mutex_);
   Statement row = db_.Query(
       "SELECT statistics FROM chunk_statistics WHERE chunk = ? AND layout = ?", chunk, layout);
@@ -316,7 +326,7 @@ absl::StatusOr<std::optional<std::string>> SqliteJobStore::GetStatistics(
   return std::optional<std::string>(std::move(*values.mutable_value()));
 }
 
-absl::StatusOr<std::vector<std::string>> SqliteJobStore::BlobsInUse() {
+absl::StatusOr<std::vector<std::string>> SqlJobStore::BlobsInUse() {
   MutexLock lock(mutex_);
   std::vector<std::string> digests;
   Statement rows = db_.Query(
@@ -329,24 +339,31 @@ absl::StatusOr<std::vector<std::string>> SqliteJobStore::BlobsInUse() {
   return digests;
 }
 
-absl::StatusOr<int64_t> SqliteJobStore::CountFreePages() {
+absl::StatusOr<int64_t> SqlJobStore::CountFreePages() {
   Statement row = db_.Query("PRAGMA freelist_count");
-  if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
+  if (!row.Next()) return row.ErrorOr(Database::NoRow());
   return row.Int(0);
 }
 
-absl::StatusOr<bool> SqliteJobStore::ReleaseSpace() {
+absl::StatusOr<bool> SqlJobStore::ReleaseSpace() {
   MutexLock lock(mutex_);
   ASSAY_RETURN_IF_ERROR(
       db_.Run("DELETE FROM chunk_statistics WHERE chunk NOT IN (SELECT digest FROM chunks)"));
+  // PostgreSQL does the rest by itself (autovacuum).
+  if (db_.dialect() == Dialect::kPostgres) return false;
   ASSAY_ASSIGN_OR_RETURN(const int64_t before, CountFreePages());
   ASSAY_RETURN_IF_ERROR(
-      db_.RunScript(absl::StrCat("PRAGMA incremental_vacuum(", kPagesPerStep, ")").c_str()));
+      db_.RunScript(absl::StrCat("PRAGMA incremental_vacuum(", kPagesPerStep, ")")));
   ASSAY_ASSIGN_OR_RETURN(const int64_t after, CountFreePages());
   // A file of an older version keeps its free pages, for new records.
   if (after > 0 && after < before) return true;
   // The file becomes shorter when the write-ahead log has been copied into it, and the log then.
-  ASSAY_RETURN_IF_ERROR(db_.RunScript("PRAGMA wal_checkpoint(TRUNCATE)"));
+  // Whoever reads the file for long (a check, a backup) is not waited for: the next sweep does it.
+  ASSAY_RETURN_IF_ERROR(db_.RunScript("PRAGMA busy_timeout = 0"));
+  const absl::Status copied = db_.RunScript("PRAGMA wal_checkpoint(TRUNCATE)");
+  ASSAY_RETURN_IF_ERROR(
+      db_.RunScript(absl::StrCat("PRAGMA busy_timeout = ", kLockWaitMilliseconds).c_str()));
+  ASSAY_RETURN_IF_ERROR(copied);
   return false;
 }
 

@@ -1,4 +1,4 @@
-#include "server/store/sqlite_job_store.h"
+#include "server/store/sql_job_store.h"
 
 #include <algorithm>
 #include <utility>
@@ -8,8 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "nlohmann/json.hpp"
-#include "server/store/sqlite_job_store_impl.h"
-#include "server/store/sqlite_schema.h"
+#include "server/store/postgres.h"
+#include "server/store/postgres_job_store.h"
+#include "server/store/sql_schema.h"
+#include "server/store/sqlite_file.h"
+#include "server/store/sqlite_job_store.h"
 
 namespace assay::store {
 namespace {
@@ -46,10 +49,11 @@ absl::StatusOr<std::string> DecodePageToken(const std::string& prefix, const std
 
 std::string LabelsJson(const Labels& labels) { return nlohmann::json(labels).dump(); }
 
-std::string HasLabels(absl::string_view table, absl::string_view column, absl::string_view row) {
+std::string HasLabels(Dialect dialect, absl::string_view table, absl::string_view column,
+                      absl::string_view row) {
   return absl::StrCat(
-      "NOT EXISTS (SELECT 1 FROM json_each(?) wanted WHERE NOT EXISTS (SELECT 1 FROM ", table,
-      " l WHERE l.", column, " = ", row,
+      "NOT EXISTS (SELECT 1 FROM ", JsonEach(dialect), " wanted WHERE NOT EXISTS (SELECT 1 FROM ",
+      table, " l WHERE l.", column, " = ", row,
       " AND l.key = wanted.key AND (wanted.value = '' OR l.value = wanted.value)))");
 }
 
@@ -59,13 +63,21 @@ std::optional<std::string> OrNull(const std::string& text) {
 
 absl::StatusOr<std::unique_ptr<JobStore>> OpenSqliteJobStore(const std::string& path,
                                                              const Clock& clock, Sharing sharing) {
-  ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenAssayDatabase(path));
+  ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenSqliteFile(path, clock));
   if (sharing == Sharing::kExclusive) ASSAY_RETURN_IF_ERROR(ReleaseAllLeases(*database));
-  return std::make_unique<SqliteJobStore>(std::move(database), clock);
+  return std::make_unique<SqlJobStore>(std::move(database));
 }
 
-absl::StatusOr<std::optional<std::string>> SqliteJobStore::FindRequest(
-    const std::string& table, const std::string& request_id) {
+absl::StatusOr<std::unique_ptr<JobStore>> OpenPostgresJobStore(const std::string& uri,
+                                                               const Clock* clock) {
+  ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<PostgresDatabase> database,
+                         PostgresDatabase::Open(uri, clock));
+  ASSAY_RETURN_IF_ERROR(BringUpToDate(*database, WithoutPassword(uri)));
+  return std::make_unique<SqlJobStore>(std::move(database));
+}
+
+absl::StatusOr<std::optional<std::string>> SqlJobStore::FindRequest(const std::string& table,
+                                                                    const std::string& request_id) {
   if (request_id.empty()) return std::nullopt;
   Statement row =
       db_.Query(absl::StrCat("SELECT name FROM ", table, " WHERE request_id = ?"), request_id);

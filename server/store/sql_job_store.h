@@ -1,8 +1,8 @@
-// The class behind OpenSqliteJobStore, for the files that implement it: sqlite_catalog.cc,
-// sqlite_evaluations.cc and sqlite_task_queue.cc, an interface each, and sqlite_job_store.cc, what
-// they share.
-#ifndef ASSAY_SERVER_STORE_SQLITE_JOB_STORE_IMPL_H_
-#define ASSAY_SERVER_STORE_SQLITE_JOB_STORE_IMPL_H_
+// The class behind OpenSqliteJobStore and OpenPostgresJobStore, for the files that implement it:
+// sql_catalog.cc, sql_evaluations.cc and sql_task_queue.cc, an interface each, and
+// sql_job_store.cc, what they share.
+#ifndef ASSAY_SERVER_STORE_SQL_JOB_STORE_H_
+#define ASSAY_SERVER_STORE_SQL_JOB_STORE_H_
 
 #include <cstdint>
 #include <map>
@@ -13,10 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "server/store/job_store.h"
-#include "server/store/sqlite.h"
+#include "server/store/sql.h"
 
 namespace assay::store {
 
@@ -37,12 +36,13 @@ std::optional<std::string> OrNull(const std::string& text);
 std::string LabelsJson(const Labels& labels);
 // A condition of SQL: that the rows of `table` where `column` = `row` have all labels of the JSON
 // object that is bound to its one question mark.
-std::string HasLabels(absl::string_view table, absl::string_view column, absl::string_view row);
+std::string HasLabels(Dialect dialect, absl::string_view table, absl::string_view column,
+                      absl::string_view row);
 
-class SqliteJobStore final : public JobStore {
+class SqlJobStore final : public JobStore {
  public:
-  SqliteJobStore(std::unique_ptr<Database> database, const Clock& clock)
-      : clock_(clock), owned_database_(std::move(database)), db_(*owned_database_) {}
+  explicit SqlJobStore(std::unique_ptr<Database> database)
+      : owned_database_(std::move(database)), db_(*owned_database_) {}
 
   absl::StatusOr<v1::Model> CreateModel(const v1::Model& model,
                                         const std::string& request_id) override;
@@ -115,6 +115,10 @@ class SqliteJobStore final : public JobStore {
     bool all_tasks_done = false;
     std::optional<int64_t> manifest;
   };
+  struct EvaluationKey {
+    int64_t id = 0;
+    std::string name;
+  };
   // The task and the evaluation that a claim is about, as they are now.
   struct ClaimState {
     bool current = false;  // the claim is the task's latest, and neither committed nor given back
@@ -122,14 +126,14 @@ class SqliteJobStore final : public JobStore {
     int64_t evaluation = 0;
   };
 
-  // --- sqlite_job_store.cc
+  // --- sql_job_store.cc
 
   // Name of the record of `table` that an earlier request made.
   absl::StatusOr<std::optional<std::string>> FindRequest(const std::string& table,
                                                          const std::string& request_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // --- sqlite_catalog.cc; `table` is "models" or "datasets"
+  // --- sql_catalog.cc; `table` is "models" or "datasets"
 
   // Name of the record that answers a creation: one made by the same request, or one of the same
   // name and digest.
@@ -155,7 +159,7 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<v1::DatasetManifest> ReadManifest(int64_t id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // --- sqlite_evaluations.cc
+  // --- sql_evaluations.cc
 
   absl::StatusOr<EvaluationRow> FindEvaluation(const std::string& name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -179,10 +183,14 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<TaskOutcomes> ReadTaskOutcomes(const std::string& evaluation, int64_t task)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // --- sqlite_task_queue.cc
+  // --- sql_task_queue.cc
 
-  absl::StatusOr<std::optional<ClaimedTask>> FindClaimable(int64_t now,
-                                                           const std::string& prefer_model)
+  // The first unfinished evaluation beyond `after` that has a task to claim; of this model, unless
+  // that is empty.
+  absl::StatusOr<std::optional<EvaluationKey>> FindWork(int64_t now, const std::string& model,
+                                                        int64_t after)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::optional<ClaimedTask>> FindClaimable(int64_t now, const std::string& model)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<ClaimState> FindClaim(const ClaimedTask& claim)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -192,7 +200,6 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<int64_t> FindOrInsertFingerprint(const v1::NumericsFingerprint& numerics)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const Clock& clock_;
   Mutex mutex_;
   const std::unique_ptr<Database> owned_database_;
   Database& db_ ABSL_GUARDED_BY(mutex_);
@@ -200,4 +207,4 @@ class SqliteJobStore final : public JobStore {
 
 }  // namespace assay::store
 
-#endif  // ASSAY_SERVER_STORE_SQLITE_JOB_STORE_IMPL_H_
+#endif  // ASSAY_SERVER_STORE_SQL_JOB_STORE_H_
