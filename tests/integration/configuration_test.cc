@@ -85,6 +85,13 @@ TEST_F(ConfigurationTest, ACheckTellsEverythingThatIsWrong) {
   EXPECT_THAT(Text("err"), AllOf(HasSubstr("assayd.yaml:2: listen: must be HOST:PORT"),
                                  HasSubstr("assayd.yaml:3: devices: must be auto, or a list"),
                                  HasSubstr("ASSAYD_DATA_DIR: "), HasSubstr("/nowhere")));
+  WriteFile("listen: 0.0.0.0:8001\nstore: postgres://me:very-secret@h/d\nblobs: /proc/blobs\n");
+  EXPECT_EQ(Assayd("", absl::StrCat(FileFlag(), " --devices cpu --check-config --data-dir ",
+                                    Path("data"))),
+            1);
+  EXPECT_THAT(Text("err"), AllOf(HasSubstr("assayd.yaml:1: listen: 0.0.0.0 is reachable"),
+                                 HasSubstr("assayd.yaml:3: blobs: ")));
+  EXPECT_THAT(Text("err") + Text("out"), Not(HasSubstr("very-secret")));
   WriteFile("lsten: a:1\nthreads: many\n\tx: 1\n");
   EXPECT_EQ(Assayd("", FileFlag() + " --check-config"), 1);
   EXPECT_THAT(Text("err"), HasSubstr("assayd.yaml:3: is no YAML: a tab indents the line"));
