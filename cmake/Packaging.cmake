@@ -44,7 +44,7 @@ set(CPACK_PACKAGE_VENDOR Assay)
 set(CPACK_PACKAGE_CONTACT "The Assay project <assay@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "measures how robust image classifiers are, class by class")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-    "Adversarial attacks, common corruptions and certificates for image classifiers\n as PyTorch, ONNX or TorchScript files, with exact intervals for every class.\n .\n This package has the server assayd, its engine, and the command line assay.")
+    "Adversarial attacks, common corruptions and certificates for image classifiers\nas PyTorch, ONNX or TorchScript files, with exact intervals for every class.\n.\nThis package has the server assayd, its engine, and the command line assay.")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_RELEASE "1+deb${release}")
 set(CPACK_DEBIAN_PACKAGE_SECTION science)

@@ -25,6 +25,7 @@
 #include "core/base/errors.h"
 #include "core/base/log.h"
 #include "core/base/owned_directory.h"
+#include "core/base/uri.h"
 #include "net/address.h"
 #include "server/access/security.h"
 #include "server/api/early_decisions.h"
@@ -325,9 +326,31 @@ LogLevel LogLevelOf(const std::string& name) {
   return name == "debug" ? LogLevel::kDebug : LogLevel::kInfo;
 }
 
+// What Serve would refuse of certificates, tokens and addresses; makes nothing.
+std::vector<FieldViolation> SecurityMistakes(const Flags& flags, const std::string& listen_host) {
+  const SystemClock clock;
+  monitoring::Metrics metrics(0);
+  access::SecurityOptions options = SecurityOptionsOf(flags);
+  // It would be made.
+  if (!options.audit_log.empty()) {
+    options.audit_log.clear();
+    options.audit_reads = false;
+  }
+  std::vector<FieldViolation> mistakes;
+  for (const absl::Status& status :
+       {access::Security::Open(options, listen_host, clock, metrics).status(),
+        MetricsHost(flags, listen_host).status()}) {
+    if (status.ok()) continue;
+    std::vector<FieldViolation> violations = ViolationsOf(status);
+    if (violations.empty()) violations.push_back({"security", std::string(status.message())});
+    for (FieldViolation& violation : violations) mistakes.push_back(std::move(violation));
+  }
+  return mistakes;
+}
+
 // Of a check to whoever asked for it, else to the log.
 void Complain(const FieldViolation& mistake, bool check) {
-  const std::string text = absl::StrCat(mistake.field, ": ", mistake.description);
+  const std::string text = WithoutUsers(absl::StrCat(mistake.field, ": ", mistake.description));
   check ? void(std::cerr << text << std::endl) : LogError(text);
 }
 
@@ -345,8 +368,15 @@ int Main(int argc, char** argv) {
   const Flags& flags = configuration.flags;
   SetLog(flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText,
          LogLevelOf(flags.log_level));
-  const CheckedFlags checked = CheckFlags(flags, ProgramDirectory());
-  if (configuration.check_only) std::cout << Describe(configuration) << std::flush;
+  CheckedFlags checked = CheckFlags(flags, ProgramDirectory());
+  if (configuration.check_only) {
+    std::cout << Describe(configuration) << std::flush;
+    if (!checked.listen.host.empty()) {
+      for (FieldViolation& mistake : SecurityMistakes(flags, checked.listen.host)) {
+        checked.mistakes.push_back(std::move(mistake));
+      }
+    }
+  }
   for (const FieldViolation& mistake : checked.mistakes) {
     Complain({configuration.WhereIs(mistake.field), mistake.description}, configuration.check_only);
   }
@@ -360,8 +390,10 @@ int Main(int argc, char** argv) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
-  // Files are read anew; without any it ends the process, as a closed terminal should.
-  if (!flags.tls_cert.empty() || !flags.tokens.empty() || !flags.audit_log.empty()) {
+  // Files are read anew; without any it ends the process, as a closed terminal should, but not a
+  // service, which is told to reload whatever it has.
+  if (!flags.tls_cert.empty() || !flags.tokens.empty() || !flags.audit_log.empty() ||
+      std::getenv("NOTIFY_SOCKET") != nullptr) {
     sigaddset(&signals, SIGHUP);
   }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);

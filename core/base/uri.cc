@@ -8,6 +8,23 @@
 
 namespace assay {
 
+namespace {
+
+// "...?a=b&password=SECRET" with the value left out.
+std::string WithoutPasswordParameters(const std::string& uri) {
+  const std::string kParameter = "password=";
+  std::string shown = uri;
+  const size_t query = shown.find('?');
+  if (query == std::string::npos) return shown;
+  for (size_t at = query; (at = shown.find(kParameter, at)) != std::string::npos;) {
+    at += kParameter.size();
+    shown.erase(at, std::min(shown.find('&', at), shown.size()) - at);
+  }
+  return shown;
+}
+
+}  // namespace
+
 std::string WithoutUser(absl::string_view uri) {
   constexpr size_t kNone = absl::string_view::npos;
   const size_t start = uri.find("://");
@@ -22,7 +39,8 @@ std::string WithoutUser(absl::string_view uri) {
                                   [](unsigned char c) { return absl::ascii_isdigit(c); });
   const size_t at = uri.rfind('@', is_password ? kNone : end);
   const bool has_user = at != kNone && at > host && (is_password || at < end);
-  return has_user ? absl::StrCat(uri.substr(0, host), uri.substr(at + 1)) : std::string(uri);
+  return WithoutPasswordParameters(has_user ? absl::StrCat(uri.substr(0, host), uri.substr(at + 1))
+                                            : std::string(uri));
 }
 
 std::string WithoutUsers(absl::string_view text) {

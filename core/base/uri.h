@@ -8,7 +8,7 @@
 
 namespace assay {
 
-// The URI without user and password.
+// The URI without user and password, and without the values of parameters that are passwords.
 std::string WithoutUser(absl::string_view uri);
 
 // The text with every URI in it without user and password.

@@ -30,7 +30,11 @@ ValueType ValueTypeOf(const CLI::Option& option) {
   const bool described = absl::StrContains(text, ":{") || absl::StrContains(text, " in [");
   type.positive = absl::EndsWith(text, ":POSITIVE");
   if (!described && !type.positive) {
+    // A validator that names what it takes says more than the type does: "INT:SIZE".
     type.name = text;
+    for (const char* kind : {"INT:", "UINT:", "FLOAT:", "TEXT:"}) {
+      if (absl::StartsWith(text, kind)) type.name = text.substr(text.find(':') + 1);
+    }
     return type;
   }
   type.name = text.substr(0, text.find(':'));

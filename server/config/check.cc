@@ -33,6 +33,9 @@ class Checker {
     if (!flags_.port_file.empty()) {
       CheckDirectory("--port-file", fs::absolute(flags_.port_file).parent_path().string());
     }
+    if (!flags_.audit_log.empty()) {
+      CheckDirectory("--audit-log", fs::absolute(flags_.audit_log).parent_path().string());
+    }
     if (!flags_.frost_directory.empty()) {
       Add("--frost-directory", ReadFrostFiles(flags_.frost_directory).status());
     }

@@ -252,10 +252,30 @@ class Reading {
     said_.emplace(key.name, Said{std::move(values), origin});
   }
 
+  // What was typed for an option; CLI11 only keeps what a transformation ("30d") made of it.
+  std::vector<std::string> Typed(const Key& key) const {
+    const std::string flag = absl::StrCat("--", key.name);
+    std::vector<std::string> values;
+    for (size_t i = 0; i < words_.size(); ++i) {
+      if (absl::StartsWith(words_[i], flag + "=")) {
+        values.push_back(words_[i].substr(flag.size() + 1));
+      } else if (words_[i] == flag && key.is_switch()) {
+        values.emplace_back("true");
+      } else if (words_[i] == flag) {
+        const auto follows = [&] {
+          return i + 1 < words_.size() && !absl::StartsWith(words_[i + 1], "--");
+        };
+        if (follows()) values.push_back(words_[++i]);
+        while (key.is_list() && follows()) values.push_back(words_[++i]);
+      }
+    }
+    return values;
+  }
+
   void ReadWords() {
     for (const Key& key : keys_) {
       if (key.option->count() == 0) continue;
-      Take(key, key.option->results(), "flag", absl::StrCat("--", key.name));
+      Take(key, Typed(key), "flag", absl::StrCat("--", key.name));
     }
   }
 

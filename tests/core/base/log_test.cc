@@ -115,6 +115,8 @@ TEST(Uri, OnlyTheUserGoes) {
   EXPECT_EQ(WithoutUser("https://h:5000/a@b"), "https://h:5000/a@b");
   EXPECT_EQ(WithoutUser("http://ci:ab/c#d@host/x"), "http://host/x");
   EXPECT_EQ(WithoutUser("me@host"), "me@host");
+  EXPECT_EQ(WithoutUser("postgresql://u@h/d?a=b&password=secret&sslpassword=secret&c=d"),
+            "postgresql://h/d?a=b&password=&sslpassword=&c=d");
   EXPECT_EQ(WithoutUsers("a  b\t'c'\n"), "a  b\t'c'\n");
   EXPECT_EQ(WithoutUsers("x://u:p@h y\tz://u:p@h"), "x://h y\tz://h");
 }

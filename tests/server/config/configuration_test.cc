@@ -157,6 +157,24 @@ TEST_F(ConfigurationTest, EveryMistakeOfEverySourceIsToldAtOnce) {
           path_ + ":5: exit-timeout: must be a number from 1 to 3600; got 'soon'"));
 }
 
+TEST_F(ConfigurationTest, ValuesThatAreTransformedAreTakenFromEverySource) {
+  const Configuration flags = Read({"--keep-evaluations", "30d", "--disk-quota=2GB"});
+  EXPECT_EQ(flags.flags.keep_evaluations, 30 * 86400);
+  EXPECT_EQ(flags.flags.disk_quota, 2'000'000'000);
+  EXPECT_EQ(OriginOf(flags, "keep-evaluations"), "30d by flag");
+  Write("keep-evaluations: 2w\nkeep-label: [a=b, c]\n");
+  const Configuration file = Read({}, {{"ASSAYD_DISK_QUOTA", "1GB"}});
+  EXPECT_EQ(file.flags.keep_evaluations, 14 * 86400);
+  EXPECT_EQ(file.flags.disk_quota, 1'000'000'000);
+  EXPECT_THAT(file.flags.keep_labels, ElementsAre("a=b", "c"));
+  EXPECT_THAT(Read({"--keep-label", "x", "y"}).flags.keep_labels, ElementsAre("x", "y"));
+  EXPECT_THAT(Read({}, {{"ASSAYD_KEEP_LABEL", "x,y=z"}}).flags.keep_labels,
+              ElementsAre("x", "y=z"));
+  Write("keep-evaluations: soon\n");
+  EXPECT_THAT(Mistakes({}), ElementsAre(AllOf(HasSubstr(":1: keep-evaluations: must be a time "),
+                                              HasSubstr("got 'soon'"))));
+}
+
 TEST_F(ConfigurationTest, WordsThatAreNoFlagsAreRefused) {
   EXPECT_THAT(Mistakes({"serve"}),
               ElementsAre("command line: assayd takes flags only; got 'serve'"));
