@@ -44,13 +44,13 @@ set(CPACK_PACKAGE_VENDOR Assay)
 set(CPACK_PACKAGE_CONTACT "The Assay project <assay@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "measures how robust image classifiers are, class by class")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-    "Adversarial attacks, common corruptions and certificates for image classifiers\nas PyTorch, ONNX or TorchScript files, with exact intervals for every class.\n.\nThis package has the server assayd, its engine, and the command line assay.")
+    "Adversarial attacks, common corruptions and certificates for image classifiers\nas PyTorch, ONNX or TorchScript files, with exact intervals for every class.\n\nThis package has the server assayd, its engine, and the command line assay.")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_RELEASE "1+deb${release}")
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# Not linked but looked for at run time: a fast BLAS. adduser and init-system-helpers: for the scripts.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "libopenblas0-openmp, adduser, init-system-helpers")
+# Not linked but looked for at run time: a fast BLAS. adduser: for the scripts.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libopenblas0-openmp, adduser")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "prometheus")
 foreach(script postinst prerm postrm conffiles)
   list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/deploy/debian/${script})
