@@ -260,6 +260,15 @@ TlsFailure FindTlsFailure(const std::string& host, int port, const std::string& 
     SSL_set1_host(ssl, name.c_str());
     SSL_set_tlsext_host_name(ssl, name.c_str());
   }
+  // Called when the server asks for a certificate.
+  bool asked = false;
+  SSL_set_cert_cb(
+      ssl,
+      [](SSL*, void* flag) {
+        *static_cast<bool*>(flag) = true;
+        return 1;
+      },
+      &asked);
   BIO_set_conn_hostname(bio.get(), host.c_str());
   BIO_set_conn_port(bio.get(), std::to_string(port).c_str());
   BIO_set_nbio(bio.get(), 1);
@@ -269,37 +278,33 @@ TlsFailure FindTlsFailure(const std::string& host, int port, const std::string& 
   };
   while (BIO_do_handshake(bio.get()) != 1 && waited()) {
   }
-  // By TLS 1.3 a server says only afterwards what it thinks of the client's certificate, and before
-  // its first frame.
-  char byte = 0;
-  while (SSL_is_init_finished(ssl) != 0 && BIO_read(bio.get(), &byte, 1) <= 0 && waited()) {
+  // By TLS 1.3 a server finds out only afterwards what the client has shown, and closes without a
+  // word (gRPC) or with an alert. Any other one answers to this, the beginning of HTTP/2.
+  int read = 0;
+  if (SSL_is_init_finished(ssl) != 0) {
+    const std::string preface =
+        absl::StrCat("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", std::string("\0\0\0\4\0\0\0\0\0", 9));
+    BIO_write(bio.get(), preface.data(), static_cast<int>(preface.size()));
+    char byte = 0;
+    while ((read = BIO_read(bio.get(), &byte, 1)) <= 0 && waited()) {
+    }
   }
+  const bool closed = read <= 0 && BIO_should_retry(bio.get()) == 0;
   const int reason = ERR_GET_REASON(ERR_peek_last_error());
   ERR_clear_error();
   const std::string not_trusted = WhyNotTrusted(ssl, name);
   if (!not_trusted.empty()) return {TlsFailure::Kind::kServerNotTrusted, not_trusted};
-  const bool shown = !client.chain.empty();
-  switch (reason) {
-    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
-      if (shown) return {};
-      return {TlsFailure::Kind::kClientRefused, "it wants a certificate of the client"};
-    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
-    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
-    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
-    case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
-      if (!shown) return {};
-      return {TlsFailure::Kind::kClientRefused,
-              "it does not accept the client's certificate: that has expired, or another authority "
-              "has signed it"};
-    case SSL_R_WRONG_VERSION_NUMBER:
-    case SSL_R_HTTP_REQUEST:
-      return {TlsFailure::Kind::kNoTls, "it does not speak TLS"};
-    default:
-      return {};
+  if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST) {
+    return {TlsFailure::Kind::kNoTls, "it does not speak TLS"};
   }
+  if (closed && asked) {
+    return {TlsFailure::Kind::kClientRefused,
+            client.chain.empty()
+                ? "it wants a certificate of the client"
+                : "it does not accept the client's certificate: that has expired, or another "
+                  "authority has signed it"};
+  }
+  return {};
 }
 
 }  // namespace assay

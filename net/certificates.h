@@ -4,6 +4,8 @@
 #define ASSAY_NET_CERTIFICATES_H_
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,6 +19,17 @@ struct CertificateFacts {
   int64_t not_before_micros = 0;
   int64_t not_after_micros = 0;
 };
+
+// What a server shows, in PEM; checked before it is used.
+struct ServerCertificate {
+  std::string chain;
+  std::string key;
+  // Those who sign certificates of clients, which then must have one; empty: none is asked for.
+  std::string client_authorities;
+};
+
+// The one of now. Must be cheap: it is asked at every handshake.
+using CertificateSource = std::function<std::shared_ptr<const ServerCertificate>()>;
 
 // Where a text came from, for errors: the flag and the file. "--tls-cert server.crt".
 struct PemSource {

@@ -9,26 +9,15 @@
 
 #include <grpcpp/security/server_credentials.h>
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "net/certificates.h"
 
 namespace assay {
-
-// What a server shows, in PEM; checked before (net/certificates.h).
-struct ServerCertificate {
-  std::string chain;
-  std::string key;
-  // Those who sign certificates of clients, which then must have one; empty: none is asked for.
-  std::string client_authorities;
-};
-
-// The one of now. Must be cheap: it is asked at every handshake.
-using CertificateSource = std::function<std::shared_ptr<const ServerCertificate>()>;
 
 // What is known of a call before any message of it is read.
 struct IncomingCall {

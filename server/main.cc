@@ -18,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -206,6 +207,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   context.max_queued_evaluations = flags.max_evaluations;
   context.sweeper = &sweeper;
   context.access = &security->calls();
+  context.writes.Start(std::chrono::milliseconds(static_cast<int64_t>(flags.write_seconds * 1000)));
   context.disk = &disk;
   context.disk_quota_bytes = flags.disk_quota;
   if (!shared) context.database_path = flags.data_dir + "/assay.db";
@@ -232,11 +234,17 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
         server,
         api::GrpcServer::Start(listen, context, {security->certificate(), LimitsOf(flags)}));
   }
-  ASSAY_ASSIGN_OR_RETURN(
-      const auto http,
-      monitoring::HttpServer::Start({metrics_host, flags.metrics_port}, metrics, [&] {
-        return !context.draining && !context.control.draining();
-      }));
+  ASSAY_ASSIGN_OR_RETURN(const auto http,
+                         monitoring::HttpServer::Start(
+                             {metrics_host, flags.metrics_port}, metrics,
+                             [&] { return !context.draining && !context.control.draining(); },
+                             flags.metrics_tls ? security->certificate() : nullptr));
+  const auto forget_http = absl::MakeCleanup([&] {
+    if (security->tls() != nullptr) security->tls()->OnChange(nullptr);
+  });
+  if (flags.metrics_tls) {
+    security->tls()->OnChange([&http] { http->TakeNewCertificate(); });
+  }
   std::optional<api::ReportPublisher> publisher;
   if (answers) publisher.emplace(context);
   ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));

@@ -130,7 +130,7 @@ done
 everywhere=$(sed '/<!-- test: not on every server -->/,/^$/d' "$operations")
 while read -r metric; do
   # The oldest task is absent when nothing waits.
-  [ "$metric" = assay_queue_oldest_timestamp_seconds ] || grep -qx "$metric" <<<"$metrics" ||
+  [[ $metric =~ ^assay_(queue_oldest|certificate_expiry)_timestamp_seconds$ ]] || grep -qx "$metric" <<<"$metrics" ||
     fail "docs/operations.md has $metric, the server has not"
 done < <(grep -E '^\| .(assay|grpc|process)_' <<<"$everywhere" | cut -d '|' -f 2 | grep -oE '[a-z_]{4,}')
 

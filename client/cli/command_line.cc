@@ -54,7 +54,7 @@ class CommandLine {
     add_tls("--cert", &options_.tls.cert_file, "FILE",
             "Certificate for servers that ask for one (PEM)");
     add_tls("--key", &options_.tls.key_file, "FILE", "The key of --cert (PEM)");
-    add_tls("--server-name", &options_.tls.server_name, "NAME",
+    add_tls("--tls-name", &options_.tls.server_name, "NAME",
             "Name in the server's certificate, if not the host of --server");
     std::vector<std::string> formats = render::FormatNames();
     std::sort(formats.begin(), formats.end());
@@ -176,7 +176,7 @@ class CommandLine {
     client::TlsOptions& tls = options_.tls;
     const bool local = HasOption("--local");
     if (!local && !absl::StartsWith(options_.server, "grpcs://")) {
-      for (const char* flag : {"--ca", "--cert", "--key", "--server-name"}) {
+      for (const char* flag : {"--ca", "--cert", "--key", "--tls-name"}) {
         if (app_.get_option(flag)->count() == 0) continue;
         return InvalidFields(
             {{flag, absl::StrCat("is for servers with TLS: write --server grpcs://",

@@ -257,7 +257,8 @@ absl::Status Client::NoAnswer(const std::string& cause, int64_t seconds) const {
   }
   if (!cause.empty()) absl::StrAppend(&text, ": ", cause);
   // It closes connections whose first bytes are not of TLS.
-  if (!target_->encrypted && absl::StrContains(cause, "Socket closed")) {
+  if (!target_->encrypted && (absl::StrContains(cause, "Socket closed") ||
+                              absl::StrContains(cause, std::strerror(ECONNRESET)))) {
     absl::StrAppend(&text, "; does it want TLS? then write ", kTls, target_->address);
   }
   return Error(Reason::kUnavailable, text);

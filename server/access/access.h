@@ -30,10 +30,12 @@ struct AccessOptions {
   AttemptLimits attempts;
 };
 
+inline constexpr char kByNobody[] = "nobody";
+
 // Who makes a call. Immutable.
 struct Caller {
   std::string name = "anonymous";
-  std::string by = "nobody";  // "token", "certificate"
+  std::string by = kByNobody;  // or "token", "certificate"
   Scopes scopes = kScopeNone;
   std::optional<int64_t> max_unfinished_evaluations;
   std::optional<int64_t> max_uploads;

@@ -114,13 +114,9 @@ class CallInterceptor final : public Interceptor {
     AuditEntry entry;
     entry.time_micros = begin_micros_;
     entry.seconds = static_cast<double>(calls_.clock_.NowMicros() - begin_micros_) * 1e-6;
-    if (verdict_.caller != nullptr) {
-      entry.who = verdict_.caller->name;
-      entry.by = verdict_.caller->by;
-    } else {
-      entry.who = "anonymous";
-      entry.by = "nobody";
-    }
+    const Caller who = verdict_.caller == nullptr ? Caller() : *verdict_.caller;
+    entry.who = who.name;
+    entry.by = who.by;
     entry.peer = peer_;
     entry.method = method_;
     entry.resource = resource_.name;

@@ -53,6 +53,7 @@ absl::StatusOr<std::unique_ptr<Security>> Security::Open(SecurityOptions options
   AccessOptions access;
   access.tokens_path = options.tokens;
   access.encrypted = security->tls_ != nullptr;
+  access.attempts = options.attempts;
   access.client_certificates = !options.tls.client_ca.empty();
   ASSAY_ASSIGN_OR_RETURN(security->access_, Access::Open(std::move(access), clock, metrics));
   if (!options.tokens.empty()) {

@@ -28,6 +28,7 @@ struct SecurityOptions {
   // The operator trusts the network.
   bool insecure = false;
   std::chrono::milliseconds look_every{1000};
+  AttemptLimits attempts;
 };
 
 // Thread-safe. Must outlive the servers.

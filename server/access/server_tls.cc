@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/base/log.h"
-#include "net/certificates.h"
 #include "net/tokens.h"
 
 namespace assay::access {
@@ -31,7 +30,7 @@ std::shared_ptr<const ServerCertificate> ServerTls::Current() const {
 }
 
 void ServerTls::OnChange(std::function<void()> listener) {
-  MutexLock lock(mutex_);
+  MutexLock lock(listener_mutex_);
   listener_ = std::move(listener);
 }
 
@@ -77,12 +76,8 @@ void ServerTls::Reload() {
     return;
   }
   Use(*loaded, "new connections get");
-  std::function<void()> listener;
-  {
-    MutexLock lock(mutex_);
-    listener = listener_;
-  }
-  if (listener) listener();
+  MutexLock lock(listener_mutex_);
+  if (listener_) listener_();
 }
 
 }  // namespace assay::access

@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
-#include "net/server_credentials.h"
+#include "net/certificates.h"
 #include "server/monitoring/metrics.h"
 
 namespace assay::access {
@@ -35,7 +35,8 @@ class ServerTls {
   // Takes what is in the files now, if it is right. What is wrong with it is said in the log, once,
   // and the old one stays in force.
   void Reload();
-  // Called after each change, by the thread that calls Reload.
+  // Called after each change, by the thread that calls Reload. Once this returns, the listener
+  // before is not called any more.
   void OnChange(std::function<void()> listener);
 
  private:
@@ -55,7 +56,9 @@ class ServerTls {
   monitoring::Metrics& metrics_;
   mutable Mutex mutex_;
   std::shared_ptr<const ServerCertificate> current_ ABSL_GUARDED_BY(mutex_);
-  std::function<void()> listener_ ABSL_GUARDED_BY(mutex_);
+  // Held while the listener runs.
+  Mutex listener_mutex_;
+  std::function<void()> listener_ ABSL_GUARDED_BY(listener_mutex_);
   // Of the thread that reloads: what was wrong the last time.
   std::string problem_;
 };

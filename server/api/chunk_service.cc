@@ -19,7 +19,7 @@ constexpr int kMaxDigests = 10'000;
 // nothing piles up.
 class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunksRequest>> {
  public:
-  UploadStream(Context& context, const grpc::CallbackServerContext& call,
+  UploadStream(Context& context, grpc::CallbackServerContext& call,
                v1::UploadChunksResponse* response)
       : Stream(context, call), call_(call), response_(response) {}
 

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,7 @@
 #include "server/api/call_log.h"
 #include "server/api/executor.h"
 #include "server/api/report_cache.h"
+#include "server/api/write_limits.h"
 #include "server/monitoring/disk_usage.h"
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_pool.h"
@@ -84,6 +86,7 @@ struct Context {
   scheduler::WorkControl control;
   // Set when the server stops: new work is refused.
   std::atomic<bool> draining = false;
+  WriteLimits writes;
   ReportCache reports;
   LongCalls comparisons;
   Executor executor;
@@ -93,6 +96,10 @@ struct Context {
   // Whether a call may be served. Asked before anything else, by AnswerUnary and Stream.
   absl::Status Admit(const grpc::CallbackServerContext& call) const {
     return access == nullptr ? absl::OkStatus() : access->Admit(call);
+  }
+  // Who makes a call that was admitted.
+  std::shared_ptr<const access::Caller> CallerOf(const grpc::CallbackServerContext& call) const {
+    return access == nullptr ? std::make_shared<access::Caller>() : access->CallerOf(call);
   }
   absl::Status CheckTakesWork() const {
     if (!draining && control.draining()) {

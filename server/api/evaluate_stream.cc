@@ -19,14 +19,13 @@ namespace {
 class EvaluateStream final
     : public Stream<grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>> {
  public:
-  EvaluateStream(Context& context, const grpc::CallbackServerContext& call)
-      : Stream(context, call) {}
+  EvaluateStream(Context& context, grpc::CallbackServerContext& call) : Stream(context, call) {}
 
   void OnReadDone(bool ok) override {
     Then([this, ok] { ok ? Take() : HalfClose(); });
   }
 
-  void OnWriteDone(bool ok) override {
+  void Wrote(bool ok) override {
     const auto written = writer_.OnWriteDone(ok);
     if (written.has_value() && written->has_event()) pump_->Ready();
   }
@@ -80,7 +79,7 @@ class EvaluateStream final
 
   absl::Status HandleStart() {
     if (started_) return InvalidFields({{"start", "only one start a stream"}});
-    ASSAY_ASSIGN_OR_RETURN(evaluation_, StartStream(context_, request_.start()));
+    ASSAY_ASSIGN_OR_RETURN(evaluation_, StartStream(context_, request_.start(), *caller_));
     started_ = true;
     ASSAY_ASSIGN_OR_RETURN(const auto manifest,
                            context_.evaluations.GetStreamManifest(evaluation_.proto.name()));
@@ -146,7 +145,7 @@ class EvaluateStream final
 }  // namespace
 
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* NewEvaluateStream(
-    Context& context, const grpc::CallbackServerContext& call) {
+    Context& context, grpc::CallbackServerContext& call) {
   return OpenStream<EvaluateStream>(context, call);
 }
 

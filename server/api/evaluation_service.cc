@@ -66,8 +66,9 @@ absl::StatusOr<store::EvaluationFilter> FilterOf(const v1::ListEvaluationsReques
 grpc::ServerUnaryReactor* EvaluationServiceImpl::CreateEvaluation(
     grpc::CallbackServerContext* call, const v1::CreateEvaluationRequest* request,
     v1::Evaluation* response) {
-  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
-    ASSAY_ASSIGN_OR_RETURN(auto record, api::CreateEvaluation(context_, *request));
+  const auto caller = context_.CallerOf(*call);
+  return AnswerUnary(context_, call, [this, caller, request, response]() -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(auto record, api::CreateEvaluation(context_, *request, *caller));
     response->Swap(&record.proto);
     return absl::OkStatus();
   });
@@ -117,9 +118,11 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::CancelEvaluation(
 grpc::ServerUnaryReactor* EvaluationServiceImpl::RetryEvaluation(
     grpc::CallbackServerContext* call, const v1::RetryEvaluationRequest* request,
     v1::Evaluation* response) {
-  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+  const auto caller = context_.CallerOf(*call);
+  return AnswerUnary(context_, call, [this, caller, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
+    ASSAY_RETURN_IF_ERROR(CheckCallerQuota(context_, *caller));
     ASSAY_RETURN_IF_ERROR(CheckSameModel(context_, request->name()));
     ASSAY_ASSIGN_OR_RETURN(auto record, context_.evaluations.RetryEvaluation(request->name()));
     if (record.proto.spec().has_stop_when_decided()) {

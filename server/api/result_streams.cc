@@ -272,22 +272,20 @@ absl::StatusOr<Source<v1::StreamVectorsResponse>> OpenVectors(
 }  // namespace
 
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* NewOutcomeStream(
-    Context& context, const grpc::CallbackServerContext& call,
-    const v1::StreamOutcomesRequest& request) {
+    Context& context, grpc::CallbackServerContext& call, const v1::StreamOutcomesRequest& request) {
   return OpenStream<PulledStream<v1::StreamOutcomesResponse>>(
       context, call, [&context, request] { return OpenOutcomes(context, request); });
 }
 
 grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* NewAdversarialStream(
-    Context& context, const grpc::CallbackServerContext& call,
+    Context& context, grpc::CallbackServerContext& call,
     const v1::StreamAdversarialsRequest& request) {
   return OpenStream<PulledStream<v1::StreamAdversarialsResponse>>(
       context, call, [&context, request] { return OpenAdversarials(context, request); });
 }
 
 grpc::ServerWriteReactor<v1::StreamVectorsResponse>* NewVectorStream(
-    Context& context, const grpc::CallbackServerContext& call,
-    const v1::StreamVectorsRequest& request) {
+    Context& context, grpc::CallbackServerContext& call, const v1::StreamVectorsRequest& request) {
   return OpenStream<PulledStream<v1::StreamVectorsResponse>>(
       context, call, [&context, request] { return OpenVectors(context, request); });
 }

@@ -16,7 +16,7 @@ template <typename Reactor>
 class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reactor>> {
  public:
   // `call` is looked at until Open returns. What the steps log has its fields.
-  Stream(Context& context, const grpc::CallbackServerContext& call)
+  Stream(Context& context, grpc::CallbackServerContext& call)
       : context_(context), opened_by_(&call), log_fields_(CallFields(call)) {}
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -26,16 +26,31 @@ class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reacto
     self_ = this->shared_from_this();
     const absl::Status admitted = context_.Admit(*opened_by_);
     if (!admitted.ok()) return End(admitted);
+    caller_ = context_.CallerOf(*opened_by_);
     begun_ = true;
     Begin();
   }
 
+  // Of streams that write: the client takes what it is sent.
+  template <typename Message>
+  void StartWrite(const Message* message) {
+    context_.writes.Begin(*opened_by_);
+    Reactor::StartWrite(message);
+  }
+  void OnWriteDone(bool ok) {
+    context_.writes.End(*opened_by_);
+    Wrote(ok);
+  }
+
   void OnDone() final {
+    context_.writes.End(*opened_by_);
     if (begun_) Close();
     const auto self = std::move(self_);
   }
 
  protected:
+  // In place of OnWriteDone.
+  virtual void Wrote(bool /*ok*/) {}
   // Starts the first operation or step, once the call is admitted.
   virtual void Begin() = 0;
   // Ends the call.
@@ -60,9 +75,11 @@ class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reacto
   }
 
   Context& context_;
+  // Once it is admitted.
+  std::shared_ptr<const access::Caller> caller_;
 
  private:
-  const grpc::CallbackServerContext* const opened_by_;
+  grpc::CallbackServerContext* const opened_by_;
   const LogFields log_fields_;
   std::shared_ptr<Stream> self_;
   bool begun_ = false;

@@ -13,11 +13,11 @@ namespace {
 
 class WatchStream final : public Stream<grpc::ServerWriteReactor<v1::EvaluationEvent>> {
  public:
-  WatchStream(Context& context, const grpc::CallbackServerContext& call,
+  WatchStream(Context& context, grpc::CallbackServerContext& call,
               v1::WatchEvaluationRequest request)
       : Stream(context, call), request_(std::move(request)) {}
 
-  void OnWriteDone(bool ok) override {
+  void Wrote(bool ok) override {
     if (writer_.OnWriteDone(ok)) pump_->Ready();
   }
   void OnCancel() override { writer_.Cancel(); }
@@ -53,7 +53,7 @@ class WatchStream final : public Stream<grpc::ServerWriteReactor<v1::EvaluationE
 }  // namespace
 
 grpc::ServerWriteReactor<v1::EvaluationEvent>* NewWatchStream(
-    Context& context, const grpc::CallbackServerContext& call,
+    Context& context, grpc::CallbackServerContext& call,
     const v1::WatchEvaluationRequest& request) {
   return OpenStream<WatchStream>(context, call, request);
 }

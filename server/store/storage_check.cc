@@ -142,6 +142,7 @@ absl::Status StorageCheck::BeginGroup() {
   group_end_ = std::min(kShards, shard_ + group_size_);
   ASSAY_ASSIGN_OR_RETURN(references_,
                          database_->References(ShardName(shard_), ShardName(group_end_ - 1)));
+  if (on_references != nullptr) on_references();
   return absl::OkStatus();
 }
 

@@ -39,6 +39,8 @@ class StorageCheck {
 
   // Digests that are held in memory at a time. For tests.
   int64_t most_references = 200'000;
+  // Called when some digests that are named have been read. For tests.
+  std::function<void()> on_references = nullptr;
 
  private:
   using Finding = v1::CheckStorageResponse::Finding;

@@ -23,7 +23,8 @@ def queries(board, window="1m", **values):
 
 def substituted(expression, window, values):
     expression = expression.replace("$__rate_interval", window)
-    return re.sub(r"\$(\w+)", lambda name: values.get(name.group(1), ".*"), expression)
+    # "$1" is of label_replace.
+    return re.sub(r"\$([a-z]\w*)", lambda name: values.get(name.group(1), ".*"), expression)
 
 
 def metrics(expression):

@@ -61,10 +61,15 @@ def finish(client):
 
 
 def at_work(server):
-    """The engine that is at work, once there is one."""
+    """The engines, once one of them is at work."""
     return live.until(
         "an engine is at work", lambda: server.value('assay_workers{device="cpu",state="working"}') == 1 and server.engines()
-    )[0]
+    )
+
+
+def send(number, engines):
+    for engine in engines:
+        os.kill(engine, number)
 
 
 def make_history(server, prometheus, folder):
@@ -73,11 +78,11 @@ def make_history(server, prometheus, folder):
 
     # Two versions of a model, the second of which is worse.
     client = evaluate(server, "robust", "--label", "repository=shapes")
-    engine = at_work(server)
-    # Time stands still while tasks wait, until that has been seen.
-    os.kill(engine, signal.SIGSTOP)
+    engines = at_work(server)
+    # It stands still while other tasks wait, until that has been seen.
+    send(signal.SIGSTOP, engines)
     live.until("tasks wait", lambda: prometheus.query("assay:queue_age_seconds > 0"))
-    os.kill(engine, signal.SIGCONT)
+    send(signal.SIGCONT, engines)
     finish(client)
     live.until("the first report is shown", lambda: prometheus.query("assay_accuracy_ratio"))
     finish(evaluate(server, "standard", "--label", "repository=shapes"))
@@ -87,15 +92,14 @@ def make_history(server, prometheus, folder):
 
     # An engine dies at work: its task waits, and the worker does nothing meanwhile.
     client = evaluate(server, "standard", "--seed", 1)
-    os.kill(at_work(server), signal.SIGKILL)
+    send(signal.SIGKILL, at_work(server))
     live.until("nobody takes the task", lambda: raised(prometheus, "AssayNoWorker"))
     finish(client)
 
     # Idle engines die.
     models = [model["name"] for model in json.loads(server.call("model", "list", "-o", "json"))["models"]]
     while not raised(prometheus, "AssayEngineCrashLoop"):
-        for engine in server.engines():
-            os.kill(engine, signal.SIGKILL)
+        send(signal.SIGKILL, server.engines())
         live.until("the engines are gone", lambda: not server.engines())
         for model in models:
             server.call("model", "load", model)

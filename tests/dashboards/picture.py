@@ -57,7 +57,7 @@ def color(value, field):
         return NAMED["text"]
     if mode in RAMPS:
         low, middle, high = (NAMED[name] for name in RAMPS[mode])
-        share = min(1, max(0, value))
+        share = min(1, max(0, value / field.get("max", 1)))
         return mix(low, middle, 2 * share) if share < 0.5 else mix(middle, high, 2 * share - 1)
     if mode == "fixed":
         return NAMED[field["color"]["fixedColor"]]
@@ -248,9 +248,24 @@ def draw_trend(panel, source):
 DRAW = {"stat": draw_stat, "table": draw_table, "bargauge": draw_bars, "timeseries": draw_timeseries, "trend": draw_trend}
 
 
+def repeated(panel, source):
+    """The panel, or where it repeats, its copies."""
+    name = panel.get("repeat")
+    if not name:
+        return [panel]
+    found = sorted({labels[name] for labels, _ in source.instant(dashboards.substituted(panel["targets"][0]["expr"], "1m", {}))})
+    copies = []
+    for i, value in enumerate(found):
+        grid = {**panel["gridPos"], "x": i % panel["maxPerRow"] * panel["gridPos"]["w"]}
+        grid["y"] += i // panel["maxPerRow"] * grid["h"]
+        targets = [{**target, "expr": target["expr"].replace(f"${name}", value)} for target in panel["targets"]]
+        copies.append({**panel, "gridPos": grid, "targets": targets, "title": panel["title"].replace(f"${name}", value)})
+    return copies
+
+
 def page(board, source):
     text = f"<!doctype html><meta charset=utf-8><style>{STYLE}</style><h1>{board['title']}</h1><div class=grid>"
-    for panel in board["panels"]:
+    for panel in [copy for panel in board["panels"] for copy in repeated(panel, source)]:
         grid = panel["gridPos"]
         place = f"grid-area:{grid['y'] + 1}/{grid['x'] + 1}/span {grid['h']}/span {grid['w']}"
         text += f'<div class="panel" style="{place}"><h2>{html.escape(panel["title"])}</h2><div class="body">{DRAW[panel["type"]](panel, source)}</div></div>'

@@ -140,7 +140,8 @@ TEST_F(AdminServiceTest, StatusTellsWhatRunsAndWhatWaits) {
   ASSERT_EQ(status.running_size(), 1);
   EXPECT_EQ(status.running(0).name(), first.name());
   EXPECT_EQ(status.disk().blobs(), blobs_->Count().blobs);
-  EXPECT_EQ(status.open_calls().at("assay.v1.AdminService/GetServerStatus"), 1);
+  // This one, and maybe the last one, whose end is being told.
+  EXPECT_GE(status.open_calls().at("assay.v1.AdminService/GetServerStatus"), 1);
   scheduler::Touch(go);
   ASSERT_TRUE(Ends(first.name(), v1::Evaluation::SUCCEEDED));
   ASSERT_TRUE(Ends("evaluations/second", v1::Evaluation::SUCCEEDED));

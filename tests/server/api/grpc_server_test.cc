@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -56,7 +55,7 @@ class GrpcServerTest : public ApiFixture {
 TEST_F(GrpcServerTest, HealthIsServingForTheServerItsProbesAndEachService) {
   for (const char* name :
        {"", "liveness", "readiness", "assay.v1.ChunkService", "assay.v1.ModelService",
-        "assay.v1.DatasetService", "assay.v1.EvaluationService"}) {
+        "assay.v1.DatasetService", "assay.v1.EvaluationService", "assay.v1.AdminService"}) {
     const auto health = Health(name);
     ASSERT_THAT(health, IsOk()) << name;
     EXPECT_EQ(*health, 1) << name;
@@ -66,8 +65,9 @@ TEST_F(GrpcServerTest, HealthIsServingForTheServerItsProbesAndEachService) {
 
 TEST_F(GrpcServerTest, AStoppingServerIsAliveButNotServing) {
   server().SetNotServing();
-  for (const char* name : {"", "readiness", "assay.v1.ChunkService", "assay.v1.ModelService",
-                           "assay.v1.DatasetService", "assay.v1.EvaluationService"}) {
+  for (const char* name :
+       {"", "readiness", "assay.v1.ChunkService", "assay.v1.ModelService",
+        "assay.v1.DatasetService", "assay.v1.EvaluationService", "assay.v1.AdminService"}) {
     const auto health = Health(name);
     ASSERT_THAT(health, IsOk()) << name;
     EXPECT_EQ(*health, 2) << name;
@@ -81,7 +81,7 @@ TEST_F(GrpcServerTest, ReflectionListsEveryServiceAndDescribesThem) {
   const std::string services = Reflect(StringField(7, "*"));
   for (const char* name :
        {"assay.v1.ChunkService", "assay.v1.ModelService", "assay.v1.DatasetService",
-        "assay.v1.EvaluationService", "grpc.health.v1.Health"}) {
+        "assay.v1.EvaluationService", "assay.v1.AdminService", "grpc.health.v1.Health"}) {
     EXPECT_THAT(services, HasSubstr(name));
   }
   EXPECT_THAT(Reflect(StringField(4, "assay.v1.EvaluationService")), HasSubstr("WatchEvaluation"));

@@ -1,12 +1,14 @@
 #include "server/store/storage_check.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/store/blob_store.h"
@@ -188,13 +190,15 @@ TEST_F(StorageCheckTest, WhatIsDeletedAndStoredMeanwhileIsNoFinding) {
   AddModel("a", "first");
   AddModel("b", "second");
   const auto check = NewCheck();
-  Response message;
-  // The references are known after the first two: the phase, then the database.
-  ASSERT_THAT(check->Next(&message), IsOk());
-  ASSERT_THAT(store_->DeleteModel("models/b"), IsOk());
-  fs::remove(PathOf("second"));
-  AddModel("c", "third");
+  int looks = 0;
+  check->on_references = [&] {
+    ++looks;
+    ASSERT_THAT(store_->DeleteModel("models/b"), IsOk());
+    fs::remove(PathOf("second"));
+    AddModel("c", "third");
+  };
   EXPECT_THAT(Run(*check), IsEmpty());
+  EXPECT_EQ(looks, 1);
 }
 
 TEST_F(StorageCheckTest, ADatabaseThatIsBrokenIsAFinding) {
