@@ -32,9 +32,10 @@ FROM sources AS build-gpu
 ARG TORCH=2.15.0
 RUN scripts/install-packages gpu && \
     python3 -m pip install --no-cache-dir --target /opt/torch "torch==$TORCH" 'cuda-toolkit[nvcc,crt,nvvm,cccl]'
-RUN export CUDA_HOME=/opt/torch/nvidia/cu13 && ln -s libcudart.so.13 "$CUDA_HOME/lib/libcudart.so" && \
-    PATH=$CUDA_HOME/bin:$PATH scripts/build-programs /opt/assay/bin /opt/torch/torch && \
-    rm -rf /opt/torch/torch/lib/libtorch_python.so && \
+RUN export CUDA_HOME=/opt/torch/nvidia/cu13 && cd "$CUDA_HOME/lib" && \
+    for library in *.so.*; do ln -sf "$library" "${library%%.so.*}.so"; done && \
+    PATH=$CUDA_HOME/bin:$PATH /src/scripts/build-programs /opt/assay/bin /opt/torch/torch && \
+    rm /opt/torch/torch/lib/libtorch_python.so && \
     find /opt/torch ! -type d ! -path '/opt/torch/torch/lib/*.so*' ! -path '/opt/torch/nvidia/*/lib/*.so*' -delete && \
     find /opt/torch -type d -empty -delete
 
