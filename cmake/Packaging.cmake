@@ -8,8 +8,8 @@ set(make_pages
     COMMAND ${CMAKE_COMMAND} -E make_directory ${made}
     COMMAND assay --man-page >${made}/assay.1
     COMMAND assayd --man-page >${made}/assayd.8
-    COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/deploy/man/assay-engine.8 ${made}/assay-engine.8
-    COMMAND gzip -9nf ${made}/assay.1 ${made}/assayd.8 ${made}/assay-engine.8
+    COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/deploy/man/assay-engine.8 ${CMAKE_SOURCE_DIR}/deploy/man/assay-example.1 ${made}
+    COMMAND gzip -9nf ${made}/assay.1 ${made}/assay-example.1 ${made}/assayd.8 ${made}/assay-engine.8
     COMMAND assay completion bash >${made}/assay
     COMMAND assay completion zsh >${made}/_assay
     COMMAND assay completion fish >${made}/assay.fish)
@@ -19,7 +19,7 @@ install(TARGETS assay assayd RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(ASSAY_BUILD_ENGINE)
   install(TARGETS assay-engine assay-example RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-install(FILES ${made}/assay.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
+install(FILES ${made}/assay.1.gz ${made}/assay-example.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
 install(FILES ${made}/assayd.8.gz ${made}/assay-engine.8.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 OPTIONAL)
 install(FILES ${made}/assay DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions OPTIONAL)
 install(FILES ${made}/_assay DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions OPTIONAL)

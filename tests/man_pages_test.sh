@@ -10,7 +10,7 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 
 "$build/bin/assay" --man-page >"$work/assay.1"
 "$build/bin/assayd" --man-page >"$work/assayd.8"
-cp "$source/deploy/man/assay-engine.8" "$work/"
+cp "$source"/deploy/man/* "$work/"
 for page in "$work"/*; do
   complaints=$(mandoc -T lint "$page" | grep -v 'referenced manual not found' || true)
   [ -z "$complaints" ] || fail "${page##*/}: $complaints"
