@@ -45,6 +45,7 @@ demo: build
 	@scripts/demo
 
 deb: build
+	@scripts/install-packages deb
 	cmake --build build --parallel $(JOBS) --target package_files
 	cd build && cpack -G DEB
 

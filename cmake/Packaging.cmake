@@ -8,8 +8,8 @@ set(make_pages
     COMMAND ${CMAKE_COMMAND} -E make_directory ${made}
     COMMAND assay --man-page >${made}/assay.1
     COMMAND assayd --man-page >${made}/assayd.8
-    COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/deploy/man/assay-engine.8 ${made}/assay-engine.8
-    COMMAND gzip -9nf ${made}/assay.1 ${made}/assayd.8 ${made}/assay-engine.8
+    COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/deploy/man/assay-engine.8 ${CMAKE_SOURCE_DIR}/deploy/man/assay-example.1 ${made}
+    COMMAND gzip -9nf ${made}/assay.1 ${made}/assay-example.1 ${made}/assayd.8 ${made}/assay-engine.8
     COMMAND assay completion bash >${made}/assay
     COMMAND assay completion zsh >${made}/_assay
     COMMAND assay completion fish >${made}/assay.fish)
@@ -19,7 +19,7 @@ install(TARGETS assay assayd RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(ASSAY_BUILD_ENGINE)
   install(TARGETS assay-engine assay-example RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-install(FILES ${made}/assay.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
+install(FILES ${made}/assay.1.gz ${made}/assay-example.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
 install(FILES ${made}/assayd.8.gz ${made}/assay-engine.8.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 OPTIONAL)
 install(FILES ${made}/assay DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions OPTIONAL)
 install(FILES ${made}/_assay DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions OPTIONAL)
@@ -44,13 +44,13 @@ set(CPACK_PACKAGE_VENDOR Assay)
 set(CPACK_PACKAGE_CONTACT "The Assay project <assay@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "measures how robust image classifiers are, class by class")
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-    "Adversarial attacks, common corruptions and certificates for image classifiers\nas PyTorch, ONNX or TorchScript files, with exact intervals for every class.\n.\nThis package has the server assayd, its engine, and the command line assay.")
+    "Adversarial attacks, common corruptions and certificates for image classifiers\nas PyTorch, ONNX or TorchScript files, with exact intervals for every class.\n\nThis package has the server assayd, its engine, and the command line assay.")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_RELEASE "1+deb${release}")
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# Not linked but looked for at run time: a fast BLAS. adduser and init-system-helpers: for the scripts.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "libopenblas0-openmp, adduser, init-system-helpers")
+# Not linked but looked for at run time: a fast BLAS. adduser: for the scripts.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libopenblas0-openmp, adduser")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "prometheus")
 foreach(script postinst prerm postrm conffiles)
   list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/deploy/debian/${script})

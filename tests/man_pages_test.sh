@@ -10,7 +10,7 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 
 "$build/bin/assay" --man-page >"$work/assay.1"
 "$build/bin/assayd" --man-page >"$work/assayd.8"
-cp "$source/deploy/man/assay-engine.8" "$work/"
+cp "$source"/deploy/man/* "$work/"
 for page in "$work"/*; do
   complaints=$(mandoc -T lint "$page" | grep -v 'referenced manual not found' || true)
   [ -z "$complaints" ] || fail "${page##*/}: $complaints"
@@ -26,5 +26,6 @@ for flag in $("$build/bin/assayd" --help | grep -oE -- '^ +(-h,)?--[a-z-]+' | gr
 done
 # What assay-engine takes is written by hand.
 for flag in $("$build/bin/assay-engine" --help 2>&1 | grep -oE -- '--[a-z-]+'); do has assay-engine.8 "$flag"; done
-SOURCE_DATE_EPOCH=86400 "$build/bin/assay" --man-page | head -n 1 | grep -q ' 1970-01-02 ' || fail "SOURCE_DATE_EPOCH does not count"
+SOURCE_DATE_EPOCH=86400 "$build/bin/assay" --man-page >"$work/dated"
+grep -q '^\.TH ASSAY 1 1970-01-02 ' "$work/dated" || fail "SOURCE_DATE_EPOCH does not count"
 echo "man pages are sound"
