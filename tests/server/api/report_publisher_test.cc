@@ -57,7 +57,6 @@ TEST_F(ReportPublisherTest, TheLatestIsShownWithTheOneBeforeItOfTheSameLineage) 
   early.mutable_spec()->set_model("models/v2");
   early.mutable_spec()->set_dataset("datasets/d");
   early.mutable_spec()->mutable_stop_when_decided();
-  early.mutable_conditions(0)->set_id("clean");
   ASSERT_THAT(store_->CreateEvaluation(early, store::MakeTasks(1), ""), IsOk());
   ASSERT_THAT(store_->SetDecision(early.name(), {}, /*ends=*/true), IsOk());
   ASSERT_TRUE(Ends(early.name(), v1::Evaluation::SUCCEEDED));
