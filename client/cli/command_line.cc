@@ -20,6 +20,7 @@
 #include "client/lib/client.h"
 #include "client/render/render.h"
 #include "core/base/errors.h"
+#include "core/options/man_page.h"
 
 namespace assay::cli {
 namespace {
@@ -62,6 +63,19 @@ class CommandLine {
     app_.add_flag("-q,--quiet", options_.quiet, "Only errors on stderr");
     app_.add_option("--config", config_path_, "Config file (default ~/.config/assay/config.toml)")
         ->type_name("FILE");
+    options::AddManPage(
+        app_,
+        {1,
+         "measures how robust image classifiers are, class by class",
+         ASSAY_VERSION,
+         {{"EXIT STATUS",
+           "0 fine, 1 a gate does not hold, 2 usage, 3 evaluation failed, 4 cancelled, 5 not found "
+           "or precondition, 6 authentication, 7 unavailable or timeout."},
+          {"ENVIRONMENT",
+           "ASSAY_SERVER is the server where --server is not given. MLFLOW_TRACKING_URI and its "
+           "like are those of MLflow. NO_COLOR turns colours off."},
+          {"FILES", "~/.config/assay/config.toml has lines such as server = \"host:8001\"."},
+          {"SEE ALSO", "assayd(8)"}}});
     for (const CommandEntry& entry : AllCommands()) Add(entry);
   }
 

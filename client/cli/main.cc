@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "client/cli/base/exit_codes.h"
+#include "client/cli/base/screen.h"
 #include "client/cli/base/session.h"
 #include "client/cli/command_line.h"
 #include "client/lib/interrupt.h"
@@ -38,9 +39,13 @@ int AwaitSignal(const sigset_t& signals, std::chrono::milliseconds wait) {
 [[noreturn]] void EndSoon(const sigset_t& signals, const assay::client::Interrupt& interrupt) {
   std::chrono::milliseconds idle{0};
   while (idle < kPatience) {
-    if (const int signal = AwaitSignal(signals, kPoll); signal > 0) _exit(kExitBySignal + signal);
+    if (const int signal = AwaitSignal(signals, kPoll); signal > 0) {
+      assay::cli::RestoreTerminal();
+      _exit(kExitBySignal + signal);
+    }
     idle = interrupt.ending() ? std::chrono::milliseconds(0) : idle + kPoll;
   }
+  assay::cli::RestoreTerminal();
   constexpr char kText[] = "\nerror: interrupted\n";
   if (write(STDERR_FILENO, kText, sizeof(kText) - 1) < 0) _exit(assay::cli::kExitCancelled);
   _exit(assay::cli::kExitCancelled);

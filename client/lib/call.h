@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "assay/v1/admin.grpc.pb.h"
 #include "assay/v1/chunks.grpc.pb.h"
 #include "assay/v1/datasets.grpc.pb.h"
 #include "assay/v1/evaluations.grpc.pb.h"
@@ -40,13 +41,15 @@ struct Client::Stubs {
         chunks(v1::ChunkService::NewStub(channel)),
         models(v1::ModelService::NewStub(channel)),
         datasets(v1::DatasetService::NewStub(channel)),
-        evaluations(v1::EvaluationService::NewStub(channel)) {}
+        evaluations(v1::EvaluationService::NewStub(channel)),
+        admin(v1::AdminService::NewStub(channel)) {}
 
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::ChunkService::Stub> chunks;
   std::unique_ptr<v1::ModelService::Stub> models;
   std::unique_ptr<v1::DatasetService::Stub> datasets;
   std::unique_ptr<v1::EvaluationService::Stub> evaluations;
+  std::unique_ptr<v1::AdminService::Stub> admin;
 };
 
 inline void AddToken(const std::string& token, grpc::ClientContext& context) {
@@ -94,7 +97,7 @@ absl::StatusOr<Response> Client::Call(Stub& stub, Method method, const Request& 
       return WithMessage(status, absl::StrCat("no answer from ", options_.address, " within ",
                                               timeout_seconds, " s"));
     }
-    if (repeat == Repeat::kNever) return status;
+    if (repeat != Repeat::kWhenUnavailable) return status;
     ASSAY_RETURN_IF_ERROR(backoff.Wait(status));
   }
 }

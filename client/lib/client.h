@@ -28,6 +28,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "assay/v1/admin.pb.h"
 #include "assay/v1/comparison.pb.h"
 #include "assay/v1/datasets.pb.h"
 #include "assay/v1/evaluations.pb.h"
@@ -155,6 +156,19 @@ class Client {
   absl::StatusOr<v1::Evaluation> RetryEvaluation(const std::string& name);
   absl::Status DeleteEvaluation(const std::string& name);
 
+  // --- the operator's
+
+  absl::StatusOr<v1::ServerStatus> GetServerStatus();
+  // In one attempt, for who asks again anyway.
+  absl::StatusOr<v1::ServerStatus> GetServerStatusOnce(double timeout_seconds);
+  absl::StatusOr<v1::QueueControl> PauseQueue(const std::string& reason);
+  absl::StatusOr<v1::QueueControl> DrainServer(bool release_running);
+  absl::StatusOr<v1::QueueControl> ResumeServer();
+  absl::StatusOr<v1::CollectGarbageResponse> CollectGarbage();
+  // Until the check has ended, or `on_message` fails.
+  absl::Status CheckStorage(
+      bool repair, const std::function<absl::Status(const v1::CheckStorageResponse&)>& on_message);
+
   // Until the evaluation has ended, whatever the end is: the last event. Goes on with the resume
   // token when the connection breaks, and gives up after RetryOptions::patience_seconds without an
   // event.
@@ -207,7 +221,11 @@ class Client {
   // That no server has answered for `seconds`.
   absl::Status NoAnswer(const std::string& cause, int64_t seconds) const;
   // Whether a call may be made again when it is unknown what became of it.
-  enum class Repeat { kWhenUnavailable, kNever };
+  enum class Repeat {
+    kWhenUnavailable,
+    kNever,
+    kNeverNorWait,  // for a connection that is just being made again
+  };
   template <typename Response, typename Stub, typename Method, typename Request>
   absl::StatusOr<Response> Call(Stub& stub, Method method, const Request& request,
                                 double timeout_seconds, Repeat repeat = Repeat::kWhenUnavailable);

@@ -22,6 +22,7 @@
 #include "core/statistics/smoothing_certificate.h"
 #include "server/api/dataset_commit.h"
 #include "server/api/image_statistics.h"
+#include "server/api/quota.h"
 #include "server/api/stored_metadata.h"
 #include "server/api/timestamps.h"
 #include "server/scheduler/class_count.h"
@@ -198,6 +199,7 @@ absl::Status Refuse(std::vector<FieldViolation> violations) {
 }
 
 absl::Status CheckQuota(Context& context) {
+  ASSAY_RETURN_IF_ERROR(CheckDiskQuota(context, 0));
   ASSAY_ASSIGN_OR_RETURN(const auto counts, context.evaluations.CountEvaluations());
   int64_t unfinished = 0;
   for (const char* state : {"RECEIVING", "QUEUED", "RUNNING"}) {
@@ -206,10 +208,11 @@ absl::Status CheckQuota(Context& context) {
   }
   const int64_t most = context.max_queued_evaluations;
   if (unfinished < most) return absl::OkStatus();
-  return Error(Reason::kQuotaExceeded,
-               absl::StrCat("there are ", unfinished, " unfinished evaluations; at most ", most,
-                            " are accepted. Wait, cancel some, or raise --max-evaluations"))
-      .RetryAfterSeconds(60);
+  return QuotaExceeded(
+      "--max-evaluations",
+      absl::StrCat("there are ", unfinished, " unfinished evaluations; at most ", most,
+                   " are accepted. Wait, cancel some, or raise --max-evaluations"),
+      60);
 }
 
 // Labels with the owner's, which nobody else can set.
@@ -347,6 +350,18 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
   return record;
 }
 
+absl::Status DeleteEvaluation(Context& context, const std::string& name,
+                              const std::string& reason) {
+  ASSAY_RETURN_IF_ERROR(
+      context.WithReserve([&] { return context.evaluations.DeleteEvaluation(name); }));
+  context.FreeSpaceSoon();
+  context.reports.Forget(name);
+  context.metrics.WithdrawReport(name);
+  context.metrics.CountEvaluationDeleted(reason);
+  context.hub.NotifyChanged(name);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
                                                     const v1::EvaluateRequest::Start& start,
                                                     const access::Caller& caller) {
@@ -423,6 +438,8 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
                  absl::StrCat("batch ", batch.index(), " would have ", size, " bytes; at most ",
                               kMaxChunkBytes, " are accepted, so send smaller batches"));
   }
+  ASSAY_RETURN_IF_ERROR(CheckDiskQuota(
+      context, batch.labels_size() * SampleBytes(manifest.shape(), manifest.pixel_type())));
   const auto samples = static_cast<int32_t>(batch.labels_size());
   std::string bytes(static_cast<size_t>(samples) * sizeof(int32_t), '\0');
   std::memcpy(bytes.data(), batch.labels().data(), bytes.size());

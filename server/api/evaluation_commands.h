@@ -22,6 +22,9 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
                                                          const v1::CreateEvaluationRequest& request,
                                                          const access::Caller& caller = {});
 
+// Deletes an evaluation that has ended, with what only it holds. `reason` is the metric's.
+absl::Status DeleteEvaluation(Context& context, const std::string& name, const std::string& reason);
+
 // The evaluation of a stream, RECEIVING and without tasks, and its empty manifest.
 absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
                                                     const v1::EvaluateRequest::Start& start,

@@ -142,13 +142,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::DeleteEvaluation(
     google::protobuf::Empty* /*response*/) {
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
-    ASSAY_RETURN_IF_ERROR(context_.WithReserve(
-        [&] { return context_.evaluations.DeleteEvaluation(request->name()); }));
-    context_.FreeSpaceSoon();
-    context_.reports.Forget(request->name());
-    context_.metrics.WithdrawReport(request->name());
-    context_.hub.NotifyChanged(request->name());
-    return absl::OkStatus();
+    return api::DeleteEvaluation(context_, request->name(), "request");
   });
 }
 

@@ -3,12 +3,16 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <atomic>
 #include <chrono>
+#include <iterator>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "net/listen.h"
+#include "server/api/admin_service.h"
+#include "server/api/call_log.h"
 #include "server/api/chunk_service.h"
 #include "server/api/dataset_service.h"
 #include "server/api/evaluation_service.h"
@@ -25,12 +29,18 @@ constexpr const char* kHealthNames[] = {"",
                                         "assay.v1.ChunkService",
                                         "assay.v1.ModelService",
                                         "assay.v1.DatasetService",
-                                        "assay.v1.EvaluationService"};
+                                        "assay.v1.EvaluationService",
+                                        "assay.v1.AdminService"};
 
 class Server final : public GrpcServer {
  public:
   explicit Server(Context& context)
-      : chunks_(context), models_(context), datasets_(context), evaluations_(context) {}
+      : control_(context.control),
+        chunks_(context),
+        models_(context),
+        datasets_(context),
+        evaluations_(context),
+        admin_(context, [this] { UpdateHealth(); }) {}
 
   // Streams that watch would keep the server from ending.
   ~Server() override {
@@ -54,11 +64,13 @@ class Server final : public GrpcServer {
     SetLimits(options.limits, builder);
     builder.SetMaxSendMessageSize(-1);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
-    creators.push_back(NewRpcMetricsInterceptor(context.metrics));
+    creators.push_back(NewCallLogInterceptor());
+    creators.push_back(NewRpcMetricsInterceptor(
+        context.metrics, {std::begin(kHealthNames), std::end(kHealthNames)}));
     if (context.access != nullptr) creators.push_back(context.access->NewInterceptor());
     builder.experimental().SetInterceptorCreators(std::move(creators));
-    for (grpc::Service* service :
-         std::initializer_list<grpc::Service*>{&chunks_, &models_, &datasets_, &evaluations_}) {
+    for (grpc::Service* service : std::initializer_list<grpc::Service*>{
+             &chunks_, &models_, &datasets_, &evaluations_, &admin_}) {
       builder.RegisterService(service);
     }
     server_ = builder.BuildAndStart();
@@ -66,12 +78,15 @@ class Server final : public GrpcServer {
       return Error(Reason::kUnavailable, absl::StrCat("cannot listen on ", address.ToString(),
                                                       "; choose another address with --listen"));
     }
-    SetHealth(true);
+    UpdateHealth();
     return absl::OkStatus();
   }
 
   int port() const override { return port_; }
-  void SetNotServing() override { SetHealth(false); }
+  void SetNotServing() override {
+    stopping_ = true;
+    UpdateHealth();
+  }
   void Shutdown(double seconds) override {
     server_->Shutdown(std::chrono::system_clock::now() +
                       std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)));
@@ -98,17 +113,24 @@ class Server final : public GrpcServer {
     }
   }
 
-  void SetHealth(bool serving) {
+  void UpdateHealth() {
+    // Of two changes at a time, the last to be told is what holds.
+    MutexLock lock(health_mutex_);
+    const bool serving = !stopping_ && !control_.draining();
     for (const char* name : kHealthNames) {
       const bool alive = std::string(name) == "liveness";
       server_->GetHealthCheckService()->SetServingStatus(name, serving || alive);
     }
   }
 
+  const scheduler::WorkControl& control_;
+  Mutex health_mutex_;
+  std::atomic<bool> stopping_ = false;
   ChunkServiceImpl chunks_;
   ModelServiceImpl models_;
   DatasetServiceImpl datasets_;
   EvaluationServiceImpl evaluations_;
+  AdminServiceImpl admin_;
   int port_ = 0;
   // The server asks them at every handshake.
   std::shared_ptr<grpc::ServerCredentials> credentials_;

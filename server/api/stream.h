@@ -15,8 +15,9 @@ namespace assay::api {
 template <typename Reactor>
 class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reactor>> {
  public:
+  // `call` is looked at until Open returns. What the steps log has its fields.
   Stream(Context& context, grpc::CallbackServerContext& call)
-      : context_(context), opened_by_(&call) {}
+      : context_(context), opened_by_(&call), log_fields_(CallFields(call)) {}
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
@@ -61,7 +62,10 @@ class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reacto
   // stream is refused when too many wait, but only before its first step.
   template <typename Step>
   void Then(Step step) {
-    auto job = [self = this->shared_from_this(), step = std::move(step)] { step(); };
+    auto job = [self = this->shared_from_this(), step = std::move(step)] {
+      const LogScope scope(self->log_fields_);
+      step();
+    };
     if (admitted_) {
       context_.executor.Continue(std::move(job));
       return;
@@ -76,6 +80,7 @@ class Stream : public Reactor, public std::enable_shared_from_this<Stream<Reacto
 
  private:
   grpc::CallbackServerContext* const opened_by_;
+  const LogFields log_fields_;
   std::shared_ptr<Stream> self_;
   bool begun_ = false;
   bool admitted_ = false;

@@ -60,10 +60,10 @@ absl::Status Session::Print(absl::string_view text) {
 }
 
 absl::Status Session::PrintReport(const v1::Report& report,
-                                  const std::vector<report::GateResult>& gates, bool all_slices,
-                                  const render::Examples* examples) {
-  return Print(
-      render::RenderReport(report, options_.format, terminal_.colour, gates, all_slices, examples));
+                                  const std::vector<report::GateResult>& gates,
+                                  render::ReportExtras extras) {
+  extras.colour = terminal_.colour;
+  return Print(render::RenderReport(report, options_.format, gates, extras));
 }
 
 absl::Status Session::PrintComparison(const v1::Comparison& comparison) {
