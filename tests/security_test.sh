@@ -28,12 +28,11 @@ command -v openssl >/dev/null || fail "openssl of stage test in packages.txt is 
 cd "$work"
 ln -s "$source/scripts" scripts
 mkdir -p build/bin
-ln -s "$build/bin/assay-engine" build/bin/assay-engine
 ln -s "$build/bin/assay" build/bin/assay
 # The server of the page, on a free port, and where the page means it: gpu-3 is this machine.
 cat >build/bin/assayd <<END
 #!/bin/bash
-exec '$build/bin/assayd' "\${@//0.0.0.0:8001/127.0.0.1:0}" --metrics-port 0 --port-file '$work/port' --data-dir '$work/data' 2>>'$work/server.log'
+exec '$build/bin/assayd' "\${@//0.0.0.0:8001/127.0.0.1:0}" --metrics-port 0 --port-file '$work/port' --data-dir '$work/data' --devices cpu 2>>'$work/server.log'
 END
 chmod +x build/bin/assayd
 # Lines of the block of the page that is marked so.
@@ -141,7 +140,7 @@ done
 start_fails() { # PATTERN, FLAGS...
   local pattern=$1 text
   shift
-  text=$("$build/bin/assayd" --metrics-port 0 --data-dir other-data --listen 127.0.0.1:0 "$@" 2>&1) && fail "assayd $* starts"
+  text=$("$build/bin/assayd" --metrics-port 0 --data-dir other-data --devices cpu --listen 127.0.0.1:0 "$@" 2>&1) && fail "assayd $* starts"
   has "$text" "$pattern"
 }
 start_fails '--listen: 0.0.0.0 is reachable .*--tls-cert.*--tokens' --listen 0.0.0.0:0
@@ -156,7 +155,7 @@ start_fails '--metrics-tls: needs --tls-cert' --metrics-tls
 
 # Client certificates, and TLS for the metrics.
 rm -f port server.log
-"$build/bin/assayd" --listen 127.0.0.1:0 --metrics-port 0 --metrics-tls --port-file "$work/port" --data-dir "$work/data2" \
+"$build/bin/assayd" --listen 127.0.0.1:0 --metrics-port 0 --metrics-tls --port-file "$work/port" --data-dir "$work/data2" --devices cpu \
   --tls-cert certs/server.crt --tls-key certs/server.key --tls-client-ca certs/ca.crt 2>"$work/server.log" &
 servers+=("$!")
 await_port "$!"
