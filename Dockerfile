@@ -1,21 +1,19 @@
-# Assay with Debian's LibTorch, CPU only. Build: docker build -t assay .   Run: docker compose up, or see docs/operations.md.
-# --build-arg DEBIAN=12 for the older one.
+# Images of Assay. docs/deploy.md says how to run them.
 #
-# For GPUs: unpack a LibTorch with CUDA into libtorch/ beside this file, and name a Debian or Ubuntu image with the CUDA toolkit of that
-# LibTorch's version: docker build --build-arg LIBTORCH=/opt/libtorch --build-arg BUILD=IMAGE --build-arg RUN=IMAGE -t assay-gpu .
+#   docker build -t assay .                      Debian's LibTorch, for CPUs; --build-arg DEBIAN=12 for the older one
+#   docker build -t assay-gpu --target gpu .     PyTorch's LibTorch with CUDA
+#
+# Both run as user 10001 and with a read-only root file system. They write to /var/lib/assay (a volume: everything that is to be kept)
+# and to /tmp (nothing that is to be kept).
 ARG DEBIAN=13
-ARG BUILD=debian:${DEBIAN}
-ARG RUN=debian:${DEBIAN}-slim
 
-FROM ${BUILD} AS build
-ARG LIBTORCH=
+# --- What both compile.
+FROM debian:${DEBIAN} AS sources
 WORKDIR /src
 # Packages first: this layer changes only with packages.txt.
 COPY packages.txt ./
 COPY scripts/install-packages scripts/
 RUN scripts/install-packages build
-# With a file that is always there, since there may be no libtorch/.
-COPY packages.txt libtorch* /opt/libtorch/
 COPY CMakeLists.txt CMakePresets.json ./
 COPY cmake cmake
 COPY proto proto
@@ -23,20 +21,32 @@ COPY core core
 COPY net net
 COPY server server
 COPY client client
-RUN cmake --preset release -DASSAY_BUILD_TESTS=OFF -DASSAY_LIBTORCH="$LIBTORCH" && \
-    cmake --build build --target assayd assay-engine assay assay-example && \
-    strip build/bin/* && mkdir -p /opt/libtorch/lib
+COPY scripts/build-programs scripts/
 
-FROM ${RUN}
+FROM sources AS build
+RUN scripts/build-programs /opt/assay/bin
+
+# PyTorch's wheel is a LibTorch, and the wheels that it needs are CUDA's libraries; those of the toolkit are for compiling only. Of them all
+# the libraries stay, where the engine was linked with them.
+FROM sources AS build-gpu
+ARG TORCH=2.15.0
+RUN scripts/install-packages gpu && \
+    python3 -m pip install --no-cache-dir --target /opt/torch "torch==$TORCH" 'cuda-toolkit[nvcc,crt,nvvm,cccl]'
+RUN export CUDA_HOME=/opt/torch/nvidia/cu13 && cd "$CUDA_HOME/lib" && \
+    for library in *.so.*; do ln -sf "$library" "${library%%.so.*}.so"; done && \
+    PATH=$CUDA_HOME/bin:$PATH /src/scripts/build-programs /opt/assay/bin /opt/torch/torch && \
+    rm /opt/torch/torch/lib/libtorch_python.so && \
+    find /opt/torch ! -type d ! -path '/opt/torch/torch/lib/*.so*' ! -path '/opt/torch/nvidia/*/lib/*.so*' -delete && \
+    find /opt/torch -type d -empty -delete
+
+# --- What both run in.
+FROM debian:${DEBIAN}-slim AS base
 WORKDIR /tmp/install
 COPY packages.txt ./
 COPY scripts/install-packages scripts/
-RUN scripts/install-packages run && rm -rf /var/lib/apt/lists/* /tmp/install
-# Where the engine looks for it; empty with Debian's.
-COPY --from=build /opt/libtorch/lib/ /opt/libtorch/lib/
-COPY --from=build /src/build/bin/ /usr/local/bin/
-RUN useradd --uid 10001 --home-dir /var/lib/assay --create-home assay
-USER assay
+RUN scripts/install-packages run && rm -rf /var/lib/apt/lists/* /tmp/install && \
+    useradd --uid 10001 --home-dir /var/lib/assay --create-home --shell /usr/sbin/nologin assay
+USER 10001:10001
 WORKDIR /var/lib/assay
 VOLUME /var/lib/assay
 # gRPC; Prometheus metrics and health.
@@ -44,5 +54,16 @@ EXPOSE 8001 8002
 # Bash speaks enough HTTP, so the image needs no client for it.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["bash", "-c", \
     "exec 3<>/dev/tcp/127.0.0.1/8002 && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
-# --insecure: inside a container there is no other address to listen on. Publish the ports to trusted networks only.
-ENTRYPOINT ["assayd", "--listen", "0.0.0.0:8001", "--metrics-port", "8002", "--data-dir", "/var/lib/assay/data", "--insecure"]
+ENTRYPOINT ["assayd"]
+# --insecure: inside a container there is no other address to listen on. Publish the ports to trusted networks only, or give
+# --tls-cert, --tls-key and --tokens (docs/security.md).
+CMD ["--listen", "0.0.0.0:8001", "--metrics-port", "8002", "--data-dir", "/var/lib/assay/data", "--insecure"]
+
+FROM base AS gpu
+COPY --from=build-gpu /opt/torch/ /opt/torch/
+COPY --from=build-gpu /opt/assay/bin/ /usr/local/bin/
+# What the container runtime is to bring along of the driver.
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+FROM base AS cpu
+COPY --from=build /opt/assay/bin/ /usr/local/bin/

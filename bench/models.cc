@@ -4,11 +4,14 @@
 //   bench_models DIRECTORY
 //
 // writes small_cnn.pt and resnet18.pt (3x32x32, 10 classes), resnet50.pt (3x224x224, 1000 classes),
-// and NAME_images.npy for each. Batch norms are folded, as freezing does it.
+// and NAME_images.npy for each, and the same models in other precisions: NAME_tf32.pt,
+// NAME_bf16.pt. Batch norms are folded, as freezing does it.
 #include <torch/script.h>
 
 #include <cmath>
 #include <exception>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <utility>
@@ -18,6 +21,8 @@
 #include "client/data/npy_writer.h"
 #include "core/base/errors.h"
 #include "core/base/random.h"
+#include "core/models/model_file.h"
+#include "core/models/model_interface.h"
 #include "server/engine/import/base/module_builder.h"
 
 namespace assay::bench {
@@ -123,9 +128,27 @@ torch::jit::Module ResNet50() {
   return std::move(net).Finish(x, width, 1000);
 }
 
+// Copies of path.pt that ask for other precisions.
+absl::Status WritePrecisions(const std::string& path) {
+  for (const std::string precision : {"tf32", "bf16"}) {
+    ModelInterfaceOptions options;
+    options.precision = precision;
+    ASSAY_ASSIGN_OR_RETURN(const v1::ModelInterface interface, ParseModelInterface(options));
+    const std::string copy = absl::StrCat(path, "_", precision, ".pt");
+    std::filesystem::copy_file(path + ".pt", copy,
+                               std::filesystem::copy_options::overwrite_existing);
+    std::ofstream file(copy, std::ios::binary | std::ios::app);
+    file << InterfaceTrailer(interface);
+    file.close();
+    if (!file) return Error(Reason::kStorageFailed, absl::StrCat("cannot write ", copy));
+  }
+  return absl::OkStatus();
+}
+
 // The model, and images with what it takes them for as labels, so that all of them are attacked.
 absl::Status Write(torch::jit::Module module, const std::string& path, int64_t side, int count) {
   module.save(path + ".pt");
+  ASSAY_RETURN_IF_ERROR(WritePrecisions(path));
   ASSAY_ASSIGN_OR_RETURN(auto images, NpyWriter::Create(path + "_images.npy",
                                                         NpyWriter::Type::kUint8, {side, side, 3}));
   ASSAY_ASSIGN_OR_RETURN(

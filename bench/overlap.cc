@@ -1,24 +1,28 @@
 // How much of the time a device waits for the host: a classifier that takes 2 ms a batch and no
 // processor, one after the other in the order in which lanes ask, as a GPU does; a gradient pass
 // comes back to the host after its first third. Tasks are cut as the server cuts them. At best the
-// wall time is the larger of what the device and what the host takes.
+// wall time is the larger of what the device and what the host takes. A second line tells in which
+// tenths of a task the device waits.
 //
-//   bench_overlap SAMPLES LANES[,LANES...] CONDITION...
+//   bench_overlap SAMPLES[/SAMPLES OF A TASK] LANES[,LANES...] CONDITION...
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <iostream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/casts.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "bench/bench_data.h"
 #include "core/base/errors.h"
@@ -43,6 +47,9 @@ double CpuSeconds() {
   return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
          1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
+
+// Seconds in which the device had nothing to do, by tenths of a task.
+using Waits = std::array<double, 10>;
 
 // Of a pixel of the data to the next one, modulo 1.
 constexpr size_t kNext = 856, kPeriod = 1009;
@@ -80,6 +87,24 @@ class FakeDevice : public engine::Classifier {
   const engine::BatchSizes& forward_sizes() const override { return sizes_; }
   const engine::BatchSizes& gradient_sizes() const override { return sizes_; }
   int lanes() const override { return lanes_; }
+
+  void BeginTask() {
+    MutexLock lock(mutex_);
+    gaps_.clear();
+    began_ = free_at_ = Clock::now();
+  }
+  // Where in the task that ends now the device waited.
+  Waits EndTask() {
+    MutexLock lock(mutex_);
+    const auto end = Clock::now();
+    AddGap(end);
+    Waits waits{};
+    for (const auto& [when, gap] : gaps_) {
+      const double part = Seconds(when - began_) / Seconds(end - began_);
+      waits[std::min(static_cast<size_t>(part * waits.size()), waits.size() - 1)] += Seconds(gap);
+    }
+    return waits;
+  }
 
  protected:
   absl::Status RunForward(const float* images, int rows, float* logits) override {
@@ -134,15 +159,23 @@ class FakeDevice : public engine::Classifier {
     Clock::time_point end;
     {
       MutexLock lock(mutex_);
-      free_at_ = end = std::max(free_at_, Clock::now()) + duration;
+      const auto now = Clock::now();
+      AddGap(now);
+      free_at_ = end = std::max(free_at_, now) + duration;
     }
     std::this_thread::sleep_until(end);
+  }
+
+  // The device had nothing to do before `now`, if it was free.
+  void AddGap(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (now > free_at_) gaps_.emplace_back(free_at_, now - free_at_);
   }
 
   const int lanes_;
   const engine::BatchSizes sizes_{{kBatch}};
   Mutex mutex_;
-  Clock::time_point free_at_ ABSL_GUARDED_BY(mutex_);
+  Clock::time_point free_at_ ABSL_GUARDED_BY(mutex_), began_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pair<Clock::time_point, Clock::duration>> gaps_ ABSL_GUARDED_BY(mutex_);
 };
 
 struct Cost {
@@ -150,6 +183,7 @@ struct Cost {
   // Seconds: elapsed, of the device, and of processors.
   double wall = 0, device = 0, host = 0;
   double needed = 0, passed = 0;
+  Waits waits{};
 
   void Add(const Cost& other) {
     tasks += other.tasks;
@@ -158,6 +192,7 @@ struct Cost {
     host += other.host;
     needed += other.needed;
     passed += other.passed;
+    for (size_t i = 0; i < waits.size(); ++i) waits[i] += other.waits[i];
   }
   void Print(const std::string& what, int lanes) const {
     const double cores = std::min<double>(lanes, std::thread::hardware_concurrency());
@@ -167,21 +202,30 @@ struct Cost {
                      "for each needed",
                      what, lanes, tasks, wall, device, 100 * (1 - device / wall), host,
                      wall / std::max(device, host / cores), passed / needed)
+              << "\n  waited for by tenths of a task, % of the time: "
+              << absl::StrJoin(waits, " ",
+                               [this](std::string* out, double wait) {
+                                 absl::StrAppendFormat(out, "%.1f", 100 * wait / wall);
+                               })
               << std::endl;
   }
 };
 
-absl::StatusOr<Cost> Measure(const v1::Condition& condition, int64_t count, int lanes) {
+absl::StatusOr<Cost> Measure(const v1::Condition& condition, int64_t count, int32_t task_samples,
+                             int lanes) {
   FakeDevice device(lanes);
   QuietObserver observer;
-  const auto tasks =
-      scheduler::PlanTasks({condition}, 0, count, 0, scheduler::Moment::kComplete, kBatch);
+  const auto tasks = scheduler::PlanTasks({condition}, 0, count, task_samples,
+                                          scheduler::Moment::kComplete, kBatch);
   Cost cost;
   const auto start = Clock::now();
   const double cpu = CpuSeconds();
   for (const store::Task& task : tasks) {
     const Samples samples(task.first_sample, task.samples);
+    device.BeginTask();
     ASSAY_RETURN_IF_ERROR(engine::RunTask({condition, 0, samples, device, observer}).status());
+    const Waits waits = device.EndTask();
+    for (size_t i = 0; i < waits.size(); ++i) cost.waits[i] += waits[i];
   }
   cost.wall = Seconds(Clock::now() - start);
   cost.host = CpuSeconds() - cpu;
@@ -195,8 +239,12 @@ absl::StatusOr<Cost> Measure(const v1::Condition& condition, int64_t count, int 
 
 absl::Status Run(int argc, char** argv) {
   int64_t count = 0;
-  if (argc < 4 || !absl::SimpleAtoi(argv[1], &count) || count < 1) {
-    return absl::InvalidArgumentError("bench_overlap SAMPLES LANES[,LANES...] CONDITION...");
+  int32_t task_samples = 0;
+  const std::vector<std::string> sizes = absl::StrSplit(argc < 4 ? "" : argv[1], '/');
+  if (!absl::SimpleAtoi(sizes[0], &count) || count < 1 || sizes.size() > 2 ||
+      (sizes.size() == 2 && (!absl::SimpleAtoi(sizes[1], &task_samples) || task_samples < 1))) {
+    return absl::InvalidArgumentError(
+        "bench_overlap SAMPLES[/SAMPLES OF A TASK] LANES[,LANES...] CONDITION...");
   }
   ASSAY_ASSIGN_OR_RETURN(const auto conditions,
                          ParseConditions(std::vector<std::string>(argv + 3, argv + argc)));
@@ -207,7 +255,7 @@ absl::Status Run(int argc, char** argv) {
     }
     Cost all;
     for (const v1::Condition& condition : conditions) {
-      ASSAY_ASSIGN_OR_RETURN(const Cost cost, Measure(condition, count, lanes));
+      ASSAY_ASSIGN_OR_RETURN(const Cost cost, Measure(condition, count, task_samples, lanes));
       cost.Print(condition.id(), lanes);
       all.Add(cost);
     }

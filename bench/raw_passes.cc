@@ -7,11 +7,15 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <fstream>
 #include <numeric>
+#include <sstream>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "core/base/errors.h"
+#include "core/models/model_file.h"
 
 namespace assay::bench {
 namespace {
@@ -55,19 +59,35 @@ double ForwardRate(torch::jit::Module& module, const at::Tensor& images, int lan
   });
 }
 
+// The module of a file that may say at its end how it is to be used.
+torch::jit::Module Load(const std::string& path, int64_t bytes, const std::string& device) {
+  std::string model(static_cast<size_t>(bytes), '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(model.data(), bytes);
+  std::istringstream stream(model);
+  torch::jit::Module module = torch::jit::load(stream, at::Device(device));
+  module.eval();
+  for (at::Tensor parameter : module.parameters()) parameter.requires_grad_(false);
+  return module;
+}
+
 }  // namespace
 
 absl::StatusOr<RawPasses> MeasureRawPasses(const std::string& model_path, const std::string& device,
                                            int batch, int channels, int height, int width,
                                            int lanes, double seconds) {
+  ASSAY_ASSIGN_OR_RETURN(const ModelFile file, ReadModelFile(model_path));
+  const bool bfloat16 = file.interface.precision() == v1::ModelInterface::BF16;
   try {
     at::set_num_threads(1);
-    torch::jit::Module module = torch::jit::load(model_path, at::Device(device));
-    module.eval();
-    for (at::Tensor parameter : module.parameters()) parameter.requires_grad_(false);
+    torch::jit::Module module = Load(model_path, file.model_bytes, device);
+    at::Tensor random = at::rand({batch, channels, height, width}, at::Device(device));
+    if (bfloat16) {
+      module.to(at::kBFloat16);
+      random = random.to(at::kBFloat16);
+    }
     module = torch::jit::freeze(module);
     RawPasses best;
-    const at::Tensor random = at::rand({batch, channels, height, width}, at::Device(device));
     for (const auto format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
       const at::Tensor images = random.contiguous(format);
       best.forward = std::max(best.forward, ForwardRate(module, images, lanes, seconds / 2));
@@ -78,7 +98,7 @@ absl::StatusOr<RawPasses> MeasureRawPasses(const std::string& model_path, const 
                                  return torch::autograd::grad({output.sum()}, {input})[0];
                                }));
     }
-    if (device == "cpu") {
+    if (device == "cpu" && !bfloat16) {
       torch::jit::Module copy = module.clone();
       torch::jit::Module optimized = torch::jit::optimize_for_inference(copy);
       best.forward = std::max(best.forward, ForwardRate(optimized, random, lanes, seconds / 2));

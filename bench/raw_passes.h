@@ -1,6 +1,7 @@
 // How fast LibTorch alone runs a model: the limit that benchmarks compare with. Tensors stay on the
 // device, nothing is copied, checked or counted, and the fastest form is taken: frozen in both
-// memory formats, and optimized for inference for forward passes on a CPU.
+// memory formats, and optimized for inference for forward passes on a CPU. In bfloat16 where the
+// model's file asks for it; TF32 is a setting of the process, which loading the model has made.
 #ifndef ASSAY_BENCH_RAW_PASSES_H_
 #define ASSAY_BENCH_RAW_PASSES_H_
 

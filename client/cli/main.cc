@@ -9,6 +9,7 @@
 #include <ctime>
 #include <iostream>
 #include <memory>
+#include <string>
 #include <thread>
 #include <variant>
 
@@ -88,8 +89,12 @@ void HandleSignals(assay::client::Interrupt& interrupt) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const char* const server = std::getenv("ASSAY_SERVER");
-  const auto parsed = assay::cli::ParseCommandLine(argc, argv, server == nullptr ? "" : server);
+  const auto environment = [](const char* name) -> std::string {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  const auto parsed = assay::cli::ParseCommandLine(argc, argv, environment("ASSAY_SERVER"),
+                                                   environment("ASSAY_TOKEN_FILE"));
   if (const auto* exit = std::get_if<assay::cli::Exit>(&parsed)) {
     std::cout << exit->out << std::flush;
     std::cerr << exit->err << std::flush;

@@ -45,7 +45,7 @@ absl::Status Client::CheckStorage(
     bool repair, const std::function<absl::Status(const v1::CheckStorageResponse&)>& on_message) {
   v1::CheckStorageRequest request;
   request.set_repair(repair);
-  InterruptibleContext context(*options_.interrupt);
+  InterruptibleContext context(*options_.interrupt, target_->token);
   const auto reader = stubs_->admin->CheckStorage(context.get(), request);
   v1::CheckStorageResponse message;
   absl::Status taken;

@@ -45,9 +45,24 @@ namespace assay::client {
 
 inline constexpr char kDefaultAddress[] = "127.0.0.1:8001";
 
+// Files in PEM. They are for servers with TLS, and not looked at otherwise.
+struct TlsOptions {
+  // Who signs the certificates of servers that are trusted; empty: those of the system.
+  std::string ca_file;
+  // What is shown to servers that ask for it; both or none.
+  std::string cert_file;
+  std::string key_file;
+  // The name in the server's certificate; empty: the host of the address.
+  std::string server_name;
+};
+
 struct ClientOptions {
-  // host:port
+  // host:port, or grpcs://host:port for TLS.
   std::string address = kDefaultAddress;
+  TlsOptions tls;
+  // A file with the bearer token that goes with every call; empty: none. It is sent by TLS or to
+  // this machine, and refused for anything else.
+  std::string token_file;
   // May be null; must outlive the client.
   Interrupt* interrupt = nullptr;
   RetryOptions retry;
@@ -192,9 +207,15 @@ class Client {
   struct ChunkSet;
   struct Streaming;
 
-  explicit Client(ClientOptions options);
+  // What follows from the options.
+  struct Target;
+
+  Client(ClientOptions options, Target target);
 
   absl::Status FirstContact();
+  // What is wrong with TLS or its certificates, when that is why there is no connection: trying
+  // again is of no use then. OK otherwise.
+  absl::Status TlsProblem() const;
   // Why the channel could not connect last; empty if that is unknown.
   std::string ConnectionFailure();
   // That no server has answered for `seconds`.
@@ -234,6 +255,7 @@ class Client {
   Interrupt never_;
   // Constant after construction, and complete: no null in it.
   ClientOptions options_;
+  const std::unique_ptr<const Target> target_;
   const std::optional<Proxy> proxy_;
   std::unique_ptr<Stubs> stubs_;
 };

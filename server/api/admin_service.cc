@@ -93,8 +93,8 @@ grpc::ServerUnaryReactor* AdminServiceImpl::CollectGarbage(
 }
 
 grpc::ServerWriteReactor<v1::CheckStorageResponse>* AdminServiceImpl::CheckStorage(
-    grpc::CallbackServerContext* /*call*/, const v1::CheckStorageRequest* request) {
-  return NewCheckStream(context_, *request);
+    grpc::CallbackServerContext* call, const v1::CheckStorageRequest* request) {
+  return NewCheckStream(context_, *call, *request);
 }
 
 }  // namespace assay::api

@@ -16,10 +16,11 @@ namespace {
 // reader that does not read stops the check.
 class CheckStream final : public Stream<grpc::ServerWriteReactor<v1::CheckStorageResponse>> {
  public:
-  CheckStream(Context& context, const v1::CheckStorageRequest& request)
-      : Stream(context), request_(request) {}
+  CheckStream(Context& context, grpc::CallbackServerContext& call,
+              const v1::CheckStorageRequest& request)
+      : Stream(context, call), request_(request) {}
 
-  void OnWriteDone(bool ok) override {
+  void Wrote(bool ok) override {
     if (!writer_.OnWriteDone(ok)) return;
     context_.background.Continue([self = shared_from_this(), this] { Step(); });
   }
@@ -74,8 +75,8 @@ class CheckStream final : public Stream<grpc::ServerWriteReactor<v1::CheckStorag
 }  // namespace
 
 grpc::ServerWriteReactor<v1::CheckStorageResponse>* NewCheckStream(
-    Context& context, const v1::CheckStorageRequest& request) {
-  return OpenStream<CheckStream>(context, request);
+    Context& context, grpc::CallbackServerContext& call, const v1::CheckStorageRequest& request) {
+  return OpenStream<CheckStream>(context, call, request);
 }
 
 }  // namespace assay::api

@@ -11,7 +11,7 @@ namespace assay::api {
 
 // Deletes itself when its call is over.
 grpc::ServerWriteReactor<v1::CheckStorageResponse>* NewCheckStream(
-    Context& context, const v1::CheckStorageRequest& request);
+    Context& context, grpc::CallbackServerContext& call, const v1::CheckStorageRequest& request);
 
 }  // namespace assay::api
 

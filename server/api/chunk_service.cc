@@ -19,9 +19,9 @@ constexpr int kMaxDigests = 10'000;
 // nothing piles up.
 class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunksRequest>> {
  public:
-  UploadStream(Context& context, const grpc::CallbackServerContext& call,
+  UploadStream(Context& context, grpc::CallbackServerContext& call,
                v1::UploadChunksResponse* response)
-      : Stream(context), call_(call), response_(response) {}
+      : Stream(context, call), call_(call), response_(response) {}
 
   void OnReadDone(bool ok) override {
     Then([this, ok] { ok ? Take() : HalfClose(); });

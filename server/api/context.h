@@ -8,14 +8,19 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "core/base/clock.h"
 #include "core/base/errors.h"
+#include "core/base/log.h"
 #include "net/grpc_status.h"
+#include "server/access/calls.h"
+#include "server/api/call_log.h"
 #include "server/api/executor.h"
 #include "server/api/report_cache.h"
+#include "server/api/write_limits.h"
 #include "server/monitoring/disk_usage.h"
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_pool.h"
@@ -65,6 +70,8 @@ struct Context {
   const int64_t start_micros;
   // Stored evaluations that are not finished; more are refused.
   std::atomic<int64_t> max_queued_evaluations = 1000;
+  // Who may call what; nullptr: anybody anything.
+  access::Calls* access = nullptr;
   // Hears of deletions; nullptr: nobody sweeps.
   store::BlobSweeper* sweeper = nullptr;
   // Deletes old evaluations; nullptr: nobody does.
@@ -79,12 +86,21 @@ struct Context {
   scheduler::WorkControl control;
   // Set when the server stops: new work is refused.
   std::atomic<bool> draining = false;
+  WriteLimits writes;
   ReportCache reports;
   LongCalls comparisons;
   Executor executor;
   // For what takes long and has time.
   Executor background;
 
+  // Whether a call may be served. Asked before anything else, by AnswerUnary and Stream.
+  absl::Status Admit(const grpc::CallbackServerContext& call) const {
+    return access == nullptr ? absl::OkStatus() : access->Admit(call);
+  }
+  // Who makes a call that was admitted.
+  std::shared_ptr<const access::Caller> CallerOf(const grpc::CallbackServerContext& call) const {
+    return access == nullptr ? std::make_shared<access::Caller>() : access->CallerOf(call);
+  }
   absl::Status CheckTakesWork() const {
     if (!draining && control.draining()) {
       return Error(Reason::kShuttingDown,
@@ -117,12 +133,19 @@ absl::Status TooManyCalls();
 // For the log: errors that the client is not told about in full.
 void LogIfInternal(const absl::Status& status);
 
-// Answers a unary call with the status of `body`, which fills in the response. It runs where
-// `calls`, an Executor or LongCalls, lets it.
+// Answers a unary call that is admitted with the status of `body`, which fills in the response. It
+// runs where `calls`, an Executor or LongCalls, lets it.
 template <typename Calls, typename Body>
-grpc::ServerUnaryReactor* AnswerWhere(Calls& calls, grpc::CallbackServerContext* call, Body body) {
+grpc::ServerUnaryReactor* AnswerWhere(Context& context, Calls& calls,
+                                      grpc::CallbackServerContext* call, Body body) {
   grpc::ServerUnaryReactor* reactor = call->DefaultReactor();
-  const bool queued = calls.Submit([reactor, body = std::move(body)] {
+  const absl::Status admitted = context.Admit(*call);
+  if (!admitted.ok()) {
+    reactor->Finish(ToGrpcStatus(admitted));
+    return reactor;
+  }
+  const bool queued = calls.Submit([reactor, body = std::move(body), fields = CallFields(*call)] {
+    const LogScope scope(fields);
     const absl::Status status = body();
     LogIfInternal(status);
     reactor->Finish(ToGrpcStatus(status));
@@ -135,7 +158,7 @@ grpc::ServerUnaryReactor* AnswerWhere(Calls& calls, grpc::CallbackServerContext*
 template <typename Body>
 grpc::ServerUnaryReactor* AnswerUnary(Context& context, grpc::CallbackServerContext* call,
                                       Body body) {
-  return AnswerWhere(context.executor, call, std::move(body));
+  return AnswerWhere(context, context.executor, call, std::move(body));
 }
 
 }  // namespace assay::api

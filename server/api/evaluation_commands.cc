@@ -215,6 +215,18 @@ absl::Status CheckQuota(Context& context) {
       60);
 }
 
+// Labels with the owner's, which nobody else can set.
+void SetOwner(const access::Caller& caller, google::protobuf::Map<std::string, std::string>* labels,
+              const std::string& field, std::vector<FieldViolation>* violations) {
+  if (caller.by == access::kByNobody) return;
+  const auto found = labels->find(kOwnerLabel);
+  if (found != labels->end() && found->second != caller.name) {
+    violations->push_back({absl::StrCat(field, "[", kOwnerLabel, "]"),
+                           absl::StrCat("is set by the server, to ", caller.name)});
+  }
+  (*labels)[kOwnerLabel] = caller.name;
+}
+
 // Engines hold what they keep of a task until its end: of attacks, to know what the model answers
 // to it, the examples, too.
 int64_t MostTaskSamples(const v1::EvaluationSpec& spec, const v1::ImageShape& shape) {
@@ -238,17 +250,42 @@ v1::Evaluation NewEvaluation(Context& context, const std::string& id, v1::Evalua
 
 }  // namespace
 
-absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
-    Context& context, const v1::CreateEvaluationRequest& request) {
+absl::Status CheckCallerQuota(Context& context, const access::Caller& caller) {
+  if (!caller.max_unfinished_evaluations.has_value()) return absl::OkStatus();
+  const int64_t most = *caller.max_unfinished_evaluations;
+  store::EvaluationFilter filter;
+  filter.labels[kOwnerLabel] = caller.name;
+  filter.states = {v1::Evaluation::RECEIVING, v1::Evaluation::QUEUED, v1::Evaluation::RUNNING};
+  int64_t unfinished = 0;
+  store::Page page{/*size=*/1000, /*token=*/""};
+  do {
+    ASSAY_ASSIGN_OR_RETURN(const auto listing, context.evaluations.ListEvaluations(page, filter));
+    unfinished += static_cast<int64_t>(listing.records.size());
+    page.token = listing.next_token;
+  } while (!page.token.empty() && unfinished < most);
+  if (unfinished < most) return absl::OkStatus();
+  return Error(
+             Reason::kQuotaExceeded,
+             absl::StrCat("the ", caller.by, " ", caller.name, " has ", unfinished,
+                          " unfinished evaluations, and may have ", most, ". Wait, or cancel some"))
+      .Quota(absl::StrCat(caller.by, ":", caller.name),
+             absl::StrCat("max_unfinished_evaluations = ", most))
+      .RetryAfterSeconds(60);
+}
+
+absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
+                                                         const v1::CreateEvaluationRequest& request,
+                                                         const access::Caller& caller) {
   ASSAY_RETURN_IF_ERROR(context.CheckTakesWork());
   // Before all checks: what the first call changed (the quota is used up, ...) must not refuse the
   // second.
   ASSAY_ASSIGN_OR_RETURN(const auto created,
                          context.evaluations.FindCreatedEvaluation(request.request_id()));
   if (created.has_value()) return *created;
-  const v1::EvaluationSpec& spec = request.spec();
+  v1::EvaluationSpec spec = request.spec();
   std::vector<FieldViolation> violations;
   CheckId(request.evaluation_id(), &violations);
+  SetOwner(caller, spec.mutable_labels(), "spec.labels", &violations);
   Append(CheckLabels(LabelsOf(spec.labels()), LabelUse::kStored, "labels"), "spec.", &violations);
   const v1::Model model = CheckModel(context, spec.model(), "spec.model", &violations);
   v1::Dataset dataset;
@@ -286,6 +323,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   }
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
+  ASSAY_RETURN_IF_ERROR(CheckCallerQuota(context, caller));
 
   v1::Evaluation evaluation =
       NewEvaluation(context, request.evaluation_id(), v1::Evaluation::QUEUED, conditions);
@@ -325,7 +363,8 @@ absl::Status DeleteEvaluation(Context& context, const std::string& name,
 }
 
 absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
-                                                    const v1::EvaluateRequest::Start& start) {
+                                                    const v1::EvaluateRequest::Start& start,
+                                                    const access::Caller& caller) {
   ASSAY_RETURN_IF_ERROR(context.CheckTakesWork());
   if (!start.resume().empty()) {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kEvaluations, start.resume(), "start.resume").status());
@@ -333,6 +372,8 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   }
   std::vector<FieldViolation> violations;
   CheckId(start.evaluation_id(), &violations);
+  auto labels = start.labels();
+  SetOwner(caller, &labels, "start.labels", &violations);
   Append(CheckLabels(LabelsOf(start.labels()), LabelUse::kStored, "labels"), "start.", &violations);
   const v1::Model model = CheckModel(context, start.model(), "start.model", &violations);
   v1::DatasetManifest manifest;
@@ -351,6 +392,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   CheckLayer(model, start.keep_features(), "start.keep_features", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
+  ASSAY_RETURN_IF_ERROR(CheckCallerQuota(context, caller));
 
   v1::Evaluation evaluation =
       NewEvaluation(context, start.evaluation_id(), v1::Evaluation::RECEIVING, conditions);
@@ -361,7 +403,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_keep_probabilities(start.keep_probabilities());
   evaluation.mutable_spec()->set_keep_features(start.keep_features());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
-  *evaluation.mutable_spec()->mutable_labels() = start.labels();
+  *evaluation.mutable_spec()->mutable_labels() = labels;
   if (!start.has_metadata()) return context.evaluations.CreateStream(evaluation, manifest);
   const std::string& digest = start.metadata().digest();
   if (!context.blobs.Has(digest, evaluation.name())) {

@@ -35,6 +35,15 @@ std::string EngineKey(const v1::Model& model, const v1::ImageShape& shape) {
                       shape.width());
 }
 
+// Whose fault it is that a model does not load.
+const char* KindOfFailure(const absl::Status& status) {
+  const auto reason = ReasonOf(status).value_or(Reason::kInternal);
+  if (reason == Reason::kEngineLost) return "engine_lost";
+  const bool of_server = reason == Reason::kInternal || reason == Reason::kStorageFailed ||
+                         reason == Reason::kStorageFull;
+  return of_server ? "server" : "refused";
+}
+
 }  // namespace
 
 EnginePool::Lease::~Lease() {
@@ -149,8 +158,11 @@ absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
   } else {
     SetState(model.name(), v1::Model::UNAVAILABLE, PublicText(loaded));
   }
-  if (!loaded.ok()) return loaded;
-  return Lease(this, engine);
+  if (loaded.ok()) return Lease(this, engine);
+  if (!engine->unloaded && ReasonOf(loaded) != Reason::kCancelled) {
+    metrics_.CountModelLoadFailure(KindOfFailure(loaded));
+  }
+  return loaded;
 }
 
 absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::ImageShape& shape,
@@ -165,7 +177,14 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
       std::shared_ptr<EngineProcess> process,
       EngineProcess::Start({options_.engine_binary,
                             absl::StrCat(options_.log_directory, "/engine-", number, ".log"),
-                            options_.threads}));
+                            options_.threads,
+                            {{"model", engine.model},
+                             {"device", engine.device},
+                             {"output", absl::StrCat("engine-", number, ".log")}}}));
+  {
+    MutexLock lock(usages_mutex_);
+    usages_[engine.device].processes.push_back(process->usage());
+  }
   {
     MutexLock lock(usages_mutex_);
     usages_[engine.device].processes.push_back(process->usage());
@@ -227,6 +246,10 @@ void EnginePool::Return(const std::shared_ptr<Engine>& engine) {
 }
 
 absl::Status EnginePool::EnsureLoaded(const v1::Model& model, const v1::ImageShape& shape) {
+  if (options_.devices.empty()) {
+    return Error(Reason::kWrongState,
+                 "this assayd has no engines (--role api); workers load a model when they need it");
+  }
   const std::string& device = options_.devices.front();
   MutexLock one_at_a_time(ensuring_);
   {

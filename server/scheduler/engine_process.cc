@@ -170,13 +170,17 @@ absl::StatusOr<std::unique_ptr<EngineProcess>> EngineProcess::Start(const Engine
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   auto channel = grpc::CreateCustomInsecureChannelFromFd("assay-engine", sockets[0], arguments);
-  return std::unique_ptr<EngineProcess>(
-      new EngineProcess(pid, lifeline[1], std::move(log), std::move(channel)));
+  LogFields log_fields = options.log_fields;
+  log_fields.emplace_back("engine_pid", pid);
+  LogInfo("engine started", log_fields);
+  return std::unique_ptr<EngineProcess>(new EngineProcess(
+      pid, lifeline[1], std::move(log), std::move(channel), std::move(log_fields)));
 }
 
 EngineProcess::EngineProcess(int pid, int lifeline, std::unique_ptr<EngineLog> log,
-                             std::shared_ptr<grpc::Channel> channel)
+                             std::shared_ptr<grpc::Channel> channel, LogFields log_fields)
     : pid_(pid),
+      log_fields_(std::move(log_fields)),
       usage_(std::make_shared<EngineUsage>(pid)),
       lifeline_(lifeline),
       log_(std::move(log)),
@@ -213,6 +217,13 @@ void EngineProcess::Reap(int milliseconds) const {
       if (usage_->Collect(&status)) {
         reaped_ = true;
         exit_status_ = status;
+        if (killed_) {
+          LogInfo("engine stopped", log_fields_);
+        } else {
+          LogFields fields = log_fields_;
+          fields.emplace_back("error", DescribeExit(status));
+          LogWarning("engine died", fields);
+        }
         return;
       }
     }

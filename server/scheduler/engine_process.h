@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/engine/v1/engine.grpc.pb.h"
+#include "core/base/log.h"
 #include "core/base/mutex.h"
 #include "server/scheduler/engine_log.h"
 #include "server/scheduler/engine_usage.h"
@@ -22,6 +23,8 @@ struct EngineOptions {
   // Where what the engine and its model print goes, bounded (engine_log.h); empty: nowhere.
   std::string log_path;
   int threads = 1;
+  // What lines about it have: its model and device.
+  LogFields log_fields;
 };
 
 // Thread-safe: Kill may be called while another thread is in Load or Run, which then returns
@@ -55,7 +58,7 @@ class EngineProcess {
 
  private:
   EngineProcess(int pid, int lifeline, std::unique_ptr<EngineLog> log,
-                std::shared_ptr<grpc::Channel> channel);
+                std::shared_ptr<grpc::Channel> channel, LogFields log_fields);
   // The status of a call that failed, with the process's end told if that is the reason.
   absl::Status Explain(const grpc::Status& status);
   // Waits for the engine to say that it is idle; kills it when it has not after `seconds`.
@@ -64,6 +67,7 @@ class EngineProcess {
   void Reap(int milliseconds) const;
 
   const int pid_;
+  const LogFields log_fields_;
   const std::shared_ptr<EngineUsage> usage_;
   const int lifeline_;  // write end of the engine's standard input
   const std::unique_ptr<EngineLog> log_;

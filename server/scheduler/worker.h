@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "server/monitoring/metrics.h"
+#include "server/scheduler/energy_meter.h"
 #include "server/scheduler/engine_pool.h"
 #include "server/scheduler/hub.h"
 #include "server/scheduler/kept_bytes.h"
@@ -39,6 +40,8 @@ struct WorkerOptions {
   // Called with the evaluation's name after each commit, again and again while the store has no
   // room or no luck; another error fails the evaluation. Empty: nothing is to be done.
   std::function<absl::Status(const std::string& evaluation)> after_commit = nullptr;
+  // Of the machine, for all workers of a process; nullptr: energy is not measured.
+  EnergyMeter* energy = nullptr;
   // Tells whether to begin tasks, and is told of them; nullptr: nobody is asked. Must outlive the
   // worker.
   WorkControl* control = nullptr;

@@ -277,16 +277,17 @@ absl::Status BlobStore::Writer::Commit() {
   return synced;
 }
 
-BlobStore::BlobStore(std::string root, FileOps* ops, const Clock* clock)
+BlobStore::BlobStore(std::string root, FileOps* ops, const Clock* clock, Sharing sharing)
     : root_(std::move(root)),
+      sharing_(sharing),
       ops_(ops != nullptr ? ops : new FileOps),
       own_ops_(ops != nullptr ? nullptr : ops_),
       clock_(clock != nullptr ? clock : new SystemClock),
       own_clock_(clock != nullptr ? nullptr : clock_) {}
 
 absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(const std::string& root, FileOps* ops,
-                                                           const Clock* clock) {
-  std::unique_ptr<BlobStore> store(new BlobStore(root, ops, clock));
+                                                           const Clock* clock, Sharing sharing) {
+  std::unique_ptr<BlobStore> store(new BlobStore(root, ops, clock, sharing));
   ASSAY_RETURN_IF_ERROR(MakeDirectories(*store->ops_, root));
   const std::string tmp = TemporaryDirectory(root);
   if (::mkdir(tmp.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
@@ -419,7 +420,8 @@ void BlobStore::Settle(const std::vector<std::string>& digests, const std::strin
     if (sweeping_) touched_.insert(digest);
     if (!holders.empty()) continue;
     holds_.erase(held);
-    SetTime(digest, kSettled);
+    // What others hold is not known here.
+    if (sharing_ == Sharing::kExclusive) SetTime(digest, kSettled);
   }
 }
 
@@ -505,6 +507,24 @@ absl::StatusOr<std::vector<std::string>> BlobStore::SweepCandidates() const {
   return candidates;
 }
 
+absl::StatusOr<bool> BlobStore::Remove(const std::string& digest) {
+  const std::string path = Path(digest);
+  // Out of the way first, and then looked at again: who holds it before that is seen here, and who
+  // wants to later finds nothing to rely on.
+  const std::string aside = absl::StrCat(TemporaryDirectory(root_), "/", TemporaryName());
+  if (::rename(path.c_str(), aside.c_str()) != 0) {
+    if (errno == ENOENT) return false;
+    return FileError("remove", path, errno);
+  }
+  struct stat status;
+  if (::stat(aside.c_str(), &status) == 0 && AgeSeconds(status.st_mtime) < kHoldSeconds) {
+    if (::rename(aside.c_str(), path.c_str()) != 0) return FileError("put back", path, errno);
+    return false;
+  }
+  if (::unlink(aside.c_str()) != 0) return FileError("remove", aside, errno);
+  return true;
+}
+
 absl::StatusOr<BlobCount> BlobStore::Sweep(
     const std::function<bool(const std::string& digest)>& in_use) {
   MutexLock one_at_a_time(sweep_mutex_);
@@ -534,14 +554,15 @@ absl::StatusOr<BlobCount> BlobStore::Sweep(
     if (::stat(path.c_str(), &status) != 0 || AgeSeconds(status.st_mtime) < kHoldSeconds) {
       continue;
     }
-    if (::unlink(path.c_str()) == 0) {
+    const absl::StatusOr<bool> removed = Remove(digest);
+    if (!removed.ok()) {
+      failure = removed.status();
+    } else if (*removed) {
       ++freed.blobs;
       freed.bytes += status.st_size;
       count_.blobs -= 1;
       count_.bytes -= status.st_size;
       holds_.erase(digest);
-    } else if (errno != ENOENT) {
-      failure = FileError("remove", path, errno);
     }
   }
   MutexLock lock(hold_mutex_);

@@ -26,6 +26,7 @@
 #include "absl/strings/string_view.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "server/store/sharing.h"
 
 namespace assay::store {
 
@@ -53,10 +54,12 @@ class BlobStore {
 
   // Creates the directory if needed. Removes writes that an earlier process left unfinished for
   // longer than an hour, and counts the blobs. Without `clock`, time is the system's; it must
-  // outlive the store.
+  // outlive the store. Where other processes may hold blobs of the directory, too (kShared), none
+  // is settled before its time.
   static absl::StatusOr<std::unique_ptr<BlobStore>> Open(const std::string& root,
                                                          FileOps* ops = nullptr,
-                                                         const Clock* clock = nullptr);
+                                                         const Clock* clock = nullptr,
+                                                         Sharing sharing = Sharing::kExclusive);
 
   // Receives one blob piece by piece. Destroying it before Commit leaves no trace.
   class Writer {
@@ -123,18 +126,21 @@ class BlobStore {
   absl::Status MoveAside(const std::string& digest);
 
  private:
-  BlobStore(std::string root, FileOps* ops, const Clock* clock);
+  BlobStore(std::string root, FileOps* ops, const Clock* clock, Sharing sharing);
   int64_t NowSeconds() const;
   int64_t AgeSeconds(int64_t modified_seconds) const { return NowSeconds() - modified_seconds; }
   void Hold(const std::string& digest, const std::string& holder)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(hold_mutex_);
   // Sets the time of modification of a blob, which its file has already.
   void SetTime(const std::string& digest, int64_t seconds) const;
+  // Removes a blob unless it is held or gone already; whether it did.
+  absl::StatusOr<bool> Remove(const std::string& digest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(hold_mutex_);
   // The blobs that Sweep may remove if nobody uses them.
   absl::StatusOr<std::vector<std::string>> SweepCandidates() const;
   // Makes sure that the directory of a blob exists and is durable.
   absl::Status MakeShard(const std::string& shard);
   const std::string root_;
+  const Sharing sharing_;
   FileOps* const ops_;
   std::unique_ptr<FileOps> own_ops_;
   Mutex mutex_;

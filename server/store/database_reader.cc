@@ -34,7 +34,10 @@ constexpr char kUsers[] =
 
 absl::StatusOr<std::unique_ptr<DatabaseReader>> DatabaseReader::Open(
     const std::string& path, std::function<bool()> cancelled) {
-  ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
+  // Nothing that is read here has a time.
+  static const SystemClock* const clock = new SystemClock;
+  ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
+                         SqliteDatabase::Open(path, *clock));
   ASSAY_RETURN_IF_ERROR(database->RunScript("PRAGMA query_only = ON"));
   database->SetCancelled(std::move(cancelled));
   return std::unique_ptr<DatabaseReader>(new DatabaseReader(std::move(database)));
@@ -61,7 +64,7 @@ absl::StatusOr<std::vector<std::string>> DatabaseReader::FindProblems() {
 
 absl::StatusOr<int64_t> DatabaseReader::CountReferences() {
   Statement row = database_->Query(absl::StrCat("SELECT count(*) FROM ", kReferences));
-  if (!row.Next()) return row.ErrorOr(Error(Reason::kStorageFailed, "SQLite: no row"));
+  if (!row.Next()) return row.ErrorOr(Database::NoRow());
   return row.Int(0);
 }
 

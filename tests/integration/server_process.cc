@@ -69,6 +69,7 @@ ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::strin
   fs::create_directories(data_dir);
   fs::remove(port_file);
   std::vector<std::string> words = {ASSAY_BINARY_DIR "/bin/assayd",
+                                    "--no-config",
                                     "--metrics-port",
                                     std::to_string(metrics_port_),
                                     "--data-dir",

@@ -50,6 +50,8 @@
   COMMAND(AdminGc, "admin gc", "Remove what is not kept any more, now")                            \
   COMMAND(AdminCheck, "admin check", "Read everything that is stored, and tell what is wrong")     \
   COMMAND(Conditions, "conditions", "Show conditions as the server understands them")              \
+  GROUP("token", "Tokens for servers, made here")                                                  \
+  COMMAND(TokenNew, "token new", "Make a secret, and its line for the server's --tokens file")     \
   COMMAND(Completion, "completion", "Print a completion script for a shell")
 // clang-format on
 

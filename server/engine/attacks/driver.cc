@@ -213,8 +213,15 @@ class Driver {
     const bool gradient =
         for_forward_.size() == 0 ||
         (for_gradient_.size() > 0 && for_gradient_.fewest_passes() <= for_forward_.fewest_passes());
+    return TakeBatch(lane, gradient) || TakeBatch(lane, !gradient);
+  }
+
+  // Whether there is a batch for a pass of this kind.
+  bool TakeBatch(Lane& lane, bool gradient) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Ready& ready = gradient ? for_gradient_ : for_forward_;
-    const BatchSizes& sizes = gradient ? gradient_sizes : forward_sizes;
+    if (ready.size() == 0) return false;
+    const BatchSizes& sizes =
+        gradient ? gradient_source_.gradient_sizes() : task_.classifier.forward_sizes();
     const int share = static_cast<int>((active_ + pending_.size() + lanes_ - 1) / lanes_);
     const int count = sizes.Take(static_cast<int>(ready.size()), share);
     // Rather than pad much, wait for the samples of other lanes.

@@ -144,6 +144,11 @@ TEST_F(EnginePoolTest, AModelThatDoesNotLoadIsUnavailableAndSaysWhy) {
   EXPECT_EQ(StateOf(model), v1::Model::UNAVAILABLE);
   EXPECT_THAT(Described(model).state_reason(), HasSubstr("not finite"));
   EXPECT_THAT(Acquire(AddModel("dies", "load=abort")), HasReason(Reason::kEngineLost));
+  for (const char* series :
+       {"{reason=\"refused\"} 1", "{reason=\"engine_lost\"} 1", "{reason=\"server\"} 0"}) {
+    EXPECT_THAT(metrics_.Render(),
+                HasSubstr(absl::StrCat("assay_model_load_failures_total", series)));
+  }
 }
 
 TEST_F(EnginePoolTest, AnErrorOfTheServerIsNotShownInTheModelsState) {
@@ -152,6 +157,7 @@ TEST_F(EnginePoolTest, AnErrorOfTheServerIsNotShownInTheModelsState) {
   EXPECT_THAT(Acquire(model), HasReason(Reason::kInternal));
   EXPECT_EQ(StateOf(model), v1::Model::UNAVAILABLE);
   EXPECT_THAT(Described(model).state_reason(), HasSubstr("internal error"));
+  EXPECT_THAT(metrics_.Render(), HasSubstr("assay_model_load_failures_total{reason=\"server\"} 1"));
 }
 
 TEST_F(EnginePoolTest, AModelIsLoadingWhileItsEngineStartsAndTheStartCanBeCancelled) {
@@ -168,6 +174,8 @@ TEST_F(EnginePoolTest, AModelIsLoadingWhileItsEngineStartsAndTheStartCanBeCancel
   caller.join();
   EXPECT_THAT(status, HasReason(Reason::kCancelled));
   EXPECT_EQ(StateOf(model), v1::Model::UNLOADED) << "nothing is wrong with the model";
+  EXPECT_THAT(metrics_.Render(),
+              HasSubstr("assay_model_load_failures_total{reason=\"refused\"} 0"));
 }
 
 TEST_F(EnginePoolTest, ALoadThatHangsFailsAfterTheTimeout) {
