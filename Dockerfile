@@ -55,7 +55,8 @@ EXPOSE 8001 8002
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["bash", "-c", \
     "exec 3<>/dev/tcp/127.0.0.1/8002 && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 ENTRYPOINT ["assayd"]
-# --insecure: inside a container there is no other address to listen on. Publish the ports to trusted networks only.
+# --insecure: inside a container there is no other address to listen on. Publish the ports to trusted networks only, or give
+# --tls-cert, --tls-key and --tokens (docs/security.md).
 CMD ["--listen", "0.0.0.0:8001", "--metrics-port", "8002", "--data-dir", "/var/lib/assay/data", "--insecure"]
 
 FROM base AS gpu

@@ -11,13 +11,15 @@ PROGRAMS := assayd assay assay-engine assay-example
 # call without it goes back to Debian's.
 LIBTORCH ?=
 
-.PHONY: .FORCE help demo test build format clean packages
+.PHONY: .FORCE help demo cluster-demo test build deb format clean packages
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo     build, make the built-in example, evaluate two models, print the reports'
+	@echo 'make cluster-demo  the same by several servers over PostgreSQL, one of which is killed'
 	@echo 'make test     build everything and run all tests'
 	@echo 'make build    build the programs into build/bin'
+	@echo 'make deb      make a Debian package for this release, build/assay_*.deb'
 	@echo 'make format   format the sources with clang-format'
 	@echo 'make clean    remove build/, the built-in example included'
 	@echo 'LIBTORCH=PATH, with build or test: another LibTorch, unpacked there; LIBTORCH=python: the one of python3'
@@ -41,6 +43,14 @@ build: build/build.ninja | packages
 
 demo: build
 	@scripts/demo
+
+deb: build
+	@scripts/install-packages deb
+	cmake --build build --parallel $(JOBS) --target package_files
+	cd build && cpack -G DEB
+
+cluster-demo: build
+	@scripts/cluster-demo
 
 test: build/build.ninja | packages
 	cmake --build build --parallel $(JOBS)

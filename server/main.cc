@@ -7,18 +7,18 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <regex>
-#include <set>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -26,14 +26,23 @@
 #include "core/base/errors.h"
 #include "core/base/log.h"
 #include "core/base/owned_directory.h"
-#include "core/corruptions/frost_files.h"
+#include "core/base/uri.h"
 #include "net/address.h"
+#include "server/access/security.h"
 #include "server/api/early_decisions.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
-#include "server/config/flags.h"
+#include "server/api/retention.h"
+#include "server/config/check.h"
+#include "server/config/configuration.h"
+#include "server/monitoring/disk_usage.h"
 #include "server/monitoring/http_server.h"
+#include "server/monitoring/systemd.h"
+#include "server/scheduler/energy_meter.h"
+#include "server/scheduler/store_listener.h"
 #include "server/scheduler/worker.h"
+#include "server/store/postgres.h"
+#include "server/store/postgres_job_store.h"
 #include "server/store/sqlite_job_store.h"
 
 namespace assay {
@@ -49,72 +58,14 @@ std::string ProgramDirectory() {
   return fs::read_symlink("/proc/self/exe", error).parent_path().string();
 }
 
-// Whether the kernel has a driver of GPUs that LibTorch might use. Asking the engine takes a
-// second, in which it starts LibTorch.
-bool MayHaveGpus() {
-  for (const char* path : {"/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd"}) {
-    if (access(path, F_OK) == 0) return true;
+api::RetentionOptions RetentionOf(const Flags& flags) {
+  api::RetentionOptions options;
+  options.keep_seconds = flags.keep_evaluations;
+  for (const std::string& label : flags.keep_labels) {
+    const std::pair<std::string, std::string> pair = absl::StrSplit(label, absl::MaxSplits('=', 1));
+    options.keep_labels.push_back(pair);
   }
-  return false;
-}
-
-// "auto": what the engine finds, the GPUs if there are any.
-// What the engine finds on this machine: GPUs, and the CPU, last.
-absl::StatusOr<std::vector<std::string>> ListDevices(const Flags& flags) {
-  std::vector<std::string> found;
-  if (!MayHaveGpus() && access(flags.engine_binary.c_str(), X_OK) == 0)
-    return std::vector<std::string>{"cpu"};
-  FILE* pipe = popen(absl::StrCat("'", flags.engine_binary, "' --list-devices").c_str(), "r");
-  if (pipe != nullptr) {
-    char line[128];
-    while (fgets(line, sizeof(line), pipe) != nullptr) {
-      found.emplace_back(absl::StripAsciiWhitespace(line));
-    }
-    pclose(pipe);
-  }
-  if (found.empty()) {
-    return Error(Reason::kInternal,
-                 absl::StrCat("cannot run ", flags.engine_binary, " --list-devices"));
-  }
-  return found;
-}
-
-absl::StatusOr<std::vector<std::string>> ResolveDevices(const Flags& flags) {
-  if (flags.devices == "auto") {
-    ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> found, ListDevices(flags));
-    if (found.size() > 1) found.pop_back();
-    return found;
-  }
-  const std::vector<std::string> devices = absl::StrSplit(flags.devices, ',');
-  std::set<std::string> names;
-  bool gpu = false;
-  for (const std::string& device : devices) {
-    static const std::regex* const kDevice = new std::regex("cpu(:[0-9]{1,3})?|(cuda:[0-9]{1,3})");
-    std::smatch parts;
-    if (!std::regex_match(device, parts, *kDevice)) {
-      return InvalidFields({{"--devices", absl::StrCat("must be auto, or a list such as "
-                                                       "cuda:0,cuda:1 or cpu; got '",
-                                                       device, "'")}});
-    }
-    if (!names.insert(device).second) {
-      return InvalidFields({{"--devices", absl::StrCat("names ", device, " twice; give ", device,
-                                                       " once, or --max-engines")}});
-    }
-    gpu = gpu || parts[2].matched;
-  }
-  if (!gpu) return devices;
-  ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> found, ListDevices(flags));
-  for (const std::string& device : devices) {
-    if (absl::StartsWith(device, "cuda") &&
-        std::find(found.begin(), found.end(), device) == found.end()) {
-      return InvalidFields(
-          {{"--devices",
-            absl::StrCat(device, " is not there; LibTorch finds ", absl::StrJoin(found, ", "),
-                         " (a LibTorch without CUDA finds no GPU, and "
-                         "CUDA_VISIBLE_DEVICES hides some)")}});
-    }
-  }
-  return devices;
+  return options;
 }
 
 // One assayd a directory: the lock goes with the process, however it ends.
@@ -153,100 +104,202 @@ absl::Status WritePortFile(const std::string& path, int port) {
   return absl::OkStatus();
 }
 
+access::SecurityOptions SecurityOptionsOf(const Flags& flags) {
+  access::SecurityOptions options;
+  options.tls = {flags.tls_cert, flags.tls_key, flags.tls_client_ca};
+  options.tokens = flags.tokens;
+  options.audit_log = flags.audit_log;
+  options.audit_reads = flags.audit_reads;
+  options.insecure = flags.insecure;
+  return options;
+}
+
+api::GrpcLimits LimitsOf(const Flags& flags) {
+  api::GrpcLimits limits;
+  limits.message_bytes = flags.max_message_mib << 20;
+  limits.streams_per_connection = flags.max_streams;
+  limits.buffer_bytes = int64_t{flags.max_buffer_mib} << 20;
+  limits.handshake_seconds = flags.handshake_seconds;
+  limits.idle_seconds = flags.idle_seconds;
+  return limits;
+}
+
+// Where metrics are served. Nobody asks for a token there, so a public address must be asked for.
+absl::StatusOr<std::string> MetricsHost(const Flags& flags, const std::string& listen_host) {
+  if (flags.metrics_tls && flags.tls_cert.empty()) {
+    return InvalidFields({{"--metrics-tls", "needs --tls-cert and --tls-key, too"}});
+  }
+  if (!flags.metrics_host.empty()) {
+    ASSAY_RETURN_IF_ERROR(ParseAddress(Address{flags.metrics_host, 0}.ToString(), "--metrics-host",
+                                       AddressUse::kListen)
+                              .status());
+    return flags.metrics_host;
+  }
+  if (IsLoopback(listen_host) || flags.insecure || flags.metrics_tls) return listen_host;
+  return std::string("127.0.0.1");
+}
+
+absl::StatusOr<std::unique_ptr<store::JobStore>> OpenStore(const Flags& flags, const Clock& clock) {
+  if (!flags.store.empty()) return store::OpenPostgresJobStore(flags.store);
+  // The lock of the directory says that nobody else uses the file.
+  return store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive);
+}
+
+std::string HostName() {
+  char name[256] = {};
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
 // `signal` is what ends it; 0 when it does not start.
-absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& signal) {
+absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset_t& signals,
+                   pid_t parent, int& signal) {
   const SystemClock clock;
-  ASSAY_ASSIGN_OR_RETURN(const Address listen,
-                         ParseAddress(flags.listen, "--listen", AddressUse::kListen));
-  if (flags.metrics_port != 0 && flags.metrics_port == listen.port) {
-    return InvalidFields(
-        {{"--metrics-port", absl::StrCat("must not be the port of --listen, ", listen.port)}});
-  }
-  if (flags.engine_binary.empty()) flags.engine_binary = ProgramDirectory() + "/assay-engine";
-  if (!flags.frost_directory.empty()) {
-    ASSAY_RETURN_IF_ERROR(ReadFrostFiles(flags.frost_directory).status());
-  }
-  if (!IsLoopback(listen.host) && !flags.insecure) {
-    return Error(Reason::kInvalidArgument,
-                 absl::StrCat("--listen ", flags.listen,
-                              " is reachable from other machines and this build has no TLS; add "
-                              "--insecure if the network is trusted"));
-  }
+  const Address& listen = checked.listen;
+  monitoring::Metrics metrics(flags.metrics_classes);
+  ASSAY_ASSIGN_OR_RETURN(const auto security, access::Security::Open(SecurityOptionsOf(flags),
+                                                                     listen.host, clock, metrics));
+  ASSAY_ASSIGN_OR_RETURN(const std::string metrics_host, MetricsHost(flags, listen.host));
+  const bool shared = !flags.store.empty();
+  const std::string blob_directory = shared ? flags.blobs : flags.data_dir + "/blobs";
+  const bool answers = flags.role != "worker";
+  const bool works = flags.role != "api";
   std::error_code error;
-  for (const char* part : {"/blobs", "/engines"}) {
-    fs::create_directories(flags.data_dir + part, error);
+  for (const std::string& directory : {blob_directory, flags.data_dir + "/engines"}) {
+    fs::create_directories(directory, error);
     if (error) {
       return Error(Reason::kStorageFailed,
-                   absl::StrCat("cannot create ", flags.data_dir, part, ": ", error.message()));
+                   absl::StrCat("cannot create ", directory, ": ", error.message()));
     }
   }
   ASSAY_RETURN_IF_ERROR(LockDirectory(flags.data_dir));
   // What an earlier server left there is nobody's port, or another's by now.
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
-  ASSAY_ASSIGN_OR_RETURN(const auto blobs, store::BlobStore::Open(flags.data_dir + "/blobs"));
-  // The lock says that nobody else uses the file.
   ASSAY_ASSIGN_OR_RETURN(
-      const auto store,
-      store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive));
-  store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve");
-
-  monitoring::Metrics metrics(flags.metrics_classes);
+      const auto blobs,
+      store::BlobStore::Open(blob_directory, nullptr, nullptr,
+                             shared ? store::Sharing::kShared : store::Sharing::kExclusive));
+  ASSAY_ASSIGN_OR_RETURN(const auto store, OpenStore(flags, clock));
+  store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve",
+                             [&metrics](const store::BlobCount& removed) {
+                               metrics.CountSwept(removed.blobs, removed.bytes);
+                             });
+  const monitoring::DataDirectoryUsage disk(flags.data_dir);
+  scheduler::EnginePoolOptions pool_options;
+  pool_options.engine_binary = checked.engine_binary;
+  pool_options.log_directory = flags.data_dir + "/engines";
+  if (works) pool_options.devices = checked.devices;
+  // Engines of several devices work at the same time.
+  pool_options.threads =
+      flags.threads > 0
+          ? flags.threads
+          : std::max(1, static_cast<int>(std::thread::hardware_concurrency() /
+                                         std::max<size_t>(1, pool_options.devices.size())));
+  pool_options.max_engines_per_device = flags.max_engines;
+  pool_options.batch_size = flags.batch_size;
+  pool_options.frost_directory = flags.frost_directory;
+  pool_options.numerics_directory = flags.numerics_directory;
+  scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
+  metrics.SetSystemSource([&] { return monitoring::SystemSnapshot{pool.Devices(), disk.Read()}; });
+  scheduler::Hub hub;
+  api::Context context(*store, *store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
+                       kMaxWaitingCalls);
+  context.max_queued_evaluations = flags.max_evaluations;
+  context.sweeper = &sweeper;
+  context.access = &security->calls();
+  context.writes.Start(std::chrono::milliseconds(static_cast<int64_t>(flags.write_seconds * 1000)));
+  context.disk = &disk;
+  context.disk_quota_bytes = flags.disk_quota;
+  if (!shared) context.database_path = flags.data_dir + "/assay.db";
+  ASSAY_RETURN_IF_ERROR(context.control.RememberIn(flags.data_dir + "/queue-paused"));
+  if (context.control.state().paused) {
+    LogWarning("the queue is paused, as it was before; `assay admin resume` ends that");
+  }
   metrics.SetQueueSource([&] {
     monitoring::QueueSnapshot snapshot;
     snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
     snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
     const auto oldest = store->OldestOpenTaskMicros();
     if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
+    snapshot.paused = context.control.state().paused;
     return snapshot;
   });
-  scheduler::EnginePoolOptions pool_options;
-  pool_options.engine_binary = flags.engine_binary;
-  pool_options.log_directory = flags.data_dir + "/engines";
-  ASSAY_ASSIGN_OR_RETURN(pool_options.devices, ResolveDevices(flags));
-  // Engines of several devices work at the same time.
-  pool_options.threads = flags.threads > 0
-                             ? flags.threads
-                             : std::max(1, static_cast<int>(std::thread::hardware_concurrency() /
-                                                            pool_options.devices.size()));
-  pool_options.max_engines_per_device = flags.max_engines;
-  pool_options.batch_size = flags.batch_size;
-  pool_options.frost_directory = flags.frost_directory;
-  pool_options.numerics_directory = flags.numerics_directory;
-  scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
-  scheduler::Hub hub;
-  api::Context context(*store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
-                       kMaxWaitingCalls);
-  context.max_queued_evaluations = flags.max_evaluations;
-  context.sweeper = &sweeper;
 
-  ASSAY_ASSIGN_OR_RETURN(const auto server, api::GrpcServer::Start(listen, context));
+  api::Retention retention(context, RetentionOf(flags));
+  context.retention = &retention;
+
+  std::unique_ptr<api::GrpcServer> server;
+  if (answers) {
+    ASSAY_ASSIGN_OR_RETURN(
+        server,
+        api::GrpcServer::Start(listen, context, {security->certificate(), LimitsOf(flags)}));
+  }
   ASSAY_ASSIGN_OR_RETURN(const auto http,
-                         monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics,
-                                                       [&] { return !context.draining; }));
-  const api::ReportPublisher publisher(context);
+                         monitoring::HttpServer::Start(
+                             {metrics_host, flags.metrics_port}, metrics,
+                             [&] { return !context.draining && !context.control.draining(); },
+                             flags.metrics_tls ? security->certificate() : nullptr));
+  const auto forget_http = absl::MakeCleanup([&] {
+    if (security->tls() != nullptr) security->tls()->OnChange(nullptr);
+  });
+  if (flags.metrics_tls) {
+    security->tls()->OnChange([&http] { http->TakeNewCertificate(); });
+  }
+  std::optional<api::ReportPublisher> publisher;
+  if (answers) publisher.emplace(context);
   ASSAY_RETURN_IF_ERROR(api::LookForDecisions(context));
+  // The counters of GPUs are not read, and those of processors alone would look like all.
+  const bool processors_alone =
+      std::all_of(pool_options.devices.begin(), pool_options.devices.end(),
+                  [](const std::string& device) { return absl::StartsWith(device, "cpu"); });
+  scheduler::EnergyMeter energy;
+  // Its claims and renewals do not wait for what others ask of the store.
+  std::vector<std::unique_ptr<store::JobStore>> worker_stores;
+  std::optional<scheduler::StoreListener> listener;
+  if (shared && works) listener.emplace(flags.store, hub);
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
   for (const std::string& device : pool_options.devices) {
     scheduler::WorkerOptions options;
-    options.owner = absl::StrCat(getpid(), "/", device);
+    options.owner = absl::StrCat(HostName(), "/", getpid(), "/", device);
     options.device = device;
     options.lease_seconds = flags.lease_seconds;
     options.stall_seconds = flags.stall_seconds;
+    options.energy = processors_alone ? &energy : nullptr;
     options.after_commit = [&context](const std::string& evaluation) {
       return api::LookForDecision(context, evaluation);
     };
+    options.control = &context.control;
+    context.control.AddWorker(device);
+    store::JobStore* own = store.get();
+    if (shared) {
+      ASSAY_ASSIGN_OR_RETURN(auto opened, OpenStore(flags, clock));
+      own = worker_stores.emplace_back(std::move(opened)).get();
+    }
     workers.push_back(
-        std::make_unique<scheduler::Worker>(options, *store, *blobs, pool, hub, metrics));
+        std::make_unique<scheduler::Worker>(options, *own, *blobs, pool, hub, metrics));
   }
   if (!flags.port_file.empty()) {
-    ASSAY_RETURN_IF_ERROR(WritePortFile(flags.port_file, server->port()));
+    ASSAY_RETURN_IF_ERROR(
+        WritePortFile(flags.port_file, server != nullptr ? server->port() : http->port()));
   }
-  LogInfo(absl::StrCat("serving gRPC on ", Address{listen.host, server->port()}.ToString(),
-                       " and metrics on ", Address{listen.host, http->port()}.ToString(),
-                       "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
-                       pool_options.threads, " threads; data in ", flags.data_dir));
+  const std::string grpc_at =
+      server == nullptr
+          ? ""
+          : absl::StrCat("gRPC on ", Address{listen.host, server->port()}.ToString(), " and ");
+  const std::string engines =
+      works ? absl::StrCat("; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
+                           pool_options.threads, " threads")
+            : "";
+  const std::string serving = absl::StrCat("serving ", grpc_at, "metrics on ",
+                                           Address{metrics_host, http->port()}.ToString());
+  LogInfo(absl::StrCat(serving, engines, "; data in ",
+                       shared ? store::WithoutPassword(flags.store) : flags.data_dir));
+  const char* const notify = std::getenv("NOTIFY_SOCKET");
+  if (!monitoring::NotifySystemd(notify, absl::StrCat("READY=1\nSTATUS=", serving))) {
+    LogWarning("cannot tell systemd that the server serves", {{"socket", notify}});
+  }
 
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) security->Reload();
   LogInfo(absl::StrCat("stopping (", strsignal(signal), "); a second signal stops at once"));
   std::thread([signals, timeout = flags.exit_timeout, directory = flags.owned_directory, parent,
                signal] {
@@ -257,39 +310,107 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
     do {
       again = sigtimedwait(&signals, &info, &limit) > 0;
       // A parent that is killed tells once more with each of its threads that dies.
-    } while (again && !directory.empty() && info.si_pid == parent);
+    } while (again && (info.si_signo == SIGHUP || (!directory.empty() && info.si_pid == parent)));
     LogWarning(again ? "stopped by a second signal" : "--exit-timeout is over");
     RemoveIfOrphaned(directory, parent, signal);
     _exit(1);
   }).detach();
+  monitoring::NotifySystemd(notify, "STOPPING=1");
   context.draining = true;
-  server->SetNotServing();
+  if (server != nullptr) server->SetNotServing();
   for (const auto& worker : workers) worker->Stop();
   workers.clear();
-  server->Shutdown(2);
+  if (server != nullptr) server->Shutdown(2);
   metrics.SetQueueSource(nullptr);
+  metrics.SetSystemSource(nullptr);
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
   LogInfo("stopped");
   return absl::OkStatus();
 }
 
+LogLevel LogLevelOf(const std::string& name) {
+  if (name == "error") return LogLevel::kError;
+  if (name == "warning") return LogLevel::kWarning;
+  return name == "debug" ? LogLevel::kDebug : LogLevel::kInfo;
+}
+
+// What Serve would refuse of certificates, tokens and addresses; makes nothing.
+std::vector<FieldViolation> SecurityMistakes(const Flags& flags, const std::string& listen_host) {
+  const SystemClock clock;
+  monitoring::Metrics metrics(0);
+  access::SecurityOptions options = SecurityOptionsOf(flags);
+  // It would be made.
+  if (!options.audit_log.empty()) {
+    options.audit_log.clear();
+    options.audit_reads = false;
+  }
+  std::vector<FieldViolation> mistakes;
+  for (const absl::Status& status :
+       {access::Security::Open(options, listen_host, clock, metrics).status(),
+        MetricsHost(flags, listen_host).status()}) {
+    if (status.ok()) continue;
+    std::vector<FieldViolation> violations = ViolationsOf(status);
+    if (violations.empty()) violations.push_back({"security", std::string(status.message())});
+    for (FieldViolation& violation : violations) mistakes.push_back(std::move(violation));
+  }
+  return mistakes;
+}
+
+// Of a check to whoever asked for it, else to the log.
+void Complain(const FieldViolation& mistake, bool check) {
+  const std::string text = WithoutUsers(absl::StrCat(mistake.field, ": ", mistake.description));
+  check ? void(std::cerr << text << std::endl) : LogError(text);
+}
+
 int Main(int argc, char** argv) {
   const pid_t parent = getppid();
-  Flags flags;
-  if (const std::optional<int> end = ParseFlags(argc, argv, flags)) return *end;
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const auto read = ReadConfiguration(words, ProcessEnvironment());
+  if (const auto* exit = std::get_if<Exit>(&read)) {
+    std::cout << exit->out << std::flush;
+    const bool check = std::find(words.begin(), words.end(), "--check-config") != words.end();
+    for (const FieldViolation& mistake : exit->mistakes) Complain(mistake, check);
+    return exit->code;
+  }
+  const auto& configuration = std::get<Configuration>(read);
+  const Flags& flags = configuration.flags;
+  SetLog(flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText,
+         LogLevelOf(flags.log_level));
+  CheckedFlags checked = CheckFlags(flags, ProgramDirectory());
+  if (configuration.check_only) {
+    std::cout << Describe(configuration) << std::flush;
+    if (!checked.listen.host.empty()) {
+      for (FieldViolation& mistake : SecurityMistakes(flags, checked.listen.host)) {
+        checked.mistakes.push_back(std::move(mistake));
+      }
+    }
+  }
+  for (const FieldViolation& mistake : checked.mistakes) {
+    Complain({configuration.WhereIs(mistake.field), mistake.description}, configuration.check_only);
+  }
+  if (configuration.check_only || !checked.mistakes.empty()) {
+    RemoveIfOrphaned(flags.owned_directory, parent, 0);
+    return checked.mistakes.empty() ? 0 : 1;
+  }
 
   // Taken by sigwait in Serve; every thread inherits the mask.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  // Files are read anew; without any it ends the process, as a closed terminal should, but not a
+  // service, which is told to reload whatever it has.
+  if (!flags.tls_cert.empty() || !flags.tokens.empty() || !flags.audit_log.empty() ||
+      std::getenv("NOTIFY_SOCKET") != nullptr) {
+    sigaddset(&signals, SIGHUP);
+  }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   // Writing beyond a file size limit must be an error like a full disk, not the end.
   std::signal(SIGXFSZ, SIG_IGN);
 
   int signal = 0;
-  const absl::Status status = Serve(flags, signals, parent, signal);
+  const absl::Status status = Serve(flags, checked, signals, parent, signal);
   RemoveIfOrphaned(flags.owned_directory, parent, signal);
   if (status.ok()) return 0;
   LogError(status.message());

@@ -38,17 +38,18 @@ const std::vector<Fence>& Fences() {
       // LibTorch.
       {std::regex("(torch|ATen|c10|caffe2)/.*"),
        {"server/engine/import", "server/engine/torch", "server/engine/example"}},
-      {std::regex("sqlite3\\.h"), {"server/store"}},
+      {std::regex("sqlite3\\.h|libpq-fe\\.h"), {"server/store"}},
       {std::regex("grpc.*|.*\\.grpc\\.pb\\.h|sys/socket\\.h|netdb\\.h"),
        {"net", "server", "client"}},
       {std::regex("thread"), {"server", "client"}},
       {std::regex("opencv2/.*"), {"core/corruptions"}},
       {std::regex("zip\\.h"), {"core/models"}},
       {std::regex("Eigen/.*"), {"core/similarity"}},
-      {std::regex("CLI/.*"), {"client/cli", "server/config"}},
+      {std::regex("CLI/.*"), {"core/options", "client/cli", "server/config"}},
       {std::regex("curl/.*"), {"client/mlflow"}},
-      {std::regex("yaml-cpp/.*"), {"client/cli/base/evaluation_file.cc"}},
+      {std::regex("yaml-cpp/.*"), {"core/options", "client/cli/base/evaluation_file.cc"}},
       {std::regex("librsvg/.*|cairo.*"), {"client/cli/base/picture_file.cc"}},
+      {std::regex("openssl/.*"), {"core/base/digest.cc", "net", "server/access/access.cc"}},
       {std::regex("prometheus/.*|microhttpd\\.h"), {"server/monitoring"}},
   };
   return *fences;

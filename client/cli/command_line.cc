@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "client/cli/base/evaluation_file.h"
 #include "client/cli/base/exit_codes.h"
 #include "client/cli/commands/commands.h"
@@ -18,6 +20,7 @@
 #include "client/lib/client.h"
 #include "client/render/render.h"
 #include "core/base/errors.h"
+#include "core/options/man_page.h"
 
 namespace assay::cli {
 namespace {
@@ -35,9 +38,24 @@ class CommandLine {
         "2 usage, 3 evaluation failed,\n"
         "4 cancelled, 5 not found or precondition, 6 authentication, 7 unavailable or timeout.");
     app_.add_option("--server", options_.server,
-                    absl::StrCat("Server as host:port (ASSAY_SERVER; default ",
+                    absl::StrCat("Server as host:port, with TLS grpcs://host:port (ASSAY_SERVER; "
+                                 "default ",
                                  client::kDefaultAddress, ")"))
         ->type_name("HOST:PORT");
+    app_.add_option("--token-file", options_.token_file,
+                    "File with the token that the server wants (ASSAY_TOKEN_FILE)")
+        ->type_name("FILE");
+    const auto add_tls = [this](const char* name, std::string* value, const char* type,
+                                const char* text) {
+      app_.add_option(name, *value, text)->type_name(type);
+    };
+    add_tls("--ca", &options_.tls.ca_file, "FILE",
+            "Who signs the certificates of servers (PEM; default: whom the system trusts)");
+    add_tls("--cert", &options_.tls.cert_file, "FILE",
+            "Certificate for servers that ask for one (PEM)");
+    add_tls("--key", &options_.tls.key_file, "FILE", "The key of --cert (PEM)");
+    add_tls("--tls-name", &options_.tls.server_name, "NAME",
+            "Name in the server's certificate, if not the host of --server");
     std::vector<std::string> formats = render::FormatNames();
     std::sort(formats.begin(), formats.end());
     app_.add_option("-o,--output", format_, "Format of the result on stdout (default table)")
@@ -45,12 +63,26 @@ class CommandLine {
     app_.add_flag("-q,--quiet", options_.quiet, "Only errors on stderr");
     app_.add_option("--config", config_path_, "Config file (default ~/.config/assay/config.toml)")
         ->type_name("FILE");
+    options::AddManPage(
+        app_,
+        {1,
+         "measures how robust image classifiers are, class by class",
+         ASSAY_VERSION,
+         {{"EXIT STATUS",
+           "0 fine, 1 a gate does not hold, 2 usage, 3 evaluation failed, 4 cancelled, 5 not found "
+           "or precondition, 6 authentication, 7 unavailable or timeout."},
+          {"ENVIRONMENT",
+           "ASSAY_SERVER is the server where --server is not given. MLFLOW_TRACKING_URI and its "
+           "like are those of MLflow. NO_COLOR turns colours off."},
+          {"FILES", "~/.config/assay/config.toml has lines such as server = \"host:8001\"."},
+          {"SEE ALSO", "assayd(8)"}}});
     for (const CommandEntry& entry : AllCommands()) Add(entry);
   }
 
   // nullopt: there is something to run.
   std::optional<Exit> Parse(int argc, const char* const* argv,
-                            const std::string& environment_server) {
+                            const std::string& environment_server,
+                            const std::string& environment_token_file) {
     const absl::Status known = CheckCommandWords(argc, argv);
     if (!known.ok()) return Exit{kExitUsage, "", ErrorText(known)};
     auto words = WithEvaluationFile(*app_.get_subcommand("evaluate"), {argv + 1, argv + argc});
@@ -65,7 +97,7 @@ class CommandLine {
       const int code = app_.exit(error, out, err);
       return Exit{code == 0 ? kExitOk : kExitUsage, out.str(), err.str()};
     }
-    const absl::Status status = Complete(environment_server);
+    const absl::Status status = Complete(environment_server, environment_token_file);
     if (!status.ok()) return Exit{ExitCodeOf(status), "", ErrorText(status)};
     return std::nullopt;
   }
@@ -112,11 +144,15 @@ class CommandLine {
   }
 
   // Environment and config file.
-  absl::Status Complete(const std::string& environment_server) {
+  absl::Status Complete(const std::string& environment_server,
+                        const std::string& environment_token_file) {
     ASSAY_ASSIGN_OR_RETURN(const Config config, LoadConfig(config_path_));
+    if (options_.token_file.empty()) options_.token_file = environment_token_file;
+    if (options_.token_file.empty()) options_.token_file = config.token_file;
     if (options_.server.empty()) options_.server = environment_server;
     if (options_.server.empty()) options_.server = config.server;
     if (options_.server.empty()) options_.server = client::kDefaultAddress;
+    ASSAY_RETURN_IF_ERROR(CompleteTls(config));
     if (format_.empty()) format_ = config.output;
     if (format_.empty()) return absl::OkStatus();
     const auto format = render::FormatNamed(format_);
@@ -135,12 +171,35 @@ class CommandLine {
     return absl::OkStatus();
   }
 
+  // What the config file says of TLS is for servers that have it; what is typed must be of use.
+  absl::Status CompleteTls(const Config& config) {
+    client::TlsOptions& tls = options_.tls;
+    const bool local = HasOption("--local");
+    if (!local && !absl::StartsWith(options_.server, "grpcs://")) {
+      for (const char* flag : {"--ca", "--cert", "--key", "--tls-name"}) {
+        if (app_.get_option(flag)->count() == 0) continue;
+        return InvalidFields(
+            {{flag, absl::StrCat("is for servers with TLS: write --server grpcs://",
+                                 absl::StripPrefix(options_.server, "grpc://"))}});
+      }
+      return absl::OkStatus();
+    }
+    if (tls.ca_file.empty()) tls.ca_file = config.ca;
+    if (tls.cert_file.empty() && tls.key_file.empty()) {
+      tls.cert_file = config.cert;
+      tls.key_file = config.key;
+    }
+    return absl::OkStatus();
+  }
+
   // Whether the command that was named has been given any.
-  bool HasGates() const {
+  bool HasGates() const { return HasOption("--require"); }
+
+  bool HasOption(const std::string& name) const {
     const CLI::App* named = &app_;
     while (!named->get_subcommands().empty()) named = named->get_subcommands()[0];
-    const CLI::Option* const gates = named->get_option_no_throw("--require");
-    return gates != nullptr && gates->count() > 0;
+    const CLI::Option* const option = named->get_option_no_throw(name);
+    return option != nullptr && option->count() > 0;
   }
 
   CLI::App app_;
@@ -154,9 +213,11 @@ class CommandLine {
 }  // namespace
 
 std::variant<Call, Exit> ParseCommandLine(int argc, const char* const* argv,
-                                          const std::string& environment_server) {
+                                          const std::string& environment_server,
+                                          const std::string& environment_token_file) {
   const auto line = std::make_shared<CommandLine>();
-  if (auto exit = line->Parse(argc, argv, environment_server)) return *std::move(exit);
+  if (auto exit = line->Parse(argc, argv, environment_server, environment_token_file))
+    return *std::move(exit);
   // The command may look at the whole command line.
   return Call{line->options(), [line](Session& session) { return line->Run(session); }};
 }

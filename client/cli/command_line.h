@@ -25,9 +25,11 @@ struct Exit {
   std::string err;
 };
 
-// `environment_server`: the value of ASSAY_SERVER, empty without one.
+// `environment_server`: the value of ASSAY_SERVER, empty without one; `environment_token_file` that
+// of ASSAY_TOKEN_FILE.
 std::variant<Call, Exit> ParseCommandLine(int argc, const char* const* argv,
-                                          const std::string& environment_server);
+                                          const std::string& environment_server,
+                                          const std::string& environment_token_file = "");
 
 }  // namespace assay::cli
 

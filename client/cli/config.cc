@@ -1,12 +1,15 @@
 #include "client/cli/config.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/data/text_file.h"
 #include "core/base/errors.h"
@@ -49,17 +52,27 @@ absl::StatusOr<Config> ParseConfig(const std::string& text, const std::string& p
     }
     const std::string key(absl::StripAsciiWhitespace(line.substr(0, equals)));
     const std::string value = Value(line.substr(equals + 1));
-    if (key == "server") {
-      config.server = value;
-    } else if (key == "output") {
-      config.output = value;
-    } else {
-      const std::string nearest = Nearest(key, {"server", "output"});
-      return InvalidFields(
-          {{where, absl::StrCat("unknown key '", key, "'; ",
-                                nearest.empty() ? "keys are server and output"
-                                                : absl::StrCat("did you mean ", nearest, "?"))}});
+    static const auto* const keys = new std::vector<std::pair<std::string, std::string Config::*>>{
+        {"server", &Config::server},
+        {"output", &Config::output},
+        {"token_file", &Config::token_file},
+        {"ca", &Config::ca},
+        {"cert", &Config::cert},
+        {"key", &Config::key}};
+    const auto known = std::find_if(keys->begin(), keys->end(),
+                                    [&](const auto& entry) { return entry.first == key; });
+    if (known != keys->end()) {
+      config.*known->second = value;
+      continue;
     }
+    std::vector<std::string> names;
+    for (const auto& [name, member] : *keys) names.push_back(name);
+    const std::string nearest = Nearest(key, names);
+    return InvalidFields(
+        {{where,
+          absl::StrCat("unknown key '", key, "'; ",
+                       nearest.empty() ? absl::StrCat("keys are ", absl::StrJoin(names, ", "))
+                                       : absl::StrCat("did you mean ", nearest, "?"))}});
   }
   return config;
 }

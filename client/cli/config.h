@@ -13,6 +13,11 @@ namespace assay::cli {
 struct Config {
   std::string server;
   std::string output;
+  std::string token_file;
+  // Of TLS.
+  std::string ca;
+  std::string cert;
+  std::string key;
 };
 
 // kInvalidArgument with the line for anything that is not understood.

@@ -9,10 +9,12 @@
 #include <ctime>
 #include <iostream>
 #include <memory>
+#include <string>
 #include <thread>
 #include <variant>
 
 #include "client/cli/base/exit_codes.h"
+#include "client/cli/base/screen.h"
 #include "client/cli/base/session.h"
 #include "client/cli/command_line.h"
 #include "client/lib/interrupt.h"
@@ -37,9 +39,13 @@ int AwaitSignal(const sigset_t& signals, std::chrono::milliseconds wait) {
 [[noreturn]] void EndSoon(const sigset_t& signals, const assay::client::Interrupt& interrupt) {
   std::chrono::milliseconds idle{0};
   while (idle < kPatience) {
-    if (const int signal = AwaitSignal(signals, kPoll); signal > 0) _exit(kExitBySignal + signal);
+    if (const int signal = AwaitSignal(signals, kPoll); signal > 0) {
+      assay::cli::RestoreTerminal();
+      _exit(kExitBySignal + signal);
+    }
     idle = interrupt.ending() ? std::chrono::milliseconds(0) : idle + kPoll;
   }
+  assay::cli::RestoreTerminal();
   constexpr char kText[] = "\nerror: interrupted\n";
   if (write(STDERR_FILENO, kText, sizeof(kText) - 1) < 0) _exit(assay::cli::kExitCancelled);
   _exit(assay::cli::kExitCancelled);
@@ -83,8 +89,12 @@ void HandleSignals(assay::client::Interrupt& interrupt) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const char* const server = std::getenv("ASSAY_SERVER");
-  const auto parsed = assay::cli::ParseCommandLine(argc, argv, server == nullptr ? "" : server);
+  const auto environment = [](const char* name) -> std::string {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  const auto parsed = assay::cli::ParseCommandLine(argc, argv, environment("ASSAY_SERVER"),
+                                                   environment("ASSAY_TOKEN_FILE"));
   if (const auto* exit = std::get_if<assay::cli::Exit>(&parsed)) {
     std::cout << exit->out << std::flush;
     std::cerr << exit->err << std::flush;

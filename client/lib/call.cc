@@ -16,6 +16,8 @@
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "net/address.h"
+#include "net/certificates.h"
+#include "net/tokens.h"
 
 namespace assay::client {
 namespace {
@@ -32,7 +34,12 @@ constexpr std::chrono::milliseconds kPollInterval{100};
 // that are tried in turn, fit into the first contact.
 constexpr int kConnectMillis = 4'500;
 
+// For finding out why TLS does not work.
+constexpr int kTlsProbeSeconds = 3;
+
 constexpr absl::string_view kUnix = "unix:";
+constexpr absl::string_view kTls = "grpcs://";
+constexpr absl::string_view kPlain = "grpc://";
 
 // What is left of an address in gRPC's own notation: dns:///HOST:PORT, ipv4:HOST:PORT.
 absl::string_view WithoutScheme(absl::string_view address) {
@@ -59,8 +66,33 @@ std::string HostOf(const std::string& address) {
   return parsed.ok() ? parsed->host : "";
 }
 
-grpc::ChannelArguments ChannelArguments(const std::optional<Proxy>& proxy) {
+// Certificates that the options name, read and looked at.
+absl::StatusOr<ClientTls> ReadTls(const TlsOptions& options) {
+  ClientTls tls;
+  const FlagFile ca{"ca", options.ca_file};
+  const FlagFile cert{"cert", options.cert_file};
+  const FlagFile key{"key", options.key_file};
+  if (options.cert_file.empty() != options.key_file.empty()) {
+    return InvalidFields({{options.key_file.empty() ? "key" : "cert",
+                           "is missing: a certificate and its key belong together"}});
+  }
+  if (!options.ca_file.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(tls.authorities, ReadSmallFile(ca));
+    ASSAY_RETURN_IF_ERROR(CheckAuthorities(tls.authorities, ca));
+  }
+  if (!options.cert_file.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(tls.chain, ReadSmallFile(cert));
+    ASSAY_ASSIGN_OR_RETURN(tls.key, ReadSmallFile(key));
+    ASSAY_RETURN_IF_ERROR(
+        CheckCertificate(tls.chain, cert, tls.key, key, SystemClock().NowMicros()).status());
+  }
+  return tls;
+}
+
+grpc::ChannelArguments ChannelArguments(const std::optional<Proxy>& proxy,
+                                        const std::string& server_name) {
   grpc::ChannelArguments arguments;
+  if (!server_name.empty()) arguments.SetSslTargetNameOverride(server_name);
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMillis);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMillis);
@@ -111,17 +143,44 @@ using Evaluations = v1::EvaluationService::Stub;
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
-  ASSAY_RETURN_IF_ERROR(CheckAddress(options.address));
-  std::unique_ptr<Client> client(new Client(std::move(options)));
+  Target target;
+  absl::string_view address = options.address;
+  target.encrypted = absl::ConsumePrefix(&address, kTls);
+  if (!target.encrypted) absl::ConsumePrefix(&address, kPlain);
+  target.address = std::string(address);
+  ASSAY_RETURN_IF_ERROR(CheckAddress(target.address));
+  target.host = HostOf(target.address);
+  target.name = options.tls.server_name.empty() ? target.host : options.tls.server_name;
+  if (target.encrypted) {
+    ASSAY_ASSIGN_OR_RETURN(target.tls, ReadTls(options.tls));
+  }
+  if (!options.token_file.empty()) {
+    if (!target.encrypted && !target.host.empty() && !IsLoopback(target.host)) {
+      return InvalidFields(
+          {{"server",
+            absl::StrCat("a token is not sent unencrypted to another machine: write ", kTls,
+                         target.address, " if the server has TLS, or leave the token out")}});
+    }
+    ASSAY_ASSIGN_OR_RETURN(const std::string text,
+                           ReadSmallFile({"token_file", options.token_file}));
+    ASSAY_ASSIGN_OR_RETURN(target.token,
+                           TokenOfText(text, absl::StrCat("token_file ", options.token_file)));
+  }
+  std::unique_ptr<Client> client(new Client(std::move(options), std::move(target)));
   ASSAY_RETURN_IF_ERROR(client->FirstContact());
   return client;
 }
 
-Client::Client(ClientOptions options)
+Client::Client(ClientOptions options, Target target)
     : options_(std::move(options)),
-      proxy_(ProxyFor(HostOf(options_.address), std::getenv)),
+      target_(std::make_unique<const Target>(std::move(target))),
+      proxy_(ProxyFor(target_->host, std::getenv)),
       stubs_(std::make_unique<Stubs>(grpc::CreateCustomChannel(
-          options_.address, grpc::InsecureChannelCredentials(), ChannelArguments(proxy_)))) {
+          target_->address,
+          target_->encrypted ? grpc::SslCredentials(
+                                   {target_->tls.authorities, target_->tls.key, target_->tls.chain})
+                             : grpc::InsecureChannelCredentials(),
+          ChannelArguments(proxy_, options_.tls.server_name)))) {
   if (options_.interrupt == nullptr) options_.interrupt = &never_;
   if (options_.retry.clock == nullptr) options_.retry.clock = &system_clock_;
   if (!options_.retry.sleep) {
@@ -142,7 +201,10 @@ absl::Status Client::FirstContact() {
     if (state == GRPC_CHANNEL_READY) return absl::OkStatus();
     // gRPC tries again by itself.
     const bool failed = state == GRPC_CHANNEL_TRANSIENT_FAILURE;
-    if (failed) cause = ConnectionFailure();
+    if (failed) {
+      cause = ConnectionFailure();
+      ASSAY_RETURN_IF_ERROR(TlsProblem());
+    }
     const auto limit = failed && NobodyThere(cause) ? kNobodyThereLimit : kFirstContactLimit;
     if (std::chrono::steady_clock::now() - begin > limit) return NoAnswer(cause, limit.count());
     // In short steps, because an interrupt does not end this wait.
@@ -153,6 +215,7 @@ absl::Status Client::FirstContact() {
 std::string Client::ConnectionFailure() {
   // Only a call is told, at once while the channel has failed. This one asks for nothing.
   grpc::ClientContext context;
+  AddToken(target_->token, context);
   context.set_deadline(std::chrono::system_clock::now() + kPollInterval);
   v1::FindMissingChunksResponse response;
   const grpc::Status status =
@@ -161,17 +224,44 @@ std::string Client::ConnectionFailure() {
   return std::string(Cause(status.error_message()));
 }
 
+absl::Status Client::TlsProblem() const {
+  // What is said through a proxy is not asked for.
+  const auto address =
+      ParseAddress(WithoutScheme(target_->address), "server", AddressUse::kConnect);
+  if (!target_->encrypted || !address.ok() || (proxy_ && proxy_->usable)) return absl::OkStatus();
+  const TlsFailure failure =
+      FindTlsFailure(address->host, address->port, target_->name, target_->tls, kTlsProbeSeconds);
+  const std::string text = absl::StrCat("the server at ", options_.address, ": ", failure.why);
+  switch (failure.kind) {
+    case TlsFailure::Kind::kUnknown:
+      return absl::OkStatus();
+    case TlsFailure::Kind::kNoTls:
+      return Error(Reason::kServerNotTrusted,
+                   absl::StrCat(text, "; if that is meant, write ", target_->address));
+    case TlsFailure::Kind::kServerNotTrusted:
+      return Error(Reason::kServerNotTrusted, text);
+    case TlsFailure::Kind::kClientRefused:
+      return Error(Reason::kUnauthenticated, absl::StrCat(text, " (--cert, --key)"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Client::NoAnswer(const std::string& cause, int64_t seconds) const {
   std::string text =
       absl::StrCat("no server answers at ", options_.address, " within ", seconds, " s");
   if (proxy_ && proxy_->usable) {
     absl::StrAppend(&text, " through the proxy ", proxy_->Shown(), " that ", proxy_->variable,
-                    " names (no_proxy=", HostOf(options_.address), " goes without it)");
+                    " names (no_proxy=", target_->host, " goes without it)");
   } else if (proxy_) {
     absl::StrAppend(&text, " without the proxy that ", proxy_->variable,
                     " names, which is no http:// URL");
   }
   if (!cause.empty()) absl::StrAppend(&text, ": ", cause);
+  // It closes connections whose first bytes are not of TLS.
+  if (!target_->encrypted && (absl::StrContains(cause, "Socket closed") ||
+                              absl::StrContains(cause, std::strerror(ECONNRESET)))) {
+    absl::StrAppend(&text, "; does it want TLS? then write ", kTls, target_->address);
+  }
   return Error(Reason::kUnavailable, text);
 }
 

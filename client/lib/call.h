@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "assay/v1/admin.grpc.pb.h"
 #include "assay/v1/chunks.grpc.pb.h"
 #include "assay/v1/datasets.grpc.pb.h"
 #include "assay/v1/evaluations.grpc.pb.h"
@@ -14,6 +15,7 @@
 #include "core/base/errors.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
+#include "net/certificates.h"
 #include "net/grpc_status.h"
 
 namespace assay::client {
@@ -22,26 +24,45 @@ namespace assay::client {
 inline constexpr double kQuickSeconds = 60;
 inline constexpr double kSlowSeconds = 1800;
 
+struct Client::Target {
+  // As gRPC takes it, and its host: empty for a Unix socket.
+  std::string address;
+  std::string host;
+  bool encrypted = false;
+  ClientTls tls;
+  // The name in the server's certificate.
+  std::string name;
+  std::string token;
+};
+
 struct Client::Stubs {
   explicit Stubs(const std::shared_ptr<grpc::Channel>& shared_channel)
       : channel(shared_channel),
         chunks(v1::ChunkService::NewStub(channel)),
         models(v1::ModelService::NewStub(channel)),
         datasets(v1::DatasetService::NewStub(channel)),
-        evaluations(v1::EvaluationService::NewStub(channel)) {}
+        evaluations(v1::EvaluationService::NewStub(channel)),
+        admin(v1::AdminService::NewStub(channel)) {}
 
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::ChunkService::Stub> chunks;
   std::unique_ptr<v1::ModelService::Stub> models;
   std::unique_ptr<v1::DatasetService::Stub> datasets;
   std::unique_ptr<v1::EvaluationService::Stub> evaluations;
+  std::unique_ptr<v1::AdminService::Stub> admin;
 };
 
-// A client context that an Interrupt cancels.
+inline void AddToken(const std::string& token, grpc::ClientContext& context) {
+  if (!token.empty()) context.AddMetadata("authorization", absl::StrCat("Bearer ", token));
+}
+
+// A client context that an Interrupt cancels, with the token, if there is one.
 class InterruptibleContext {
  public:
-  explicit InterruptibleContext(Interrupt& interrupt)
-      : interrupt_(interrupt), scope_(interrupt, [this] { context_.TryCancel(); }) {}
+  InterruptibleContext(Interrupt& interrupt, const std::string& token)
+      : interrupt_(interrupt), scope_(interrupt, [this] { context_.TryCancel(); }) {
+    AddToken(token, context_);
+  }
 
   grpc::ClientContext* get() { return &context_; }
   // The call's status; a cancellation of ours under its own name.
@@ -64,7 +85,7 @@ absl::StatusOr<Response> Client::Call(Stub& stub, Method method, const Request& 
   Backoff backoff(options_.retry);
   while (true) {
     ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());
-    InterruptibleContext context(*options_.interrupt);
+    InterruptibleContext context(*options_.interrupt, target_->token);
     context.get()->set_deadline(std::chrono::system_clock::now() +
                                 std::chrono::milliseconds(int64_t(timeout_seconds * 1000)));
     // A call that is made once must not be lost because the connection is just being made again.
@@ -76,7 +97,7 @@ absl::StatusOr<Response> Client::Call(Stub& stub, Method method, const Request& 
       return WithMessage(status, absl::StrCat("no answer from ", options_.address, " within ",
                                               timeout_seconds, " s"));
     }
-    if (repeat == Repeat::kNever) return status;
+    if (repeat != Repeat::kWhenUnavailable) return status;
     ASSAY_RETURN_IF_ERROR(backoff.Wait(status));
   }
 }

@@ -38,7 +38,7 @@ absl::StatusOr<std::vector<std::string>> Client::FindMissing(
 
 absl::Status Client::SendChunks(const ChunkSet& chunks, const std::vector<size_t>& wanted,
                                 const std::function<void(int64_t)>& on_sent) {
-  InterruptibleContext context(*options_.interrupt);
+  InterruptibleContext context(*options_.interrupt, target_->token);
   v1::UploadChunksResponse response;
   const auto writer = stubs_->chunks->UploadChunks(context.get(), &response);
   absl::Status local;

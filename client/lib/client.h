@@ -28,6 +28,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "assay/v1/admin.pb.h"
 #include "assay/v1/comparison.pb.h"
 #include "assay/v1/datasets.pb.h"
 #include "assay/v1/evaluations.pb.h"
@@ -44,9 +45,24 @@ namespace assay::client {
 
 inline constexpr char kDefaultAddress[] = "127.0.0.1:8001";
 
+// Files in PEM. They are for servers with TLS, and not looked at otherwise.
+struct TlsOptions {
+  // Who signs the certificates of servers that are trusted; empty: those of the system.
+  std::string ca_file;
+  // What is shown to servers that ask for it; both or none.
+  std::string cert_file;
+  std::string key_file;
+  // The name in the server's certificate; empty: the host of the address.
+  std::string server_name;
+};
+
 struct ClientOptions {
-  // host:port
+  // host:port, or grpcs://host:port for TLS.
   std::string address = kDefaultAddress;
+  TlsOptions tls;
+  // A file with the bearer token that goes with every call; empty: none. It is sent by TLS or to
+  // this machine, and refused for anything else.
+  std::string token_file;
   // May be null; must outlive the client.
   Interrupt* interrupt = nullptr;
   RetryOptions retry;
@@ -140,6 +156,19 @@ class Client {
   absl::StatusOr<v1::Evaluation> RetryEvaluation(const std::string& name);
   absl::Status DeleteEvaluation(const std::string& name);
 
+  // --- the operator's
+
+  absl::StatusOr<v1::ServerStatus> GetServerStatus();
+  // In one attempt, for who asks again anyway.
+  absl::StatusOr<v1::ServerStatus> GetServerStatusOnce(double timeout_seconds);
+  absl::StatusOr<v1::QueueControl> PauseQueue(const std::string& reason);
+  absl::StatusOr<v1::QueueControl> DrainServer(bool release_running);
+  absl::StatusOr<v1::QueueControl> ResumeServer();
+  absl::StatusOr<v1::CollectGarbageResponse> CollectGarbage();
+  // Until the check has ended, or `on_message` fails.
+  absl::Status CheckStorage(
+      bool repair, const std::function<absl::Status(const v1::CheckStorageResponse&)>& on_message);
+
   // Until the evaluation has ended, whatever the end is: the last event. Goes on with the resume
   // token when the connection breaks, and gives up after RetryOptions::patience_seconds without an
   // event.
@@ -178,15 +207,25 @@ class Client {
   struct ChunkSet;
   struct Streaming;
 
-  explicit Client(ClientOptions options);
+  // What follows from the options.
+  struct Target;
+
+  Client(ClientOptions options, Target target);
 
   absl::Status FirstContact();
+  // What is wrong with TLS or its certificates, when that is why there is no connection: trying
+  // again is of no use then. OK otherwise.
+  absl::Status TlsProblem() const;
   // Why the channel could not connect last; empty if that is unknown.
   std::string ConnectionFailure();
   // That no server has answered for `seconds`.
   absl::Status NoAnswer(const std::string& cause, int64_t seconds) const;
   // Whether a call may be made again when it is unknown what became of it.
-  enum class Repeat { kWhenUnavailable, kNever };
+  enum class Repeat {
+    kWhenUnavailable,
+    kNever,
+    kNeverNorWait,  // for a connection that is just being made again
+  };
   template <typename Response, typename Stub, typename Method, typename Request>
   absl::StatusOr<Response> Call(Stub& stub, Method method, const Request& request,
                                 double timeout_seconds, Repeat repeat = Repeat::kWhenUnavailable);
@@ -216,6 +255,7 @@ class Client {
   Interrupt never_;
   // Constant after construction, and complete: no null in it.
   ClientOptions options_;
+  const std::unique_ptr<const Target> target_;
   const std::optional<Proxy> proxy_;
   std::unique_ptr<Stubs> stubs_;
 };

@@ -92,7 +92,7 @@ void Client::Streaming::Receive(EvaluateStream& stream) {
 }
 
 absl::Status Client::EvaluateOnce(Streaming& streaming) {
-  InterruptibleContext context(*options_.interrupt);
+  InterruptibleContext context(*options_.interrupt, target_->token);
   const auto stream = stubs_->evaluations->Evaluate(context.get());
   v1::EvaluateRequest first;
   if (streaming.accepted || streaming.in_doubt) {

@@ -33,7 +33,7 @@ absl::StatusOr<v1::EvaluationEvent> Client::Watch(v1::WatchEvaluationRequest req
   Backoff backoff(options_.retry);
   while (true) {
     ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());
-    InterruptibleContext context(*options_.interrupt);
+    InterruptibleContext context(*options_.interrupt, target_->token);
     const auto stream = stubs_->evaluations->WatchEvaluation(context.get(), request);
     v1::EvaluationEvent event;
     while (stream->Read(&event)) {
@@ -63,7 +63,7 @@ absl::Status Client::ReadStream(Stub& stub, Method method, const Request& reques
   Backoff backoff(options_.retry);
   while (true) {
     ASSAY_RETURN_IF_ERROR(options_.interrupt->Check());
-    InterruptibleContext context(*options_.interrupt);
+    InterruptibleContext context(*options_.interrupt, target_->token);
     const auto stream = (stub.*method)(context.get(), request);
     Response batch;
     bool begun = false;

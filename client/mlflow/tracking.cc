@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "client/render/text.h"
 #include "core/base/errors.h"
+#include "core/base/uri.h"
 
 namespace assay::mlflow {
 namespace {
@@ -130,21 +131,7 @@ absl::StatusOr<TrackingOptions> ReadTrackingOptions(
   return options;
 }
 
-std::string ShownUri(const std::string& uri) {
-  const size_t start = uri.find("://");
-  if (start == std::string::npos) return render::Printable(uri);
-  const size_t host = start + 3;
-  const size_t end = std::min(uri.find_first_of("/?#", host), uri.size());
-  const size_t colon = std::min(uri.find(':', host), end);
-  // Behind what is no port, a password that nobody has escaped goes on to the last @.
-  const bool is_password =
-      colon < end && !std::all_of(uri.begin() + static_cast<std::ptrdiff_t>(colon) + 1,
-                                  uri.begin() + static_cast<std::ptrdiff_t>(end),
-                                  [](unsigned char c) { return absl::ascii_isdigit(c); });
-  const size_t at = uri.rfind('@', is_password ? std::string::npos : end);
-  const bool has_user = at != std::string::npos && at > host && (is_password || at < end);
-  return render::Printable(has_user ? absl::StrCat(uri.substr(0, host), uri.substr(at + 1)) : uri);
-}
+std::string ShownUri(const std::string& uri) { return render::Printable(WithoutUser(uri)); }
 
 absl::StatusOr<HttpResponse> Tracking::Exchange(HttpRequest request, const std::string& what,
                                                 Repeat repeat) {

@@ -75,15 +75,14 @@ std::optional<Format> FormatNamed(absl::string_view name) {
   return static_cast<Format>(found - names.begin());
 }
 
-std::string RenderReport(const v1::Report& report, Format format, bool colour,
-                         const std::vector<report::GateResult>& gates, bool all_slices,
-                         const Examples* examples) {
+std::string RenderReport(const v1::Report& report, Format format,
+                         const std::vector<report::GateResult>& gates, const ReportExtras& extras) {
   if (format == Format::kJunit) return GatesJunit(report, gates);
-  if (format == Format::kHtml) return ReportPage(report, gates, examples);
+  if (format == Format::kHtml) return ReportPage(report, gates, extras.examples);
   std::string text = Render(
-      format, colour,
+      format, extras.colour,
       [&] {
-        Document document = ReportDocument(report, all_slices);
+        Document document = ReportDocument(report, extras.all_slices);
         AddGates(gates, document);
         return document;
       },

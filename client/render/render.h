@@ -22,12 +22,21 @@ enum class Format { kTable, kJson, kCsv, kMarkdown, kHtml, kJunit };
 const std::vector<std::string>& FormatNames();
 std::optional<Format> FormatNamed(absl::string_view name);
 
-// Text that ends with a line feed. `colour` matters to kTable only, `all_slices` to kTable and
-// kMarkdown, which show the worst ones otherwise, `examples` (may be null) to kHtml. CSV has one
-// row per condition, class or slice, and metric, and no gates.
-std::string RenderReport(const v1::Report& report, Format format, bool colour,
-                         const std::vector<report::GateResult>& gates = {}, bool all_slices = false,
-                         const Examples* examples = nullptr);
+// What a report is shown with, beside its numbers.
+struct ReportExtras {
+  // In kTable.
+  bool colour = false;
+  // In kTable and kMarkdown, which show the worst few otherwise.
+  bool all_slices = false;
+  // In kHtml; null: none.
+  const Examples* examples = nullptr;
+};
+
+// Text that ends with a line feed. CSV has one row per condition, class or slice, and metric, and
+// no gates.
+std::string RenderReport(const v1::Report& report, Format format,
+                         const std::vector<report::GateResult>& gates = {},
+                         const ReportExtras& extras = {});
 
 // CSV has one row per number.
 std::string RenderComparison(const v1::Comparison& comparison, Format format, bool colour);

@@ -31,6 +31,9 @@ constexpr ReasonRow kReasons[] = {
     {Reason::kDigestMismatch, "DIGEST_MISMATCH", StatusCode::kInvalidArgument},
     {Reason::kUploadIncomplete, "UPLOAD_INCOMPLETE", StatusCode::kInvalidArgument},
     {Reason::kChunkMissing, "CHUNK_MISSING", StatusCode::kFailedPrecondition},
+    {Reason::kUnauthenticated, "UNAUTHENTICATED", StatusCode::kUnauthenticated},
+    {Reason::kPermissionDenied, "PERMISSION_DENIED", StatusCode::kPermissionDenied},
+    {Reason::kServerNotTrusted, "SERVER_NOT_TRUSTED", StatusCode::kUnauthenticated},
     {Reason::kNotFound, "NOT_FOUND", StatusCode::kNotFound},
     {Reason::kAlreadyExists, "ALREADY_EXISTS", StatusCode::kAlreadyExists},
     {Reason::kInUse, "IN_USE", StatusCode::kFailedPrecondition},
@@ -54,6 +57,7 @@ constexpr ReasonRow kReasons[] = {
 constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr char kBadRequestUrl[] = "type.googleapis.com/google.rpc.BadRequest";
 constexpr char kResourceInfoUrl[] = "type.googleapis.com/google.rpc.ResourceInfo";
+constexpr char kQuotaFailureUrl[] = "type.googleapis.com/google.rpc.QuotaFailure";
 constexpr char kRetryInfoUrl[] = "type.googleapis.com/google.rpc.RetryInfo";
 // Details travel in HTTP/2 trailers, which peers may cap at 8 KiB in base64.
 constexpr size_t kMaxViolations = 20;
@@ -125,6 +129,12 @@ Error&& Error::Resource(absl::string_view type, absl::string_view name) && {
   return std::move(*this);
 }
 
+Error&& Error::Quota(absl::string_view subject, absl::string_view description) && {
+  quota_subject_ = std::string(subject);
+  quota_description_ = std::string(description);
+  return std::move(*this);
+}
+
 Error&& Error::RetryAfterSeconds(double seconds) && {
   retry_seconds_ = seconds;
   return std::move(*this);
@@ -153,6 +163,13 @@ absl::Status Error::ToStatus() const {
     resource.set_resource_type(resource_type_);
     resource.set_resource_name(resource_name_);
     SetPayload(status, kResourceInfoUrl, resource);
+  }
+  if (!quota_subject_.empty()) {
+    google::rpc::QuotaFailure quota;
+    auto* const violation = quota.add_violations();
+    violation->set_subject(quota_subject_);
+    violation->set_description(quota_description_);
+    SetPayload(status, kQuotaFailureUrl, quota);
   }
   if (retry_seconds_ >= 0) {
     google::rpc::RetryInfo retry;

@@ -36,6 +36,9 @@ enum class Reason {
   kDigestMismatch,      // bytes do not have the digest that was announced
   kUploadIncomplete,    // an upload ended before all announced bytes arrived
   kChunkMissing,        // a chunk has not been uploaded
+  kUnauthenticated,     // no token or certificate that the server knows
+  kPermissionDenied,    // who calls may not do this
+  kServerNotTrusted,    // the server's certificate is not what it should be (client)
   kNotFound,            // the named resource does not exist
   kAlreadyExists,       // the name is taken by other content
   kInUse,               // the resource is used by an unfinished evaluation
@@ -79,6 +82,8 @@ class Error {
   Error&& Violations(std::vector<FieldViolation> violations) &&;
   // Adds a google.rpc.ResourceInfo detail.
   Error&& Resource(absl::string_view type, absl::string_view name) &&;
+  // Adds a google.rpc.QuotaFailure detail: whose quota it is, and what the limit is.
+  Error&& Quota(absl::string_view subject, absl::string_view description) &&;
   // Adds a google.rpc.RetryInfo detail.
   Error&& RetryAfterSeconds(double seconds) &&;
   absl::Status ToStatus() const;
@@ -90,6 +95,7 @@ class Error {
   std::vector<std::pair<std::string, std::string>> metadata_;
   std::vector<FieldViolation> violations_;
   std::string resource_type_, resource_name_;
+  std::string quota_subject_, quota_description_;
   double retry_seconds_ = -1;
 };
 

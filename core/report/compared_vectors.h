@@ -33,10 +33,18 @@ struct KeptVectors {
   std::string features;
 };
 
+// Which part of a table is read.
+struct WantedVectors {
+  // Ascending; nullopt: all samples that have one.
+  std::optional<std::vector<int64_t>> samples;
+  // Without, `values` stays empty.
+  bool values = true;
+};
+
 // Reads what the evaluation of this position kept under one condition; nullopt where the condition
 // has none. May be called several times for the same, so that no more than two need be in memory.
-using VectorReader =
-    std::function<absl::StatusOr<std::optional<Vectors>>(int evaluation, v1::VectorKind kind)>;
+using VectorReader = std::function<absl::StatusOr<std::optional<Vectors>>(
+    int evaluation, v1::VectorKind kind, const WantedVectors& wanted)>;
 
 // What the vectors of one condition are compared with.
 struct VectorInput {

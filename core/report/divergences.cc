@@ -85,11 +85,11 @@ absl::Status FillDivergences(const VectorInput& input, v1::ConditionComparison* 
     if (!reason.empty()) continue;
     if (held_evaluation != pair.first()) {
       held.reset();
-      ASSAY_ASSIGN_OR_RETURN(held, input.read(pair.first(), v1::PROBABILITIES));
+      ASSAY_ASSIGN_OR_RETURN(held, input.read(pair.first(), v1::PROBABILITIES, {}));
       held_evaluation = pair.first();
     }
     ASSAY_ASSIGN_OR_RETURN(const std::optional<Vectors> other,
-                           input.read(pair.second(), v1::PROBABILITIES));
+                           input.read(pair.second(), v1::PROBABILITIES, {}));
     if (!held.has_value() || !other.has_value()) {
       reason = "softmax outputs are kept where one image of each sample is shown";
       continue;

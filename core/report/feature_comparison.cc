@@ -6,6 +6,8 @@
 #include <iterator>
 #include <memory>
 #include <numeric>
+#include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -93,8 +95,9 @@ class Features {
                                    " kept no features; evaluate with --keep-features penultimate");
         continue;
       }
-      ASSAY_ASSIGN_OR_RETURN(const std::optional<Vectors> vectors,
-                             input_.read(static_cast<int>(i), v1::FEATURES));
+      ASSAY_ASSIGN_OR_RETURN(
+          const std::optional<Vectors> vectors,
+          input_.read(static_cast<int>(i), v1::FEATURES, {std::nullopt, /*values=*/false}));
       if (!vectors.has_value()) {
         reasons_[i] = "features are kept where one image of each sample is shown";
         continue;
@@ -166,13 +169,24 @@ class Features {
     }
   }
 
+  // Samples that some number is made of, by their positions in the dataset. Of large features they
+  // are few, and a whole table would be gigabytes.
+  std::vector<int64_t> ChosenSamples() const {
+    std::set<int64_t> chosen;
+    for (const auto* const part :
+         {&choice_.cka, &choice_.neighbours, &choice_.trained_on, &choice_.judged_on}) {
+      for (const int64_t i : *part) chosen.insert(samples_[static_cast<size_t>(i)]);
+    }
+    return {chosen.begin(), chosen.end()};
+  }
+
   absl::Status Reduce(size_t model) {
     ASSAY_ASSIGN_OR_RETURN(const std::optional<Vectors> vectors,
-                           input_.read(static_cast<int>(model), v1::FEATURES));
+                           input_.read(static_cast<int>(model), v1::FEATURES, {ChosenSamples()}));
     if (!vectors.has_value()) return Error(Reason::kInternal, "kept features have gone").ToStatus();
     const RowsView view(vectors->values.data(), static_cast<Eigen::Index>(vectors->samples.size()),
                         vectors->size);
-    // From the list of common samples to rows of this table.
+    // From the list of common samples to rows of this table; of no meaning where it has none.
     std::vector<int64_t> row_of;
     for (const int64_t sample : samples_) {
       row_of.push_back(std::lower_bound(vectors->samples.begin(), vectors->samples.end(), sample) -

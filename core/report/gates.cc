@@ -171,12 +171,32 @@ class GateJudge {
     }
   }
 
+  // Whether a gate of the evaluation is this one, written in another way. That changes nothing of
+  // what is known: the samples were drawn until it was decided.
+  bool AsksTheSame(const std::string& expression) const {
+    const auto other = ParseGate(expression);
+    if (!other.ok() || other->metric != gate_.metric || other->comparison != gate_.comparison ||
+        other->against_baseline != gate_.against_baseline || other->factor != gate_.factor ||
+        other->offset != gate_.offset || other->radius != gate_.radius ||
+        other->slice != gate_.slice || other->check != gate_.check) {
+      return false;
+    }
+    const GateScope scope = ScopeOf(*input_.report);
+    if (gate_.metric->of_condition) {
+      const auto condition = FindCondition(other->condition, scope);
+      if (!condition.ok() || condition->id != id_) return false;
+    }
+    if (gate_.metric->second != SecondArgument::kClass) return true;
+    const auto index = FindClass(other->class_text, scope.class_names);
+    return index.ok() && *index == class_index_;
+  }
+
   // What the evaluation has decided about this gate; null where it did not watch it.
   const v1::Decision::Gate* OwnDecision() const {
     if (input_.stopping == nullptr) return nullptr;
     const auto& gates = input_.stopping->decision().gates();
     const auto found = std::find_if(gates.begin(), gates.end(), [&](const auto& one) {
-      return one.expression() == gate_.text;
+      return one.expression() == gate_.text || AsksTheSame(one.expression());
     });
     return found == gates.end() ? nullptr : &*found;
   }

@@ -1,6 +1,7 @@
 """Uploads of models and images to Assay, over the stubs that docs/python.md makes."""
 import hashlib
 import os
+import re
 import struct
 import uuid
 
@@ -35,7 +36,8 @@ def model_request(channel, path, **labels):
     upload_id = str(uuid.uuid4())
     digests = _send(channel, [content[i:i + CHUNK] for i in range(0, len(content), CHUNK)], upload_id)
     digest = hashlib.sha256(content).hexdigest()
-    stem = os.path.splitext(os.path.basename(path))[0].lower()
+    # An id is of these characters, and starts with a letter or digit.
+    stem = re.sub(r"[^a-z0-9._-]+", "-", os.path.splitext(os.path.basename(path))[0].lower()).lstrip("._-")[:60] or "model"
     return models_pb2.CreateModelRequest(
         model_id=f"{stem}-{digest[:12]}", digest=digest, chunks=digests, request_id=upload_id, labels=labels)
 

@@ -19,5 +19,7 @@ spec = pb.EvaluationSpec(model=model.name, dataset=dataset.name, conditions=["cl
 evaluation = evaluations.CreateEvaluation(pb.CreateEvaluationRequest(spec=spec))
 for event in evaluations.WatchEvaluation(pb.WatchEvaluationRequest(name=evaluation.name)):
     print(pb.Evaluation.State.Name(event.evaluation.state), event.evaluation.progress.samples_done, file=sys.stderr)
+if event.evaluation.state != pb.Evaluation.SUCCEEDED:
+    sys.exit(event.evaluation.failure.message or "it was cancelled")
 for condition in evaluations.GetReport(pb.GetReportRequest(name=evaluation.name)).conditions:
     print(condition.id, f"{rate.value:.3f} [{rate.lower:.3f}, {rate.upper:.3f}]" if (rate := condition.accuracy).HasField("value") else rate.undefined_reason)

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/digest.h"
 #include "core/base/manifest.h"
+#include "server/api/quota.h"
 #include "server/api/stream.h"
 
 namespace assay::api {
@@ -18,9 +19,9 @@ constexpr int kMaxDigests = 10'000;
 // nothing piles up.
 class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunksRequest>> {
  public:
-  UploadStream(Context& context, const grpc::CallbackServerContext& call,
+  UploadStream(Context& context, grpc::CallbackServerContext& call,
                v1::UploadChunksResponse* response)
-      : Stream(context), call_(call), response_(response) {}
+      : Stream(context, call), call_(call), response_(response) {}
 
   void OnReadDone(bool ok) override {
     Then([this, ok] { ok ? Take() : HalfClose(); });
@@ -82,6 +83,7 @@ class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunk
       context_.metrics.CountUpload(0, size_);
       return absl::OkStatus();
     }
+    ASSAY_RETURN_IF_ERROR(CheckDiskQuota(context_, size_));
     ASSAY_ASSIGN_OR_RETURN(writer_, context_.blobs.Create(digest_, size_, holder));
     return absl::OkStatus();
   }

@@ -38,9 +38,10 @@ absl::Status Cancelled() { return Error(Reason::kCancelled, "the call was cancel
 
 absl::StatusOr<std::optional<report::Vectors>> VectorsUnder(
     store::Evaluations& evaluations, store::BlobStore& blobs, const std::string& name,
-    int condition, v1::VectorKind kind, const std::function<bool()>& cancelled) {
+    int condition, v1::VectorKind kind, const report::WantedVectors& wanted,
+    const std::function<bool()>& cancelled) {
   if (cancelled()) return Cancelled();
-  return ReadVectors(evaluations, blobs, name, condition, kind);
+  return ReadVectors(evaluations, blobs, name, condition, kind, wanted);
 }
 
 // What tells data apart: the samples, whatever else is known of them.
@@ -100,10 +101,10 @@ absl::StatusOr<v1::Comparison> ComparisonOf(store::Catalog& catalog,
                              OutcomesUnder(catalog, evaluations, evaluation, positions[i]));
       runs.push_back({evaluation.conditions(positions[i]), std::move(outcomes)});
     }
-    const auto read = [&](int i, v1::VectorKind kind) {
+    const auto read = [&](int i, v1::VectorKind kind, const report::WantedVectors& wanted) {
       const auto index = static_cast<size_t>(i);
       return VectorsUnder(evaluations, blobs, candidates[index].evaluation.name(), positions[index],
-                          kind, cancelled);
+                          kind, wanted, cancelled);
     };
     ASSAY_RETURN_IF_ERROR(builder.Add(runs, read));
   }

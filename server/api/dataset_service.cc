@@ -68,8 +68,8 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::DeleteDataset(grpc::CallbackServer
 }
 
 grpc::ServerWriteReactor<v1::StreamSamplesResponse>* DatasetServiceImpl::StreamSamples(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamSamplesRequest* request) {
-  return NewSampleStream(context_, *request);
+    grpc::CallbackServerContext* call, const v1::StreamSamplesRequest* request) {
+  return NewSampleStream(context_, *call, *request);
 }
 
 }  // namespace assay::api

@@ -69,8 +69,8 @@ absl::Status LookForDecisions(Context& context) {
       const absl::Status status = LookForDecision(context, record.proto.name());
       // The next commit looks again; where there is none to come, it must be seen.
       if (!status.ok()) {
-        LogWarning(absl::StrCat("cannot decide the gates of ", record.proto.name(), ": ",
-                                status.message()));
+        LogWarning("cannot decide the gates",
+                   {{"evaluation", record.proto.name()}, {"error", status.message()}});
       }
     }
     page.token = listing.next_token;

@@ -19,13 +19,13 @@ namespace {
 class EvaluateStream final
     : public Stream<grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>> {
  public:
-  explicit EvaluateStream(Context& context) : Stream(context) {}
+  EvaluateStream(Context& context, grpc::CallbackServerContext& call) : Stream(context, call) {}
 
   void OnReadDone(bool ok) override {
     Then([this, ok] { ok ? Take() : HalfClose(); });
   }
 
-  void OnWriteDone(bool ok) override {
+  void Wrote(bool ok) override {
     const auto written = writer_.OnWriteDone(ok);
     if (written.has_value() && written->has_event()) pump_->Ready();
   }
@@ -79,7 +79,7 @@ class EvaluateStream final
 
   absl::Status HandleStart() {
     if (started_) return InvalidFields({{"start", "only one start a stream"}});
-    ASSAY_ASSIGN_OR_RETURN(evaluation_, StartStream(context_, request_.start()));
+    ASSAY_ASSIGN_OR_RETURN(evaluation_, StartStream(context_, request_.start(), *caller_));
     started_ = true;
     ASSAY_ASSIGN_OR_RETURN(const auto manifest,
                            context_.evaluations.GetStreamManifest(evaluation_.proto.name()));
@@ -145,8 +145,8 @@ class EvaluateStream final
 }  // namespace
 
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* NewEvaluateStream(
-    Context& context) {
-  return OpenStream<EvaluateStream>(context);
+    Context& context, grpc::CallbackServerContext& call) {
+  return OpenStream<EvaluateStream>(context, call);
 }
 
 }  // namespace assay::api

@@ -12,7 +12,7 @@ namespace assay::api {
 
 // Deletes itself when its call is over.
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* NewEvaluateStream(
-    Context& context);
+    Context& context, grpc::CallbackServerContext& call);
 
 }  // namespace assay::api
 

@@ -22,6 +22,7 @@
 #include "core/statistics/smoothing_certificate.h"
 #include "server/api/dataset_commit.h"
 #include "server/api/image_statistics.h"
+#include "server/api/quota.h"
 #include "server/api/stored_metadata.h"
 #include "server/api/timestamps.h"
 #include "server/scheduler/class_count.h"
@@ -198,6 +199,7 @@ absl::Status Refuse(std::vector<FieldViolation> violations) {
 }
 
 absl::Status CheckQuota(Context& context) {
+  ASSAY_RETURN_IF_ERROR(CheckDiskQuota(context, 0));
   ASSAY_ASSIGN_OR_RETURN(const auto counts, context.evaluations.CountEvaluations());
   int64_t unfinished = 0;
   for (const char* state : {"RECEIVING", "QUEUED", "RUNNING"}) {
@@ -206,10 +208,23 @@ absl::Status CheckQuota(Context& context) {
   }
   const int64_t most = context.max_queued_evaluations;
   if (unfinished < most) return absl::OkStatus();
-  return Error(Reason::kQuotaExceeded,
-               absl::StrCat("there are ", unfinished, " unfinished evaluations; at most ", most,
-                            " are accepted. Wait, cancel some, or raise --max-evaluations"))
-      .RetryAfterSeconds(60);
+  return QuotaExceeded(
+      "--max-evaluations",
+      absl::StrCat("there are ", unfinished, " unfinished evaluations; at most ", most,
+                   " are accepted. Wait, cancel some, or raise --max-evaluations"),
+      60);
+}
+
+// Labels with the owner's, which nobody else can set.
+void SetOwner(const access::Caller& caller, google::protobuf::Map<std::string, std::string>* labels,
+              const std::string& field, std::vector<FieldViolation>* violations) {
+  if (caller.by == access::kByNobody) return;
+  const auto found = labels->find(kOwnerLabel);
+  if (found != labels->end() && found->second != caller.name) {
+    violations->push_back({absl::StrCat(field, "[", kOwnerLabel, "]"),
+                           absl::StrCat("is set by the server, to ", caller.name)});
+  }
+  (*labels)[kOwnerLabel] = caller.name;
 }
 
 // Engines hold what they keep of a task until its end: of attacks, to know what the model answers
@@ -235,17 +250,42 @@ v1::Evaluation NewEvaluation(Context& context, const std::string& id, v1::Evalua
 
 }  // namespace
 
-absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
-    Context& context, const v1::CreateEvaluationRequest& request) {
+absl::Status CheckCallerQuota(Context& context, const access::Caller& caller) {
+  if (!caller.max_unfinished_evaluations.has_value()) return absl::OkStatus();
+  const int64_t most = *caller.max_unfinished_evaluations;
+  store::EvaluationFilter filter;
+  filter.labels[kOwnerLabel] = caller.name;
+  filter.states = {v1::Evaluation::RECEIVING, v1::Evaluation::QUEUED, v1::Evaluation::RUNNING};
+  int64_t unfinished = 0;
+  store::Page page{/*size=*/1000, /*token=*/""};
+  do {
+    ASSAY_ASSIGN_OR_RETURN(const auto listing, context.evaluations.ListEvaluations(page, filter));
+    unfinished += static_cast<int64_t>(listing.records.size());
+    page.token = listing.next_token;
+  } while (!page.token.empty() && unfinished < most);
+  if (unfinished < most) return absl::OkStatus();
+  return Error(
+             Reason::kQuotaExceeded,
+             absl::StrCat("the ", caller.by, " ", caller.name, " has ", unfinished,
+                          " unfinished evaluations, and may have ", most, ". Wait, or cancel some"))
+      .Quota(absl::StrCat(caller.by, ":", caller.name),
+             absl::StrCat("max_unfinished_evaluations = ", most))
+      .RetryAfterSeconds(60);
+}
+
+absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
+                                                         const v1::CreateEvaluationRequest& request,
+                                                         const access::Caller& caller) {
   ASSAY_RETURN_IF_ERROR(context.CheckTakesWork());
   // Before all checks: what the first call changed (the quota is used up, ...) must not refuse the
   // second.
   ASSAY_ASSIGN_OR_RETURN(const auto created,
                          context.evaluations.FindCreatedEvaluation(request.request_id()));
   if (created.has_value()) return *created;
-  const v1::EvaluationSpec& spec = request.spec();
+  v1::EvaluationSpec spec = request.spec();
   std::vector<FieldViolation> violations;
   CheckId(request.evaluation_id(), &violations);
+  SetOwner(caller, spec.mutable_labels(), "spec.labels", &violations);
   Append(CheckLabels(LabelsOf(spec.labels()), LabelUse::kStored, "labels"), "spec.", &violations);
   const v1::Model model = CheckModel(context, spec.model(), "spec.model", &violations);
   v1::Dataset dataset;
@@ -283,6 +323,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   }
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
+  ASSAY_RETURN_IF_ERROR(CheckCallerQuota(context, caller));
 
   v1::Evaluation evaluation =
       NewEvaluation(context, request.evaluation_id(), v1::Evaluation::QUEUED, conditions);
@@ -309,8 +350,21 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
   return record;
 }
 
+absl::Status DeleteEvaluation(Context& context, const std::string& name,
+                              const std::string& reason) {
+  ASSAY_RETURN_IF_ERROR(
+      context.WithReserve([&] { return context.evaluations.DeleteEvaluation(name); }));
+  context.FreeSpaceSoon();
+  context.reports.Forget(name);
+  context.metrics.WithdrawReport(name);
+  context.metrics.CountEvaluationDeleted(reason);
+  context.hub.NotifyChanged(name);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
-                                                    const v1::EvaluateRequest::Start& start) {
+                                                    const v1::EvaluateRequest::Start& start,
+                                                    const access::Caller& caller) {
   ASSAY_RETURN_IF_ERROR(context.CheckTakesWork());
   if (!start.resume().empty()) {
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kEvaluations, start.resume(), "start.resume").status());
@@ -318,6 +372,8 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   }
   std::vector<FieldViolation> violations;
   CheckId(start.evaluation_id(), &violations);
+  auto labels = start.labels();
+  SetOwner(caller, &labels, "start.labels", &violations);
   Append(CheckLabels(LabelsOf(start.labels()), LabelUse::kStored, "labels"), "start.", &violations);
   const v1::Model model = CheckModel(context, start.model(), "start.model", &violations);
   v1::DatasetManifest manifest;
@@ -336,6 +392,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   CheckLayer(model, start.keep_features(), "start.keep_features", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
+  ASSAY_RETURN_IF_ERROR(CheckCallerQuota(context, caller));
 
   v1::Evaluation evaluation =
       NewEvaluation(context, start.evaluation_id(), v1::Evaluation::RECEIVING, conditions);
@@ -346,7 +403,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_keep_probabilities(start.keep_probabilities());
   evaluation.mutable_spec()->set_keep_features(start.keep_features());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
-  *evaluation.mutable_spec()->mutable_labels() = start.labels();
+  *evaluation.mutable_spec()->mutable_labels() = labels;
   if (!start.has_metadata()) return context.evaluations.CreateStream(evaluation, manifest);
   const std::string& digest = start.metadata().digest();
   if (!context.blobs.Has(digest, evaluation.name())) {
@@ -381,6 +438,8 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
                  absl::StrCat("batch ", batch.index(), " would have ", size, " bytes; at most ",
                               kMaxChunkBytes, " are accepted, so send smaller batches"));
   }
+  ASSAY_RETURN_IF_ERROR(CheckDiskQuota(
+      context, batch.labels_size() * SampleBytes(manifest.shape(), manifest.pixel_type())));
   const auto samples = static_cast<int32_t>(batch.labels_size());
   std::string bytes(static_cast<size_t>(samples) * sizeof(int32_t), '\0');
   std::memcpy(bytes.data(), batch.labels().data(), bytes.size());

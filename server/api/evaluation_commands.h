@@ -10,13 +10,25 @@
 
 namespace assay::api {
 
+// The label that says whose token made an evaluation; the server's own.
+inline constexpr char kOwnerLabel[] = "assay/owner";
+
+// kQuotaExceeded when `caller` has as many unfinished evaluations as its token allows. Calls of one
+// moment do not see each other.
+absl::Status CheckCallerQuota(Context& context, const access::Caller& caller);
+
 // Checks everything at once; all problems come as field violations in one status.
-absl::StatusOr<store::EvaluationRecord> CreateEvaluation(
-    Context& context, const v1::CreateEvaluationRequest& request);
+absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
+                                                         const v1::CreateEvaluationRequest& request,
+                                                         const access::Caller& caller = {});
+
+// Deletes an evaluation that has ended, with what only it holds. `reason` is the metric's.
+absl::Status DeleteEvaluation(Context& context, const std::string& name, const std::string& reason);
 
 // The evaluation of a stream, RECEIVING and without tasks, and its empty manifest.
 absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
-                                                    const v1::EvaluateRequest::Start& start);
+                                                    const v1::EvaluateRequest::Start& start,
+                                                    const access::Caller& caller = {});
 
 // Makes batch number `batch.index` durable as a chunk and queues its tasks.
 absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evaluation,

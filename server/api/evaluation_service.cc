@@ -66,8 +66,9 @@ absl::StatusOr<store::EvaluationFilter> FilterOf(const v1::ListEvaluationsReques
 grpc::ServerUnaryReactor* EvaluationServiceImpl::CreateEvaluation(
     grpc::CallbackServerContext* call, const v1::CreateEvaluationRequest* request,
     v1::Evaluation* response) {
-  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
-    ASSAY_ASSIGN_OR_RETURN(auto record, api::CreateEvaluation(context_, *request));
+  const auto caller = context_.CallerOf(*call);
+  return AnswerUnary(context_, call, [this, caller, request, response]() -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(auto record, api::CreateEvaluation(context_, *request, *caller));
     response->Swap(&record.proto);
     return absl::OkStatus();
   });
@@ -117,9 +118,11 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::CancelEvaluation(
 grpc::ServerUnaryReactor* EvaluationServiceImpl::RetryEvaluation(
     grpc::CallbackServerContext* call, const v1::RetryEvaluationRequest* request,
     v1::Evaluation* response) {
-  return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
+  const auto caller = context_.CallerOf(*call);
+  return AnswerUnary(context_, call, [this, caller, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
+    ASSAY_RETURN_IF_ERROR(CheckCallerQuota(context_, *caller));
     ASSAY_RETURN_IF_ERROR(CheckSameModel(context_, request->name()));
     ASSAY_ASSIGN_OR_RETURN(auto record, context_.evaluations.RetryEvaluation(request->name()));
     if (record.proto.spec().has_stop_when_decided()) {
@@ -139,13 +142,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::DeleteEvaluation(
     google::protobuf::Empty* /*response*/) {
   return AnswerUnary(context_, call, [this, request]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(CheckName(request->name()));
-    ASSAY_RETURN_IF_ERROR(context_.WithReserve(
-        [&] { return context_.evaluations.DeleteEvaluation(request->name()); }));
-    context_.FreeSpaceSoon();
-    context_.reports.Forget(request->name());
-    context_.metrics.WithdrawReport(request->name());
-    context_.hub.NotifyChanged(request->name());
-    return absl::OkStatus();
+    return api::DeleteEvaluation(context_, request->name(), "request");
   });
 }
 
@@ -170,7 +167,7 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::CompareEvaluations(
                                 [call] { return call->IsCancelled(); }));
     return absl::OkStatus();
   };
-  return AnswerWhere(context_.comparisons, call, body);
+  return AnswerWhere(context_, context_.comparisons, call, body);
 }
 
 grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(
@@ -185,28 +182,28 @@ grpc::ServerUnaryReactor* EvaluationServiceImpl::ResolveConditions(
 }
 
 grpc::ServerWriteReactor<v1::EvaluationEvent>* EvaluationServiceImpl::WatchEvaluation(
-    grpc::CallbackServerContext* /*call*/, const v1::WatchEvaluationRequest* request) {
-  return NewWatchStream(context_, *request);
+    grpc::CallbackServerContext* call, const v1::WatchEvaluationRequest* request) {
+  return NewWatchStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* EvaluationServiceImpl::StreamOutcomes(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamOutcomesRequest* request) {
-  return NewOutcomeStream(context_, *request);
+    grpc::CallbackServerContext* call, const v1::StreamOutcomesRequest* request) {
+  return NewOutcomeStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* EvaluationServiceImpl::StreamAdversarials(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamAdversarialsRequest* request) {
-  return NewAdversarialStream(context_, *request);
+    grpc::CallbackServerContext* call, const v1::StreamAdversarialsRequest* request) {
+  return NewAdversarialStream(context_, *call, *request);
 }
 
 grpc::ServerWriteReactor<v1::StreamVectorsResponse>* EvaluationServiceImpl::StreamVectors(
-    grpc::CallbackServerContext* /*call*/, const v1::StreamVectorsRequest* request) {
-  return NewVectorStream(context_, *request);
+    grpc::CallbackServerContext* call, const v1::StreamVectorsRequest* request) {
+  return NewVectorStream(context_, *call, *request);
 }
 
 grpc::ServerBidiReactor<v1::EvaluateRequest, v1::EvaluateResponse>* EvaluationServiceImpl::Evaluate(
-    grpc::CallbackServerContext* /*call*/) {
-  return NewEvaluateStream(context_);
+    grpc::CallbackServerContext* call) {
+  return NewEvaluateStream(context_, *call);
 }
 
 }  // namespace assay::api

@@ -1,10 +1,30 @@
 #include "server/api/executor.h"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <utility>
 
 namespace assay::api {
 
-Executor::Executor(int threads, size_t max_queue) : max_queue_(max_queue) {
+namespace {
+
+// <linux/ioprio.h>, which older kernels' headers do not have.
+constexpr int kIoprioWhoProcess = 1;
+constexpr int kIoprioIdle = 3 << 13;
+constexpr int kLowestNice = 19;
+
+}  // namespace
+
+void YieldToOthers() {
+  // Of the calling thread: 0 stands for it. Where it fails, the work is only less polite.
+  (void)setpriority(PRIO_PROCESS, 0, kLowestNice);
+  (void)syscall(SYS_ioprio_set, kIoprioWhoProcess, 0, kIoprioIdle);
+}
+
+Executor::Executor(int threads, size_t max_queue, std::function<void()> at_start)
+    : at_start_(std::move(at_start)), max_queue_(max_queue) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
 }
 
@@ -36,6 +56,7 @@ void Executor::Continue(std::function<void()> step) {
 }
 
 void Executor::Loop() {
+  if (at_start_ != nullptr) at_start_();
   while (true) {
     std::function<void()> job;
     {

@@ -17,7 +17,8 @@ namespace assay::api {
 // Thread-safe.
 class Executor {
  public:
-  Executor(int threads, size_t max_queue);
+  // `at_start` is called by each thread before its first job.
+  Executor(int threads, size_t max_queue, std::function<void()> at_start = nullptr);
   // Runs what is queued, then stops.
   ~Executor();
   // A new call. False when the queue is full.
@@ -29,6 +30,7 @@ class Executor {
  private:
   void Loop();
 
+  const std::function<void()> at_start_;
   const size_t max_queue_;
   Mutex mutex_;
   std::condition_variable changed_;
@@ -36,6 +38,10 @@ class Executor {
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
+
+// For an Executor whose jobs must not be in the way of others: its threads get the processor and
+// the disk when nobody else wants them.
+void YieldToOthers();
 
 // Calls of one kind that take long: of the executor's threads they have a few at most, so that
 // other calls go on. The rest wait outside of its queue. Thread-safe; must outlive the executor.

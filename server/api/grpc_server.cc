@@ -3,13 +3,16 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <atomic>
 #include <chrono>
+#include <iterator>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/manifest.h"
 #include "net/listen.h"
+#include "server/api/admin_service.h"
+#include "server/api/call_log.h"
 #include "server/api/chunk_service.h"
 #include "server/api/dataset_service.h"
 #include "server/api/evaluation_service.h"
@@ -19,8 +22,6 @@
 namespace assay::api {
 namespace {
 
-// A batch of Evaluate is one chunk in one message.
-constexpr int kMaxMessageBytes = static_cast<int>(kMaxChunkBytes) + (4 << 20);
 constexpr int kMinPingIntervalMillis = 30'000;
 constexpr const char* kHealthNames[] = {"",
                                         "liveness",
@@ -28,36 +29,48 @@ constexpr const char* kHealthNames[] = {"",
                                         "assay.v1.ChunkService",
                                         "assay.v1.ModelService",
                                         "assay.v1.DatasetService",
-                                        "assay.v1.EvaluationService"};
+                                        "assay.v1.EvaluationService",
+                                        "assay.v1.AdminService"};
 
 class Server final : public GrpcServer {
  public:
   explicit Server(Context& context)
-      : chunks_(context), models_(context), datasets_(context), evaluations_(context) {}
+      : control_(context.control),
+        chunks_(context),
+        models_(context),
+        datasets_(context),
+        evaluations_(context),
+        admin_(context, [this] { UpdateHealth(); }) {}
 
   // Streams that watch would keep the server from ending.
   ~Server() override {
     if (server_ != nullptr) Shutdown(0);
   }
 
-  absl::Status Start(const Address& address, monitoring::Metrics& metrics) {
+  absl::Status Start(const Address& address, const Context& context,
+                     const GrpcServerOptions& options) {
     // gRPC does not say why it cannot listen, and is content with one of two addresses of a name.
     ASSAY_RETURN_IF_ERROR(Listen(address, "--listen").status());
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(address.ToString(), grpc::InsecureServerCredentials(), &port_);
+    credentials_ = NewServerCredentials(
+        options.certificate, context.access == nullptr ? nullptr : context.access->Gate());
+    builder.AddListeningPort(address.ToString(), credentials_, &port_);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                                kMinPingIntervalMillis);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-    builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+    SetLimits(options.limits, builder);
     builder.SetMaxSendMessageSize(-1);
     std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
-    creators.push_back(NewRpcMetricsInterceptor(metrics));
+    creators.push_back(NewCallLogInterceptor());
+    creators.push_back(NewRpcMetricsInterceptor(
+        context.metrics, {std::begin(kHealthNames), std::end(kHealthNames)}));
+    if (context.access != nullptr) creators.push_back(context.access->NewInterceptor());
     builder.experimental().SetInterceptorCreators(std::move(creators));
-    for (grpc::Service* service :
-         std::initializer_list<grpc::Service*>{&chunks_, &models_, &datasets_, &evaluations_}) {
+    for (grpc::Service* service : std::initializer_list<grpc::Service*>{
+             &chunks_, &models_, &datasets_, &evaluations_, &admin_}) {
       builder.RegisterService(service);
     }
     server_ = builder.BuildAndStart();
@@ -65,12 +78,15 @@ class Server final : public GrpcServer {
       return Error(Reason::kUnavailable, absl::StrCat("cannot listen on ", address.ToString(),
                                                       "; choose another address with --listen"));
     }
-    SetHealth(true);
+    UpdateHealth();
     return absl::OkStatus();
   }
 
   int port() const override { return port_; }
-  void SetNotServing() override { SetHealth(false); }
+  void SetNotServing() override {
+    stopping_ = true;
+    UpdateHealth();
+  }
   void Shutdown(double seconds) override {
     server_->Shutdown(std::chrono::system_clock::now() +
                       std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)));
@@ -78,27 +94,56 @@ class Server final : public GrpcServer {
   }
 
  private:
-  void SetHealth(bool serving) {
+  static void SetLimits(const GrpcLimits& limits, grpc::ServerBuilder& builder) {
+    builder.SetMaxReceiveMessageSize(limits.message_bytes);
+    const auto set = [&](const char* argument, double seconds) {
+      builder.AddChannelArgument(argument, static_cast<int>(seconds * 1000));
+    };
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.streams_per_connection);
+    set(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, limits.handshake_seconds);
+    set(GRPC_ARG_MAX_CONNECTION_IDLE_MS, limits.idle_seconds);
+    set(GRPC_ARG_KEEPALIVE_TIME_MS, limits.ping_seconds);
+    set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, limits.ping_timeout_seconds);
+    // Streams that have nothing to say must notice, too, that their client is gone.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    if (limits.buffer_bytes > 0) {
+      grpc::ResourceQuota quota("assayd");
+      quota.Resize(static_cast<size_t>(limits.buffer_bytes));
+      builder.SetResourceQuota(quota);
+    }
+  }
+
+  void UpdateHealth() {
+    // Of two changes at a time, the last to be told is what holds.
+    MutexLock lock(health_mutex_);
+    const bool serving = !stopping_ && !control_.draining();
     for (const char* name : kHealthNames) {
       const bool alive = std::string(name) == "liveness";
       server_->GetHealthCheckService()->SetServingStatus(name, serving || alive);
     }
   }
 
+  const scheduler::WorkControl& control_;
+  Mutex health_mutex_;
+  std::atomic<bool> stopping_ = false;
   ChunkServiceImpl chunks_;
   ModelServiceImpl models_;
   DatasetServiceImpl datasets_;
   EvaluationServiceImpl evaluations_;
+  AdminServiceImpl admin_;
   int port_ = 0;
+  // The server asks them at every handshake.
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::unique_ptr<grpc::Server> server_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Address& address,
-                                                              Context& context) {
+                                                              Context& context,
+                                                              GrpcServerOptions options) {
   auto server = std::make_unique<Server>(context);
-  ASSAY_RETURN_IF_ERROR(server->Start(address, context.metrics));
+  ASSAY_RETURN_IF_ERROR(server->Start(address, context, options));
   return std::unique_ptr<GrpcServer>(std::move(server));
 }
 

@@ -5,17 +5,43 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "core/base/manifest.h"
 #include "net/address.h"
+#include "net/server_credentials.h"
 #include "server/api/context.h"
 
 namespace assay::api {
+
+// A batch of Evaluate is one chunk in one message.
+inline constexpr int kMaxMessageBytes = static_cast<int>(kMaxChunkBytes) + (4 << 20);
+
+// What one client, or all of them, can take. docs/operations.md has them as flags.
+struct GrpcLimits {
+  int message_bytes = kMaxMessageBytes;
+  int streams_per_connection = 1000;
+  // For the buffers of all calls; 0: no limit.
+  int64_t buffer_bytes = 0;
+  // From accepting a connection to its first frames, TLS included.
+  double handshake_seconds = 10;
+  // A connection without calls is closed after so long, one whose client does not answer pings
+  // after `ping_seconds` and `ping_timeout_seconds`.
+  double idle_seconds = 3600;
+  double ping_seconds = 60;
+  double ping_timeout_seconds = 20;
+};
+
+struct GrpcServerOptions {
+  // Null: no transport security.
+  CertificateSource certificate;
+  GrpcLimits limits;
+};
 
 class GrpcServer {
  public:
   // Listens on the address (port 0: any free one). kUnavailable when the address cannot be bound.
   // `context` must outlive the server.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Address& address,
-                                                           Context& context);
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Address& address, Context& context,
+                                                           GrpcServerOptions options = {});
   virtual ~GrpcServer() = default;
   virtual int port() const = 0;
   // Health says NOT_SERVING from now on.

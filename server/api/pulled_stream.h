@@ -23,10 +23,10 @@ template <typename Response>
 class PulledStream final : public Stream<grpc::ServerWriteReactor<Response>> {
  public:
   using Opener = std::function<absl::StatusOr<Source<Response>>()>;
-  PulledStream(Context& context, Opener open)
-      : Stream<grpc::ServerWriteReactor<Response>>(context), open_(std::move(open)) {}
+  PulledStream(Context& context, grpc::CallbackServerContext& call, Opener open)
+      : Stream<grpc::ServerWriteReactor<Response>>(context, call), open_(std::move(open)) {}
 
-  void OnWriteDone(bool ok) override {
+  void Wrote(bool ok) override {
     if (writer_.OnWriteDone(ok)) this->Then([this] { Pull(); });
   }
   void OnCancel() override { writer_.Cancel(); }

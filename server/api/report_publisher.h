@@ -1,11 +1,13 @@
 // Keeps the robustness gauges up to date: publishes the reports of evaluations that succeeded, by
 // whichever process, and of those that had when the server started; of each model and dataset the
-// latest, the only one that is shown.
+// latest, the only one that is shown, with the one that it is to be compared with
+// (docs/decisions/0025-previous-evaluation.md).
 #ifndef ASSAY_SERVER_API_REPORT_PUBLISHER_H_
 #define ASSAY_SERVER_API_REPORT_PUBLISHER_H_
 
 #include <condition_variable>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -29,6 +31,13 @@ class ReportPublisher {
   void Loop();
   // Looks through stored evaluations, newest first; all of them, or one page.
   void Scan(bool all);
+  // The label of evaluations and models that says what a model is a version of.
+  static constexpr char kLineageLabel[] = "repository";
+  // What the evaluation's model is a version of; the model itself if that is not known.
+  std::string LineageOf(const v1::Evaluation& evaluation) const;
+  // The latest of those that ended before it, on the same dataset, of the same lineage, with a
+  // condition of the same id; nullopt if there is none.
+  std::optional<store::EvaluationRecord> FindPrevious(const v1::Evaluation& evaluation) const;
   // Publishes the newest of the successes of one model and dataset whose report can be had; none if
   // the gauges have no room for them.
   void Publish(const std::vector<Success>& newest_first, bool shown);

@@ -272,21 +272,22 @@ absl::StatusOr<Source<v1::StreamVectorsResponse>> OpenVectors(
 }  // namespace
 
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* NewOutcomeStream(
-    Context& context, const v1::StreamOutcomesRequest& request) {
+    Context& context, grpc::CallbackServerContext& call, const v1::StreamOutcomesRequest& request) {
   return OpenStream<PulledStream<v1::StreamOutcomesResponse>>(
-      context, [&context, request] { return OpenOutcomes(context, request); });
+      context, call, [&context, request] { return OpenOutcomes(context, request); });
 }
 
 grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* NewAdversarialStream(
-    Context& context, const v1::StreamAdversarialsRequest& request) {
+    Context& context, grpc::CallbackServerContext& call,
+    const v1::StreamAdversarialsRequest& request) {
   return OpenStream<PulledStream<v1::StreamAdversarialsResponse>>(
-      context, [&context, request] { return OpenAdversarials(context, request); });
+      context, call, [&context, request] { return OpenAdversarials(context, request); });
 }
 
 grpc::ServerWriteReactor<v1::StreamVectorsResponse>* NewVectorStream(
-    Context& context, const v1::StreamVectorsRequest& request) {
+    Context& context, grpc::CallbackServerContext& call, const v1::StreamVectorsRequest& request) {
   return OpenStream<PulledStream<v1::StreamVectorsResponse>>(
-      context, [&context, request] { return OpenVectors(context, request); });
+      context, call, [&context, request] { return OpenVectors(context, request); });
 }
 
 }  // namespace assay::api

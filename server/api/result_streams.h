@@ -11,11 +11,12 @@ namespace assay::api {
 
 // Each deletes itself when its call is over.
 grpc::ServerWriteReactor<v1::StreamOutcomesResponse>* NewOutcomeStream(
-    Context& context, const v1::StreamOutcomesRequest& request);
+    Context& context, grpc::CallbackServerContext& call, const v1::StreamOutcomesRequest& request);
 grpc::ServerWriteReactor<v1::StreamAdversarialsResponse>* NewAdversarialStream(
-    Context& context, const v1::StreamAdversarialsRequest& request);
+    Context& context, grpc::CallbackServerContext& call,
+    const v1::StreamAdversarialsRequest& request);
 grpc::ServerWriteReactor<v1::StreamVectorsResponse>* NewVectorStream(
-    Context& context, const v1::StreamVectorsRequest& request);
+    Context& context, grpc::CallbackServerContext& call, const v1::StreamVectorsRequest& request);
 
 }  // namespace assay::api
 

@@ -30,6 +30,15 @@ std::string TypeName(ServerRpcInfo::Type type) {
   return "unknown";
 }
 
+ServerRpcInfo::Type TypeOf(const google::protobuf::MethodDescriptor& method) {
+  if (method.client_streaming()) {
+    return method.server_streaming() ? ServerRpcInfo::Type::BIDI_STREAMING
+                                     : ServerRpcInfo::Type::CLIENT_STREAMING;
+  }
+  return method.server_streaming() ? ServerRpcInfo::Type::SERVER_STREAMING
+                                   : ServerRpcInfo::Type::UNARY;
+}
+
 // Names as in Go's codes package, which dashboards for gRPC expect.
 std::string CodeName(grpc::StatusCode code) {
   static constexpr const char* kNames[] = {
@@ -108,7 +117,15 @@ class Factory final : public grpc::experimental::ServerInterceptorFactoryInterfa
 }  // namespace
 
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewRpcMetricsInterceptor(
-    monitoring::Metrics& metrics) {
+    monitoring::Metrics& metrics, const std::vector<std::string>& services) {
+  for (const std::string& name : services) {
+    const auto* service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+    for (int i = 0; service != nullptr && i < service->method_count(); ++i) {
+      const auto& method = *service->method(i);
+      metrics.KnowRpc(TypeName(TypeOf(method)), name, method.name());
+    }
+  }
   return std::make_unique<Factory>(metrics);
 }
 

@@ -5,14 +5,17 @@
 #include <grpcpp/support/server_interceptor.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "server/monitoring/metrics.h"
 
 namespace assay::api {
 
-// `metrics` must outlive the server.
+// `metrics` must outlive the server. Methods of `services` (full names) are shown with zeros before
+// their first call.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewRpcMetricsInterceptor(
-    monitoring::Metrics& metrics);
+    monitoring::Metrics& metrics, const std::vector<std::string>& services);
 
 }  // namespace assay::api
 

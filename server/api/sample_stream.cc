@@ -102,9 +102,9 @@ absl::StatusOr<Source<v1::StreamSamplesResponse>> OpenSamples(
 }  // namespace
 
 grpc::ServerWriteReactor<v1::StreamSamplesResponse>* NewSampleStream(
-    Context& context, const v1::StreamSamplesRequest& request) {
+    Context& context, grpc::CallbackServerContext& call, const v1::StreamSamplesRequest& request) {
   return OpenStream<PulledStream<v1::StreamSamplesResponse>>(
-      context, [&context, request] { return OpenSamples(context, request); });
+      context, call, [&context, request] { return OpenSamples(context, request); });
 }
 
 }  // namespace assay::api

@@ -11,7 +11,7 @@ namespace assay::api {
 
 // Deletes itself when its call is over.
 grpc::ServerWriteReactor<v1::StreamSamplesResponse>* NewSampleStream(
-    Context& context, const v1::StreamSamplesRequest& request);
+    Context& context, grpc::CallbackServerContext& call, const v1::StreamSamplesRequest& request);
 
 }  // namespace assay::api
 

@@ -1,7 +1,7 @@
 // What every stream of the server needs for writing: gRPC takes one write at a time, one Finish
 // after the last of them, and nothing after that.
 //
-//   void OnWriteDone(bool ok) override {
+//   void Wrote(bool ok) override {
 //     if (writer_.OnWriteDone(ok)) ...  // has been written; the next one may be made
 //   }
 //   void OnCancel() override { writer_.Cancel(); }

@@ -28,6 +28,27 @@ absl::StatusOr<std::vector<float>> ReadKept(const store::BlobStore& blobs,
 
 namespace {
 
+// Appends the wanted rows of a task.
+absl::Status AddRows(const store::BlobStore& blobs, const v1::OutcomeBatch::Vectors& vectors,
+                     const report::WantedVectors& wanted, report::Vectors& table) {
+  std::vector<std::ptrdiff_t> rows;
+  for (int i = 0; i < vectors.samples_size(); ++i) {
+    if (wanted.samples &&
+        !std::binary_search(wanted.samples->begin(), wanted.samples->end(), vectors.samples(i))) {
+      continue;
+    }
+    rows.push_back(i);
+    table.samples.push_back(vectors.samples(i));
+  }
+  if (rows.empty() || !wanted.values) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<float> values, ReadKept(blobs, vectors));
+  for (const std::ptrdiff_t row : rows) {
+    const auto begin = values.begin() + row * vectors.size();
+    table.values.insert(table.values.end(), begin, begin + vectors.size());
+  }
+  return absl::OkStatus();
+}
+
 // Rows by their samples, whatever the order of the tasks.
 void Sort(report::Vectors& table) {
   if (std::is_sorted(table.samples.begin(), table.samples.end())) return;
@@ -51,7 +72,8 @@ void Sort(report::Vectors& table) {
 absl::StatusOr<std::optional<report::Vectors>> ReadVectors(store::Evaluations& evaluations,
                                                            const store::BlobStore& blobs,
                                                            const std::string& evaluation,
-                                                           int condition, v1::VectorKind kind) {
+                                                           int condition, v1::VectorKind kind,
+                                                           const report::WantedVectors& wanted) {
   ASSAY_ASSIGN_OR_RETURN(const auto next_task, evaluations.ReadOutcomes(evaluation, {condition}));
   std::optional<report::Vectors> table;
   while (true) {
@@ -67,12 +89,10 @@ absl::StatusOr<std::optional<report::Vectors>> ReadVectors(store::Evaluations& e
                                 " numbers"))
           .ToStatus();
     }
-    ASSAY_ASSIGN_OR_RETURN(const std::vector<float> values, ReadKept(blobs, *vectors));
-    table->samples.insert(table->samples.end(), vectors->samples().begin(),
-                          vectors->samples().end());
-    table->values.insert(table->values.end(), values.begin(), values.end());
+    ASSAY_RETURN_IF_ERROR(AddRows(blobs, *vectors, wanted, *table));
   }
-  if (table) Sort(*table);
+  if (table && wanted.values) Sort(*table);
+  if (table && !wanted.values) std::sort(table->samples.begin(), table->samples.end());
   return table;
 }
 

@@ -22,13 +22,15 @@ absl::StatusOr<std::vector<float>> ReadKept(const store::BlobStore& blobs,
 
 // What `evaluation` (its full name) has kept of this kind under its condition of index `condition`,
 // of all tasks that are done; nullopt: nothing was kept, because it was not asked for, or because
-// the condition shows no single image of a sample (docs/metrics.md). Held in memory as a whole. As
-// they were stored (docs/decisions/0015-kept-vectors.md): probabilities add up to one within 1e-6.
-// Errors: kNotFound, kStorageFailed; kInternal for a blob that is not what its record says.
+// the condition shows no single image of a sample (docs/metrics.md). What is wanted is held in
+// memory, beside one task. As they were stored (docs/decisions/0015-kept-vectors.md): probabilities
+// add up to one within 1e-6. Errors: kNotFound, kStorageFailed; kInternal for a blob that is not
+// what its record says.
 absl::StatusOr<std::optional<report::Vectors>> ReadVectors(store::Evaluations& evaluations,
                                                            const store::BlobStore& blobs,
                                                            const std::string& evaluation,
-                                                           int condition, v1::VectorKind kind);
+                                                           int condition, v1::VectorKind kind,
+                                                           const report::WantedVectors& wanted);
 
 }  // namespace assay::api
 

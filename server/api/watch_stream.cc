@@ -13,10 +13,11 @@ namespace {
 
 class WatchStream final : public Stream<grpc::ServerWriteReactor<v1::EvaluationEvent>> {
  public:
-  WatchStream(Context& context, v1::WatchEvaluationRequest request)
-      : Stream(context), request_(std::move(request)) {}
+  WatchStream(Context& context, grpc::CallbackServerContext& call,
+              v1::WatchEvaluationRequest request)
+      : Stream(context, call), request_(std::move(request)) {}
 
-  void OnWriteDone(bool ok) override {
+  void Wrote(bool ok) override {
     if (writer_.OnWriteDone(ok)) pump_->Ready();
   }
   void OnCancel() override { writer_.Cancel(); }
@@ -52,8 +53,9 @@ class WatchStream final : public Stream<grpc::ServerWriteReactor<v1::EvaluationE
 }  // namespace
 
 grpc::ServerWriteReactor<v1::EvaluationEvent>* NewWatchStream(
-    Context& context, const v1::WatchEvaluationRequest& request) {
-  return OpenStream<WatchStream>(context, request);
+    Context& context, grpc::CallbackServerContext& call,
+    const v1::WatchEvaluationRequest& request) {
+  return OpenStream<WatchStream>(context, call, request);
 }
 
 }  // namespace assay::api

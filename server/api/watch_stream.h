@@ -11,7 +11,7 @@ namespace assay::api {
 
 // Deletes itself when its call is over.
 grpc::ServerWriteReactor<v1::EvaluationEvent>* NewWatchStream(
-    Context& context, const v1::WatchEvaluationRequest& request);
+    Context& context, grpc::CallbackServerContext& call, const v1::WatchEvaluationRequest& request);
 
 }  // namespace assay::api
 

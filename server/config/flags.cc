@@ -1,14 +1,41 @@
 #include "server/config/flags.h"
 
 #include <CLI/CLI.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "core/base/labels.h"
+#include "server/config/quantities.h"
 
 namespace assay {
+namespace {
 
-std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
-  CLI::App app(
-      "assayd: evaluates how robust image classifiers are, class by class.\n"
-      "Serves gRPC (assay.v1, health, reflection) and Prometheus metrics.");
-  app.set_version_flag("--version", ASSAY_VERSION);
+// Turns what was written into a number.
+CLI::Validator As(absl::StatusOr<int64_t> (*parse)(absl::string_view), const char* type) {
+  return CLI::Validator(
+      [parse](std::string& text) -> std::string {
+        const absl::StatusOr<int64_t> number = parse(text);
+        if (!number.ok()) return std::string(number.status().message());
+        text = std::to_string(*number);
+        return "";
+      },
+      type);
+}
+
+std::string CheckLabel(const std::string& text) {
+  const size_t equals = text.find('=');
+  const Labels labels = {
+      {text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)}};
+  const auto violations = CheckLabels(labels, LabelUse::kFilter, "--keep-label");
+  return violations.empty() ? "" : violations[0].description;
+}
+
+}  // namespace
+
+void DeclareFlags(CLI::App& app, Flags& flags) {
   app.add_option("--listen", flags.listen,
                  "Address of the gRPC server, HOST:PORT; IPv6 as [::1]:8001, port 0: any free one")
       ->capture_default_str();
@@ -21,10 +48,24 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
   app.add_option("--data-dir", flags.data_dir, "Where everything is stored")->capture_default_str();
+  app.add_option("--store", flags.store,
+                 "postgresql://USER@HOST/DATABASE, for several assayds; its password is in "
+                 "PGPASSWORD or PGPASSFILE. Default: a SQLite file in the data directory")
+      ->type_name("URI");
+  app.add_option(
+         "--blobs", flags.blobs,
+         "Directory of models and images, one for all that share a store. Default: blobs in "
+         "the data directory")
+      ->type_name("DIR");
+  app.add_option("--role", flags.role,
+                 "What this assayd does of what all do: api answers calls, worker runs evaluations")
+      ->check(CLI::IsMember({"all", "api", "worker"}))
+      ->capture_default_str();
   app.add_option(
          "--devices", flags.devices,
          "auto, cpu, or GPUs such as cuda:0,cuda:1; one task at a time on each. cpu:0,cpu:1 "
          "takes the CPU for two")
+      ->type_name("LIST")
       ->capture_default_str();
   app.add_option("--threads", flags.threads,
                  "CPU cores that each engine uses; 0: its device's share of all")
@@ -58,16 +99,67 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
                  "Directory of the photographs that corruption/frost needs");
   app.add_option("--numerics-directory", flags.numerics_directory,
                  "Remember the batch size and memory format chosen for each model here, too");
+  app.add_option("--keep-evaluations", flags.keep_evaluations,
+                 "Delete evaluations that ended longer ago, such as 30d; 0: never. The latest of "
+                 "each model and dataset that succeeded stays, and those with the label keep=true")
+      ->transform(As(ParseDuration, "DURATION"))
+      ->capture_default_str();
+  app.add_option("--keep-label", flags.keep_labels,
+                 "Evaluations with this label stay, too; KEY alone: with any value of it")
+      ->check(CLI::Validator(CheckLabel, "KEY[=VALUE]"));
+  app.add_option("--disk-quota", flags.disk_quota,
+                 "Refuse uploads and new evaluations when blobs and database have more than this, "
+                 "such as 200GB; 0: never")
+      ->transform(As(ParseBytes, "SIZE"))
+      ->capture_default_str();
   app.add_option("--port-file", flags.port_file, "Write the gRPC port here once it serves");
+  app.add_option("--log-format", flags.log_format, "Form of the lines on standard error")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "What is logged: this and what is worse")
+      ->check(CLI::IsMember({"error", "warning", "info", "debug"}))
+      ->capture_default_str();
   // Not for people: removed at the end when the process that started this one is gone.
   app.add_option("--owned-directory", flags.owned_directory)->group("");
-  app.add_flag("--insecure", flags.insecure, "Allow a public address without TLS");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error);
-  }
-  return std::nullopt;
+  app.add_option("--tls-cert", flags.tls_cert,
+                 "Certificate of the gRPC server, with those between it and its authority (PEM)");
+  app.add_option("--tls-key", flags.tls_key, "The key of --tls-cert (PEM, no passphrase)");
+  app.add_option("--tls-client-ca", flags.tls_client_ca,
+                 "Every client must have a certificate that one of these has signed (PEM)");
+  app.add_option("--tokens", flags.tokens,
+                 "Who may call: lines of `assay token new`; every call needs a token then");
+  app.add_option("--audit-log", flags.audit_log,
+                 "Append who did what to which resource, as JSON lines");
+  app.add_flag("--audit-reads", flags.audit_reads, "Calls that only look, too");
+  app.add_option("--metrics-host", flags.metrics_host,
+                 "Host of --metrics-port; default: that of --listen, or 127.0.0.1 when that is "
+                 "public and has TLS that the metrics have not");
+  app.add_flag("--metrics-tls", flags.metrics_tls, "The certificate for --metrics-port, too");
+  app.add_option("--max-message-mib", flags.max_message_mib,
+                 "Largest message that is taken; a batch of Evaluate is one")
+      ->check(CLI::Range(8, 68))
+      ->capture_default_str();
+  app.add_option("--max-streams", flags.max_streams, "Calls at a time on one connection")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--max-buffer-mib", flags.max_buffer_mib,
+                 "Memory for messages of all calls; 0: no limit")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--handshake-seconds", flags.handshake_seconds,
+                 "Time for a connection to get going")
+      ->check(CLI::Range(1.0, 600.0))
+      ->capture_default_str();
+  app.add_option("--idle-seconds", flags.idle_seconds,
+                 "A connection without calls is closed after this long")
+      ->check(CLI::Range(1.0, 86400.0))
+      ->capture_default_str();
+  app.add_option("--write-seconds", flags.write_seconds,
+                 "A call whose client takes no message for this long is ended")
+      ->check(CLI::Range(1.0, 86400.0))
+      ->capture_default_str();
+  app.add_flag("--insecure", flags.insecure,
+               "Allow a public address without TLS, or without tokens");
 }
 
 }  // namespace assay

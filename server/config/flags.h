@@ -1,12 +1,18 @@
-// The flags of assayd. What they mean is in docs/operations.md.
+// The flags of assayd. What they mean is in docs/operations.md. One that is declared here is a key
+// of the configuration file and a variable of the environment, too (configuration.h); what can be
+// wrong with its value belongs into check.h.
 #ifndef ASSAY_SERVER_CONFIG_FLAGS_H_
 #define ASSAY_SERVER_CONFIG_FLAGS_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "server/monitoring/metrics.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace assay {
 
@@ -15,6 +21,11 @@ struct Flags {
   int metrics_port = 8002;
   int metrics_classes = monitoring::Metrics::kMaxClasses;
   std::string data_dir = "assay-data";
+  // Empty: a file in the data directory.
+  std::string store;
+  // Empty: a folder of the data directory.
+  std::string blobs;
+  std::string role = "all";
   std::string devices = "auto";
   int threads = 0;
   int batch_size = 0;
@@ -27,14 +38,36 @@ struct Flags {
   std::string port_file;
   std::string frost_directory;
   std::string numerics_directory;
+  std::string log_format = "text";
+  std::string log_level = "info";
+  // Security: docs/security.md.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  std::string tokens;
+  std::string audit_log;
+  bool audit_reads = false;
+  std::string metrics_host;
+  bool metrics_tls = false;
   bool insecure = false;
+  // What clients can take.
+  int max_message_mib = 68;
+  int max_streams = 1000;
+  int max_buffer_mib = 0;
+  double handshake_seconds = 10;
+  double idle_seconds = 3600;
+  double write_seconds = 300;
+  // Seconds and bytes; 0: no limit.
+  int64_t keep_evaluations = 0;
+  int64_t disk_quota = 0;
+  // KEY=VALUE, or KEY for any value.
+  std::vector<std::string> keep_labels;
   // Of `assay --local`, which owns it.
   std::string owned_directory;
 };
 
-// Reads the command line into `flags`. A value: the process has nothing more to do (--help, a
-// mistake, which has been printed) and ends with it.
-std::optional<int> ParseFlags(int argc, char** argv, Flags& flags);
+// Declares them on `app`, which then parses into `flags`.
+void DeclareFlags(CLI::App& app, Flags& flags);
 
 }  // namespace assay
 

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/base/errors.h"
+#include "core/base/log.h"
 #include "net/listen.h"
 
 namespace assay::monitoring {
@@ -17,6 +19,8 @@ namespace {
 constexpr unsigned kMaxConnections = 100;
 // Without a byte of a request, or of its answer taken.
 constexpr unsigned kTimeoutSeconds = 10;
+
+constexpr char kTlsPriorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 constexpr char kText[] = "text/plain";
 constexpr char kPrometheusText[] = "text/plain; version=0.0.4; charset=utf-8";
@@ -35,29 +39,78 @@ MHD_Result Answer(MHD_Connection* connection, unsigned status, const char* type,
 
 class MicroHttpServer final : public HttpServer {
  public:
-  MicroHttpServer(int port, const Metrics& metrics, std::function<bool()> ready)
-      : port_(port), metrics_(metrics), ready_(std::move(ready)) {}
-  ~MicroHttpServer() override {
-    for (MHD_Daemon* daemon : daemons_) MHD_stop_daemon(daemon);
-  }
-  int port() const override { return port_; }
+  MicroHttpServer(std::vector<ListeningSocket> sockets, const Metrics& metrics,
+                  std::function<bool()> ready, CertificateSource certificate)
+      : sockets_(std::move(sockets)),
+        metrics_(metrics),
+        ready_(std::move(ready)),
+        certificate_(std::move(certificate)) {}
+  ~MicroHttpServer() override { Stop(std::move(daemons_)); }
+  int port() const override { return sockets_.front().port(); }
 
-  absl::Status Serve(const ListeningSocket& socket) {
-    // The daemon closes what it is given.
-    const int own = dup(socket.fd());
-    MHD_Daemon* const daemon = MHD_start_daemon(
-        MHD_USE_AUTO_INTERNAL_THREAD, 0, nullptr, nullptr, &MicroHttpServer::Handle, this,
-        MHD_OPTION_LISTEN_SOCKET, own, MHD_OPTION_CONNECTION_LIMIT, kMaxConnections,
-        MHD_OPTION_CONNECTION_TIMEOUT, kTimeoutSeconds, MHD_OPTION_END);
-    if (daemon == nullptr) {
-      if (own >= 0) close(own);
-      return Error(Reason::kInternal, "the HTTP server for metrics does not start");
-    }
-    daemons_.push_back(daemon);
+  absl::Status Serve() {
+    ASSAY_ASSIGN_OR_RETURN(daemons_, StartDaemons());
     return absl::OkStatus();
   }
 
+  void TakeNewCertificate() override {
+    // The new ones first: at no time does nobody accept.
+    absl::StatusOr<Daemons> started = StartDaemons();
+    if (!started.ok()) {
+      LogError(absl::StrCat(started.status().message(),
+                            " with the new certificate: the metrics keep the old one"));
+      return;
+    }
+    Stop(std::exchange(daemons_, *std::move(started)));
+  }
+
  private:
+  // One for each address.
+  using Daemons = std::vector<MHD_Daemon*>;
+
+  absl::StatusOr<Daemons> StartDaemons() {
+    const auto certificate = certificate_ ? certificate_() : nullptr;
+    Daemons daemons;
+    for (const ListeningSocket& socket : sockets_) {
+      // The daemon closes what it is given.
+      const int own = dup(socket.fd());
+      std::vector<MHD_OptionItem> options = {
+          {MHD_OPTION_LISTEN_SOCKET, own, nullptr},
+          {MHD_OPTION_CONNECTION_LIMIT, kMaxConnections, nullptr},
+          {MHD_OPTION_CONNECTION_TIMEOUT, kTimeoutSeconds, nullptr}};
+      unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ITC;
+      if (certificate != nullptr) {
+        flags |= MHD_USE_TLS;
+        const auto text = [&](MHD_OPTION option, const char* value) {
+          options.push_back({option, 0, const_cast<char*>(value)});
+        };
+        text(MHD_OPTION_HTTPS_MEM_CERT, certificate->chain.c_str());
+        text(MHD_OPTION_HTTPS_MEM_KEY, certificate->key.c_str());
+        text(MHD_OPTION_HTTPS_PRIORITIES, kTlsPriorities);
+      }
+      options.push_back({MHD_OPTION_END, 0, nullptr});
+      MHD_Daemon* const daemon =
+          MHD_start_daemon(flags, 0, nullptr, nullptr, &MicroHttpServer::Handle, this,
+                           MHD_OPTION_ARRAY, options.data(), MHD_OPTION_END);
+      if (daemon == nullptr) {
+        if (own >= 0) close(own);
+        Stop(std::move(daemons));
+        return Error(Reason::kInternal, "the HTTP server for metrics does not start");
+      }
+      daemons.push_back(daemon);
+    }
+    return daemons;
+  }
+
+  // Without an end of the socket itself, which others go on to listen on.
+  static void Stop(Daemons daemons) {
+    for (MHD_Daemon* daemon : daemons) {
+      const int own = MHD_quiesce_daemon(daemon);
+      MHD_stop_daemon(daemon);
+      if (own >= 0) close(own);
+    }
+  }
+
   static MHD_Result Handle(void* server, MHD_Connection* connection, const char* path,
                            const char* method, const char* /*version*/, const char* /*data*/,
                            size_t* data_size, void** /*state*/) {
@@ -84,22 +137,26 @@ class MicroHttpServer final : public HttpServer {
                   "there are /metrics, /healthz and /readyz\n");
   }
 
-  const int port_;
+  const std::vector<ListeningSocket> sockets_;
   const Metrics& metrics_;
   const std::function<bool()> ready_;
-  // One for each address.
-  std::vector<MHD_Daemon*> daemons_;
+  const CertificateSource certificate_;
+  Daemons daemons_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Address& address,
                                                               const Metrics& metrics,
-                                                              std::function<bool()> ready) {
-  ASSAY_ASSIGN_OR_RETURN(const auto sockets, Listen(address, "--metrics-port", " for metrics"));
-  auto server =
-      std::make_unique<MicroHttpServer>(sockets.front().port(), metrics, std::move(ready));
-  for (const ListeningSocket& socket : sockets) ASSAY_RETURN_IF_ERROR(server->Serve(socket));
+                                                              std::function<bool()> ready,
+                                                              CertificateSource certificate) {
+  if (certificate && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES) {
+    return InvalidFields({{"--metrics-tls", "this machine's libmicrohttpd was built without TLS"}});
+  }
+  ASSAY_ASSIGN_OR_RETURN(auto sockets, Listen(address, "--metrics-port", " for metrics"));
+  auto server = std::make_unique<MicroHttpServer>(std::move(sockets), metrics, std::move(ready),
+                                                  std::move(certificate));
+  ASSAY_RETURN_IF_ERROR(server->Serve());
   return std::unique_ptr<HttpServer>(std::move(server));
 }
 

@@ -8,9 +8,13 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "assay/v1/outcomes.pb.h"
 #include "assay/v1/reports.pb.h"
+#include "server/monitoring/device_usage.h"
+#include "server/monitoring/disk_usage.h"
+#include "server/monitoring/robustness_gauges.h"
 
 namespace assay::monitoring {
 
@@ -19,6 +23,22 @@ struct QueueSnapshot {
   std::map<std::string, int64_t> evaluations;  // by state
   std::map<std::string, int64_t> tasks;        // by state
   int64_t oldest_task_micros = 0;              // 0: empty queue
+  bool paused = false;
+};
+
+// What a scrape asks of the machine.
+struct SystemSnapshot {
+  std::vector<DeviceSnapshot> devices;
+  DiskUsage disk;
+};
+
+// What a worker is doing.
+enum class WorkerState {
+  kIdle,
+  kLoading,  // waits for an engine with its model
+  kWorking,
+  // Has outcomes that the store has no room for, or refuses for another reason that may pass.
+  kBlocked,
 };
 
 // Thread-safe.
@@ -36,8 +56,9 @@ class Metrics {
   // The exposition in the Prometheus text format.
   std::string Render() const;
 
-  // Called at every scrape until it is set to nullptr.
+  // Called at every scrape until they are set to nullptr.
   void SetQueueSource(std::function<QueueSnapshot()> source);
+  void SetSystemSource(std::function<SystemSnapshot()> source);
 
   // --- the work ---
   void CountTask(const std::string& kind, double seconds, int64_t samples,
@@ -46,22 +67,47 @@ class Metrics {
   void AddPhaseSeconds(const std::string& phase, double seconds);
   // Reasons: "died_at_work", "died_idle".
   void CountEngineRestart(const std::string& reason);
+  // Of the worker of a device.
+  void SetWorkerState(const std::string& device, WorkerState state);
+  void RemoveWorker(const std::string& device);
+  // A worker's result came too late: its task had been given to another.
+  void CountLostLease();
+  // Reasons: "refused" (the model is at fault), "engine_lost" (its process ended), "server".
+  void CountModelLoadFailure(const std::string& reason);
   // Models by state; states that are not named are zero.
   void SetModelStates(const std::map<std::string, int64_t>& counts);
   void CountUpload(int64_t stored_bytes, int64_t deduplicated_bytes);
+  // Reasons: "request", "expired".
+  void CountEvaluationDeleted(const std::string& reason);
+  void CountSwept(int64_t blobs, int64_t bytes);
+
+  // --- who may do what (server/access) ---
+  // Reasons: kAuthenticationFailures.
+  static constexpr const char* kAuthenticationFailures[] = {
+      "no_credentials", "malformed", "unknown", "expired", "unencrypted", "scope", "rate_limited"};
+  void CountAuthenticationFailure(const std::string& reason);
+  // A file that has changed and cannot be used: "certificate", "tokens".
+  void CountReloadFailure(const std::string& what);
+  void CountAuditFailure();
+  // Of the certificate in force.
+  void SetCertificateExpiry(int64_t micros);
 
   // --- gRPC, under the names of go-grpc-prometheus ---
+  // A method that may be called: it is shown with zeros until it is.
+  void KnowRpc(const std::string& type, const std::string& service, const std::string& method);
   void RpcStarted(const std::string& type, const std::string& service, const std::string& method);
   void RpcHandled(const std::string& type, const std::string& service, const std::string& method,
                   const std::string& code, double seconds);
   void RpcMessage(const std::string& type, const std::string& service, const std::string& method,
                   bool received);
+  // Calls that have started and not been handled yet, by "service/method".
+  std::map<std::string, int64_t> OpenCalls() const;
 
   // --- robustness: the latest finished evaluation of each (model, dataset) ---
   // At most `kMaxReports` pairs and `kMaxSeries` series are shown, the oldest leaves first.
   static constexpr size_t kMaxSeries = 20'000;
   static constexpr size_t kMaxReports = 100;
-  void PublishReport(const v1::Report& report, int64_t end_time_micros);
+  void PublishReport(const v1::Report& report, const Publication& publication);
   // Removes what an evaluation published.
   void WithdrawReport(const std::string& evaluation);
 

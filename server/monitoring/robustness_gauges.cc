@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "core/conditions/families.h"
 
 namespace assay::monitoring {
 namespace {
@@ -37,6 +38,29 @@ class Family {
   MetricFamily family_;
 };
 
+// A rate: its value, and the ends of its interval under the same labels in two more families.
+class RateFamily {
+ public:
+  RateFamily(const std::string& name, const std::string& help)
+      : value_(name, help),
+        lower_(name + "_lower", "Lower end of the interval of " + name + "."),
+        upper_(name + "_upper", "Upper end of the interval of " + name + ".") {}
+  // Nothing where it has no value.
+  void Add(const Labels& labels, const v1::Rate& rate, bool interval = true) {
+    if (!rate.has_value()) return;
+    value_.Add(labels, rate.value());
+    if (!interval || !rate.has_lower()) return;
+    lower_.Add(labels, rate.lower());
+    upper_.Add(labels, rate.upper());
+  }
+  void TakeInto(std::vector<MetricFamily>* families) {
+    for (Family* family : {&value_, &lower_, &upper_}) families->push_back(family->Take());
+  }
+
+ private:
+  Family value_, lower_, upper_;
+};
+
 std::string Id(absl::string_view name) { return std::string(name.substr(name.rfind('/') + 1)); }
 
 Labels With(Labels labels, const std::string& name, const std::string& value) {
@@ -46,6 +70,8 @@ Labels With(Labels labels, const std::string& name, const std::string& value) {
 
 // The worst and the best of a condition's classes that are shown of more than `limit`.
 constexpr int kEnds = 10;
+// Quantiles of p_A that are shown.
+constexpr double kShares[] = {0.05, 0.25, 0.5, 0.75, 0.95};
 // Users choose the names of classes, and a page that every scrape carries is no place for novels.
 constexpr size_t kMaxClassNameBytes = 120;
 
@@ -75,7 +101,42 @@ std::set<int> ShownClasses(const v1::ConditionReport& condition, int limit, cons
   return shown;
 }
 
-void CopyClasses(const v1::ConditionReport& from, int limit, v1::ConditionReport* to) {
+// Whether the intervals of a report can be trusted: those of an evaluation that stopped when it was
+// decided are for another number of samples (docs/decisions/0017-early-decision.md).
+bool HasIntervals(const v1::Report& report) { return report.samples_allowed() == 0; }
+
+// A rate without a value stays one.
+void CopyRate(const v1::Rate& from, bool interval, v1::Rate* to) {
+  if (!from.has_value()) return;
+  to->set_value(from.value());
+  if (!interval || !from.has_lower() || !from.has_upper()) return;
+  to->set_lower(from.lower());
+  to->set_upper(from.upper());
+}
+
+// One for the value, and two for its interval.
+size_t SeriesOf(const v1::Rate& rate) {
+  return static_cast<size_t>(rate.has_value()) + 2 * static_cast<size_t>(rate.has_lower());
+}
+
+// Of the distribution of p_A, only what the quantiles need.
+void CopyDistribution(const v1::PaDistribution& from, v1::PaDistribution* to) {
+  to->set_mean(from.mean());
+  // The smallest value that at least this share of the samples does not exceed.
+  for (const double share : kShares) {
+    constexpr double kRounding = 1e-9;
+    for (const v1::PaPoint& point : from.points()) {
+      if (point.cumulative() < share - kRounding) continue;
+      v1::PaPoint& quantile = *to->add_points();
+      quantile.set_pa(point.pa());
+      quantile.set_cumulative(share);
+      break;
+    }
+  }
+}
+
+void CopyClasses(const v1::ConditionReport& from, int limit, bool intervals,
+                 v1::ConditionReport* to) {
   const std::set<int> accuracies =
       ShownClasses(from, limit, [](const v1::ClassReport& c) { return c.accuracy(); });
   const std::set<int> scores =
@@ -91,13 +152,14 @@ void CopyClasses(const v1::ConditionReport& from, int limit, v1::ConditionReport
     if (!accuracy && !score) continue;
     v1::ClassReport& shown = *to->add_classes();
     shown.set_name(name);
-    if (accuracy) shown.mutable_accuracy()->set_value(c.accuracy().value());
-    if (score) shown.mutable_cfps()->set_value(c.cfps().value());
+    if (accuracy) CopyRate(c.accuracy(), intervals, shown.mutable_accuracy());
+    if (score) CopyRate(c.cfps(), intervals, shown.mutable_cfps());
   }
 }
 
 // What is shown of a report, which holds much more: a confusion matrix for each condition, ...
 v1::Report Shown(const v1::Report& report, int max_classes) {
+  const bool intervals = HasIntervals(report);
   v1::Report shown;
   shown.set_evaluation(report.evaluation());
   for (const v1::ConditionReport& from : report.conditions()) {
@@ -105,13 +167,13 @@ v1::Report Shown(const v1::Report& report, int max_classes) {
     to.set_id(from.id());
     to.set_family(from.family());
     to.set_samples(from.samples());
-    to.mutable_accuracy()->set_value(from.accuracy().value());
+    CopyRate(from.accuracy(), intervals, to.mutable_accuracy());
     if (from.has_bounds()) {
-      to.mutable_bounds()->mutable_certified_accuracy()->set_value(
-          from.bounds().certified_accuracy().value());
+      CopyRate(from.bounds().certified_accuracy(), intervals,
+               to.mutable_bounds()->mutable_certified_accuracy());
     }
     if (from.conformal().coverage().has_value()) {
-      to.mutable_conformal()->mutable_coverage()->set_value(from.conformal().coverage().value());
+      CopyRate(from.conformal().coverage(), intervals, to.mutable_conformal()->mutable_coverage());
       to.mutable_conformal()->set_mean_set_size(from.conformal().mean_set_size());
     }
     if (from.has_certification()) {
@@ -122,51 +184,121 @@ v1::Report Shown(const v1::Report& report, int max_classes) {
       for (const v1::CertifiedPoint& point : certification.curve()) {
         v1::CertifiedPoint& shown_point = *copy.add_curve();
         shown_point.set_radius(point.radius());
-        shown_point.mutable_accuracy()->set_value(point.accuracy().value());
+        CopyRate(point.accuracy(), intervals, shown_point.mutable_accuracy());
       }
+      CopyDistribution(certification.pa_true_class(), copy.mutable_pa_true_class());
+      CopyDistribution(certification.pa_top_class(), copy.mutable_pa_top_class());
     }
-    if (max_classes > 0) CopyClasses(from, max_classes, &to);
+    if (max_classes > 0) CopyClasses(from, max_classes, intervals, &to);
+  }
+  const v1::CorruptionSummary& summary = report.corruption_summary();
+  for (const v1::CorruptionError& from : summary.corruptions()) {
+    v1::CorruptionError& to = *shown.mutable_corruption_summary()->add_corruptions();
+    to.set_corruption(from.corruption());
+    to.set_mean_error(from.mean_error());
+  }
+  if (summary.has_mean_error()) {
+    shown.mutable_corruption_summary()->set_mean_error(summary.mean_error());
+  }
+  if (summary.has_mce()) shown.mutable_corruption_summary()->set_mce(summary.mce());
+  return shown;
+}
+
+// The accuracies of an earlier report under the conditions of `report`.
+v1::Report ShownOfPrevious(const v1::Report& previous, const v1::Report& report) {
+  std::set<std::string> conditions;
+  for (const v1::ConditionReport& condition : report.conditions()) {
+    conditions.insert(condition.id());
+  }
+  v1::Report shown;
+  shown.set_evaluation(previous.evaluation());
+  shown.set_model(previous.model());
+  for (const v1::ConditionReport& from : previous.conditions()) {
+    if (conditions.count(from.id()) == 0 || !from.accuracy().has_value()) continue;
+    v1::ConditionReport& to = *shown.add_conditions();
+    to.set_id(from.id());
+    CopyRate(from.accuracy(), HasIntervals(previous), to.mutable_accuracy());
   }
   return shown;
 }
 
+// But for those of classes.
 size_t CountSeries(const v1::Report& shown) {
-  // Of a summary: a quantile, the sum and the count; and the average radius.
-  constexpr size_t kCertification = 4;
-  size_t series = 1;  // the time
+  // Of a summary: its quantiles, the sum and the count. Of radii the median, and their average.
+  constexpr size_t kRadii = 4;
+  const auto distribution = [](const v1::PaDistribution& pa) -> size_t {
+    return pa.points_size() == 0 ? 0 : static_cast<size_t>(pa.points_size()) + 2;
+  };
+  size_t series = 2;  // the time, and whether it is the latest
   for (const v1::ConditionReport& condition : shown.conditions()) {
-    series += 1;  // accuracy
-    if (condition.family() == "corruption") series += 1;
-    if (condition.has_bounds()) series += 1;
-    if (condition.has_conformal()) series += 2;
-    if (condition.has_certification()) {
-      series += kCertification + static_cast<size_t>(condition.certification().curve_size());
+    series += 1 + SeriesOf(condition.accuracy());  // and samples
+    if (condition.family() == kFamilyCorruption) series += 1;
+    if (condition.has_bounds()) series += SeriesOf(condition.bounds().certified_accuracy());
+    if (condition.has_conformal()) series += SeriesOf(condition.conformal().coverage()) + 1;
+    if (!condition.has_certification()) continue;
+    const v1::CertificationReport& certification = condition.certification();
+    series += kRadii + distribution(certification.pa_true_class()) +
+              distribution(certification.pa_top_class());
+    for (const v1::CertifiedPoint& point : certification.curve()) {
+      series += SeriesOf(point.accuracy());
     }
+  }
+  const v1::CorruptionSummary& summary = shown.corruption_summary();
+  return series + static_cast<size_t>(summary.corruptions_size()) +
+         static_cast<size_t>(summary.has_mean_error()) + static_cast<size_t>(summary.has_mce());
+}
+
+size_t CountPreviousSeries(const v1::Report& previous) {
+  if (previous.conditions().empty()) return 0;
+  size_t series = 1;  // the time
+  for (const v1::ConditionReport& condition : previous.conditions()) {
+    series += SeriesOf(condition.accuracy());
   }
   return series;
 }
 
-size_t CountClassSeries(const v1::Report& shown) {
-  size_t series = 0;
+// Values and ends of intervals of the gauges of classes.
+void CountClassSeries(const v1::Report& shown, size_t* values, size_t* ends) {
+  *values = *ends = 0;
   for (const v1::ConditionReport& condition : shown.conditions()) {
     for (const v1::ClassReport& c : condition.classes()) {
-      series += static_cast<size_t>(c.accuracy().has_value()) + c.cfps().has_value();
+      for (const v1::Rate* rate : {&c.accuracy(), &c.cfps()}) {
+        *values += static_cast<size_t>(rate->has_value());
+        *ends += 2 * static_cast<size_t>(rate->has_lower());
+      }
     }
   }
-  return series;
+}
+
+// The quantiles of a distribution of p_A, as a summary of `samples` samples.
+ClientMetric SummaryOf(const v1::PaDistribution& pa, int64_t samples, Labels labels) {
+  ClientMetric metric;
+  metric.label = std::move(labels);
+  metric.summary.sample_count = static_cast<uint64_t>(samples);
+  metric.summary.sample_sum = pa.mean() * static_cast<double>(samples);
+  for (const v1::PaPoint& point : pa.points()) {
+    metric.summary.quantile.push_back({point.cumulative(), point.pa()});
+  }
+  return metric;
 }
 
 }  // namespace
 
-void RobustnessGauges::Publish(const v1::Report& report, int64_t end_time_micros) {
+void RobustnessGauges::Publish(const v1::Report& report, const Publication& publication) {
   Entry published;
   published.report = Shown(report, limits_.classes);
-  published.end_time_micros = end_time_micros;
+  published.end_time_micros = publication.end_time_micros;
+  published.lineage = publication.lineage.empty() ? report.model() : publication.lineage;
   published.series = CountSeries(published.report);
-  published.class_series = CountClassSeries(published.report);
+  CountClassSeries(published.report, &published.class_series, &published.class_interval_series);
+  if (publication.previous != nullptr) {
+    published.previous = ShownOfPrevious(*publication.previous, report);
+    published.previous_end_time_micros = publication.previous_end_time_micros;
+    published.previous_series = CountPreviousSeries(published.previous);
+  }
   MutexLock lock(mutex_);
   Entry& entry = entries_[{report.model(), report.dataset()}];
-  if (end_time_micros < entry.end_time_micros) return;
+  if (publication.end_time_micros < entry.end_time_micros) return;
   entry = std::move(published);
   if (entries_.size() <= limits_.reports) return;
   entries_.erase(
@@ -178,31 +310,55 @@ void RobustnessGauges::Publish(const v1::Report& report, int64_t end_time_micros
 void RobustnessGauges::Withdraw(const std::string& evaluation) {
   MutexLock lock(mutex_);
   for (auto it = entries_.begin(); it != entries_.end();) {
-    it = it->second.report.evaluation() == evaluation ? entries_.erase(it) : std::next(it);
+    Entry& entry = it->second;
+    if (entry.previous.evaluation() == evaluation) {
+      entry.previous.Clear();
+      entry.previous_series = 0;
+    }
+    it = entry.report.evaluation() == evaluation ? entries_.erase(it) : std::next(it);
   }
 }
 
 std::vector<MetricFamily> RobustnessGauges::Collect() const {
-  Family accuracy("assay_accuracy_ratio", "Accuracy under a condition.");
-  Family class_accuracy("assay_class_accuracy_ratio", "Class-wise accuracy under a condition.");
-  Family cfps(
+  RateFamily accuracy("assay_accuracy_ratio", "Accuracy under a condition.");
+  RateFamily class_accuracy("assay_class_accuracy_ratio", "Class-wise accuracy under a condition.");
+  RateFamily cfps(
       "assay_class_false_positive_score_ratio",
       "Class False Positive Score: share of all misclassified samples taken for the class.");
-  Family certified("assay_certified_accuracy_ratio", "Certified accuracy at a radius.");
-  // A summary, because only summaries may have a label "quantile".
+  RateFamily certified("assay_certified_accuracy_ratio", "Certified accuracy at a radius.");
+  RateFamily proven("assay_proven_accuracy_ratio",
+                    "Accuracy that deterministic bounds prove at an Linf budget.");
+  RateFamily coverage("assay_conformal_coverage_ratio",
+                      "Share of test samples whose robust conformal set has the label.");
+  RateFamily previous_accuracy("assay_previous_accuracy_ratio",
+                               "Accuracy in the evaluation before the latest.");
+  Family samples("assay_condition_samples", "Samples behind the ratios of a condition.");
+  // Summaries, because only summaries may have a label "quantile".
   Family radius("assay_certified_radius", "Certified radius of the samples (wrong: 0).",
                 MetricType::Summary);
+  Family top_class("assay_top_class_probability",
+                   "p_A of the samples: share of noisy copies that get the most frequent class.",
+                   MetricType::Summary);
+  Family true_class("assay_true_class_probability",
+                    "p_A of the samples: share of noisy copies that get the label.",
+                    MetricType::Summary);
   Family acr("assay_average_certified_radius",
-             "Average certified radius; a poor metric, see the p_A distribution in the report.");
-  Family proven("assay_proven_accuracy_ratio",
-                "Accuracy that deterministic bounds prove at an Linf budget.");
-  Family coverage("assay_conformal_coverage_ratio",
-                  "Share of test samples whose robust conformal set has the label.");
+             "Average certified radius; a poor metric, see assay_true_class_probability.");
   Family set_size("assay_conformal_set_size", "Mean number of labels in a robust conformal set.");
   Family error("assay_corruption_error_ratio", "Error (1 - accuracy) under a corruption.");
+  Family mean_error("assay_corruption_mean_error_ratio",
+                    "Mean error over the severities of a corruption.");
+  Family all_mean_error("assay_mean_corruption_error_ratio",
+                        "Mean error over the 15 published corruptions and five severities.");
+  Family mce("assay_mce_ratio", "mCE: errors against those of the reference model.");
   Family timestamp("assay_evaluation_timestamp_seconds", "When the evaluation shown here ended.");
+  Family latest_version("assay_evaluation_latest",
+                        "1: of no version of this model a later evaluation on the dataset ended.");
+  Family previous_timestamp("assay_previous_evaluation_timestamp_seconds",
+                            "When the evaluation before the latest ended.");
   Family left_out("assay_gauges_left_out",
-                  "(model, dataset) pairs without room on this page, for any or for class gauges.");
+                  "(model, dataset) pairs without room on this page, for any, class or class "
+                  "interval gauges.");
   MutexLock lock(mutex_);
   std::vector<const std::pair<const std::pair<std::string, std::string>, Entry>*> newest_first;
   for (const auto& item : entries_) newest_first.push_back(&item);
@@ -215,33 +371,53 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
     room -= series;
     return true;
   };
-  int without_any = 0, without_classes = 0;
+  // What is a version of something has a previous evaluation only where it is the latest version.
+  std::set<std::pair<std::string, std::string>> seen_lineages;
+  int without_any = 0, without_classes = 0, without_class_intervals = 0;
   for (const auto* item : newest_first) {
     const auto& [key, entry] = *item;
-    if (!fits(entry.series)) {
+    const bool latest = seen_lineages.insert({entry.lineage, key.second}).second;
+    const size_t previous_series = latest ? entry.previous_series : 0;
+    if (!fits(entry.series + previous_series)) {
       ++without_any;
       continue;
     }
     const bool show_classes = fits(entry.class_series);
+    const bool show_intervals = show_classes && fits(entry.class_interval_series);
     without_classes += show_classes ? 0 : 1;
+    without_class_intervals += show_classes && !show_intervals ? 1 : 0;
     const Labels pair = {{"model", Id(key.first)}, {"dataset", Id(key.second)}};
     timestamp.Add(pair, static_cast<double>(entry.end_time_micros) / 1e6);
+    latest_version.Add(pair, latest ? 1 : 0);
+    if (previous_series > 0) {
+      const Labels both = With(pair, "previous", Id(entry.previous.model()));
+      previous_timestamp.Add(both, static_cast<double>(entry.previous_end_time_micros) / 1e6);
+      for (const v1::ConditionReport& condition : entry.previous.conditions()) {
+        previous_accuracy.Add(With(both, "condition", condition.id()), condition.accuracy());
+      }
+    }
+    const v1::CorruptionSummary& summary = entry.report.corruption_summary();
+    for (const v1::CorruptionError& corruption : summary.corruptions()) {
+      mean_error.Add(With(pair, "corruption", corruption.corruption()), corruption.mean_error());
+    }
+    if (summary.has_mean_error()) all_mean_error.Add(pair, summary.mean_error());
+    if (summary.has_mce()) mce.Add(pair, summary.mce());
     for (const v1::ConditionReport& condition : entry.report.conditions()) {
       const Labels labels = With(pair, "condition", condition.id());
-      accuracy.Add(labels, condition.accuracy().value());
+      accuracy.Add(labels, condition.accuracy());
+      samples.Add(labels, static_cast<double>(condition.samples()));
       for (const v1::ClassReport& c : condition.classes()) {
         if (!show_classes) break;
-        if (c.accuracy().has_value()) {
-          class_accuracy.Add(With(labels, "class", c.name()), c.accuracy().value());
-        }
-        if (c.cfps().has_value()) cfps.Add(With(labels, "class", c.name()), c.cfps().value());
+        const Labels of_class = With(labels, "class", c.name());
+        class_accuracy.Add(of_class, c.accuracy(), show_intervals);
+        cfps.Add(of_class, c.cfps(), show_intervals);
       }
-      if (condition.family() == "corruption") error.Add(labels, 1 - condition.accuracy().value());
-      if (condition.has_bounds()) {
-        proven.Add(labels, condition.bounds().certified_accuracy().value());
+      if (condition.family() == kFamilyCorruption && condition.accuracy().has_value()) {
+        error.Add(labels, 1 - condition.accuracy().value());
       }
+      if (condition.has_bounds()) proven.Add(labels, condition.bounds().certified_accuracy());
       if (condition.has_conformal()) {
-        coverage.Add(labels, condition.conformal().coverage().value());
+        coverage.Add(labels, condition.conformal().coverage());
         set_size.Add(labels, condition.conformal().mean_set_size());
       }
       if (!condition.has_certification()) continue;
@@ -250,23 +426,33 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
       for (const v1::CertifiedPoint& point : certification.curve()) {
         const std::string text = absl::StrCat(point.radius());
         if (!radii.insert(text).second) continue;  // equal in six digits to the one before
-        certified.Add(With(labels, "radius", text), point.accuracy().value());
+        certified.Add(With(labels, "radius", text), point.accuracy());
       }
       ClientMetric radii_summary;
       radii_summary.label = labels;
-      const auto samples = static_cast<double>(condition.samples());
+      const auto count = static_cast<double>(condition.samples());
       radii_summary.summary.sample_count = static_cast<uint64_t>(condition.samples());
-      radii_summary.summary.sample_sum = certification.average_certified_radius() * samples;
+      radii_summary.summary.sample_sum = certification.average_certified_radius() * count;
       radii_summary.summary.quantile = {{0.5, certification.median_radius()}};
       radius.Add(std::move(radii_summary));
       acr.Add(labels, certification.average_certified_radius());
+      for (const auto& [family, pa] : {std::pair(&top_class, &certification.pa_top_class()),
+                                       std::pair(&true_class, &certification.pa_true_class())}) {
+        if (pa->points_size() > 0) family->Add(SummaryOf(*pa, condition.samples(), labels));
+      }
     }
   }
   left_out.Add({{"gauges", "all"}}, without_any);
   left_out.Add({{"gauges", "class"}}, without_classes);
+  left_out.Add({{"gauges", "class_interval"}}, without_class_intervals);
   std::vector<MetricFamily> families;
-  for (Family* family : {&accuracy, &class_accuracy, &cfps, &certified, &radius, &acr, &proven,
-                         &coverage, &set_size, &error, &timestamp, &left_out}) {
+  for (RateFamily* family :
+       {&accuracy, &class_accuracy, &cfps, &certified, &proven, &coverage, &previous_accuracy}) {
+    family->TakeInto(&families);
+  }
+  for (Family* family :
+       {&samples, &radius, &top_class, &true_class, &acr, &set_size, &error, &mean_error,
+        &all_mean_error, &mce, &timestamp, &latest_version, &previous_timestamp, &left_out}) {
     families.push_back(family->Take());
   }
   return families;

@@ -1,6 +1,7 @@
-// Reports as gauges: accuracy, class-wise accuracy, CFPS, certified accuracy and radii of the
-// latest finished evaluation of each (model, dataset). However many classes, conditions and
-// evaluations there are, the number of series is bounded.
+// Reports as gauges: accuracy, class-wise accuracy, CFPS, certified accuracy and p_A with their
+// intervals, of the latest finished evaluation of each (model, dataset); and the accuracies of the
+// one before it, by which a change is seen (docs/decisions/0025-previous-evaluation.md). However
+// many classes, conditions and evaluations there are, the number of series is bounded.
 #ifndef ASSAY_SERVER_MONITORING_ROBUSTNESS_GAUGES_H_
 #define ASSAY_SERVER_MONITORING_ROBUSTNESS_GAUGES_H_
 
@@ -21,16 +22,26 @@ struct GaugeLimits {
   size_t reports = 100;
   // Classes of a condition that are shown. Of more, only the worst and the best ten are; 0: none.
   int classes = 100;
-  // In all. The newest pairs come first; of one that does not fit, the gauges of classes are left
-  // out, or else all of them.
+  // In all. The newest pairs come first; of one that does not fit, the intervals of classes are
+  // left out, or all gauges of classes, or else all of them.
   size_t series = 20'000;
+};
+
+// What a report is published with.
+struct Publication {
+  int64_t end_time_micros = 0;
+  // What the model is a version of; empty: of nothing but itself.
+  std::string lineage = {};
+  // Of the evaluation before it: of the same lineage, on the same dataset. nullptr: there is none.
+  const v1::Report* previous = nullptr;
+  int64_t previous_end_time_micros = 0;
 };
 
 // Thread-safe.
 class RobustnessGauges final : public prometheus::Collectable {
  public:
   explicit RobustnessGauges(const GaugeLimits& limits) : limits_(limits) {}
-  void Publish(const v1::Report& report, int64_t end_time_micros);
+  void Publish(const v1::Report& report, const Publication& publication);
   void Withdraw(const std::string& evaluation);
   std::vector<prometheus::MetricFamily> Collect() const override;
 
@@ -38,8 +49,14 @@ class RobustnessGauges final : public prometheus::Collectable {
   struct Entry {
     v1::Report report;  // only what is shown
     int64_t end_time_micros = 0;
-    size_t series = 0;        // but for those of classes
-    size_t class_series = 0;  // of classes
+    std::string lineage;
+    v1::Report previous;  // only accuracies of conditions that both have
+    int64_t previous_end_time_micros = 0;
+    // But for those of classes and of the previous evaluation.
+    size_t series = 0;
+    size_t previous_series = 0;
+    size_t class_series = 0;
+    size_t class_interval_series = 0;
   };
   const GaugeLimits limits_;
   mutable Mutex mutex_;

@@ -1,6 +1,7 @@
 #include "server/scheduler/engine_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -18,6 +19,8 @@ struct EnginePool::Engine {
   bool busy = true;
   bool loaded = false;
   bool unloaded = false;
+  // When it was loaded, or began to.
+  std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
   // nullptr before it has started. Changed under the pool's lock until it is loaded.
   std::shared_ptr<EngineProcess> process;
   v1::ModelValidation validation;
@@ -30,6 +33,15 @@ constexpr auto kPollInterval = std::chrono::milliseconds(50);
 std::string EngineKey(const v1::Model& model, const v1::ImageShape& shape) {
   return absl::StrCat(model.digest(), " ", shape.channels(), "x", shape.height(), "x",
                       shape.width());
+}
+
+// Whose fault it is that a model does not load.
+const char* KindOfFailure(const absl::Status& status) {
+  const auto reason = ReasonOf(status).value_or(Reason::kInternal);
+  if (reason == Reason::kEngineLost) return "engine_lost";
+  const bool of_server = reason == Reason::kInternal || reason == Reason::kStorageFailed ||
+                         reason == Reason::kStorageFull;
+  return of_server ? "server" : "refused";
 }
 
 }  // namespace
@@ -45,6 +57,7 @@ EnginePool::EnginePool(EnginePoolOptions options, store::Catalog& catalog, store
     : options_(std::move(options)),
       catalog_(catalog),
       numerics_memory_(options_.numerics_directory),
+      device_monitor_(options_.devices),
       blobs_(blobs),
       metrics_(metrics) {}
 
@@ -134,6 +147,7 @@ absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
   starting_.erase(device);
   starting_changed_.notify_all();
   engine->loaded = loaded.ok();
+  engine->since = std::chrono::steady_clock::now();
   if (!loaded.ok()) engines_.remove(engine);
   if (engine->unloaded) {
     // Whoever did that has said what the model's state is.
@@ -144,8 +158,11 @@ absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
   } else {
     SetState(model.name(), v1::Model::UNAVAILABLE, PublicText(loaded));
   }
-  if (!loaded.ok()) return loaded;
-  return Lease(this, engine);
+  if (loaded.ok()) return Lease(this, engine);
+  if (!engine->unloaded && ReasonOf(loaded) != Reason::kCancelled) {
+    metrics_.CountModelLoadFailure(KindOfFailure(loaded));
+  }
+  return loaded;
 }
 
 absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::ImageShape& shape,
@@ -160,7 +177,18 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
       std::shared_ptr<EngineProcess> process,
       EngineProcess::Start({options_.engine_binary,
                             absl::StrCat(options_.log_directory, "/engine-", number, ".log"),
-                            options_.threads}));
+                            options_.threads,
+                            {{"model", engine.model},
+                             {"device", engine.device},
+                             {"output", absl::StrCat("engine-", number, ".log")}}}));
+  {
+    MutexLock lock(usages_mutex_);
+    usages_[engine.device].processes.push_back(process->usage());
+  }
+  {
+    MutexLock lock(usages_mutex_);
+    usages_[engine.device].processes.push_back(process->usage());
+  }
   {
     MutexLock lock(mutex_);
     if (engine.unloaded) return Error(Reason::kEngineLost, "the engine was stopped");
@@ -218,6 +246,10 @@ void EnginePool::Return(const std::shared_ptr<Engine>& engine) {
 }
 
 absl::Status EnginePool::EnsureLoaded(const v1::Model& model, const v1::ImageShape& shape) {
+  if (options_.devices.empty()) {
+    return Error(Reason::kWrongState,
+                 "this assayd has no engines (--role api); workers load a model when they need it");
+  }
   const std::string& device = options_.devices.front();
   MutexLock one_at_a_time(ensuring_);
   {
@@ -281,11 +313,66 @@ void EnginePool::RefreshState(const std::string& model) {
   SetState(model, loaded ? v1::Model::READY : v1::Model::UNLOADED, "");
 }
 
+std::vector<monitoring::DeviceSnapshot> EnginePool::Devices() const {
+  std::vector<monitoring::DeviceSnapshot> snapshots;
+  for (const std::string& device : options_.devices) {
+    monitoring::DeviceSnapshot& snapshot = snapshots.emplace_back();
+    snapshot.device = device;
+    snapshot.usage = device_monitor_.Read(device);
+    snapshot.threads = options_.threads;
+    {
+      MutexLock lock(mutex_);
+      for (const auto& engine : engines_) {
+        if (engine->device != device || engine->process == nullptr) continue;
+        ++snapshot.engines;
+        snapshot.engines_at_work += engine->busy && engine->loaded ? 1 : 0;
+      }
+    }
+    MutexLock lock(usages_mutex_);
+    Usages& usages = usages_[device];
+    for (auto it = usages.processes.begin(); it != usages.processes.end();) {
+      // In this order: what has ended has all of its seconds.
+      const bool ended = (*it)->ended();
+      const monitoring::ProcessUsage usage = (*it)->Read();
+      if (ended) {
+        usages.ended_cpu_seconds += usage.cpu_seconds;
+        it = usages.processes.erase(it);
+        continue;
+      }
+      snapshot.engine_memory_bytes += usage.resident_bytes;
+      snapshot.engine_cpu_seconds += usage.cpu_seconds;
+      ++it;
+    }
+    snapshot.engine_cpu_seconds += usages.ended_cpu_seconds;
+  }
+  return snapshots;
+}
+
 void EnginePool::DescribeState(v1::Model* model) const {
   MutexLock lock(mutex_);
   const auto it = states_.find(model->name());
   model->set_state(it == states_.end() ? v1::Model::UNLOADED : it->second.state);
   model->set_state_reason(it == states_.end() ? "" : it->second.reason);
+}
+
+std::vector<EnginePool::EngineState> EnginePool::Engines() const {
+  MutexLock lock(mutex_);
+  std::vector<EngineState> all;
+  for (const std::shared_ptr<Engine>& engine : engines_) {
+    EngineState& state = all.emplace_back();
+    state.model = engine->model;
+    state.device = engine->device;
+    state.work = !engine->loaded ? EngineState::Work::kLoading
+                 : engine->busy  ? EngineState::Work::kBusy
+                                 : EngineState::Work::kIdle;
+    if (engine->process != nullptr) {
+      state.pid = engine->process->pid();
+      state.usage = engine->process->usage()->Read();
+    }
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - engine->since;
+    state.seconds = passed.count();
+  }
+  return all;
 }
 
 }  // namespace assay::scheduler

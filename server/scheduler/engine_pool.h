@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "assay/v1/models.pb.h"
 #include "core/base/mutex.h"
+#include "server/monitoring/device_usage.h"
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_process.h"
 #include "server/scheduler/numerics_memory.h"
@@ -83,8 +84,24 @@ class EnginePool {
   // Unload, for a model that does not exist any more.
   void Forget(const std::string& model);
 
+  // The devices with what is used of them, in the order of the options.
+  std::vector<monitoring::DeviceSnapshot> Devices() const;
+
   // Fills in state and state_reason.
   void DescribeState(v1::Model* model) const;
+
+  struct EngineState {
+    enum class Work { kLoading, kIdle, kBusy };
+    std::string model;
+    std::string device;
+    Work work = Work::kLoading;
+    int pid = 0;  // 0: none yet
+    monitoring::ProcessUsage usage;
+    // Since it was loaded; of one that loads, since it began to.
+    double seconds = 0;
+  };
+  // Most recently used first.
+  std::vector<EngineState> Engines() const;
 
   const EnginePoolOptions& options() const { return options_; }
 
@@ -113,6 +130,7 @@ class EnginePool {
   const EnginePoolOptions options_;
   store::Catalog& catalog_;
   const NumericsMemory numerics_memory_;
+  const monitoring::DeviceMonitor device_monitor_;
   store::BlobStore& blobs_;
   monitoring::Metrics& metrics_;
   // Held by EnsureLoaded: of several that ask for a model, one starts its engine.
@@ -122,6 +140,13 @@ class EnginePool {
   std::list<std::shared_ptr<Engine>> engines_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, ModelState> states_ ABSL_GUARDED_BY(mutex_);
   int64_t started_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of all processes that were started, by device; those that have ended move into the sum.
+  struct Usages {
+    std::list<std::shared_ptr<const EngineUsage>> processes;
+    double ended_cpu_seconds = 0;
+  };
+  mutable Mutex usages_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  mutable std::map<std::string, Usages> usages_ ABSL_GUARDED_BY(usages_mutex_);
   // Devices on which an engine is starting right now.
   std::set<std::string> starting_ ABSL_GUARDED_BY(mutex_);
   std::condition_variable starting_changed_;

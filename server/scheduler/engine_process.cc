@@ -142,7 +142,8 @@ absl::StatusOr<std::unique_ptr<EngineProcess>> EngineProcess::Start(const Engine
   // needs.
   std::vector<std::string> environment = {absl::StrCat("OMP_NUM_THREADS=", options.threads),
                                           "PATH=/usr/bin:/bin", "LC_ALL=C"};
-  for (const char* name : {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"}) {
+  for (const char* name :
+       {"LD_LIBRARY_PATH", "CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"}) {
     if (const char* value = std::getenv(name))
       environment.push_back(absl::StrCat(name, "=", value));
   }
@@ -169,13 +170,18 @@ absl::StatusOr<std::unique_ptr<EngineProcess>> EngineProcess::Start(const Engine
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   auto channel = grpc::CreateCustomInsecureChannelFromFd("assay-engine", sockets[0], arguments);
-  return std::unique_ptr<EngineProcess>(
-      new EngineProcess(pid, lifeline[1], std::move(log), std::move(channel)));
+  LogFields log_fields = options.log_fields;
+  log_fields.emplace_back("engine_pid", pid);
+  LogInfo("engine started", log_fields);
+  return std::unique_ptr<EngineProcess>(new EngineProcess(
+      pid, lifeline[1], std::move(log), std::move(channel), std::move(log_fields)));
 }
 
 EngineProcess::EngineProcess(int pid, int lifeline, std::unique_ptr<EngineLog> log,
-                             std::shared_ptr<grpc::Channel> channel)
+                             std::shared_ptr<grpc::Channel> channel, LogFields log_fields)
     : pid_(pid),
+      log_fields_(std::move(log_fields)),
+      usage_(std::make_shared<EngineUsage>(pid)),
       lifeline_(lifeline),
       log_(std::move(log)),
       channel_(std::move(channel)),
@@ -208,9 +214,16 @@ void EngineProcess::Reap(int milliseconds) const {
       MutexLock lock(mutex_);
       if (reaped_) return;
       int status = 0;
-      if (waitpid(pid_, &status, WNOHANG) == pid_) {
+      if (usage_->Collect(&status)) {
         reaped_ = true;
         exit_status_ = status;
+        if (killed_) {
+          LogInfo("engine stopped", log_fields_);
+        } else {
+          LogFields fields = log_fields_;
+          fields.emplace_back("error", DescribeExit(status));
+          LogWarning("engine died", fields);
+        }
         return;
       }
     }

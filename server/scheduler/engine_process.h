@@ -11,8 +11,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/engine/v1/engine.grpc.pb.h"
+#include "core/base/log.h"
 #include "core/base/mutex.h"
 #include "server/scheduler/engine_log.h"
+#include "server/scheduler/engine_usage.h"
 
 namespace assay::scheduler {
 
@@ -21,6 +23,8 @@ struct EngineOptions {
   // Where what the engine and its model print goes, bounded (engine_log.h); empty: nowhere.
   std::string log_path;
   int threads = 1;
+  // What lines about it have: its model and device.
+  LogFields log_fields;
 };
 
 // Thread-safe: Kill may be called while another thread is in Load or Run, which then returns
@@ -49,10 +53,12 @@ class EngineProcess {
   void Kill();
   bool alive() const;
   int pid() const { return pid_; }
+  // Outlives the process and this object.
+  std::shared_ptr<const EngineUsage> usage() const { return usage_; }
 
  private:
   EngineProcess(int pid, int lifeline, std::unique_ptr<EngineLog> log,
-                std::shared_ptr<grpc::Channel> channel);
+                std::shared_ptr<grpc::Channel> channel, LogFields log_fields);
   // The status of a call that failed, with the process's end told if that is the reason.
   absl::Status Explain(const grpc::Status& status);
   // Waits for the engine to say that it is idle; kills it when it has not after `seconds`.
@@ -61,6 +67,8 @@ class EngineProcess {
   void Reap(int milliseconds) const;
 
   const int pid_;
+  const LogFields log_fields_;
+  const std::shared_ptr<EngineUsage> usage_;
   const int lifeline_;  // write end of the engine's standard input
   const std::unique_ptr<EngineLog> log_;
   const std::shared_ptr<grpc::Channel> channel_;

@@ -64,7 +64,7 @@ std::vector<store::Task> PlanTasks(const std::vector<v1::Condition>& conditions,
     if (!IsPlanned(conditions[c], moment)) continue;
     const int64_t size = NeedsWholeDataset(conditions[c]) ? count
                          : task_samples > 0
-                             ? task_samples
+                             ? std::min<int64_t>(task_samples, most_samples)
                              : SamplesPerTask(conditions[c], count, batch, most_samples);
     AddTasks(conditions[c], c, first, count, size, &tasks);
   }

@@ -17,8 +17,7 @@ enum class Moment {
   kLastArrived,  // the end of a stream: the others are
 };
 
-// Samples of a task, where `task_samples` does not say them: what an engine returns of a task is
-// held in memory.
+// Samples of a task at most: what an engine returns of a task is held in memory.
 inline constexpr int64_t kMaxTaskSamples = 10'000;
 inline constexpr int64_t kMaxTaskSamplesWithFeatures = 1'000;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -145,24 +146,46 @@ void Worker::Stop() {
 
 void Worker::Loop() {
   while (!stopping_) {
-    auto claim = store_.ClaimTask(options_.owner,
-                                  static_cast<int64_t>(options_.lease_seconds * 1e6), last_model_);
-    if (!claim.ok()) LogWarning(absl::StrCat("cannot claim a task: ", claim.status().message()));
-    if (!claim.ok() || !claim->has_value()) {
+    metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kIdle);
+    // Before it is let in: a drain that comes after that is to be noticed.
+    if (options_.control != nullptr) releases_ = options_.control->releases();
+    if (options_.control == nullptr || options_.control->BeginClaim(options_.device)) {
+      DoNext();
+    } else {
       hub_.WaitForWork(kPollInterval, &work_seen_);
-      continue;
     }
+  }
+  metrics_.RemoveWorker(options_.device);
+}
+
+void Worker::DoNext() {
+  auto claim = store_.ClaimTask(options_.owner, static_cast<int64_t>(options_.lease_seconds * 1e6),
+                                last_model_);
+  const bool claimed = claim.ok() && claim->has_value();
+  if (!claim.ok()) LogWarning("cannot claim a task", {{"error", claim.status().message()}});
+  absl::Status status;
+  if (claimed) {
     const store::ClaimedTask& task = **claim;
     hub_.NotifyChanged(task.task.evaluation);
-    const absl::Status status = Execute(task);
+    status = Execute(task);
     hub_.ClearRunning(task.task.evaluation, task.task.id);
     if (!status.ok()) HandleFailure(task, status);
     hub_.NotifyChanged(task.task.evaluation);
   }
+  if (options_.control != nullptr) {
+    options_.control->EndTask(options_.device, claimed && status.ok());
+  }
+  if (!claimed) hub_.WaitForWork(kPollInterval, &work_seen_);
+}
+
+bool Worker::GivesBack() const {
+  return stopping_ || (options_.control != nullptr && options_.control->releases() != releases_);
 }
 
 absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   const auto start = SteadyClock::now();
+  std::optional<EnergyMeter::Share> energy;
+  if (options_.energy != nullptr) energy.emplace(*options_.energy);
   const store::Task& task = claim.task;
   const LeaseKeeper lease(store_, claim, options_.lease_seconds);
   ASSAY_ASSIGN_OR_RETURN(const auto evaluation, store_.GetEvaluation(task.evaluation));
@@ -177,12 +200,26 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   }
   const v1::Condition& condition = evaluation.proto.conditions(task.condition);
 
+  if (options_.control != nullptr) {
+    WorkControl::RunningTask running;
+    running.task = task.id;
+    running.evaluation = task.evaluation;
+    running.condition = condition.id();
+    running.model = spec.model();
+    running.first_sample = task.first_sample;
+    running.samples = task.samples;
+    running.attempt = claim.attempt;
+    options_.control->BeginTask(options_.device, running, evaluation.proto.progress().work_done());
+  }
+
   last_model_ = spec.model();
-  const auto unwanted = [&] { return stopping_ || !lease.status().ok(); };
+  const auto unwanted = [&] { return GivesBack() || !lease.status().ok(); };
+  metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kLoading);
   auto engine = pool_.Acquire(options_.device, model, manifest.shape(), unwanted);
   // A refused lease says more than that the start was cancelled.
   ASSAY_RETURN_IF_ERROR(lease.status());
   ASSAY_RETURN_IF_ERROR(engine.status());
+  metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kWorking);
   // When the evaluation was created, the model may not have been looked at yet.
   ASSAY_RETURN_IF_ERROR(
       CheckClassCount(manifest, engine->validation().num_classes(), spec.allow_missing_classes()));
@@ -220,6 +257,10 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
       hub_.SetRunning(task.evaluation, task.id,
                       {event.progress().samples_done(), event.progress().fraction() * task.work,
                        condition.id()});
+      if (options_.control != nullptr) {
+        options_.control->UpdateTask(options_.device, event.progress().samples_done(),
+                                     event.progress().fraction());
+      }
     } else if (event.has_outcomes()) {
       outcomes.MergeFrom(event.outcomes());
     } else if (event.has_adversarials()) {
@@ -245,6 +286,7 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     if (silent > options_.stall_seconds) stalled = true;
     return stalled || unwanted();
   };
+  if (options_.control != nullptr) options_.control->BeginRun(options_.device);
   const absl::Status run =
       engine->process().Run(request, on_event, cancelled, options_.cancel_grace_seconds);
   if (stalled) {
@@ -262,7 +304,8 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   const auto commit_start = SteadyClock::now();
   ASSAY_RETURN_IF_ERROR(kept.Finish(outcomes));
   ASSAY_RETURN_IF_ERROR(Commit(claim, kept, &outcomes, done.numerics(),
-                               {ASSAY_VERSION, done.model_seconds(), done.other_seconds()}));
+                               {ASSAY_VERSION, done.model_seconds(), done.other_seconds(),
+                                energy ? energy->Joules() : std::nullopt}));
   metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.passes());
   metrics_.AddPhaseSeconds("model", done.model_seconds());
   metrics_.AddPhaseSeconds("around_model", done.other_seconds());
@@ -300,8 +343,9 @@ absl::Status Worker::Persist(const std::string& evaluation,
       return status;
     }
     // Computed outcomes are too dear to drop: wait for room.
-    LogWarning(absl::StrCat("cannot store outcomes of ", evaluation,
-                            ", trying again: ", status.message()));
+    LogWarning("cannot store outcomes, trying again",
+               {{"evaluation", evaluation}, {"error", status.message()}});
+    metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kBlocked);
     hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
   }
 }
@@ -309,21 +353,30 @@ absl::Status Worker::Persist(const std::string& evaluation,
 void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& status) {
   const auto reason = ReasonOf(status).value_or(Reason::kInternal);
   const std::string& evaluation = claim.task.evaluation;
-  if (stopping_) {
+  if (GivesBack()) {
     // Nobody's fault; whoever claims it next starts it again.
     store_.ReleaseTask(claim, /*count_attempt=*/false, /*wait_micros=*/0).IgnoreError();
     return;
   }
+  if (reason == Reason::kLeaseLost) metrics_.CountLostLease();
   if (reason == Reason::kCancelled || reason == Reason::kLeaseLost) return;
   const bool retry = reason == Reason::kEngineLost || reason == Reason::kStorageFailed ||
                      reason == Reason::kStorageFull;
   if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
   const bool again = retry && claim.attempt < options_.max_attempts;
   const double wait = options_.retry_wait_seconds * std::pow(kWaitGrowth, claim.attempt - 1);
-  LogWarning(absl::StrCat(evaluation, ", samples ", claim.task.first_sample, " to ",
-                          claim.task.first_sample + claim.task.samples - 1, ", attempt ",
-                          claim.attempt, " of ", options_.max_attempts, ": ", status.message(),
-                          again ? absl::StrCat("; again in ", wait, " s") : ""));
+  LogWarning(again ? "task failed and is tried again" : "task failed",
+             {{"evaluation", evaluation},
+              {"task", claim.task.id},
+              {"first_sample", claim.task.first_sample},
+              {"samples", int64_t{claim.task.samples}},
+              {"attempt", claim.attempt},
+              {"attempts", options_.max_attempts},
+              {"model", last_model_},
+              {"device", options_.device},
+              {"reason", ReasonName(reason)},
+              {"error", status.message()},
+              {"wait_seconds", again ? absl::StrCat(wait) : ""}});
   if (again) {
     store_.ReleaseTask(claim, /*count_attempt=*/true, static_cast<int64_t>(wait * 1e6))
         .IgnoreError();
@@ -337,7 +390,10 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
                                            ", the other tasks are kept and a retry continues")
                             : PublicText(status));
   const absl::Status failed = store_.FailEvaluation(evaluation, failure);
-  if (!failed.ok()) LogWarning(absl::StrCat("cannot fail ", evaluation, ": ", failed.message()));
+  if (!failed.ok()) {
+    LogWarning("cannot fail an evaluation",
+               {{"evaluation", evaluation}, {"error", failed.message()}});
+  }
 }
 
 }  // namespace assay::scheduler

@@ -14,9 +14,11 @@
 
 #include "absl/status/status.h"
 #include "server/monitoring/metrics.h"
+#include "server/scheduler/energy_meter.h"
 #include "server/scheduler/engine_pool.h"
 #include "server/scheduler/hub.h"
 #include "server/scheduler/kept_bytes.h"
+#include "server/scheduler/work_control.h"
 #include "server/store/blob_store.h"
 #include "server/store/job_store.h"
 
@@ -38,6 +40,11 @@ struct WorkerOptions {
   // Called with the evaluation's name after each commit, again and again while the store has no
   // room or no luck; another error fails the evaluation. Empty: nothing is to be done.
   std::function<absl::Status(const std::string& evaluation)> after_commit = nullptr;
+  // Of the machine, for all workers of a process; nullptr: energy is not measured.
+  EnergyMeter* energy = nullptr;
+  // Tells whether to begin tasks, and is told of them; nullptr: nobody is asked. Must outlive the
+  // worker.
+  WorkControl* control = nullptr;
 };
 
 class Worker {
@@ -51,6 +58,10 @@ class Worker {
 
  private:
   void Loop();
+  // Waits for work and does one task of it, if there is some.
+  void DoNext();
+  // Whether the running task is to be given back: the worker or the queue is being stopped.
+  bool GivesBack() const;
   // Runs one claimed task to its commit, or to the first error.
   absl::Status Execute(const store::ClaimedTask& claim);
   // What becomes of a task that was not committed.
@@ -72,6 +83,7 @@ class Worker {
   // Of the worker's thread only.
   std::string last_model_;
   int64_t work_seen_ = 0;
+  int64_t releases_ = 0;  // of the control, when the task began
   std::thread thread_;
 };
 

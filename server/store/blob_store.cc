@@ -241,10 +241,12 @@ absl::Status BlobStore::Writer::Commit() {
   ASSAY_RETURN_IF_ERROR(store_->MakeShard(shard));
   const std::string path = store_->Path(digest_);
   bool existed = false;
+  int64_t replaced = 0;  // bytes
   {
     MutexLock lock(store_->hold_mutex_);
     struct stat before;
     existed = ::stat(path.c_str(), &before) == 0;
+    replaced = existed ? before.st_size : 0;
     // The new file hides the time of one that is there. What is new was held by nobody.
     if (existed) {
       store_->Hold(digest_, holder_);
@@ -257,27 +259,35 @@ absl::Status BlobStore::Writer::Commit() {
     if (ops.Rename(state->path, path) != 0) return FileError("rename", state->path, errno);
     state->renamed = true;
     store_->Hold(digest_, holder_);
+    store_->count_.blobs += existed ? 0 : 1;
+    store_->count_.bytes += size_ - replaced;
   }
   const absl::Status synced = SyncDirectory(ops, ShardDirectory(store_->root_, shard));
   if (!synced.ok() && !existed) {
     // Not acknowledged, so it must not look as if it were; unless somebody else has put the blob
     // there meanwhile.
+    MutexLock lock(store_->hold_mutex_);
     struct stat now;
-    if (::stat(path.c_str(), &now) == 0 && now.st_ino == own.st_ino) ::unlink(path.c_str());
+    if (::stat(path.c_str(), &now) == 0 && now.st_ino == own.st_ino &&
+        ::unlink(path.c_str()) == 0) {
+      store_->count_.blobs -= 1;
+      store_->count_.bytes -= size_;
+    }
   }
   return synced;
 }
 
-BlobStore::BlobStore(std::string root, FileOps* ops, const Clock* clock)
+BlobStore::BlobStore(std::string root, FileOps* ops, const Clock* clock, Sharing sharing)
     : root_(std::move(root)),
+      sharing_(sharing),
       ops_(ops != nullptr ? ops : new FileOps),
       own_ops_(ops != nullptr ? nullptr : ops_),
       clock_(clock != nullptr ? clock : new SystemClock),
       own_clock_(clock != nullptr ? nullptr : clock_) {}
 
 absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(const std::string& root, FileOps* ops,
-                                                           const Clock* clock) {
-  std::unique_ptr<BlobStore> store(new BlobStore(root, ops, clock));
+                                                           const Clock* clock, Sharing sharing) {
+  std::unique_ptr<BlobStore> store(new BlobStore(root, ops, clock, sharing));
   ASSAY_RETURN_IF_ERROR(MakeDirectories(*store->ops_, root));
   const std::string tmp = TemporaryDirectory(root);
   if (::mkdir(tmp.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
@@ -290,6 +300,20 @@ absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(const std::string& ro
     store->durable_shards_.insert(shards.begin(), shards.end());
   }
   ASSAY_RETURN_IF_ERROR(RemoveStaleWrites(tmp));
+  BlobCount count;
+  for (const std::string& shard : shards) {
+    ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> names, store->FilesOf(shard));
+    for (const std::string& name : names) {
+      struct stat status;
+      if (!IsDigest(name) || ::stat(store->Path(name).c_str(), &status) != 0) continue;
+      ++count.blobs;
+      count.bytes += status.st_size;
+    }
+  }
+  {
+    MutexLock lock(store->hold_mutex_);
+    store->count_ = count;
+  }
   return store;
 }
 
@@ -396,7 +420,8 @@ void BlobStore::Settle(const std::vector<std::string>& digests, const std::strin
     if (sweeping_) touched_.insert(digest);
     if (!holders.empty()) continue;
     holds_.erase(held);
-    SetTime(digest, kSettled);
+    // What others hold is not known here.
+    if (sharing_ == Sharing::kExclusive) SetTime(digest, kSettled);
   }
 }
 
@@ -426,12 +451,51 @@ std::string BlobStore::Path(const std::string& digest) const {
   return absl::StrCat(ShardDirectory(root_, ShardOf(digest)), "/", digest);
 }
 
+BlobCount BlobStore::Count() const {
+  MutexLock lock(hold_mutex_);
+  return count_;
+}
+
+absl::StatusOr<std::vector<std::string>> BlobStore::Shards() const {
+  ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> shards, ListShards(root_));
+  std::sort(shards.begin(), shards.end());
+  return shards;
+}
+
+absl::StatusOr<std::vector<std::string>> BlobStore::FilesOf(const std::string& shard) const {
+  return ListDirectory(ShardDirectory(root_, shard));
+}
+
+bool BlobStore::IsHeld(const std::string& digest) const {
+  struct stat status;
+  return ::stat(Path(digest).c_str(), &status) == 0 && AgeSeconds(status.st_mtime) < kHoldSeconds;
+}
+
+absl::Status BlobStore::MoveAside(const std::string& digest) {
+  const std::string directory = absl::StrCat(root_, "/corrupt");
+  ASSAY_RETURN_IF_ERROR(MakeDirectories(*ops_, directory));
+  MutexLock lock(hold_mutex_);
+  const std::string path = Path(digest);
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return Missing(digest);
+  // What was moved before stays: there may be something to learn from both.
+  std::string aside = absl::StrCat(directory, "/", digest);
+  for (int i = 1; ::access(aside.c_str(), F_OK) == 0; ++i) {
+    aside = absl::StrCat(directory, "/", digest, ".", i);
+  }
+  if (ops_->Rename(path, aside) != 0) return FileError("rename", path, errno);
+  holds_.erase(digest);
+  count_.blobs -= 1;
+  count_.bytes -= status.st_size;
+  ASSAY_RETURN_IF_ERROR(SyncDirectory(*ops_, directory));
+  return SyncDirectory(*ops_, ShardDirectory(root_, ShardOf(digest)));
+}
+
 absl::StatusOr<std::vector<std::string>> BlobStore::SweepCandidates() const {
   std::vector<std::string> candidates;
-  ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> shards, ListShards(root_));
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> shards, Shards());
   for (const std::string& shard : shards) {
-    ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> names,
-                           ListDirectory(ShardDirectory(root_, shard)));
+    ASSAY_ASSIGN_OR_RETURN(std::vector<std::string> names, FilesOf(shard));
     for (std::string& name : names) {
       struct stat status;
       if (IsDigest(name) && ::stat(Path(name).c_str(), &status) == 0 &&
@@ -443,7 +507,25 @@ absl::StatusOr<std::vector<std::string>> BlobStore::SweepCandidates() const {
   return candidates;
 }
 
-absl::StatusOr<int64_t> BlobStore::Sweep(
+absl::StatusOr<bool> BlobStore::Remove(const std::string& digest) {
+  const std::string path = Path(digest);
+  // Out of the way first, and then looked at again: who holds it before that is seen here, and who
+  // wants to later finds nothing to rely on.
+  const std::string aside = absl::StrCat(TemporaryDirectory(root_), "/", TemporaryName());
+  if (::rename(path.c_str(), aside.c_str()) != 0) {
+    if (errno == ENOENT) return false;
+    return FileError("remove", path, errno);
+  }
+  struct stat status;
+  if (::stat(aside.c_str(), &status) == 0 && AgeSeconds(status.st_mtime) < kHoldSeconds) {
+    if (::rename(aside.c_str(), path.c_str()) != 0) return FileError("put back", path, errno);
+    return false;
+  }
+  if (::unlink(aside.c_str()) != 0) return FileError("remove", aside, errno);
+  return true;
+}
+
+absl::StatusOr<BlobCount> BlobStore::Sweep(
     const std::function<bool(const std::string& digest)>& in_use) {
   MutexLock one_at_a_time(sweep_mutex_);
   ASSAY_RETURN_IF_ERROR(RemoveStaleWrites(TemporaryDirectory(root_)));
@@ -460,7 +542,7 @@ absl::StatusOr<int64_t> BlobStore::Sweep(
     }
   }
   const auto candidates = SweepCandidates();
-  int64_t freed = 0;
+  BlobCount freed;
   absl::Status failure = candidates.status();
   for (const std::string& digest : candidates.value_or(std::vector<std::string>())) {
     if (in_use(digest)) continue;
@@ -472,11 +554,15 @@ absl::StatusOr<int64_t> BlobStore::Sweep(
     if (::stat(path.c_str(), &status) != 0 || AgeSeconds(status.st_mtime) < kHoldSeconds) {
       continue;
     }
-    if (::unlink(path.c_str()) == 0) {
-      freed += status.st_size;
+    const absl::StatusOr<bool> removed = Remove(digest);
+    if (!removed.ok()) {
+      failure = removed.status();
+    } else if (*removed) {
+      ++freed.blobs;
+      freed.bytes += status.st_size;
+      count_.blobs -= 1;
+      count_.bytes -= status.st_size;
       holds_.erase(digest);
-    } else if (errno != ENOENT) {
-      failure = FileError("remove", path, errno);
     }
   }
   MutexLock lock(hold_mutex_);

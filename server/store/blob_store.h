@@ -26,6 +26,7 @@
 #include "absl/strings/string_view.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
+#include "server/store/sharing.h"
 
 namespace assay::store {
 
@@ -41,15 +42,24 @@ class FileOps {
   virtual int Rename(const std::string& from, const std::string& to);
 };
 
+// A number of blobs, and their bytes together.
+struct BlobCount {
+  int64_t blobs = 0;
+  int64_t bytes = 0;
+};
+
 class BlobStore {
  public:
   static constexpr int64_t kHoldSeconds = 24 * 3600;
 
   // Creates the directory if needed. Removes writes that an earlier process left unfinished for
-  // longer than an hour. Without `clock`, time is the system's; it must outlive the store.
+  // longer than an hour, and counts the blobs. Without `clock`, time is the system's; it must
+  // outlive the store. Where other processes may hold blobs of the directory, too (kShared), none
+  // is settled before its time.
   static absl::StatusOr<std::unique_ptr<BlobStore>> Open(const std::string& root,
                                                          FileOps* ops = nullptr,
-                                                         const Clock* clock = nullptr);
+                                                         const Clock* clock = nullptr,
+                                                         Sharing sharing = Sharing::kExclusive);
 
   // Receives one blob piece by piece. Destroying it before Commit leaves no trace.
   class Writer {
@@ -98,24 +108,39 @@ class BlobStore {
   std::string Path(const std::string& digest) const;
 
   // Removes blobs that `in_use` denies and that everybody has settled or whose last hold is at
-  // least kHoldSeconds old, and unfinished writes as Open does. Returns the number of bytes freed.
+  // least kHoldSeconds old, and unfinished writes as Open does. Returns what was removed.
   // `in_use` is first asked when all candidates are known, so it may look once at what is stored,
   // then: what is held or settled by this process after that is spared.
-  absl::StatusOr<int64_t> Sweep(const std::function<bool(const std::string& digest)>& in_use);
+  absl::StatusOr<BlobCount> Sweep(const std::function<bool(const std::string& digest)>& in_use);
+
+  // What is there, without unfinished writes and what was moved aside. Other processes' blobs count
+  // from the next Open on.
+  BlobCount Count() const;
+  // The directories of blobs ("a7"), sorted, and the names of the files in one of them.
+  absl::StatusOr<std::vector<std::string>> Shards() const;
+  absl::StatusOr<std::vector<std::string>> FilesOf(const std::string& shard) const;
+  // Whether an upload relies on the blob, as far as can be known.
+  bool IsHeld(const std::string& digest) const;
+  // Takes a blob whose bytes are not its own out of the store, so that it is missing and an upload
+  // can bring it again. Its file is kept in <root>/corrupt.
+  absl::Status MoveAside(const std::string& digest);
 
  private:
-  BlobStore(std::string root, FileOps* ops, const Clock* clock);
+  BlobStore(std::string root, FileOps* ops, const Clock* clock, Sharing sharing);
   int64_t NowSeconds() const;
   int64_t AgeSeconds(int64_t modified_seconds) const { return NowSeconds() - modified_seconds; }
   void Hold(const std::string& digest, const std::string& holder)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(hold_mutex_);
   // Sets the time of modification of a blob, which its file has already.
   void SetTime(const std::string& digest, int64_t seconds) const;
+  // Removes a blob unless it is held or gone already; whether it did.
+  absl::StatusOr<bool> Remove(const std::string& digest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(hold_mutex_);
   // The blobs that Sweep may remove if nobody uses them.
   absl::StatusOr<std::vector<std::string>> SweepCandidates() const;
   // Makes sure that the directory of a blob exists and is durable.
   absl::Status MakeShard(const std::string& shard);
   const std::string root_;
+  const Sharing sharing_;
   FileOps* const ops_;
   std::unique_ptr<FileOps> own_ops_;
   Mutex mutex_;
@@ -126,7 +151,8 @@ class BlobStore {
   std::unique_ptr<const Clock> own_clock_;
   Mutex sweep_mutex_;  // one sweep at a time
   // Nothing is removed between the look that finds a blob and the hold that keeps it.
-  Mutex hold_mutex_;
+  mutable Mutex hold_mutex_;
+  BlobCount count_ ABSL_GUARDED_BY(hold_mutex_);
   // By digest and holder: until when, in seconds since the epoch.
   std::map<std::string, std::map<std::string, int64_t>> holds_ ABSL_GUARDED_BY(hold_mutex_);
   bool sweeping_ ABSL_GUARDED_BY(hold_mutex_) = false;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
@@ -22,10 +23,13 @@ constexpr auto kMergeInterval = std::chrono::milliseconds(3000);
 }  // namespace
 
 BlobSweeper::BlobSweeper(Catalog& catalog, BlobStore& blobs, const Clock& clock,
-                         const std::string& reserve_path)
-    : catalog_(catalog), blobs_(blobs), clock_(clock), reserve_(reserve_path), thread_([this] {
-        Loop();
-      }) {}
+                         const std::string& reserve_path, Listener on_removed)
+    : catalog_(catalog),
+      blobs_(blobs),
+      clock_(clock),
+      reserve_(reserve_path),
+      on_removed_(std::move(on_removed)),
+      thread_([this] { Loop(); }) {}
 
 BlobSweeper::~BlobSweeper() {
   {
@@ -61,7 +65,7 @@ void BlobSweeper::Loop() {
       if (!asked_ && clock_.NowMicros() < next) continue;
       asked_ = false;
     }
-    const absl::Status swept = Sweep();
+    const absl::Status swept = SweepNow().status();
     if (!swept.ok()) LogWarning(absl::StrCat("cannot free space: ", swept.message()));
     next = clock_.NowMicros() + (swept.ok() ? kIntervalMicros : kRetryMicros);
     MutexLock lock(mutex_);
@@ -69,7 +73,7 @@ void BlobSweeper::Loop() {
   }
 }
 
-absl::Status BlobSweeper::Sweep() {
+absl::StatusOr<BlobCount> BlobSweeper::SweepNow() {
   // Looked up when the first blob is in question, as BlobStore::Sweep wants it.
   bool looked = false;
   absl::Status failure;
@@ -83,17 +87,20 @@ absl::Status BlobSweeper::Sweep() {
     }
     return !failure.ok() || used.count(digest) > 0;
   };
-  ASSAY_ASSIGN_OR_RETURN(const int64_t freed, blobs_.Sweep(in_use));
-  if (freed > 0) LogInfo(absl::StrCat("freed ", freed, " bytes of blobs that nothing names"));
+  ASSAY_ASSIGN_OR_RETURN(const BlobCount removed, blobs_.Sweep(in_use));
+  if (removed.blobs > 0) {
+    LogInfo(absl::StrCat("freed ", removed.bytes, " bytes of ", removed.blobs,
+                         " blobs that nothing names"));
+    if (on_removed_ != nullptr) on_removed_(removed);
+  }
   ASSAY_RETURN_IF_ERROR(failure);
   while (true) {
     ASSAY_ASSIGN_OR_RETURN(const bool more, catalog_.ReleaseSpace());
     MutexLock lock(mutex_);
-    if (stop_) return absl::OkStatus();
-    if (!more) break;
+    if (stop_ || !more) break;
   }
   reserve_.Restore();
-  return absl::OkStatus();
+  return removed;
 }
 
 }  // namespace assay::store

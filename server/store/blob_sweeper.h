@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/base/clock.h"
 #include "core/base/mutex.h"
 #include "server/store/blob_store.h"
@@ -20,24 +21,31 @@ namespace assay::store {
 // Thread-safe.
 class BlobSweeper {
  public:
+  // Called by whoever sweeps, after a sweep that removed something.
+  using Listener = std::function<void(const BlobCount& removed)>;
+
   // All must outlive it. Sweeps on a thread of its own. `reserve_path` is where space is held back.
   BlobSweeper(Catalog& catalog, BlobStore& blobs, const Clock& clock,
-              const std::string& reserve_path);
+              const std::string& reserve_path, Listener on_removed = nullptr);
   ~BlobSweeper();
+  // Sweeps on this thread. What it removed.
+  absl::StatusOr<BlobCount> SweepNow();
   // Something may have lost its last user. Sweeps within seconds; many calls make few sweeps.
   void SweepSoon();
   // Does `change`, which frees space or ends work, if need be with the space that is held back for
   // that: a full disk must not keep itself full.
   absl::Status WithReserve(const std::function<absl::Status()>& change);
+  // Bytes that are held back at this moment.
+  int64_t reserve_bytes() const { return reserve_.bytes(); }
 
  private:
   void Loop();
-  absl::Status Sweep();
 
   Catalog& catalog_;
   BlobStore& blobs_;
   const Clock& clock_;
   SpaceReserve reserve_;
+  const Listener on_removed_;
   Mutex mutex_;
   std::condition_variable changed_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

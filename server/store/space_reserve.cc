@@ -32,4 +32,9 @@ void SpaceReserve::Restore() {
   ::close(fd);
 }
 
+int64_t SpaceReserve::bytes() const {
+  struct stat status;
+  return ::stat(path_.c_str(), &status) == 0 ? status.st_size : 0;
+}
+
 }  // namespace assay::store

@@ -20,6 +20,8 @@ class SpaceReserve {
   bool Use();
   // Takes the space again, if that leaves as much to others.
   void Restore();
+  // What is held back at this moment.
+  int64_t bytes() const;
 
  private:
   const std::string path_;

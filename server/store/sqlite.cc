@@ -4,14 +4,13 @@
 
 #include <cerrno>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 
 namespace assay::store {
 namespace {
-
-constexpr int kLockWaitMilliseconds = 20'000;
 
 // What the system said to the last operation that failed: to one on the write-ahead log, or to any
 // other.
@@ -36,90 +35,90 @@ bool IsFull(int result, sqlite3* connection) {
 
 }  // namespace
 
-void Statement::Prepare() {
-  const auto idle = database_.idle_.find(sql_);
-  if (idle != database_.idle_.end()) {
-    statement_ = idle->second;
-    database_.idle_.erase(idle);
-    return;
+// Goes back to the database's cache when destroyed.
+class SqliteRows final : public Rows {
+ public:
+  SqliteRows(SqliteDatabase& database, const std::string& sql, sqlite3_stmt* statement)
+      : database_(database), sql_(sql), statement_(statement) {}
+  ~SqliteRows() override {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+    // Two of the same text can be in use at once; one of them is enough to keep.
+    if (!database_.idle_.emplace(sql_, statement_).second) sqlite3_finalize(statement_);
   }
-  Check(sqlite3_prepare_v3(database_.connection_, sql_.data(), static_cast<int>(sql_.size()),
-                           SQLITE_PREPARE_PERSISTENT, &statement_, nullptr));
-}
 
-Statement::~Statement() {
-  if (statement_ == nullptr) return;
-  sqlite3_reset(statement_);
-  sqlite3_clear_bindings(statement_);
-  // Two of the same text can be in use at once; one of them is enough to keep.
-  if (!database_.idle_.emplace(sql_, statement_).second) sqlite3_finalize(statement_);
-}
+  absl::Status Bind(const std::vector<SqlValue>& values) {
+    int position = 0;
+    for (const SqlValue& value : values) {
+      const int result = BindOne(++position, value);
+      if (result != SQLITE_OK) return database_.ErrorStatus(result);
+    }
+    return absl::OkStatus();
+  }
 
-void Statement::Check(int result) {
-  if (result != SQLITE_OK && status_.ok()) status_ = database_.ErrorStatus(result);
-}
-
-bool Statement::Next() {
-  if (!status_.ok()) return false;
-  const int result = sqlite3_step(statement_);
-  if (result == SQLITE_ROW) return true;
-  if (result == SQLITE_DONE) {
+  absl::StatusOr<bool> Next() override {
+    const int result = sqlite3_step(statement_);
+    if (result == SQLITE_ROW) return true;
+    if (result != SQLITE_DONE) return database_.ErrorStatus(result);
     // Lets go of the locks now, and not when the statement's scope ends.
     sqlite3_reset(statement_);
     return false;
   }
-  status_ = database_.ErrorStatus(result);
-  return false;
-}
 
-bool Statement::IsNull(int column) const {
-  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
-}
-
-int64_t Statement::Int(int column) const { return sqlite3_column_int64(statement_, column); }
-
-double Statement::Double(int column) const { return sqlite3_column_double(statement_, column); }
-
-std::string Statement::Text(int column) const {
-  const void* const bytes = sqlite3_column_blob(statement_, column);
-  const auto size = static_cast<size_t>(sqlite3_column_bytes(statement_, column));
-  return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), size);
-}
-
-absl::Status Statement::Message(int column, google::protobuf::MessageLite& message) const {
-  const void* const bytes = sqlite3_column_blob(statement_, column);
-  if (message.ParseFromArray(bytes, sqlite3_column_bytes(statement_, column))) {
-    return absl::OkStatus();
+  bool IsNull(int column) const override {
+    return sqlite3_column_type(statement_, column) == SQLITE_NULL;
   }
-  return Error(Reason::kStorageFailed,
-               absl::StrCat("a stored ", message.GetTypeName(), " cannot be read"));
+  int64_t Int(int column) const override { return sqlite3_column_int64(statement_, column); }
+  double Double(int column) const override { return sqlite3_column_double(statement_, column); }
+  std::string Text(int column) const override {
+    const void* const bytes = sqlite3_column_blob(statement_, column);
+    const auto size = static_cast<size_t>(sqlite3_column_bytes(statement_, column));
+    return bytes == nullptr ? std::string() : std::string(static_cast<const char*>(bytes), size);
+  }
+
+ private:
+  // Values outlive the statement's run in nobody's hands, so SQLite copies them.
+  int BindOne(int position, const SqlValue& value) {
+    if (const auto* number = std::get_if<int64_t>(&value)) {
+      return sqlite3_bind_int64(statement_, position, *number);
+    }
+    if (const auto* real = std::get_if<double>(&value)) {
+      return sqlite3_bind_double(statement_, position, *real);
+    }
+    if (const auto* text = std::get_if<std::string>(&value)) {
+      return sqlite3_bind_text64(statement_, position, text->data(), text->size(), SQLITE_TRANSIENT,
+                                 SQLITE_UTF8);
+    }
+    if (const auto* bytes = std::get_if<Bytes>(&value)) {
+      return sqlite3_bind_blob64(statement_, position, bytes->value.data(), bytes->value.size(),
+                                 SQLITE_TRANSIENT);
+    }
+    return sqlite3_bind_null(statement_, position);
+  }
+
+  SqliteDatabase& database_;
+  const std::string sql_;
+  sqlite3_stmt* const statement_;
+};
+
+absl::StatusOr<std::unique_ptr<Rows>> SqliteDatabase::Start(const std::string& sql,
+                                                            std::vector<SqlValue> values) {
+  sqlite3_stmt* statement = nullptr;
+  if (const auto idle = idle_.find(sql); idle != idle_.end()) {
+    statement = idle->second;
+    idle_.erase(idle);
+  } else {
+    const int result = sqlite3_prepare_v3(connection_, sql.data(), static_cast<int>(sql.size()),
+                                          SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    if (result != SQLITE_OK) return ErrorStatus(result);
+  }
+  auto rows = std::make_unique<SqliteRows>(*this, sql, statement);
+  ASSAY_RETURN_IF_ERROR(rows->Bind(values));
+  return rows;
 }
 
-void Statement::Bind(int position, int64_t value) {
-  if (status_.ok()) Check(sqlite3_bind_int64(statement_, position, value));
-}
-
-void Statement::Bind(int position, double value) {
-  if (status_.ok()) Check(sqlite3_bind_double(statement_, position, value));
-}
-
-void Statement::Bind(int position, const std::string& value) {
-  if (!status_.ok()) return;
-  Check(sqlite3_bind_text64(statement_, position, value.data(), value.size(), SQLITE_TRANSIENT,
-                            SQLITE_UTF8));
-}
-
-void Statement::Bind(int position, std::nullopt_t) {
-  if (status_.ok()) Check(sqlite3_bind_null(statement_, position));
-}
-
-void Statement::Bind(int position, const google::protobuf::MessageLite& message) {
-  if (!status_.ok()) return;
-  const std::string bytes = message.SerializeAsString();
-  Check(sqlite3_bind_blob64(statement_, position, bytes.data(), bytes.size(), SQLITE_TRANSIENT));
-}
-
-absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path) {
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::string& path,
+                                                                     const Clock& clock) {
   sqlite3* connection = nullptr;
   const int result =
       sqlite3_open_v2(path.c_str(), &connection,
@@ -127,7 +126,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   if (connection == nullptr)
     return Error(Reason::kStorageFailed, "SQLite: out of memory").ToStatus();
   // Even a connection that failed to open must be closed.
-  std::unique_ptr<Database> database(new Database(connection));
+  std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(connection, clock));
   if (result != SQLITE_OK) {
     return Error(Reason::kStorageFailed,
                  absl::StrCat("cannot open ", path, ": ", sqlite3_errmsg(connection)))
@@ -138,19 +137,31 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   return database;
 }
 
-Database::~Database() {
+SqliteDatabase::~SqliteDatabase() {
   for (const auto& [sql, statement] : idle_) sqlite3_finalize(statement);
   sqlite3_close_v2(connection_);
 }
 
-absl::Status Database::RunScript(const char* sql) {
-  const int result = sqlite3_exec(connection_, sql, nullptr, nullptr, nullptr);
+absl::Status SqliteDatabase::RunScript(const std::string& sql) {
+  const int result = sqlite3_exec(connection_, sql.c_str(), nullptr, nullptr, nullptr);
   return result == SQLITE_OK ? absl::OkStatus() : ErrorStatus(result);
 }
 
-int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(connection_); }
+// The processes that share a file look for work by themselves.
+absl::Status SqliteDatabase::Notify(absl::string_view /*channel*/) { return absl::OkStatus(); }
 
-absl::Status Database::ErrorStatus(int result) const {
+void SqliteDatabase::SetCancelled(std::function<bool()> cancelled) {
+  // Virtual machine instructions of SQLite: some milliseconds.
+  constexpr int kInstructions = 100'000;
+  cancelled_ = std::move(cancelled);
+  const auto ask = [](void* function) -> int {
+    return (*static_cast<std::function<bool()>*>(function))() ? 1 : 0;
+  };
+  sqlite3_progress_handler(connection_, cancelled_ != nullptr ? kInstructions : 0, ask,
+                           &cancelled_);
+}
+
+absl::Status SqliteDatabase::ErrorStatus(int result) const {
   // This is told to clients, so it names nothing of the server.
   if (IsFull(result, connection_)) {
     return Error(Reason::kStorageFull, "no space is left to store the data").ToStatus();
@@ -159,18 +170,17 @@ absl::Status Database::ErrorStatus(int result) const {
                absl::StrCat("SQLite: ", sqlite3_errmsg(connection_), " (", result, ")"));
 }
 
-Transaction::Transaction(Database& database, Mode mode)
-    : database_(database),
-      status_(database.Run(mode == kWrite ? "BEGIN IMMEDIATE" : "BEGIN DEFERRED")) {}
-
-Transaction::~Transaction() {
-  // Some errors have rolled back already. If rolling back fails, SQLite does it when the file is
-  // opened next.
-  if (status_.ok() && sqlite3_get_autocommit(database_.connection_) == 0) {
-    (void)database_.Run("ROLLBACK");
-  }
+// Writers take the lock at once, so that none can fail half-way for want of it.
+absl::Status SqliteDatabase::Begin(Mode mode) {
+  return Run(mode == Mode::kRead ? "BEGIN DEFERRED" : "BEGIN IMMEDIATE");
 }
 
-absl::Status Transaction::Commit() { return database_.Run("COMMIT"); }
+absl::Status SqliteDatabase::Commit() { return Run("COMMIT"); }
+
+// Some errors have rolled back already. If rolling back fails, SQLite does it when the file is
+// opened next.
+void SqliteDatabase::Rollback() {
+  if (sqlite3_get_autocommit(connection_) == 0) (void)Run("ROLLBACK");
+}
 
 }  // namespace assay::store

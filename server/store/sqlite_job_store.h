@@ -9,18 +9,13 @@
 #include "absl/status/statusor.h"
 #include "core/base/clock.h"
 #include "server/store/job_store.h"
+#include "server/store/sharing.h"
 
 namespace assay::store {
 
-// What the opener knows of other processes.
-enum class Sharing {
-  kShared,  // they may use the file, too
-  // None does: whoever held a lease is dead. Leased tasks are given back, as by ReleaseTask without
-  // counting the attempt.
-  kExclusive,
-};
-
-// Opens or creates the file and brings its schema up to date. `clock` must outlive the store. A
+// Opens or creates the file and brings its schema up to date. Where no other process uses the file,
+// whoever held a lease is dead: leased tasks are given back, as by ReleaseTask without counting the
+// attempt. `clock` must outlive the store. A
 // file of a newer version is refused (kStorageFailed) and left alone.
 absl::StatusOr<std::unique_ptr<JobStore>> OpenSqliteJobStore(const std::string& path,
                                                              const Clock& clock,

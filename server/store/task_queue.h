@@ -34,6 +34,8 @@ struct TaskEffort {
   // Summed over lanes, inside and outside of the model.
   double model_seconds = 0;
   double other_seconds = 0;
+  // Of the machine's processors; nullopt: not known.
+  std::optional<double> energy_joules = {};
 };
 
 class TaskQueue {

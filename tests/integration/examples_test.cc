@@ -92,7 +92,7 @@ TEST_F(ExamplesTest, WhatIsShownIsWhatTheModelHasSeen) {
     EXPECT_NE(outcome.prediction(), example.outcome.label());
   }
   const std::string page =
-      render::RenderReport(report_, render::Format::kHtml, false, {}, false, &examples);
+      render::RenderReport(report_, render::Format::kHtml, {}, {false, false, &examples});
   EXPECT_THAT(page, HasSubstr("alt=\"Adversarial example of sample"));
 }
 

@@ -69,17 +69,19 @@ ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::strin
   fs::create_directories(data_dir);
   fs::remove(port_file);
   std::vector<std::string> words = {ASSAY_BINARY_DIR "/bin/assayd",
-                                    "--listen",
-                                    "127.0.0.1:0",
+                                    "--no-config",
                                     "--metrics-port",
                                     std::to_string(metrics_port_),
                                     "--data-dir",
                                     data_dir,
                                     "--port-file",
                                     port_file};
-  if (std::find(flags.begin(), flags.end(), "--devices") == flags.end()) {
-    words.insert(words.end(), {"--devices", "cpu"});
-  }
+  const auto unless_given = [&](const std::string& flag, const std::string& value) {
+    if (std::find(flags.begin(), flags.end(), flag) != flags.end()) return;
+    words.insert(words.end(), {flag, value});
+  };
+  unless_given("--listen", "127.0.0.1:0");
+  unless_given("--devices", "cpu");
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

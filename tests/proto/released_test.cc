@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "assay/v1/admin.pb.h"
 #include "assay/v1/chunks.pb.h"
 #include "assay/v1/comparison.pb.h"
 #include "assay/v1/datasets.pb.h"
@@ -65,7 +66,7 @@ void AddService(const ServiceDescriptor& service, std::set<std::string>* lines) 
 std::set<std::string> CurrentApi() {
   std::set<std::string> lines;
   for (const Descriptor* any :
-       {v1::Comparison::descriptor(), v1::DatasetManifest::descriptor(),
+       {v1::ServerStatus::descriptor(), v1::Comparison::descriptor(), v1::DatasetManifest::descriptor(),
         v1::Evaluation::descriptor(), v1::Model::descriptor(), v1::Outcome::descriptor(),
         v1::Report::descriptor(), v1::Condition::descriptor(),
         v1::FindMissingChunksRequest::descriptor()}) {

@@ -47,6 +47,14 @@ std::string ReasonHint(Reason reason) {
     case Reason::kUploadIncomplete:
     case Reason::kChunkMissing:
       return "run the command again: only what is missing is sent";
+    case Reason::kUnauthenticated:
+      return "`--token-file FILE` or ASSAY_TOKEN_FILE names the file with your token; who runs the "
+             "server makes one by `assay token new`";
+    case Reason::kPermissionDenied:
+      return "who runs the server gives scopes to tokens (docs/security.md)";
+    case Reason::kServerNotTrusted:
+      return "`--ca FILE` names the authority that signed the server's certificate; docs/security.md "
+             "tells how to look at it";
     case Reason::kNotFound:
       return "`assay model list`, `assay dataset list` and `assay evaluation list` show what there "
              "is";
@@ -148,7 +156,7 @@ std::string HintOf(const absl::Status& status) {
       return ReasonHint(Reason::kUnavailable);
     case absl::StatusCode::kUnauthenticated:
     case absl::StatusCode::kPermissionDenied:
-      return "the server wants a token with the right scope";
+      return ReasonHint(Reason::kUnauthenticated);
     case absl::StatusCode::kUnimplemented:
       return "the server is older than this command, or is no assayd";
     default:

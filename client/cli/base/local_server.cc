@@ -82,10 +82,11 @@ absl::Status LocalServer::Spawn() {
   const std::string log = directory_->path() + "/log";
   const int log_fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  std::vector<std::string> words = {
-      options_.binary,   "--listen",        "127.0.0.1:0", "--metrics-port", "0",
-      "--data-dir",      options_.data_dir, "--port-file", port_file,        "--owned-directory",
-      directory_->path()};
+  std::vector<std::string> words = {// What the machine's own server is told does not matter here.
+                                    options_.binary, "--no-config",       "--listen",
+                                    "127.0.0.1:0",   "--metrics-port",    "0",
+                                    "--data-dir",    options_.data_dir,   "--port-file",
+                                    port_file,       "--owned-directory", directory_->path()};
   if (!options_.frost_directory.empty()) {
     words.insert(words.end(), {"--frost-directory", options_.frost_directory});
   }

@@ -80,9 +80,8 @@ void LogToMlflow(Session& session, const MlflowOptions& options, const v1::Evalu
   const std::string where = absl::StrCat("MLflow at ", mlflow::ShownUri(tracking->uri));
   std::vector<mlflow::Artifact> artifacts = {
       {"report.json", "application/json",
-       render::RenderReport(report, render::Format::kJson, false, gates), ""},
-      {"report.html", "text/html",
-       render::RenderReport(report, render::Format::kHtml, false, gates), ""}};
+       render::RenderReport(report, render::Format::kJson, gates), ""},
+      {"report.html", "text/html", render::RenderReport(report, render::Format::kHtml, gates), ""}};
   const TemporaryFile outcomes;
   std::vector<std::string> left_out;
   if (evaluation != nullptr) {

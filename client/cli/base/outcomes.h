@@ -10,7 +10,8 @@
 
 namespace assay::cli {
 
-// `path` "-" is stdout. `request`: what the reports that are to be computed of it are asked for with.
+// `path` "-" is stdout. `request`: what the reports that are to be computed of it are asked for
+// with.
 absl::Status WriteOutcomes(Session& session, const v1::Evaluation& evaluation,
                            const std::string& path, const v1::GetReportRequest& request = {});
 

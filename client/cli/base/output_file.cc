@@ -29,6 +29,20 @@ absl::Status CheckWritable(const std::string& option, const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::Status CheckWritableDirectory(const std::string& option, const std::string& path) {
+  if (path.empty()) return absl::OkStatus();
+  std::error_code error;
+  // It is made with all that leads to it.
+  fs::path there = fs::absolute(path, error);
+  while (!fs::exists(there, error) && there.has_relative_path()) there = there.parent_path();
+  if (!fs::is_directory(there, error)) {
+    return InvalidFields({{option, absl::StrCat(there.string(), " is no directory")}});
+  }
+  if (access(there.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return InvalidFields(
+      {{option, absl::StrCat("cannot write to ", there.string(), ": ", std::strerror(errno))}});
+}
+
 absl::StatusOr<std::unique_ptr<OutputFile>> OutputFile::Open(const std::string& path) {
   std::unique_ptr<OutputFile> output(new OutputFile(path));
   if (path == "-") {

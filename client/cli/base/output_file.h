@@ -14,6 +14,8 @@ namespace assay::cli {
 
 // Whether a file could be created there, as far as that can be known before the work that fills it.
 absl::Status CheckWritable(const std::string& option, const std::string& path);
+// The same of a directory that may have to be made, and of files in it.
+absl::Status CheckWritableDirectory(const std::string& option, const std::string& path);
 
 class OutputFile {
  public:

@@ -9,7 +9,7 @@
 
 namespace assay::cli {
 
-// 8 bits, gray or RGB. kStorageFailed when it cannot be written.
+// 8 bits, gray or RGB; complete or not at all. An error when it cannot be written.
 absl::Status WritePng(const std::string& path, const corruptions::Image& image);
 
 }  // namespace assay::cli

@@ -61,7 +61,9 @@ absl::Status ResultOptions::CheckWritable() const {
   ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--report", report_path));
   ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--html", html_path));
   ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--junit", junit_path));
-  return cli::CheckWritable("--outcomes", outcomes_path);
+  ASSAY_RETURN_IF_ERROR(cli::CheckWritable("--outcomes", outcomes_path));
+  ASSAY_RETURN_IF_ERROR(CheckWritableDirectory("--keep-adversarials", adversarials_path));
+  return CheckWritableDirectory("--vectors", vectors_path);
 }
 
 absl::StatusOr<v1::GetReportRequest> ReportOptions::ReportRequest(
@@ -153,8 +155,8 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
   // Nor is any output because another one failed: the first failure is told in the end.
   absl::Status written;
   if (!options.report_path.empty()) {
-    written.Update(WriteOutput(
-        options.report_path, render::RenderReport(report, render::Format::kJson, false, results)));
+    written.Update(WriteOutput(options.report_path,
+                               render::RenderReport(report, render::Format::kJson, results)));
   }
   std::optional<render::Examples> examples;
   if (evaluation != nullptr && options.examples > 0 &&
@@ -165,13 +167,13 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
   }
   const render::Examples* const shown = examples.has_value() ? &*examples : nullptr;
   if (!options.html_path.empty()) {
-    written.Update(WriteOutput(options.html_path,
-                               render::RenderReport(report, render::Format::kHtml, false, results,
-                                                    /*all_slices=*/false, shown)));
+    written.Update(WriteOutput(
+        options.html_path,
+        render::RenderReport(report, render::Format::kHtml, results, {false, false, shown})));
   }
   if (!options.junit_path.empty()) {
-    written.Update(WriteOutput(
-        options.junit_path, render::RenderReport(report, render::Format::kJunit, false, results)));
+    written.Update(WriteOutput(options.junit_path,
+                               render::RenderReport(report, render::Format::kJunit, results)));
   }
   if (evaluation != nullptr && !options.outcomes_path.empty()) {
     const auto request = options.ReportRequest(evaluation->name());
@@ -186,7 +188,8 @@ absl::Status WriteReport(Session& session, const Evaluation* evaluation, const v
   if (evaluation != nullptr && !options.vectors_path.empty()) {
     written.Update(WriteVectors(session, *evaluation, options.vectors_path));
   }
-  const absl::Status printed = session.PrintReport(report, results, options.all_slices, shown);
+  const absl::Status printed =
+      session.PrintReport(report, results, {false, options.all_slices, shown});
   // Last, because it can take long and fail.
   LogToMlflow(session, options.mlflow, evaluation, report, results);
   ASSAY_RETURN_IF_ERROR(printed);

@@ -1,5 +1,7 @@
 #include "client/cli/base/session.h"
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <iostream>
 #include <utility>
@@ -38,6 +40,16 @@ absl::StatusOr<client::Client*> Session::Client() {
     };
   }
   options.address = address_;
+  if (!local_options_.has_value()) {
+    options.tls = options_.tls;
+    options.token_file = options_.token_file;
+    struct stat facts {};
+    if (stat(options.token_file.c_str(), &facts) == 0 && S_ISREG(facts.st_mode) &&
+        (facts.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+      Warn(absl::StrCat("others can read the token in ", options.token_file, ": chmod 600 ",
+                        options.token_file));
+    }
+  }
   ASSAY_ASSIGN_OR_RETURN(client_, client::Client::Connect(options));
   return client_.get();
 }
@@ -48,10 +60,10 @@ absl::Status Session::Print(absl::string_view text) {
 }
 
 absl::Status Session::PrintReport(const v1::Report& report,
-                                  const std::vector<report::GateResult>& gates, bool all_slices,
-                                  const render::Examples* examples) {
-  return Print(
-      render::RenderReport(report, options_.format, terminal_.colour, gates, all_slices, examples));
+                                  const std::vector<report::GateResult>& gates,
+                                  render::ReportExtras extras) {
+  extras.colour = terminal_.colour;
+  return Print(render::RenderReport(report, options_.format, gates, extras));
 }
 
 absl::Status Session::PrintComparison(const v1::Comparison& comparison) {

@@ -22,8 +22,10 @@ namespace assay::cli {
 
 // Options of `assay` itself.
 struct SessionOptions {
-  // host:port
+  // host:port, or grpcs://host:port
   std::string server;
+  client::TlsOptions tls;
+  std::string token_file;
   render::Format format = render::Format::kTable;
   bool quiet = false;
 };
@@ -49,7 +51,7 @@ class Session {
   absl::Status Print(absl::string_view text);
   absl::Status PrintReport(const v1::Report& report,
                            const std::vector<report::GateResult>& gates = {},
-                           bool all_slices = false, const render::Examples* examples = nullptr);
+                           render::ReportExtras extras = {});
   absl::Status PrintComparison(const v1::Comparison& comparison);
   // A table, or `json` when that was asked for.
   absl::Status PrintTable(const render::Table& table, const nlohmann::ordered_json& json);

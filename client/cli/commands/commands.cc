@@ -40,7 +40,18 @@
   COMMAND(Plot, "plot", "Write one plot of a report as SVG, PNG or PDF")                           \
   COMMAND(Corrupt, "corrupt",                                                                      \
           "Write corrupted images, as an evaluation would make them; needs no server")             \
+  COMMAND(Top, "top", "Watch what the server does")                                                \
+  GROUP("admin", "For the operator of a server")                                                   \
+  COMMAND(AdminStatus, "admin status", "Tell what the server is doing")                            \
+  COMMAND(AdminWorkers, "admin workers", "Tell what each device is at")                            \
+  COMMAND(AdminPause, "admin pause", "Begin no task any more, over restarts too")                  \
+  COMMAND(AdminDrain, "admin drain", "Begin no task and refuse new work, before maintenance")      \
+  COMMAND(AdminResume, "admin resume", "End a pause and a drain")                                  \
+  COMMAND(AdminGc, "admin gc", "Remove what is not kept any more, now")                            \
+  COMMAND(AdminCheck, "admin check", "Read everything that is stored, and tell what is wrong")     \
   COMMAND(Conditions, "conditions", "Show conditions as the server understands them")              \
+  GROUP("token", "Tokens for servers, made here")                                                  \
+  COMMAND(TokenNew, "token new", "Make a secret, and its line for the server's --tokens file")     \
   COMMAND(Completion, "completion", "Print a completion script for a shell")
 // clang-format on
 

@@ -98,9 +98,9 @@ class ReadyMadeSet {
   }
 
   // An evaluation of that id which an earlier call made is taken as it is, if it is of the same.
-  static absl::StatusOr<v1::Evaluation> CreateOrFind(client::Client& client,
-                                                     const v1::EvaluationSpec& spec,
-                                                     const std::string& id) {
+  absl::StatusOr<v1::Evaluation> CreateOrFind(client::Client& client,
+                                              const v1::EvaluationSpec& spec,
+                                              const std::string& id) {
     auto created = client.CreateEvaluation(spec, id);
     if (created.ok() || ReasonOf(created.status()) != Reason::kAlreadyExists) return created;
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation found,
@@ -111,6 +111,10 @@ class ReadyMadeSet {
                       found.spec().allow_missing_classes() == spec.allow_missing_classes() &&
                       found.conditions_size() == 1 && found.conditions(0).family() == kFamilyClean;
     if (!same) return created;
+    if (LabelsOf(found.spec().labels()) != LabelsOf(spec.labels())) {
+      session_.Say(absl::StrCat(found.name(), ": is there already, with its labels: ",
+                                LabelsText(LabelsOf(found.spec().labels()))));
+    }
     return found;
   }
 

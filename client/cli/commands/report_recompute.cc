@@ -31,7 +31,7 @@ struct RecomputeOptions {
 };
 
 std::string JsonOf(const v1::Report& report) {
-  return render::RenderReport(report, render::Format::kJson, false);
+  return render::RenderReport(report, render::Format::kJson);
 }
 
 // Of a file, without the judgement of gates, which is no part of a report.

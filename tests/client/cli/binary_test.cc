@@ -176,7 +176,7 @@ class LocalBinaryTest : public BinaryTest {
     std::ofstream(script) << "#!/bin/sh\n"
                              "while [ $# -gt 0 ]; do case \"$1\" in\n"
                              "  --port-file) port_file=$2 ;;\n"
-                             "esac; shift 2; done\n"
+                             "esac; shift; done\n"
                              "echo $$ > '"
                           << directory_ << "/pid'\n"
                           << "echo " << address.substr(address.rfind(':') + 1)

@@ -23,6 +23,17 @@ TEST(ConfigTest, KeysQuotesAndCommentsAreRead) {
   EXPECT_EQ(config->output, "json");
 }
 
+TEST(ConfigTest, FilesOfTlsAndTokensCanStandThere) {
+  const auto config = ParseConfig(
+      "server = grpcs://gpu-3:8001\ntoken_file = /t\nca = /ca\ncert = /c\nkey = \"/k #1\"\n", "c");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->server, "grpcs://gpu-3:8001");
+  EXPECT_EQ(config->token_file, "/t");
+  EXPECT_EQ(config->ca, "/ca");
+  EXPECT_EQ(config->cert, "/c");
+  EXPECT_EQ(config->key, "/k #1");
+}
+
 TEST(ConfigTest, MistakesAreNamedWithTheirLine) {
   const auto unknown = ParseConfig("\nserve = x\n", "c.toml");
   EXPECT_THAT(std::string(unknown.status().message()), HasSubstr("c.toml:2"));

@@ -45,7 +45,7 @@ TEST(ChecksTest, FailuresComeFirstAndTheRestIsCounted) {
       WithChecks({MakeCheck("tied-logits", v1::Check::PASSED, "0 of 9 samples"), rounding,
                   ZeroGradients(), MakeCheck("budget", v1::Check::NOT_APPLICABLE, "none"),
                   MakeCheck("softmax-output", v1::Check::PASSED, "fine")}),
-      Format::kTable, false);
+      Format::kTable);
   EXPECT_THAT(text, HasSubstr("\n"
                               "FAILED zero-gradients (0.75, should be at most 0.01): 75 % were "
                               "zero; look\n"
@@ -58,22 +58,21 @@ TEST(ChecksTest, FailuresComeFirstAndTheRestIsCounted) {
 }
 
 TEST(ChecksTest, WhereAllPassOneLineSaysSo) {
-  const std::string text =
-      RenderReport(WithChecks({MakeCheck("tied-logits", v1::Check::PASSED, "0 of 9 samples")}),
-                   Format::kTable, false);
+  const std::string text = RenderReport(
+      WithChecks({MakeCheck("tied-logits", v1::Check::PASSED, "0 of 9 samples")}), Format::kTable);
   EXPECT_THAT(text, HasSubstr("\nchecks: 1 passed (docs/checks.md)\n"));
-  EXPECT_THAT(RenderReport(WithChecks({}), Format::kTable, false), Not(HasSubstr("checks")));
+  EXPECT_THAT(RenderReport(WithChecks({}), Format::kTable), Not(HasSubstr("checks")));
 }
 
 TEST(ChecksTest, FailuresStandOutInColour) {
-  EXPECT_THAT(RenderReport(WithChecks({ZeroGradients()}), Format::kTable, true),
+  EXPECT_THAT(RenderReport(WithChecks({ZeroGradients()}), Format::kTable, {}, {/*colour=*/true}),
               HasSubstr("\x1b[31mFAILED zero-gradients"));
 }
 
 TEST(ChecksTest, JsonHasAllOfThem) {
   const auto json = nlohmann::json::parse(
       RenderReport(WithChecks({ZeroGradients(), MakeCheck("budget", v1::Check::PASSED, "fine")}),
-                   Format::kJson, false));
+                   Format::kJson));
   const auto& checks = json["conditions"][0]["attack"]["checks"];
   ASSERT_EQ(checks.size(), 2u);
   EXPECT_EQ(checks[0]["verdict"], "FAILED");

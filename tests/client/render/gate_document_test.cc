@@ -147,7 +147,7 @@ class XmlReader {
 };
 
 TEST(GateDocument, TablesEndWithTheGates) {
-  const std::string text = RenderReport(SampleReport(), Format::kTable, false, Gates());
+  const std::string text = RenderReport(SampleReport(), Format::kTable, Gates());
   EXPECT_THAT(text, HasSubstr("\ngates  1 of 4 hold\n"));
   EXPECT_THAT(text,
               HasSubstr("PASSED     accuracy(clean) >= 0.7       0.8 [0.779, 0.8205]        0.7"
@@ -155,19 +155,18 @@ TEST(GateDocument, TablesEndWithTheGates) {
   EXPECT_THAT(text,
               HasSubstr("difference -0.01 [-0.02, 0.003] from the baseline's 0.81 [0.79, 0.83], "
                         "not sure\n"));
-  EXPECT_EQ(RenderReport(SampleReport(), Format::kTable, false, {}),
-            RenderReport(SampleReport(), Format::kTable, false));
+  EXPECT_EQ(RenderReport(SampleReport(), Format::kTable, {}),
+            RenderReport(SampleReport(), Format::kTable));
 }
 
 TEST(GateDocument, NamesAreNoMarkup) {
   EXPECT_THAT(
-      RenderReport(SampleReport(), Format::kMarkdown, false, Gates()),
+      RenderReport(SampleReport(), Format::kMarkdown, Gates()),
       HasSubstr("| ERROR | cfps(clean, '\\<&\\>') \\< 1 | - | - | no class '\\<&\\>'??? |\n"));
 }
 
 TEST(GateDocument, JsonHasThemBesideTheFieldsOfTheReport) {
-  const auto json =
-      nlohmann::json::parse(RenderReport(SampleReport(), Format::kJson, false, Gates()));
+  const auto json = nlohmann::json::parse(RenderReport(SampleReport(), Format::kJson, Gates()));
   EXPECT_EQ(json["evaluation"], "evaluations/demo");
   EXPECT_EQ(json["gates"][0], nlohmann::json::parse(R"({"expression": "accuracy(clean) >= 0.7",
       "verdict": "PASSED", "holds": true, "value": 0.8, "lower": 0.779, "upper": 0.8205,
@@ -208,8 +207,7 @@ TEST(GateDocument, JunitHasACaseForEach) {
       "-testcase",
       "-testsuite",
       "-testsuites"};
-  EXPECT_EQ(XmlReader(RenderReport(SampleReport(), Format::kJunit, false, Gates())).Read(),
-            expected);
+  EXPECT_EQ(XmlReader(RenderReport(SampleReport(), Format::kJunit, Gates())).Read(), expected);
 }
 
 TEST(GateDocument, UndecidedIsNoFailureWhereItPasses) {

@@ -169,8 +169,9 @@ v1::Comparison MadeUpComparison(const MadeUpModels& what) {
     for (size_t model = 0; model < what.models.size(); ++model) {
       runs.push_back(maker.Run(condition, model));
     }
-    const auto read = [&](int model,
-                          v1::VectorKind kind) -> absl::StatusOr<std::optional<report::Vectors>> {
+    const auto read =
+        [&](int model, v1::VectorKind kind,
+            const report::WantedVectors&) -> absl::StatusOr<std::optional<report::Vectors>> {
       return maker.Vectors(static_cast<size_t>(model), condition.id(), kind == v1::PROBABILITIES);
     };
     Must(builder.Add(runs, read));

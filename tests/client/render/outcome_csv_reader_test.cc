@@ -94,7 +94,7 @@ absl::StatusOr<v1::Report> ReportOf(const std::string& csv,
   return std::move(*again).Finish();
 }
 
-std::string JsonOf(const v1::Report& report) { return RenderReport(report, Format::kJson, false); }
+std::string JsonOf(const v1::Report& report) { return RenderReport(report, Format::kJson); }
 
 TEST(OutcomeCsvReaderTest, EveryFamilyGivesTheSameReportByteForByte) {
   const Written written = Write(MadeUpInput(Cifar()));

@@ -48,13 +48,13 @@ TEST(BoundsText, HasCertifiedAccuracyOverallAndByClass) {
     *own.mutable_certified_accuracy() = MakeRate(i, 2);
     own.set_median_margin(i - 3);
   }
-  std::string text = RenderReport(report, Format::kTable, false);
+  std::string text = RenderReport(report, Format::kTable);
   EXPECT_THAT(text, HasSubstr("certified accuracy 25.0 [10.0, 90.0] % at Linf 0.25 by crown"));
   EXPECT_THAT(text, HasSubstr("right or wrong: 2"));
   EXPECT_THAT(text, HasSubstr("mean -1.5, median -0.5; interval tightness -"));
   EXPECT_THAT(text, HasSubstr("dog    50.0 [10.0, 90.0]             -2"));
   bounds.set_mean_tightness(0.125);
-  text = RenderReport(report, Format::kTable, false);
+  text = RenderReport(report, Format::kTable);
   EXPECT_THAT(text, HasSubstr("interval tightness 0.125"));
 }
 
@@ -78,7 +78,7 @@ TEST(ConformalText, HasCoverageAndSizeOfBothKindsOfSets) {
     *own.mutable_coverage() = MakeRate(i, i);
     own.set_mean_set_size(1.5 * i);
   }
-  const std::string text = RenderReport(report, Format::kTable, false);
+  const std::string text = RenderReport(report, Format::kTable);
   EXPECT_THAT(text, HasSubstr("Monte-Carlo correction by bernstein, on average 0.0625"));
   EXPECT_THAT(text, HasSubstr("calibrated on 1,200 samples, measured on 4"));
   EXPECT_THAT(text, HasSubstr("robust      100.0 [10.0, 90.0]       1.75"));
@@ -90,7 +90,7 @@ TEST(ConformalText, HasCoverageAndSizeOfBothKindsOfSets) {
 TEST(ConformalText, SaysWhyThereAreNoSets) {
   v1::Report report = OneCondition("conformal/rscp/0.25/0.125");
   report.mutable_conditions(0)->mutable_conformal()->set_undefined_reason("5 are too few");
-  const std::string text = RenderReport(report, Format::kTable, false);
+  const std::string text = RenderReport(report, Format::kTable);
   EXPECT_THAT(text, HasSubstr("5 are too few"));
   EXPECT_THAT(text, Not(HasSubstr("not robust")));
 }

@@ -26,15 +26,15 @@ std::string Golden(const std::string& name) {
 }
 
 TEST(ReportTest, TableIsTheGoldenText) {
-  EXPECT_EQ(RenderReport(SampleReport(), Format::kTable, false), Golden("report.txt"));
+  EXPECT_EQ(RenderReport(SampleReport(), Format::kTable), Golden("report.txt"));
 }
 
 TEST(ReportTest, MarkdownIsTheGoldenText) {
-  EXPECT_EQ(RenderReport(SampleReport(), Format::kMarkdown, false), Golden("report.md"));
+  EXPECT_EQ(RenderReport(SampleReport(), Format::kMarkdown), Golden("report.md"));
 }
 
 TEST(ReportTest, CsvIsTheGoldenText) {
-  EXPECT_EQ(RenderReport(SampleReport(), Format::kCsv, false), Golden("report.csv"));
+  EXPECT_EQ(RenderReport(SampleReport(), Format::kCsv), Golden("report.csv"));
 }
 
 TEST(FormatTest, EveryNameReadsBackAndATableHasEveryForm) {
@@ -65,12 +65,12 @@ TEST(ReportTest, NotesComeBeforeTheNumbers) {
   v1::Report report = SampleReport();
   report.add_notes("there are no samples of horse");
   for (const Format format : {Format::kTable, Format::kMarkdown}) {
-    const std::string text = RenderReport(report, format, false);
+    const std::string text = RenderReport(report, format);
     const size_t note = text.find("note: there are no samples of horse");
     ASSERT_NE(note, std::string::npos) << text;
     EXPECT_LT(note, text.find("accuracy"));
   }
-  const auto json = nlohmann::json::parse(RenderReport(report, Format::kJson, false));
+  const auto json = nlohmann::json::parse(RenderReport(report, Format::kJson));
   EXPECT_EQ(json["notes"], nlohmann::json({"there are no samples of horse"}));
 }
 
@@ -80,14 +80,13 @@ TEST(ReportTest, TableFitsInAHundredColumns) {
   report.mutable_conditions(0)->mutable_classes(0)->set_name("automobile");
   report.mutable_conditions(0)->mutable_classes(1)->mutable_strongest_confusion()->set_name(
       "automobile");
-  for (const absl::string_view line :
-       absl::StrSplit(RenderReport(report, Format::kTable, false), '\n')) {
+  for (const absl::string_view line : absl::StrSplit(RenderReport(report, Format::kTable), '\n')) {
     EXPECT_LE(DisplayWidth(line), 100u) << line;
   }
 }
 
 TEST(ReportTest, JsonHasBareMatrixRowsAndWholeNumbers) {
-  const std::string text = RenderReport(SampleReport(), Format::kJson, false);
+  const std::string text = RenderReport(SampleReport(), Format::kJson);
   EXPECT_THAT(text, HasSubstr("\n  \"evaluation\": \"evaluations/demo\","));
   EXPECT_EQ(text.back(), '\n');
   const auto json = nlohmann::json::parse(text);
@@ -103,17 +102,17 @@ TEST(ReportTest, JsonHasBareMatrixRowsAndWholeNumbers) {
 
 TEST(ReportTest, PredictionsHaveNoRadiiOfClasses) {
   v1::Report report = SampleReport();
-  EXPECT_THAT(RenderReport(report, Format::kMarkdown, false),
+  EXPECT_THAT(RenderReport(report, Format::kMarkdown),
               HasSubstr("| cat | 0.3 | 0.25 | 2 | 10.0 [1.2, 31.7] |"));
   report.mutable_conditions(2)->mutable_certification()->set_mode("predict");
-  EXPECT_THAT(RenderReport(report, Format::kMarkdown, false),
+  EXPECT_THAT(RenderReport(report, Format::kMarkdown),
               HasSubstr("| cat | - | - | 2 | 10.0 [1.2, 31.7] |"));
 }
 
 TEST(ReportTest, OneConditionNeedsNoSummary) {
   v1::Report report = SampleReport();
   report.mutable_conditions()->DeleteSubrange(1, 2);
-  EXPECT_EQ(RenderReport(report, Format::kTable, false).find("worst class"), std::string::npos);
+  EXPECT_EQ(RenderReport(report, Format::kTable).find("worst class"), std::string::npos);
 }
 
 TEST(ReportTest, ReportWithoutAnythingIsStillAReport) {
@@ -121,7 +120,7 @@ TEST(ReportTest, ReportWithoutAnythingIsStillAReport) {
   report.add_conditions()->set_id("clean");
   for (const Format format :
        {Format::kTable, Format::kJson, Format::kCsv, Format::kMarkdown, Format::kHtml}) {
-    EXPECT_FALSE(RenderReport(report, format, true).empty());
+    EXPECT_FALSE(RenderReport(report, format, {}, {/*colour=*/true}).empty());
   }
 }
 

@@ -29,7 +29,7 @@ v1::Report Report(int points) {
 }
 
 TEST(SecurityCurveTable, HasEveryPointOfAShortCurve) {
-  const std::string text = RenderReport(Report(5), Format::kTable, false);
+  const std::string text = RenderReport(Report(5), Format::kTable);
   EXPECT_THAT(text, HasSubstr("distance"));
   for (const char* value : {"100.0", "75.0", "50.0", "25.0", "0.01", "0.02", "0.03", "0.04"}) {
     EXPECT_THAT(text, HasSubstr(value));
@@ -37,7 +37,7 @@ TEST(SecurityCurveTable, HasEveryPointOfAShortCurve) {
 }
 
 TEST(SecurityCurveTable, HasElevenPointsOfALongOneTheFirstAndTheLastAmongThem) {
-  const std::string text = RenderReport(Report(101), Format::kMarkdown, false);
+  const std::string text = RenderReport(Report(101), Format::kMarkdown);
   size_t rows = 0;
   for (size_t at = text.find("| 0."); at != std::string::npos; at = text.find("| 0.", at + 1)) {
     ++rows;
@@ -53,7 +53,7 @@ TEST(SecurityCurveTable, HasElevenPointsOfALongOneTheFirstAndTheLastAmongThem) {
 TEST(SecurityCurveTable, IsThereForAttacksThatFindDistancesOnly) {
   v1::Report report = Report(5);
   report.mutable_conditions(0)->mutable_attack()->clear_security_curve();
-  EXPECT_THAT(RenderReport(report, Format::kTable, false), Not(HasSubstr("robust accuracy %")));
+  EXPECT_THAT(RenderReport(report, Format::kTable), Not(HasSubstr("robust accuracy %")));
 }
 
 }  // namespace

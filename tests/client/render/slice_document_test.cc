@@ -62,7 +62,7 @@ v1::Report Report() {
 }
 
 TEST(SliceDocumentTest, TextShowsTheWorstAndHowManyMoreThereAre) {
-  const std::string text = RenderReport(Report(), Format::kTable, false);
+  const std::string text = RenderReport(Report(), Format::kTable);
   EXPECT_THAT(text, HasSubstr("slice "));
   EXPECT_THAT(text, HasSubstr("lighting=night"));
   EXPECT_THAT(text, HasSubstr("50.0 [25.0, 75.0]"));
@@ -75,14 +75,14 @@ TEST(SliceDocumentTest, TextShowsTheWorstAndHowManyMoreThereAre) {
 }
 
 TEST(SliceDocumentTest, AllAreShownWhereThatIsAskedFor) {
-  const std::string text = RenderReport(Report(), Format::kTable, false, {}, true);
+  const std::string text = RenderReport(Report(), Format::kTable, {}, {false, /*all_slices=*/true});
   EXPECT_THAT(text, AllOf(HasSubstr("lighting=day"), HasSubstr("lighting=dawn")));
   EXPECT_THAT(text, HasSubstr(" few\n"));
   // Nothing is known of what nobody has.
   EXPECT_THAT(text, Not(HasSubstr("lighting=never")));
   EXPECT_THAT(text, Not(HasSubstr("--all-slices")));
   EXPECT_THAT(text, HasSubstr("no slices by confidence: the evaluation does not"));
-  EXPECT_THAT(RenderReport(Report(), Format::kMarkdown, false, {}, true),
+  EXPECT_THAT(RenderReport(Report(), Format::kMarkdown, {}, {false, /*all_slices=*/true}),
               HasSubstr("| lighting=day |"));
 }
 
@@ -92,17 +92,17 @@ TEST(SliceDocumentTest, ThoseOfFewSamplesAloneAreCounted) {
   column.set_name("x");
   AddSlice(column, "a", 1, 3);
   AddSlice(column, "b", 1, 2);
-  EXPECT_THAT(RenderReport(report, Format::kTable, false),
+  EXPECT_THAT(RenderReport(report, Format::kTable),
               HasSubstr("2 slices, 2 of them of fewer than 10 samples; --all-slices"));
 }
 
 TEST(SliceDocumentTest, AReportWithoutSlicesIsAsItWas) {
-  EXPECT_THAT(RenderReport(SampleReport(), Format::kTable, false), Not(HasSubstr("slice")));
-  EXPECT_THAT(RenderReport(SampleReport(), Format::kHtml, false), Not(HasSubstr("Slices")));
+  EXPECT_THAT(RenderReport(SampleReport(), Format::kTable), Not(HasSubstr("slice")));
+  EXPECT_THAT(RenderReport(SampleReport(), Format::kHtml), Not(HasSubstr("Slices")));
 }
 
 TEST(SliceDocumentTest, CsvHasARowForEachSliceAndMetric) {
-  const std::string csv = RenderReport(Report(), Format::kCsv, false);
+  const std::string csv = RenderReport(Report(), Format::kCsv);
   const std::string id = Report().conditions(0).id();
   EXPECT_THAT(csv,
               HasSubstr(absl::StrCat("\n", id, ",,lighting=night,accuracy,0.5,0.25,0.75,40\n")));
@@ -114,14 +114,14 @@ TEST(SliceDocumentTest, CsvHasARowForEachSliceAndMetric) {
 }
 
 TEST(SliceDocumentTest, JsonHasThemAll) {
-  const auto json = nlohmann::json::parse(RenderReport(Report(), Format::kJson, false));
+  const auto json = nlohmann::json::parse(RenderReport(Report(), Format::kJson));
   const auto& slices = json.at("conditions")[0].at("slices");
   EXPECT_EQ(slices[0].at("slices")[0].at("value"), "night");
   EXPECT_EQ(slices[0].at("slices")[0].at("adjusted_p_value"), 0.0012);
 }
 
 TEST(SliceDocumentTest, ThePageHasASectionWithNothingHostileInIt) {
-  const std::string page = RenderReport(Report(), Format::kHtml, false);
+  const std::string page = RenderReport(Report(), Format::kHtml);
   EXPECT_EQ(FirstFlaw(page), "");
   EXPECT_THAT(page, HasSubstr("<section id=\"slices\""));
   EXPECT_THAT(page, HasSubstr("Slices under clean"));

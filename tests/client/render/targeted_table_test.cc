@@ -43,7 +43,7 @@ v1::Report Report(const std::vector<std::string>& names) {
 }
 
 TEST(TargetedTable, HasARowForEachClassAndAColumnForEachTarget) {
-  const std::string text = RenderReport(Report({"airplane", "cat", "dog"}), Format::kTable, false);
+  const std::string text = RenderReport(Report({"airplane", "cat", "dog"}), Format::kTable);
   EXPECT_THAT(text, HasSubstr("turned into %   cat   dog  mean\n"
                               "airplane        0.0   0.0  25.0\n"
                               "cat               -  33.3  25.0\n"
@@ -55,7 +55,7 @@ TEST(TargetedTable, RowThatEndsEarlyHasNothingForTheRest) {
   v1::Report report = Report({"airplane", "cat", "dog"});
   auto& rows = *report.mutable_conditions(0)->mutable_attack()->mutable_targeted();
   rows.mutable_success(2)->mutable_targets()->DeleteSubrange(1, 2);
-  const std::string text = RenderReport(report, Format::kTable, false);
+  const std::string text = RenderReport(report, Format::kTable);
   EXPECT_THAT(text, HasSubstr("turned into %   cat   dog  mean\n"
                               "airplane        0.0   0.0  25.0\n"
                               "cat               -  33.3  25.0\n"
@@ -64,7 +64,7 @@ TEST(TargetedTable, RowThatEndsEarlyHasNothingForTheRest) {
 
 TEST(TargetedTable, OfElevenClassesFitsInAHundredColumns) {
   const std::vector<std::string> names(11, "a class with a very long name");
-  const std::string text = RenderReport(Report(names), Format::kTable, false);
+  const std::string text = RenderReport(Report(names), Format::kTable);
   EXPECT_THAT(text, HasSubstr("turned into %"));
   bool inside = false;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
@@ -78,7 +78,7 @@ TEST(TargetedTable, OfElevenClassesFitsInAHundredColumns) {
 TEST(TargetedTable, OfManyClassesNamesTheEasiestPairs) {
   std::vector<std::string> names;
   for (int i = 0; i < 30; ++i) names.push_back(absl::StrCat("c", i));
-  const std::string text = RenderReport(Report(names), Format::kTable, false);
+  const std::string text = RenderReport(Report(names), Format::kTable);
   // 29 of 30 is the largest.
   EXPECT_THAT(text, HasSubstr("easiest: from  to      turned into %\n"
                               "c29            c1  96.7 [0.0, 100.0]\n"));
@@ -88,7 +88,7 @@ TEST(TargetedTable, OfManyClassesNamesTheEasiestPairs) {
 TEST(TargetedTable, IsNotThereWithoutTargets) {
   v1::Report report = Report({"a", "b"});
   report.mutable_conditions(0)->mutable_attack()->clear_targeted();
-  EXPECT_THAT(RenderReport(report, Format::kTable, false), Not(HasSubstr("turned into")));
+  EXPECT_THAT(RenderReport(report, Format::kTable), Not(HasSubstr("turned into")));
 }
 
 }  // namespace

@@ -14,14 +14,12 @@ namespace {
 
 using namespace assay::render;
 
-std::string Report(const MadeUp& what) {
-  return RenderReport(MadeUpReport(what), Format::kHtml, false);
-}
+std::string Report(const MadeUp& what) { return RenderReport(MadeUpReport(what), Format::kHtml); }
 
 std::string WithExamples(int side) {
   const auto report = MadeUpReport(Cifar());
   const auto examples = MadeUpExamples(report, 4, 3, side);
-  return RenderReport(report, Format::kHtml, false, {}, false, &examples);
+  return RenderReport(report, Format::kHtml, {}, {false, false, &examples});
 }
 
 std::string Comparison(const MadeUpModels& what) {

@@ -645,6 +645,12 @@ TEST(EarlyGates, AreJudgedByTheDecisionAndByNothingElse) {
             GateVerdict::kFailed);
   EXPECT_EQ(JudgeStopping("accuracy(clean) > 0.2", evaluation, report).verdict,
             GateVerdict::kUndecided);
+  // However they are written.
+  for (const char* same : {"accuracy( clean )>20%", "accuracy(clean) > 0.20"}) {
+    EXPECT_EQ(JudgeStopping(same, evaluation, report).verdict, GateVerdict::kUndecided) << same;
+  }
+  EXPECT_EQ(JudgeStopping("accuracy(clean) >= 0.2", evaluation, report).verdict,
+            GateVerdict::kPassed);
   // One that was not watched has an interval where all samples are there.
   EXPECT_EQ(JudgeStopping("accuracy(clean) > 0.3", evaluation, report).verdict,
             GateVerdict::kPassed);

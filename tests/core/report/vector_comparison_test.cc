@@ -1,5 +1,6 @@
 // Comparisons by kept vectors: softmax outputs and features.
 #include <algorithm>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -65,13 +66,14 @@ absl::StatusOr<v1::Comparison> Compared(const std::string& labels, const std::ve
   ComparisonBuilder builder(
       Evaluations(models.size(), classes, static_cast<int64_t>(labels.size())), 0.95, std::nullopt,
       kept);
-  ASSAY_RETURN_IF_ERROR(
-      builder.Add(runs, [&](int i, v1::VectorKind kind) -> absl::StatusOr<std::optional<Vectors>> {
-        const auto& vectors = models[static_cast<size_t>(i)].vectors;
-        const auto found = vectors.find(kind);
-        if (found == vectors.end()) return std::nullopt;
-        return found->second;
-      }));
+  ASSAY_RETURN_IF_ERROR(builder.Add(runs,
+                                    [&](int i, v1::VectorKind kind, const WantedVectors&)
+                                        -> absl::StatusOr<std::optional<Vectors>> {
+                                      const auto& vectors = models[static_cast<size_t>(i)].vectors;
+                                      const auto found = vectors.find(kind);
+                                      if (found == vectors.end()) return std::nullopt;
+                                      return found->second;
+                                    }));
   return std::move(builder).Build();
 }
 
@@ -151,7 +153,8 @@ TEST(KeptVectors, AnAttackThatLooksForDistancesHasNoneAtABudget) {
   const ConditionOutcomes run{conditions->at(0), {Fooled(0, 0, 1, 0.4), Fooled(1, 1, 2, 0.8)}};
   ComparisonBuilder builder(Evaluations(2, 3, 2), 0.95, std::nullopt,
                             {Kept(true, "fc"), Kept(true, "fc")});
-  const auto never = [](int, v1::VectorKind) -> absl::StatusOr<std::optional<Vectors>> {
+  const auto never = [](int, v1::VectorKind,
+                        const WantedVectors&) -> absl::StatusOr<std::optional<Vectors>> {
     ADD_FAILURE() << "nothing is to be read";
     return std::nullopt;
   };
@@ -167,12 +170,48 @@ TEST(KeptVectors, AnAttackThatLooksForDistancesHasNoneAtABudget) {
 TEST(KeptVectors, ErrorsOfReadingAreReturned) {
   ComparisonBuilder builder(Evaluations(2, 3, 2), 0.95, std::nullopt,
                             {Kept(false, "fc"), Kept(false, "fc")});
-  const absl::Status status =
-      builder.Add({Clean(Answers("01", "01")), Clean(Answers("01", "01"))},
-                  [](int, v1::VectorKind) -> absl::StatusOr<std::optional<Vectors>> {
-                    return Error(Reason::kStorageFailed, "no disk").ToStatus();
-                  });
+  const absl::Status status = builder.Add(
+      {Clean(Answers("01", "01")), Clean(Answers("01", "01"))},
+      [](int, v1::VectorKind, const WantedVectors&) -> absl::StatusOr<std::optional<Vectors>> {
+        return Error(Reason::kStorageFailed, "no disk").ToStatus();
+      });
   EXPECT_EQ(ReasonOf(status), Reason::kStorageFailed);
+}
+
+// Of features of this size, few samples are used; a reader that gives those alone gives the same.
+TEST(FeatureComparison, ReadsTheSamplesThatItUsesAlone) {
+  const std::string labels = Cycle(60);
+  constexpr int kSize = 100'000;
+  const Vectors all = Corners(labels, kSize, 1, 1);
+  const auto compared = [&](bool sparing, size_t* most) {
+    ComparisonBuilder builder(Evaluations(2, 3, 60), 0.95, std::nullopt,
+                              {Kept(false, "f"), Kept(false, "f")});
+    const auto read = [&](int, v1::VectorKind,
+                          const WantedVectors& wanted) -> absl::StatusOr<std::optional<Vectors>> {
+      if (!sparing) return all;
+      Vectors part;
+      part.size = kSize;
+      for (size_t i = 0; i < all.samples.size(); ++i) {
+        if (wanted.samples.has_value() &&
+            !std::binary_search(wanted.samples->begin(), wanted.samples->end(), all.samples[i])) {
+          continue;
+        }
+        part.samples.push_back(all.samples[i]);
+        if (!wanted.values) continue;
+        const auto row = all.values.begin() + static_cast<std::ptrdiff_t>(i * kSize);
+        part.values.insert(part.values.end(), row, row + kSize);
+      }
+      *most = std::max(*most, part.values.size() / kSize);
+      return part;
+    };
+    const ConditionOutcomes run = Clean(Answers(labels, labels));
+    EXPECT_TRUE(builder.Add({run, run}, read).ok());
+    return std::move(builder).Build()->DebugString();
+  };
+  size_t most = 0, none = 0;
+  EXPECT_EQ(compared(true, &most), compared(false, &none));
+  EXPECT_GT(most, 0u);
+  EXPECT_LT(most, 60u);
 }
 
 TEST(FeatureComparison, IsWhatTheStatisticsSayOfAllSamples) {
@@ -227,7 +266,8 @@ TEST(FeatureComparison, TheHalvesAreTheSeedsAndTheSameUnderEveryCondition) {
     for (ReportInput& evaluation : evaluations) evaluation.seed = seed;
     ComparisonBuilder builder(evaluations, 0.95, std::nullopt,
                               {Kept(false, "f"), Kept(false, "f")});
-    const auto read = [&](int, v1::VectorKind) -> absl::StatusOr<std::optional<Vectors>> {
+    const auto read = [&](int, v1::VectorKind,
+                          const WantedVectors&) -> absl::StatusOr<std::optional<Vectors>> {
       return Corners(labels, 2, 1, 1);
     };
     const ConditionOutcomes run = Clean(Answers(labels, even));

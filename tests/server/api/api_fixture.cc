@@ -27,8 +27,9 @@ std::string ResourceOf(const absl::Status& status) {
 
 ApiFixture::ApiFixture()
     : hooked_(*store_),
-      context_(hooked_, hooked_, *blobs_, pool_.emplace(options_, hooked_, *blobs_, metrics_), hub_,
-               metrics_, clock_, /*threads=*/4, /*max_waiting_calls=*/100) {
+      context_(hooked_, hooked_, hooked_, *blobs_,
+               pool_.emplace(options_, hooked_, *blobs_, metrics_), hub_, metrics_, clock_,
+               /*threads=*/4, /*max_waiting_calls=*/100) {
   auto server = GrpcServer::Start({"127.0.0.1", 0}, context_);
   if (!server.ok()) std::abort();
   server_ = *std::move(server);

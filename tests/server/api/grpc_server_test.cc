@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -13,50 +12,16 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/server/api/api_fixture.h"
+#include "tests/server/api/raw_calls.h"
 
 namespace assay::api {
 namespace {
 
 using ::testing::HasSubstr;
 
-// The health and reflection protos are not packaged, so their few bytes are written by hand: a
-// field is its tag, its length and its content.
-std::string StringField(int field, const std::string& content) {
-  return std::string(1, static_cast<char>(field << 3 | 2)) +
-         std::string(1, static_cast<char>(content.size())) + content;
-}
-
-std::string Bytes(const grpc::ByteBuffer& buffer) {
-  std::vector<grpc::Slice> slices;
-  buffer.Dump(&slices);
-  std::string bytes;
-  for (const grpc::Slice& slice : slices) {
-    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  }
-  return bytes;
-}
-
-grpc::ByteBuffer Buffer(const std::string& bytes) {
-  const grpc::Slice slice(bytes);
-  return grpc::ByteBuffer(&slice, 1);
-}
-
 class GrpcServerTest : public ApiFixture {
  protected:
-  // 1 SERVING, 2 NOT_SERVING; an error otherwise.
-  absl::StatusOr<int> Health(const std::string& name) {
-    grpc::GenericStub stub(channel());
-    grpc::ClientContext call;
-    const grpc::ByteBuffer request = Buffer(name.empty() ? "" : StringField(1, name));
-    grpc::ByteBuffer response;
-    std::promise<grpc::Status> done;
-    stub.UnaryCall(&call, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &request, &response,
-                   [&](const grpc::Status& status) { done.set_value(status); });
-    ASSAY_RETURN_IF_ERROR(FromGrpcStatus(done.get_future().get()));
-    const std::string bytes = Bytes(response);
-    if (bytes.size() != 2 || bytes[0] != '\x08') return absl::InternalError("not a health answer");
-    return static_cast<int>(bytes[1]);
-  }
+  absl::StatusOr<int> Health(const std::string& name) { return HealthOf(channel(), name); }
 
   // The answer of grpc.reflection.v1alpha to one request.
   std::string Reflect(const std::string& request) {
@@ -90,7 +55,7 @@ class GrpcServerTest : public ApiFixture {
 TEST_F(GrpcServerTest, HealthIsServingForTheServerItsProbesAndEachService) {
   for (const char* name :
        {"", "liveness", "readiness", "assay.v1.ChunkService", "assay.v1.ModelService",
-        "assay.v1.DatasetService", "assay.v1.EvaluationService"}) {
+        "assay.v1.DatasetService", "assay.v1.EvaluationService", "assay.v1.AdminService"}) {
     const auto health = Health(name);
     ASSERT_THAT(health, IsOk()) << name;
     EXPECT_EQ(*health, 1) << name;
@@ -100,8 +65,9 @@ TEST_F(GrpcServerTest, HealthIsServingForTheServerItsProbesAndEachService) {
 
 TEST_F(GrpcServerTest, AStoppingServerIsAliveButNotServing) {
   server().SetNotServing();
-  for (const char* name : {"", "readiness", "assay.v1.ChunkService", "assay.v1.ModelService",
-                           "assay.v1.DatasetService", "assay.v1.EvaluationService"}) {
+  for (const char* name :
+       {"", "readiness", "assay.v1.ChunkService", "assay.v1.ModelService",
+        "assay.v1.DatasetService", "assay.v1.EvaluationService", "assay.v1.AdminService"}) {
     const auto health = Health(name);
     ASSERT_THAT(health, IsOk()) << name;
     EXPECT_EQ(*health, 2) << name;
@@ -115,7 +81,7 @@ TEST_F(GrpcServerTest, ReflectionListsEveryServiceAndDescribesThem) {
   const std::string services = Reflect(StringField(7, "*"));
   for (const char* name :
        {"assay.v1.ChunkService", "assay.v1.ModelService", "assay.v1.DatasetService",
-        "assay.v1.EvaluationService", "grpc.health.v1.Health"}) {
+        "assay.v1.EvaluationService", "assay.v1.AdminService", "grpc.health.v1.Health"}) {
     EXPECT_THAT(services, HasSubstr(name));
   }
   EXPECT_THAT(Reflect(StringField(4, "assay.v1.EvaluationService")), HasSubstr("WatchEvaluation"));

@@ -31,6 +31,52 @@ TEST_F(ReportPublisherTest, ReportsOfEarlierAndLaterSuccessesBecomeGauges) {
   EXPECT_FALSE(Shows("failing"));
 }
 
+TEST_F(ReportPublisherTest, TheLatestIsShownWithTheOneBeforeItOfTheSameLineage) {
+  // Three versions of one model, by a label, and a model beside them, on one dataset.
+  ASSERT_THAT(CreateDataset("d", {20}), IsOk());
+  const auto evaluate = [&](const std::string& id, const std::string& model,
+                            const std::vector<std::string>& conditions) {
+    ASSERT_THAT(CreateEvaluation(id, "models/" + model, "datasets/d", conditions), IsOk());
+    ASSERT_TRUE(Ends("evaluations/" + id, v1::Evaluation::SUCCEEDED));
+    clock_.AdvanceSeconds(1);
+  };
+  for (const char* id : {"v1", "v2", "v3", "other"}) {
+    auto model = CreateModel(id, ModelFile(absl::StrCat("name=", id)));
+    ASSERT_THAT(model, IsOk());
+    if (std::string(id) == "other") continue;
+    (*model->mutable_labels())["repository"] = "m";
+    ASSERT_THAT(store_->CreateModel(*model, ""), IsOk());
+  }
+  StartWorker();
+  const std::string noise = "corruption/gaussian_noise:severity=1";
+  evaluate("a", "v1", {"clean", noise});
+  evaluate("b", "v2", {noise});
+  evaluate("c", "other", {"clean"});
+  // One that stopped when it was decided is no measure for another.
+  v1::Evaluation early = store::MakeEvaluation("early");
+  early.mutable_spec()->set_model("models/v2");
+  early.mutable_spec()->set_dataset("datasets/d");
+  early.mutable_spec()->mutable_stop_when_decided();
+  ASSERT_THAT(store_->CreateEvaluation(early, store::MakeTasks(1), ""), IsOk());
+  ASSERT_THAT(store_->SetDecision(early.name(), {}, /*ends=*/true), IsOk());
+  ASSERT_TRUE(Ends(early.name(), v1::Evaluation::SUCCEEDED));
+  clock_.AdvanceSeconds(1);
+  evaluate("d", "v3", {"clean"});
+  const auto shows = [&](const std::string& labels) {
+    return metrics_.Render().find("assay_previous_accuracy_ratio" + labels) != std::string::npos;
+  };
+  const ReportPublisher publisher(context());
+  // The second version has no condition in common with the third.
+  EXPECT_TRUE(Eventually(
+      [&] { return shows("{model=\"v3\",dataset=\"d\",previous=\"v1\",condition=\"clean\"} 1"); }));
+  EXPECT_FALSE(shows("{model=\"other\"")) << "the only one of its lineage";
+  EXPECT_FALSE(shows("{model=\"v2\"")) << "not the latest any more";
+  evaluate("e", "other", {"clean"});
+  EXPECT_TRUE(Eventually([&] {
+    return shows("{model=\"other\",dataset=\"d\",previous=\"other\",condition=\"clean\"} 1");
+  }));
+}
+
 TEST_F(ReportPublisherTest, ADeletedEvaluationLeavesTheGauges) {
   StartWorker();
   Submit("e");

@@ -28,6 +28,24 @@ class RpcMetricsTest : public ApiFixture {
   }
 };
 
+TEST_F(RpcMetricsTest, WhatCanBeCalledIsZeroBeforeItIs) {
+  const std::string page = metrics_.Render();
+  for (const char* labels :
+       {"grpc_method=\"UploadChunks\",grpc_service=\"assay.v1.ChunkService\",grpc_type=\"client_"
+        "stream\"} 0\n",
+        "grpc_method=\"WatchEvaluation\",grpc_service=\"assay.v1.EvaluationService\",grpc_type="
+        "\"server_stream\"} 0\n",
+        "grpc_method=\"Evaluate\",grpc_service=\"assay.v1.EvaluationService\",grpc_type=\"bidi_"
+        "stream\"} 0\n",
+        "grpc_method=\"GetModel\",grpc_service=\"assay.v1.ModelService\",grpc_type=\"unary\"} "
+        "0\n"}) {
+    for (const char* metric : {"assay_active_calls{", "grpc_server_started_total{",
+                               "grpc_server_handled_total{grpc_code=\"Internal\","}) {
+      EXPECT_THAT(page, HasSubstr(absl::StrCat(metric, labels)));
+    }
+  }
+}
+
 TEST_F(RpcMetricsTest, MethodsThatDoNotExistShareOneSeries) {
   for (int i = 0; i < 5; ++i) {
     EXPECT_FALSE(CallByName(absl::StrCat("/evil.Service", i, "/Method")).ok());

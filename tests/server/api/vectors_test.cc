@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using Stub = v1::EvaluationService::Stub;
 
@@ -61,9 +63,10 @@ class VectorsTest : public ApiFixture {
   }
 
   absl::StatusOr<std::optional<report::Vectors>> Read(const std::string& id, int condition,
-                                                      v1::VectorKind kind) {
-    return ReadVectors(context().evaluations, context().blobs, "evaluations/" + id, condition,
-                       kind);
+                                                      v1::VectorKind kind,
+                                                      const report::WantedVectors& wanted = {}) {
+    return ReadVectors(context().evaluations, context().blobs, "evaluations/" + id, condition, kind,
+                       wanted);
   }
 };
 
@@ -91,6 +94,19 @@ TEST_F(VectorsTest, ATableHasWhatTheEngineKeptOfAllTasks) {
       EXPECT_EQ((*features)->values[3 * i + 1], -2);
     }
   }
+  // Only what is wanted.
+  const auto all = Read("e", 0, v1::FEATURES);
+  const auto samples = Read("e", 0, v1::FEATURES, {std::nullopt, /*values=*/false});
+  ASSERT_THAT(samples, IsOk());
+  EXPECT_EQ((*samples)->samples, (*all)->samples);
+  EXPECT_EQ((*samples)->size, 3);
+  EXPECT_THAT((*samples)->values, IsEmpty());
+  const auto two = Read("e", 0, v1::FEATURES, {{{1, 3, 17}}});
+  ASSERT_THAT(two, IsOk());
+  EXPECT_THAT((*two)->samples, ElementsAre(1, 17));
+  const std::vector<float>& values = (*all)->values;
+  EXPECT_THAT((*two)->values,
+              ElementsAre(values[3], values[4], values[5], values[42], values[43], values[44]));
   EXPECT_THAT(Read("nobody", 0, v1::FEATURES), HasReason(Reason::kNotFound));
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "core/base/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "net/certificates.h"
+#include "tests/net/made_certificates.h"
 
 namespace assay::monitoring {
 namespace {
@@ -154,6 +157,37 @@ TEST_F(HttpServerTest, ALargeAnswerArrivesWhole) {
   const size_t body = answer.find("\r\n\r\n") + 4;
   EXPECT_GT(answer.size(), 1'000'000u);
   EXPECT_THAT(answer, HasSubstr(absl::StrCat("Content-Length: ", answer.size() - body, "\r\n")));
+}
+
+TEST_F(HttpServerTest, ByTlsItTakesANewCertificateWhileItListens) {
+  const MadeAuthority first("First"), second("Second");
+  std::shared_ptr<const ServerCertificate> current;
+  const auto use = [&](const MadeAuthority& authority) {
+    const MadeCertificate made = authority.Sign();
+    current =
+        std::make_shared<const ServerCertificate>(ServerCertificate{made.chain, made.key, ""});
+  };
+  use(first);
+  auto server = HttpServer::Start(
+      {"127.0.0.1", 0}, metrics_, [] { return true; }, [&] { return current; });
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto failure = [&](const MadeAuthority& trusted) {
+    return FindTlsFailure("127.0.0.1", (*server)->port(), "127.0.0.1",
+                          {trusted.certificate(), "", ""}, 20)
+        .kind;
+  };
+  EXPECT_EQ(failure(first), TlsFailure::Kind::kUnknown);
+  EXPECT_EQ(failure(second), TlsFailure::Kind::kServerNotTrusted);
+  for (int i = 0; i < 3; ++i) {
+    use(second);
+    (*server)->TakeNewCertificate();
+    EXPECT_EQ(failure(second), TlsFailure::Kind::kUnknown);
+    EXPECT_EQ(failure(first), TlsFailure::Kind::kServerNotTrusted);
+  }
+  // What cannot be used changes nothing.
+  current = std::make_shared<const ServerCertificate>(ServerCertificate{"no", "pair", ""});
+  (*server)->TakeNewCertificate();
+  EXPECT_EQ(failure(second), TlsFailure::Kind::kUnknown);
 }
 
 }  // namespace

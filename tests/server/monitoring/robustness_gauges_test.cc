@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,7 +29,7 @@ std::string CleanAccuracy(const std::string& model, const std::string& dataset) 
 
 TEST(RobustnessGaugesTest, AReportIsShownInEveryGauge) {
   Metrics metrics;
-  metrics.PublishReport(MakeReport("e", "m", "d"), 1'700'000'000'250'000);
+  metrics.PublishReport(MakeReport("e", "m", "d"), {1'700'000'000'250'000});
   const std::string page = metrics.Render();
   for (const char* series :
        {"assay_accuracy_ratio{model=\"m\",dataset=\"d\",condition=\"clean\"} 0.75",
@@ -50,10 +51,93 @@ TEST(RobustnessGaugesTest, AReportIsShownInEveryGauge) {
         "3",
         "assay_average_certified_radius{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/"
         "0.25\"} 0.375",
+        "assay_accuracy_ratio_lower{model=\"m\",dataset=\"d\",condition=\"clean\"} 0.5\n",
+        "assay_accuracy_ratio_upper{model=\"m\",dataset=\"d\",condition=\"clean\"} 0.875\n",
+        "assay_condition_samples{model=\"m\",dataset=\"d\",condition=\"clean\"} 16\n",
+        "assay_class_accuracy_ratio_lower{model=\"m\",dataset=\"d\",condition=\"clean\",class="
+        "\"cat\"}"
+        " 0.25\n",
+        "assay_class_accuracy_ratio_upper{model=\"m\",dataset=\"d\",condition=\"clean\",class="
+        "\"dog\"}"
+        " 1\n",
+        "assay_certified_accuracy_ratio_upper{model=\"m\",dataset=\"d\",condition=\"smoothing/"
+        "gaussian/0.25\",radius=\"0.5\"} 0.75\n",
+        "assay_true_class_probability{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/"
+        "0.25\",quantile=\"0.05\"} 0\n",
+        "assay_true_class_probability{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/"
+        "0.25\",quantile=\"0.25\"} 0.5\n",
+        "assay_true_class_probability{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/"
+        "0.25\",quantile=\"0.5\"} 1\n",
+        "assay_true_class_probability_sum{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/"
+        "0.25\"} 6\n",
+        "assay_true_class_probability_count{model=\"m\",dataset=\"d\",condition=\"smoothing/"
+        "gaussian/"
+        "0.25\"} 8\n",
+        "assay_top_class_probability{model=\"m\",dataset=\"d\",condition=\"smoothing/gaussian/"
+        "0.25\",quantile=\"0.05\"} 0.25\n",
+        "assay_corruption_mean_error_ratio{model=\"m\",dataset=\"d\",corruption=\"fog\"} 0.75\n",
+        "assay_mean_corruption_error_ratio{model=\"m\",dataset=\"d\"} 0.5\n",
+        "assay_mce_ratio{model=\"m\",dataset=\"d\"} 0.625\n",
         "assay_evaluation_timestamp_seconds{model=\"m\",dataset=\"d\"} 1700000000.25"}) {
     EXPECT_THAT(page, HasSubstr(series));
   }
   EXPECT_THAT(page, Not(HasSubstr("evaluations/"))) << "ids of evaluations are unbounded";
+}
+
+TEST(RobustnessGaugesTest, WithoutAnIntervalThereIsOnlyTheValue) {
+  Metrics metrics;
+  v1::Report report = MakeReport("e", "m", "d");
+  metrics.PublishReport(report, {1});
+  EXPECT_THAT(
+      metrics.Render(),
+      HasSubstr("assay_accuracy_ratio_lower{model=\"m\",dataset=\"d\",condition=\"clean\"}"));
+  EXPECT_THAT(
+      metrics.Render(),
+      HasSubstr(
+          "assay_accuracy_ratio{model=\"m\",dataset=\"d\",condition=\"corruption/fog/3\"} 0.25"));
+  EXPECT_THAT(metrics.Render(),
+              Not(HasSubstr(
+                  "assay_accuracy_ratio_lower{model=\"m\",dataset=\"d\",condition=\"corruption")));
+  // Stopped when it was decided: its intervals are for another number of samples.
+  report.set_samples_allowed(100);
+  metrics.PublishReport(report, {2});
+  EXPECT_THAT(metrics.Render(), HasSubstr(CleanAccuracy("m", "d")));
+  EXPECT_THAT(metrics.Render(), Not(HasSubstr("_lower{")));
+  EXPECT_THAT(metrics.Render(), Not(HasSubstr("_upper{")));
+}
+
+TEST(RobustnessGaugesTest, TheLatestVersionIsShownWithTheEvaluationBeforeIt) {
+  Metrics metrics;
+  v1::Report first = MakeReport("first", "m-v1", "d");
+  *first.mutable_conditions(0)->mutable_accuracy() = MakeRate(0.875, 0.75, 0.9375);
+  first.mutable_conditions(1)->set_id("corruption/fog/5");
+  const v1::Report second = MakeReport("second", "m-v2", "d");
+  const std::string labels = "{model=\"m-v2\",dataset=\"d\",previous=\"m-v1\"";
+  metrics.PublishReport(first, {1'000'000, "m"});
+  EXPECT_THAT(metrics.Render(), Not(HasSubstr("assay_previous_accuracy_ratio{")));
+  metrics.PublishReport(second, {2'000'000, "m", &first, 1'000'000});
+  std::string page = metrics.Render();
+  for (const std::string& series :
+       {"assay_previous_accuracy_ratio" + labels + ",condition=\"clean\"} 0.875\n",
+        "assay_previous_accuracy_ratio_lower" + labels + ",condition=\"clean\"} 0.75\n",
+        "assay_previous_accuracy_ratio_upper" + labels + ",condition=\"clean\"} 0.9375\n",
+        "assay_previous_evaluation_timestamp_seconds" + labels + "} 1\n"}) {
+    EXPECT_THAT(page, HasSubstr(series));
+  }
+  EXPECT_THAT(page, Not(HasSubstr(labels + ",condition=\"corruption"))) << "it had no such one";
+  // A third takes the place of the second, which no alert is to speak of any more.
+  metrics.PublishReport(MakeReport("third", "m-v3", "d"), {3'000'000, "m", &second, 2'000'000});
+  page = metrics.Render();
+  EXPECT_THAT(page, Not(HasSubstr("previous=\"m-v1\"")));
+  EXPECT_THAT(page, HasSubstr("{model=\"m-v3\",dataset=\"d\",previous=\"m-v2\""));
+  EXPECT_THAT(page, HasSubstr("assay_evaluation_latest{model=\"m-v3\",dataset=\"d\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("assay_evaluation_latest{model=\"m-v2\",dataset=\"d\"} 0\n"));
+  // On another dataset it is another matter.
+  metrics.PublishReport(MakeReport("o", "m-v4", "other"), {4'000'000, "m"});
+  EXPECT_THAT(metrics.Render(), HasSubstr("{model=\"m-v3\",dataset=\"d\",previous=\"m-v2\""));
+  metrics.WithdrawReport("evaluations/second");
+  EXPECT_THAT(metrics.Render(), Not(HasSubstr("previous=\"m-v2\"")));
+  EXPECT_THAT(metrics.Render(), HasSubstr(CleanAccuracy("m-v3", "d")));
 }
 
 TEST(RobustnessGaugesTest, BoundsAndConformalSetsAreShownWhereTheySaySomething) {
@@ -68,7 +152,7 @@ TEST(RobustnessGaugesTest, BoundsAndConformalSetsAreShownWhereTheySaySomething) 
     sets.mutable_conformal()->set_mean_set_size(2.5);
     if (defined) sets.mutable_conformal()->mutable_coverage()->set_value(0.9375);
   }
-  metrics.PublishReport(report, 1000);
+  metrics.PublishReport(report, {1000});
   const std::string page = metrics.Render();
   EXPECT_THAT(page, HasSubstr("assay_proven_accuracy_ratio{model=\"m\",dataset=\"d\",condition="
                               "\"bounds/ibp/2-255\"} 0.125\n"));
@@ -84,31 +168,31 @@ TEST(RobustnessGaugesTest, TheLatestEvaluationOfAPairIsShownWhateverTheOrder) {
   Metrics metrics;
   v1::Report late = MakeReport("late", "m", "d");
   late.mutable_conditions(0)->mutable_accuracy()->set_value(0.5);
-  metrics.PublishReport(late, 2000);
-  metrics.PublishReport(MakeReport("early", "m", "d"), 1000);
+  metrics.PublishReport(late, {2000});
+  metrics.PublishReport(MakeReport("early", "m", "d"), {1000});
   EXPECT_THAT(metrics.Render(), HasSubstr(CleanAccuracy("m", "d") + "0.5\n"));
-  metrics.PublishReport(MakeReport("later", "m", "d"), 3000);
+  metrics.PublishReport(MakeReport("later", "m", "d"), {3000});
   EXPECT_THAT(metrics.Render(), HasSubstr(CleanAccuracy("m", "d") + "0.75\n"));
-  metrics.PublishReport(MakeReport("e", "m", "other"), 1);
+  metrics.PublishReport(MakeReport("e", "m", "other"), {1});
   EXPECT_THAT(metrics.Render(), HasSubstr(CleanAccuracy("m", "other") + "0.75\n"));
 }
 
 TEST(RobustnessGaugesTest, AWithdrawnEvaluationIsNotShownAnyMore) {
   Metrics metrics;
-  metrics.PublishReport(MakeReport("a", "m", "d"), 1000);
-  metrics.PublishReport(MakeReport("b", "m", "other"), 1000);
+  metrics.PublishReport(MakeReport("a", "m", "d"), {1000});
+  metrics.PublishReport(MakeReport("b", "m", "other"), {1000});
   metrics.WithdrawReport("evaluations/a");
   metrics.WithdrawReport("evaluations/never-published");
   EXPECT_THAT(metrics.Render(), Not(HasSubstr(CleanAccuracy("m", "d"))));
   EXPECT_THAT(metrics.Render(), HasSubstr(CleanAccuracy("m", "other")));
-  metrics.PublishReport(MakeReport("c", "m", "d"), 500);
+  metrics.PublishReport(MakeReport("c", "m", "d"), {500});
   EXPECT_THAT(metrics.Render(), HasSubstr(CleanAccuracy("m", "d"))) << "older, but all there is";
 }
 
 TEST(RobustnessGaugesTest, AnOlderEvaluationThatIsWithdrawnLeavesTheLatestAlone) {
   Metrics metrics;
-  metrics.PublishReport(MakeReport("a", "m", "d"), 1000);
-  metrics.PublishReport(MakeReport("b", "m", "d"), 2000);
+  metrics.PublishReport(MakeReport("a", "m", "d"), {1000});
+  metrics.PublishReport(MakeReport("b", "m", "d"), {2000});
   metrics.WithdrawReport("evaluations/a");
   EXPECT_THAT(metrics.Render(), HasSubstr(CleanAccuracy("m", "d")));
 }
@@ -117,7 +201,7 @@ TEST(RobustnessGaugesTest, TheOldestPairsLeaveWhenThereAreTooMany) {
   Metrics metrics;
   const int pairs = static_cast<int>(Metrics::kMaxReports) + 5;
   for (int i = 0; i < pairs; ++i) {
-    metrics.PublishReport(MakeReport(absl::StrCat("e", i), absl::StrCat("m", i), "d"), 1000 + i);
+    metrics.PublishReport(MakeReport(absl::StrCat("e", i), absl::StrCat("m", i), "d"), {1000 + i});
   }
   const std::string page = metrics.Render();
   for (int i = 0; i < pairs; ++i) {
@@ -130,7 +214,7 @@ TEST(RobustnessGaugesTest, ClassesWithoutSamplesAreLeftOut) {
   Metrics metrics;
   v1::Report report = MakeReport("e", "m", "d");
   report.mutable_conditions(0)->mutable_classes(0)->mutable_accuracy()->clear_value();
-  metrics.PublishReport(report, 1);
+  metrics.PublishReport(report, {1});
   EXPECT_THAT(metrics.Render(), Not(HasSubstr("condition=\"clean\",class=\"cat\"} 0.5")));
 }
 
@@ -139,7 +223,7 @@ TEST(RobustnessGaugesTest, EqualClassNamesAndRadiiDoNotSpoilThePage) {
   v1::Report report = MakeReport("e", "m", "d");
   report.mutable_conditions(0)->mutable_classes(1)->set_name("cat");
   report.mutable_conditions(2)->mutable_certification()->mutable_curve(2)->set_radius(0.25 + 1e-9);
-  metrics.PublishReport(report, 1);
+  metrics.PublishReport(report, {1});
   std::set<std::string> seen;
   const std::string page = metrics.Render();
   for (size_t at = 0; at < page.size(); at = page.find('\n', at) + 1) {
@@ -160,8 +244,8 @@ v1::Report ReportOfClasses(const std::string& id, int count) {
     v1::ClassReport& c = *clean.add_classes();
     c.set_index(i);
     c.set_name(absl::StrCat("c", i));
-    c.mutable_accuracy()->set_value(i / static_cast<double>(count));
-    c.mutable_cfps()->set_value(i / 1000.0);
+    *c.mutable_accuracy() = MakeRate(i / static_cast<double>(count), 0, 1);
+    *c.mutable_cfps() = MakeRate(i / 1000.0, 0, 1);
     for (int j = 0; j < count; ++j) clean.add_confusion_matrix()->add_counts(1);
   }
   return report;
@@ -193,9 +277,9 @@ constexpr char kClassScore[] = "assay_class_false_positive_score_ratio";
 
 TEST(RobustnessGaugesTest, OfManyClassesTheWorstAndTheBestTenAreShown) {
   Metrics metrics;
-  metrics.PublishReport(ReportOfClasses("hundred", 100), 1);
-  metrics.PublishReport(ReportOfClasses("more", 101), 2);
-  metrics.PublishReport(ReportOfClasses("imagenet", 1000), 3);
+  metrics.PublishReport(ReportOfClasses("hundred", 100), {1});
+  metrics.PublishReport(ReportOfClasses("more", 101), {2});
+  metrics.PublishReport(ReportOfClasses("imagenet", 1000), {3});
   EXPECT_EQ(ShownClasses(metrics, kClassAccuracy, "hundred").size(), 100u);
   EXPECT_EQ(ShownClasses(metrics, kClassScore, "hundred").size(), 100u);
   std::vector<int> ends;
@@ -213,7 +297,7 @@ TEST(RobustnessGaugesTest, AClassGaugeHasEndsOfItsOwnAndSkipsWhatIsUndefined) {
     report.mutable_conditions(0)->mutable_classes(i)->mutable_accuracy()->clear_value();
   }
   report.mutable_conditions(0)->mutable_classes(100)->mutable_cfps()->set_value(1);
-  metrics.PublishReport(report, 1);
+  metrics.PublishReport(report, {1});
   const std::vector<int> accuracies = ShownClasses(metrics, kClassAccuracy, "m");
   ASSERT_EQ(accuracies.size(), 20u);
   EXPECT_EQ(accuracies[0], 5);
@@ -224,7 +308,7 @@ TEST(RobustnessGaugesTest, AClassGaugeHasEndsOfItsOwnAndSkipsWhatIsUndefined) {
 TEST(RobustnessGaugesTest, TheNumberOfClassesCanBeChosen) {
   Metrics none(0), few(5), all(1000);
   for (Metrics* metrics : {&none, &few, &all}) {
-    metrics->PublishReport(ReportOfClasses("m", 1000), 1);
+    metrics->PublishReport(ReportOfClasses("m", 1000), {1});
     EXPECT_EQ(CountSeries(*metrics, CleanAccuracy("m", "d")), 1u);
   }
   EXPECT_EQ(CountSeries(none, "assay_class"), 0u);
@@ -240,19 +324,75 @@ TEST(RobustnessGaugesTest, ThePageIsBoundedWhateverIsEvaluated) {
     *wide.add_conditions() = wide.conditions(0);
     wide.mutable_conditions(i)->set_id(absl::StrCat("condition-", i));
   }
-  metrics.PublishReport(wide, 1000);
+  metrics.PublishReport(wide, {1000});
   EXPECT_EQ(CountSeries(metrics, "assay_accuracy_ratio{model=\"wide\""), 200u);
   EXPECT_EQ(CountSeries(metrics, "assay_class"), 0u);
   EXPECT_THAT(metrics.Render(), HasSubstr("assay_gauges_left_out{gauges=\"class\"} 1\n"));
   EXPECT_THAT(metrics.Render(), HasSubstr("assay_gauges_left_out{gauges=\"all\"} 0\n"));
   // 99 pairs more, newer and older: 200 class gauges each.
   for (int i = 0; i < 99; ++i) {
-    metrics.PublishReport(ReportOfClasses(absl::StrCat("m", i), 100), 950 + i);
+    metrics.PublishReport(ReportOfClasses(absl::StrCat("m", i), 100), {950 + i});
   }
   EXPECT_LE(CountSeries(metrics, "assay_"), Metrics::kMaxSeries + 500);
   EXPECT_EQ(ShownClasses(metrics, kClassAccuracy, "m98").size(), 100u) << "the newest has room";
   EXPECT_EQ(ShownClasses(metrics, kClassAccuracy, "m0").size(), 0u) << "the oldest has none";
   EXPECT_EQ(CountSeries(metrics, "assay_accuracy_ratio{model=\"m0\""), 1u);
+}
+
+TEST(RobustnessGaugesTest, WhereRoomIsShortTheIntervalsOfClassesGoFirst) {
+  // 6 series, 200 values and 400 ends of intervals.
+  v1::Report report = ReportOfClasses("m", 100);
+  report.clear_corruption_summary();
+  const auto shown = [&](size_t room) {
+    RobustnessGauges gauges({100, 100, room});
+    gauges.Publish(report, {1});
+    std::map<std::string, size_t> counts;
+    for (const auto& family : gauges.Collect()) {
+      for (const auto& metric : family.metric) {
+        if (family.name == "assay_gauges_left_out") {
+          counts[metric.label[0].value] = static_cast<size_t>(metric.gauge.value);
+        } else {
+          ++counts["series"];
+        }
+      }
+    }
+    return counts;
+  };
+  using Counts = std::map<std::string, size_t>;
+  EXPECT_EQ(shown(606), (Counts{{"series", 606}, {"all", 0}, {"class", 0}, {"class_interval", 0}}));
+  EXPECT_EQ(shown(605), (Counts{{"series", 206}, {"all", 0}, {"class", 0}, {"class_interval", 1}}));
+  EXPECT_EQ(shown(205), (Counts{{"series", 6}, {"all", 0}, {"class", 1}, {"class_interval", 0}}));
+  EXPECT_EQ(shown(5), (Counts{{"all", 1}, {"class", 0}, {"class_interval", 0}}));
+}
+
+TEST(RobustnessGaugesTest, TheSeriesAreAsManyAsAreCounted) {
+  // The limit is what it says only if every series that is shown has been counted.
+  v1::Report report = MakeReport("e", "m", "d");
+  *report.mutable_conditions(0)->mutable_bounds()->mutable_certified_accuracy() =
+      MakeRate(0.5, 0.25, 0.75);
+  v1::ConformalReport& sets = *report.mutable_conditions(1)->mutable_conformal();
+  *sets.mutable_coverage() = MakeRate(0.5, 0.25, 0.75);
+  const v1::Report previous = MakeReport("p", "m", "d");
+  size_t series = 0;
+  RobustnessGauges all({100, 100, 10'000});
+  all.Publish(report, {2, "", &previous, 1});
+  for (const auto& family : all.Collect()) {
+    if (family.name == "assay_gauges_left_out") continue;
+    for (const auto& metric : family.metric) {
+      const size_t quantiles = metric.summary.quantile.size();
+      series += quantiles > 0 ? quantiles + 2 : 1;
+    }
+  }
+  for (const size_t room : {series, series - 1}) {
+    RobustnessGauges gauges({100, 100, room});
+    gauges.Publish(report, {2, "", &previous, 1});
+    double left_out = 0;
+    for (const auto& family : gauges.Collect()) {
+      if (family.name != "assay_gauges_left_out") continue;
+      for (const auto& metric : family.metric) left_out += metric.gauge.value;
+    }
+    EXPECT_EQ(left_out, room == series ? 0 : 1) << room;
+  }
 }
 
 TEST(RobustnessGaugesTest, APairWithoutRoomIsCounted) {
@@ -262,8 +402,8 @@ TEST(RobustnessGaugesTest, APairWithoutRoomIsCounted) {
     *huge.add_conditions() = huge.conditions(0);
     huge.mutable_conditions(i)->set_id(absl::StrCat("condition-", i));
   }
-  gauges.Publish(huge, 2);
-  gauges.Publish(ReportOfClasses("small", 100), 1);
+  gauges.Publish(huge, {2});
+  gauges.Publish(ReportOfClasses("small", 100), {1});
   size_t series = 0;
   double left_out = -1;
   for (const auto& family : gauges.Collect()) {
@@ -274,7 +414,9 @@ TEST(RobustnessGaugesTest, APairWithoutRoomIsCounted) {
     }
   }
   EXPECT_EQ(left_out, 1);
-  EXPECT_EQ(series, 202u) << "of the small one";
+  // Accuracy with its interval, samples, time, whether it is the latest, two of
+  // the corruptions and their mean; 100 classes.
+  EXPECT_EQ(series, 6u + 3u + 200u) << "of the small one, whose intervals of classes have no room";
 }
 
 TEST(RobustnessGaugesTest, LongNamesAreCutBetweenCharactersAndStayDifferent) {
@@ -284,7 +426,7 @@ TEST(RobustnessGaugesTest, LongNamesAreCutBetweenCharactersAndStayDifferent) {
   name += "\u00e9";  // two bytes, of which one would fit
   report.mutable_conditions(0)->mutable_classes(0)->set_name(name + "cat");
   report.mutable_conditions(0)->mutable_classes(1)->set_name(name + "dog");
-  metrics.PublishReport(report, 1);
+  metrics.PublishReport(report, {1});
   const std::string cut = "class=\"" + std::string(119, 'x') + "...";
   EXPECT_THAT(metrics.Render(), HasSubstr(cut + "\"} 0.5"));
   EXPECT_THAT(metrics.Render(), HasSubstr(cut + " (1)\"} 1"));
@@ -295,7 +437,7 @@ TEST(RobustnessGaugesTest, ANameThatLooksLikeASecondOneSpoilsNothing) {
   v1::Report report = ReportOfClasses("m", 3);
   const char* const names[] = {"cat", "cat", "cat (1)"};
   for (int i = 0; i < 3; ++i) report.mutable_conditions(0)->mutable_classes(i)->set_name(names[i]);
-  metrics.PublishReport(report, 1);
+  metrics.PublishReport(report, {1});
   std::set<std::string> seen;
   for (absl::string_view text : absl::StrSplit(metrics.Render(), '\n')) {
     const std::string line(text);
@@ -309,7 +451,7 @@ TEST(RobustnessGaugesTest, NamesThatAreStrangeAreEscaped) {
   Metrics metrics;
   v1::Report report = MakeReport("e", "m", "d");
   report.mutable_conditions(0)->mutable_classes(0)->set_name("a \"quoted\"\\\nname");
-  metrics.PublishReport(report, 1);
+  metrics.PublishReport(report, {1});
   EXPECT_THAT(metrics.Render(), HasSubstr("class=\"a \\\"quoted\\\"\\\\\\nname\"} 0.5"));
 }
 

@@ -96,6 +96,34 @@ TEST_F(EnginePoolTest, OnlyOneEngineStaysWhereOneIsTheLimit) {
   EXPECT_FALSE(Alive(pid));
 }
 
+TEST_F(EnginePoolTest, DevicesTellWhatTheirEnginesUseAndHaveUsed) {
+  options_.devices = {"cpu:0", "cpu:1"};
+  options_.threads = 3;
+  const v1::Model a = AddModel("a", ""), b = AddModel("b", "");
+  Use(a, "cpu:0");
+  auto lease = Acquire(b, "cpu:0");
+  ASSERT_THAT(lease, IsOk());
+  const auto loaded = pool().Devices();
+  ASSERT_EQ(loaded.size(), 2u);
+  EXPECT_EQ(loaded[0].device, "cpu:0");
+  EXPECT_EQ(loaded[0].threads, 3);
+  EXPECT_EQ(loaded[0].engines, 2);
+  EXPECT_EQ(loaded[0].engines_at_work, 1);
+  EXPECT_GT(loaded[0].engine_memory_bytes, 0);
+  EXPECT_GT(loaded[0].usage.memory_size_bytes, 0);
+  EXPECT_EQ(loaded[1].device, "cpu:1");
+  EXPECT_EQ(loaded[1].engines, 0);
+  EXPECT_EQ(loaded[1].engine_memory_bytes, 0);
+  pool().Unload(a.name());
+  pool().Unload(b.name());
+  const auto ended = pool().Devices();
+  EXPECT_EQ(ended[0].engines, 0);
+  EXPECT_EQ(ended[0].engine_memory_bytes, 0);
+  EXPECT_GT(ended[0].engine_cpu_seconds, 0) << "of the dead";
+  EXPECT_GE(ended[0].engine_cpu_seconds, loaded[0].engine_cpu_seconds) << "only grows";
+  EXPECT_EQ(pool().Devices()[0].engine_cpu_seconds, ended[0].engine_cpu_seconds);
+}
+
 TEST_F(EnginePoolTest, StatesFollowTheEngine) {
   const v1::Model model = AddModel("m", "");
   EXPECT_EQ(StateOf(model), v1::Model::UNLOADED);
@@ -116,6 +144,11 @@ TEST_F(EnginePoolTest, AModelThatDoesNotLoadIsUnavailableAndSaysWhy) {
   EXPECT_EQ(StateOf(model), v1::Model::UNAVAILABLE);
   EXPECT_THAT(Described(model).state_reason(), HasSubstr("not finite"));
   EXPECT_THAT(Acquire(AddModel("dies", "load=abort")), HasReason(Reason::kEngineLost));
+  for (const char* series :
+       {"{reason=\"refused\"} 1", "{reason=\"engine_lost\"} 1", "{reason=\"server\"} 0"}) {
+    EXPECT_THAT(metrics_.Render(),
+                HasSubstr(absl::StrCat("assay_model_load_failures_total", series)));
+  }
 }
 
 TEST_F(EnginePoolTest, AnErrorOfTheServerIsNotShownInTheModelsState) {
@@ -124,6 +157,7 @@ TEST_F(EnginePoolTest, AnErrorOfTheServerIsNotShownInTheModelsState) {
   EXPECT_THAT(Acquire(model), HasReason(Reason::kInternal));
   EXPECT_EQ(StateOf(model), v1::Model::UNAVAILABLE);
   EXPECT_THAT(Described(model).state_reason(), HasSubstr("internal error"));
+  EXPECT_THAT(metrics_.Render(), HasSubstr("assay_model_load_failures_total{reason=\"server\"} 1"));
 }
 
 TEST_F(EnginePoolTest, AModelIsLoadingWhileItsEngineStartsAndTheStartCanBeCancelled) {
@@ -140,6 +174,8 @@ TEST_F(EnginePoolTest, AModelIsLoadingWhileItsEngineStartsAndTheStartCanBeCancel
   caller.join();
   EXPECT_THAT(status, HasReason(Reason::kCancelled));
   EXPECT_EQ(StateOf(model), v1::Model::UNLOADED) << "nothing is wrong with the model";
+  EXPECT_THAT(metrics_.Render(),
+              HasSubstr("assay_model_load_failures_total{reason=\"refused\"} 0"));
 }
 
 TEST_F(EnginePoolTest, ALoadThatHangsFailsAfterTheTimeout) {

@@ -114,9 +114,11 @@ TEST(PlannerTest, AttacksOfLargeBatchesHaveEnoughOfThem) {
 }
 
 TEST(PlannerTest, WhatIsKeptOfATaskBoundsItsSamples) {
-  for (const store::Task& task : PlanTasks(Conditions(Mixed()), 0, 50'000, 0, Moment::kComplete,
-                                           512, kMaxTaskSamplesWithFeatures)) {
-    EXPECT_LE(task.samples, kMaxTaskSamplesWithFeatures);
+  for (const int32_t task_samples : {0, 5000}) {
+    for (const store::Task& task : PlanTasks(Conditions(Mixed()), 0, 50'000, task_samples,
+                                             Moment::kComplete, 512, kMaxTaskSamplesWithFeatures)) {
+      EXPECT_LE(task.samples, kMaxTaskSamplesWithFeatures);
+    }
   }
 }
 

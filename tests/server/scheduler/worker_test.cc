@@ -267,6 +267,31 @@ TEST_F(WorkerTest, AnEvaluationWhoseModelIsGoneFailsInsteadOfWaitingForEver) {
   EXPECT_THAT(Get("e").failure().message(), HasSubstr("models/e"));
 }
 
+TEST_F(WorkerTest, TheMetricsTellWhatItIsDoing) {
+  const auto is = [&](const std::string& state) {
+    return Eventually([&] {
+      return metrics_.Render().find(absl::StrCat("assay_workers{device=\"cpu\",state=\"", state,
+                                                 "\"} 1\n")) != std::string::npos;
+    });
+  };
+  std::atomic<bool> full = false;
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
+    if (method != "CommitTask" || !full) return absl::OkStatus();
+    return Error(Reason::kStorageFull, "no room");
+  });
+  StartWorker();
+  EXPECT_TRUE(is("idle"));
+  full = true;
+  Submit("e", "run=wait:" + directory_.File("gate"), {10}, 10);
+  EXPECT_TRUE(is("working"));
+  Touch(directory_.File("gate"));
+  EXPECT_TRUE(is("blocked"));
+  full = false;
+  hub_.NotifyWork();
+  EXPECT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  EXPECT_TRUE(is("idle"));
+}
+
 TEST_F(WorkerTest, ACancelledEvaluationStopsAndTheEngineGoesOnToTheNext) {
   StartWorker();
   Submit("e", "run=wait:" + directory_.File("gate"), {20}, 10);
@@ -388,6 +413,8 @@ TEST_F(WorkerTest, ALeaseLostWhileTheTaskRunsStopsIt) {
   });
   EXPECT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").condition.empty(); }));
   EXPECT_EQ(Get("e").state(), v1::Evaluation::RUNNING) << "it is somebody else's now";
+  EXPECT_TRUE(Eventually(
+      [&] { return metrics_.Render().find("assay_leases_lost_total 1\n") != std::string::npos; }));
   // When that somebody dies too, the task is claimed again.
   Touch(directory_.File("gate"));
   clock_.AdvanceSeconds(60);

@@ -62,7 +62,7 @@ class BlobHoldsTest : public JobStoreTest {
       return used->count(digest) > 0;
     });
     EXPECT_THAT(freed, IsOk());
-    return freed.value_or(-1);
+    return freed.ok() ? freed->bytes : -1;
   }
   bool IsThere(const std::string& content) const {
     return fs::exists(blobs_->Path(Sha256Hex(content)));

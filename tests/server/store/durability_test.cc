@@ -15,7 +15,7 @@
 
 #include "server/store/blob_store.h"
 #include "server/store/sqlite.h"
-#include "server/store/sqlite_schema.h"
+#include "server/store/sqlite_file.h"
 #include "tests/server/store/store_test_util.h"
 
 namespace assay::store {
@@ -61,7 +61,7 @@ TEST_F(DurabilityTest, EverythingAcknowledgedIsInTheFilesOfARunningStore) {
 }
 
 TEST_F(DurabilityTest, CommitsAreSyncedToAWriteAheadLog) {
-  const auto database = OpenAssayDatabase(path());
+  const auto database = OpenSqliteFile(path(), clock_);
   ASSERT_THAT(database, IsOk());
   EXPECT_EQ(Number(**database, "PRAGMA synchronous"), 2);  // FULL
   EXPECT_EQ(Number(**database, "PRAGMA foreign_keys"), 1);
@@ -74,7 +74,7 @@ TEST_F(DurabilityTest, CommitsAreSyncedToAWriteAheadLog) {
 TEST_F(DurabilityTest, FileOfANewerVersionIsRefusedAndLeftAlone) {
   const std::string newer = directory_.File("newer.db");
   {
-    const auto database = Database::Open(newer);
+    const auto database = SqliteDatabase::Open(newer, clock_);
     ASSERT_THAT(database, IsOk());
     ASSERT_THAT((*database)->RunScript("CREATE TABLE t (x); PRAGMA user_version = 99"), IsOk());
   }
@@ -89,7 +89,7 @@ TEST_F(DurabilityTest, FileOfANewerVersionIsRefusedAndLeftAlone) {
 TEST_F(DurabilityTest, FilesOfOtherProgramsAreRefusedAndLeftAlone) {
   const std::string foreign = directory_.File("foreign.db");
   {
-    const auto database = Database::Open(foreign);
+    const auto database = SqliteDatabase::Open(foreign, clock_);
     ASSERT_THAT(database, IsOk());
     ASSERT_THAT((*database)->RunScript("CREATE TABLE t (x)"), IsOk());
   }
@@ -187,7 +187,7 @@ TEST_F(DurabilityTest, FullOrBrokenDiskFailsTheCallClearlyAndNothingElse) {
 }
 
 TEST_F(DurabilityTest, TransactionThatIsNotCommittedLeavesNothing) {
-  auto database = *Database::Open(directory_.File("plain.db"));
+  auto database = *SqliteDatabase::Open(directory_.File("plain.db"), clock_);
   ASSERT_THAT(database->RunScript("CREATE TABLE t (x)"), IsOk());
   {
     Transaction transaction(*database, Transaction::kWrite);
@@ -292,6 +292,25 @@ TEST_F(DurabilityTest, KilledUploadLosesNoBlobThatItAcknowledged) {
   if ((*store)->Has(Sha256Hex(content(next)))) {
     EXPECT_EQ(*(*store)->Read(Sha256Hex(content(next))), content(next));
   }
+}
+
+TEST_F(DurabilityTest, WhoeverOpensTheFileAloneGivesTheTasksOfTheDeadBack) {
+  Create("e", MakeTasks(3));
+  Commit(Claim());
+  const ClaimedTask dead = Claim();
+  const ClaimedTask waiting = Claim();
+  ASSERT_THAT(store_->ReleaseTask(waiting, /*count_attempt=*/true, /*wait_micros=*/5), IsOk());
+  Reopen();
+  EXPECT_TRUE(QueueIsEmpty()) << "others may use the file, too";
+  store_.reset();
+  store_ = *OpenSqliteJobStore(path(), clock_, Sharing::kExclusive);
+  const ClaimedTask again = Claim();
+  EXPECT_EQ(again.task.id, dead.task.id);
+  EXPECT_EQ(again.attempt, 1) << "its death is not the task's fault";
+  EXPECT_TRUE(QueueIsEmpty()) << "what waits for its next attempt, or is done, stays as it is";
+  EXPECT_THAT(store_->CommitTask(dead, MakeOutcomes(dead.task), MakeNumerics(), {}),
+              HasReason(Reason::kLeaseLost));
+  EXPECT_EQ(Get("e").proto.progress().tasks_done(), 1);
 }
 
 }  // namespace

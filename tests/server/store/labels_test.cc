@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/server/store/store_test_util.h"
 
 namespace assay::store {
@@ -129,6 +130,11 @@ TEST_F(LabelsTest, ModelsAreListedByLabelsAndCreatedAgainToSetMore) {
   EXPECT_THAT(Models({{"stage", "prod"}, {"team", "x"}}), ElementsAre("a"));
   EXPECT_EQ((*store_->GetModel("models/a")).SerializeAsString().size(),
             again->SerializeAsString().size());
+  // Their number stays bounded.
+  Labels many;
+  for (size_t i = 0; i < kMostLabels - 2; ++i) many[absl::StrCat("k", i)] = "v";
+  EXPECT_THAT(store_->CreateModel(Labelled("a", many), ""), HasReason(Reason::kInvalidArgument));
+  EXPECT_EQ((*store_->GetModel("models/a")).labels().size(), 3u);
   ASSERT_THAT(store_->DeleteModel("models/a"), IsOk());
   ASSERT_THAT(store_->CreateModel(Labelled("a", {}), ""), IsOk());
   EXPECT_THAT(Models({{"stage", ""}}), IsEmpty());

@@ -1,7 +1,7 @@
-// What is remembered of where the numbers of an evaluation come from, and files from before it was.
+// What is remembered of where the numbers of an evaluation come from.
+#include <optional>
 #include <string>
 
-#include "server/store/sqlite.h"
 #include "tests/server/store/store_test_util.h"
 
 namespace assay::store {
@@ -9,10 +9,11 @@ namespace {
 
 class ProvenanceTest : public JobStoreTest {
  protected:
-  void CommitWith(const std::string& version, double model_seconds, double other_seconds) {
+  void CommitWith(const std::string& version, double model_seconds, double other_seconds,
+                  std::optional<double> joules = std::nullopt) {
     const ClaimedTask claim = Claim();
     EXPECT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics(),
-                                   {version, model_seconds, other_seconds}),
+                                   {version, model_seconds, other_seconds, joules}),
                 IsOk());
   }
 };
@@ -42,30 +43,19 @@ TEST_F(ProvenanceTest, SecondsAddUpAndVersionsAreNamedOnce) {
   EXPECT_EQ(provenance.other_seconds(), 3.75);
 }
 
-TEST_F(ProvenanceTest, AFileFromBeforeIsBroughtUpToDateAndItsEvaluationsGoOn) {
-  Create("e", MakeTasks(2));
-  CommitWith("1.0.0", 1, 1);
-  store_.reset();
-  {
-    // What version 1 had.
-    const auto database = Database::Open(path());
-    ASSERT_THAT(database, IsOk());
-    ASSERT_THAT((*database)->RunScript("DROP TABLE provenance; DROP TABLE model_labels; "
-                                       "DROP TABLE evaluation_labels; DROP TABLE kept_vectors; "
-                                       "DROP TABLE chunk_statistics; "
-                                       "ALTER TABLE manifests DROP COLUMN metadata; "
-                                       "PRAGMA user_version = 1"),
-                IsOk());
-  }
+TEST_F(ProvenanceTest, EnergyIsKnownWhereThatOfEveryTaskIs) {
+  Create("e", MakeTasks(3));
+  EXPECT_FALSE(Get("e").provenance.has_energy_joules());
+  CommitWith("1.1.0", 1, 1, 2.5);
   Reopen();
-  EXPECT_EQ(Get("e").provenance.ByteSizeLong(), 0u);
+  CommitWith("1.1.0", 1, 1, 4);
+  EXPECT_EQ(Get("e").provenance.energy_joules(), 6.5);
+  // The sum of the others would be taken for that of all.
   CommitWith("1.1.0", 1, 1);
-  EXPECT_EQ(StateOf("e"), v1::Evaluation::SUCCEEDED);
-  // Half of it is known, which would be wrong for the whole.
-  EXPECT_EQ(Get("e").provenance.ByteSizeLong(), 0u);
-  Create("new", MakeTasks(1));
-  CommitWith("1.1.0", 1, 1);
-  EXPECT_EQ(Get("new").provenance.assay_version(), "1.1.0");
+  EXPECT_FALSE(Get("e").provenance.has_energy_joules());
+  Create("idle", MakeTasks(1));
+  CommitWith("1.1.0", 1, 1, 0.0);
+  EXPECT_TRUE(Get("idle").provenance.has_energy_joules());
 }
 
 }  // namespace

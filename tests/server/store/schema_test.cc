@@ -2,7 +2,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "server/store/sqlite_schema.h"
+#include "server/store/sqlite.h"
+#include "server/store/sqlite_file.h"
 #include "tests/server/store/store_test_util.h"
 
 namespace assay::store {
@@ -32,7 +33,7 @@ class SchemaTest : public ::testing::Test {
 TEST_F(SchemaTest, AFileOfVersion1GetsTheTablesThatCameLater) {
   int64_t outcomes = 0;
   {
-    const auto before = Database::Open(path_);
+    const auto before = SqliteDatabase::Open(path_, clock_);
     ASSERT_THAT(before, IsOk());
     ASSERT_EQ(Number(**before, "PRAGMA user_version"), 1);
     EXPECT_FALSE((*before)->Query("SELECT * FROM kept_vectors").Next());
@@ -41,9 +42,9 @@ TEST_F(SchemaTest, AFileOfVersion1GetsTheTablesThatCameLater) {
   }
   // Twice: the second finds it done.
   for (int i = 0; i < 2; ++i) {
-    const auto database = OpenAssayDatabase(path_);
+    const auto database = OpenSqliteFile(path_, clock_);
     ASSERT_THAT(database, IsOk());
-    EXPECT_EQ(Number(**database, "PRAGMA user_version"), 2);
+    EXPECT_EQ(Number(**database, "PRAGMA user_version"), 3);
     EXPECT_EQ(Number(**database, "SELECT count(*) FROM kept_vectors"), 0);
     EXPECT_EQ(Number(**database, "SELECT count(*) FROM outcomes"), outcomes);
   }
@@ -55,8 +56,8 @@ TEST_F(SchemaTest, AFileOfVersion1GetsTheTablesThatCameLater) {
     while (rows.Next()) all.push_back(rows.Text(0));
     return all;
   };
-  const auto old = OpenAssayDatabase(path_);
-  const auto fresh = OpenAssayDatabase(directory_.File("new.db"));
+  const auto old = OpenSqliteFile(path_, clock_);
+  const auto fresh = OpenSqliteFile(directory_.File("new.db"), clock_);
   ASSERT_THAT(old, IsOk());
   ASSERT_THAT(fresh, IsOk());
   EXPECT_EQ(tables(**old), tables(**fresh));
@@ -79,6 +80,36 @@ TEST_F(SchemaTest, WorkGoesOnInAFileOfVersion1AndKeepsVectors) {
   ASSERT_THAT(used, IsOk());
   EXPECT_EQ(used->size(), old->size() + 1);
   EXPECT_THAT(*used, ::testing::Contains(Sha256Hex("vectors")));
+}
+
+using OldFileTest = JobStoreTest;
+
+TEST_F(OldFileTest, IsBroughtUpToDateAndItsEvaluationsGoOn) {
+  Create("e", MakeTasks(2));
+  Commit(Claim());
+  store_.reset();
+  {
+    // What version 1 had.
+    const auto database = SqliteDatabase::Open(path(), clock_);
+    ASSERT_THAT(database, IsOk());
+    ASSERT_THAT((*database)->RunScript("DROP TABLE provenance; DROP TABLE model_labels; "
+                                       "DROP TABLE evaluation_labels; DROP TABLE kept_vectors; "
+                                       "DROP TABLE chunk_statistics; "
+                                       "ALTER TABLE manifests DROP COLUMN metadata; "
+                                       "PRAGMA user_version = 1"),
+                IsOk());
+  }
+  Reopen();
+  EXPECT_EQ(Get("e").provenance.ByteSizeLong(), 0u);
+  Commit(Claim());
+  EXPECT_EQ(StateOf("e"), v1::Evaluation::SUCCEEDED);
+  // Half of it is known, which would be wrong for the whole.
+  EXPECT_EQ(Get("e").provenance.ByteSizeLong(), 0u);
+  Create("new", MakeTasks(1));
+  const ClaimedTask claim = Claim();
+  ASSERT_THAT(store_->CommitTask(claim, MakeOutcomes(claim.task), MakeNumerics(), {"1.1.0", 1, 1}),
+              IsOk());
+  EXPECT_EQ(Get("new").provenance.assay_version(), "1.1.0");
 }
 
 }  // namespace

@@ -18,6 +18,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/store/sqlite_job_store.h"
+#ifdef ASSAY_TEST_POSTGRES
+#include "server/store/postgres_job_store.h"
+#include "tests/server/store/postgres_schema.h"
+#endif
 #include "tests/manual_clock.h"
 
 namespace assay::store {
@@ -154,12 +158,21 @@ class JobStoreTest : public ::testing::Test {
   // As after a restart of the server.
   void Reopen() {
     store_.reset();
-    auto store = OpenSqliteJobStore(path(), clock_);
+    store_ = Open();
+  }
+  // As another process would.
+  std::unique_ptr<JobStore> Open() { return Open(clock_); }
+  std::unique_ptr<JobStore> Open(const Clock& clock) {
+#ifdef ASSAY_TEST_POSTGRES
+    auto store = OpenPostgresJobStore(schema_.uri(), &clock);
+#else
+    auto store = OpenSqliteJobStore(path(), clock);
+#endif
     if (!store.ok()) {
       ADD_FAILURE() << store.status();
       std::abort();
     }
-    store_ = *std::move(store);
+    return *std::move(store);
   }
   std::string path() const { return directory_.File("jobs.db"); }
 
@@ -195,6 +208,9 @@ class JobStoreTest : public ::testing::Test {
   }
 
   TempDirectory directory_;
+#ifdef ASSAY_TEST_POSTGRES
+  PostgresSchema schema_;
+#endif
   ManualClock clock_;
   std::unique_ptr<JobStore> store_;
 };

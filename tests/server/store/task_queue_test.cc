@@ -200,50 +200,29 @@ TEST_F(TaskQueueTest, EvaluationsWithoutClaimableTasksDoNotHideLaterOnes) {
   EXPECT_EQ(Claim().task.evaluation, "evaluations/e");
 }
 
-TEST_F(TaskQueueTest, TwoStoresOnOneFileShareTheQueue) {
-  const auto other = OpenSqliteJobStore(path(), clock_);
-  ASSERT_THAT(other, IsOk());
+TEST_F(TaskQueueTest, TwoStoresOfOneDatabaseShareTheQueue) {
+  const std::unique_ptr<JobStore> other = Open();
   Create("e", MakeTasks(2));
-  const auto theirs = (*other)->ClaimTask("other", kLease, "");
+  const auto theirs = other->ClaimTask("other", kLease, "");
   ASSERT_THAT(theirs, IsOk());
   ASSERT_TRUE(theirs->has_value());
   const ClaimedTask mine = Claim();
   EXPECT_NE(mine.task.id, (*theirs)->task.id);
   Commit(mine);
-  EXPECT_EQ((*other)->GetEvaluation("evaluations/e")->proto.progress().tasks_done(), 1);
+  EXPECT_EQ(other->GetEvaluation("evaluations/e")->proto.progress().tasks_done(), 1);
   clock_.AdvanceSeconds(31);
   const ClaimedTask taken = Claim();
   EXPECT_EQ(taken.task.id, (*theirs)->task.id);
-  EXPECT_THAT((*other)->CommitTask(**theirs, {}, {}, {}), HasReason(Reason::kLeaseLost));
-  ASSERT_THAT((*other)->CancelEvaluation("evaluations/e"), IsOk());
+  EXPECT_THAT(other->CommitTask(**theirs, {}, {}, {}), HasReason(Reason::kLeaseLost));
+  ASSERT_THAT(other->CancelEvaluation("evaluations/e"), IsOk());
   EXPECT_THAT(store_->RenewLease(taken, kLease), HasReason(Reason::kCancelled));
-}
-
-TEST_F(TaskQueueTest, WhoeverOpensTheFileAloneGivesTheTasksOfTheDeadBack) {
-  Create("e", MakeTasks(3));
-  Commit(Claim());
-  const ClaimedTask dead = Claim();
-  const ClaimedTask waiting = Claim();
-  ASSERT_THAT(store_->ReleaseTask(waiting, /*count_attempt=*/true, /*wait_micros=*/5), IsOk());
-  Reopen();
-  EXPECT_TRUE(QueueIsEmpty()) << "others may use the file, too";
-  store_.reset();
-  store_ = *OpenSqliteJobStore(path(), clock_, Sharing::kExclusive);
-  const ClaimedTask again = Claim();
-  EXPECT_EQ(again.task.id, dead.task.id);
-  EXPECT_EQ(again.attempt, 1) << "its death is not the task's fault";
-  EXPECT_TRUE(QueueIsEmpty()) << "what waits for its next attempt, or is done, stays as it is";
-  EXPECT_THAT(store_->CommitTask(dead, MakeOutcomes(dead.task), MakeNumerics(), {}),
-              HasReason(Reason::kLeaseLost));
-  EXPECT_EQ(Get("e").proto.progress().tasks_done(), 1);
 }
 
 TEST_F(TaskQueueTest, ThreadsOfTwoStoresDoEveryTaskExactlyOnce) {
   constexpr int kTasks = 200;
   Create("a", MakeTasks(kTasks / 2));
   Create("b", MakeTasks(kTasks / 2));
-  const auto other = OpenSqliteJobStore(path(), clock_);
-  ASSERT_THAT(other, IsOk());
+  const std::unique_ptr<JobStore> other = Open();
   Mutex mutex;
   std::map<int64_t, int> commits;
   std::set<std::pair<int64_t, int64_t>> fences;
@@ -251,7 +230,7 @@ TEST_F(TaskQueueTest, ThreadsOfTwoStoresDoEveryTaskExactlyOnce) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
-      JobStore& store = t % 2 == 0 ? *store_ : **other;
+      JobStore& store = t % 2 == 0 ? *store_ : *other;
       const std::string owner = absl::StrCat("w", t);
       for (int round = 0;; ++round) {
         const auto claim = store.ClaimTask(owner, kLease, "");

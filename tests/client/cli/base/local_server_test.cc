@@ -37,7 +37,7 @@ class LocalServerTest : public ::testing::Test {
         << "#!/bin/sh\n"
            "while [ $# -gt 0 ]; do case \"$1\" in\n"
            "  --port-file) port_file=$2 ;; --data-dir) data_dir=$2 ;; --listen) listen=$2 ;;\n"
-           "esac; shift 2; done\n"
+           "esac; shift; done\n"
            "echo $$ > '"
         << directory_ << "/pid'\n"
         << body << "\n";

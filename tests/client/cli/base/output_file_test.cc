@@ -60,5 +60,16 @@ TEST_F(OutputFileTest, ImpossiblePlacesAreKnownInAdvance) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(OutputFileTest, ADirectoryMayHaveToBeMade) {
+  EXPECT_TRUE(CheckWritableDirectory("--vectors", "").ok());
+  EXPECT_TRUE(CheckWritableDirectory("--vectors", directory_).ok());
+  EXPECT_TRUE(CheckWritableDirectory("--vectors", directory_ + "/a/b/c").ok());
+  EXPECT_FALSE(fs::exists(directory_ + "/a"));
+  EXPECT_TRUE(CheckWritableDirectory("--vectors", "made/here").ok());
+  std::ofstream(path_) << "a file";
+  const absl::Status file = CheckWritableDirectory("--vectors", path_ + "/below");
+  EXPECT_EQ(file.code(), absl::StatusCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace assay::cli

@@ -1,0 +1,26 @@
+// How much may be stored, and the error of whoever wants more.
+#ifndef ASSAY_SERVER_API_QUOTA_H_
+#define ASSAY_SERVER_API_QUOTA_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "server/api/context.h"
+
+namespace assay::api {
+
+// kQuotaExceeded with the details of google.rpc.QuotaFailure: `subject` is the flag that sets the
+// limit, `text` says what is full and what can be done.
+absl::Status QuotaExceeded(const std::string& subject, const std::string& text,
+                           double retry_seconds);
+
+// Bytes of blobs and database.
+int64_t StoredBytes(const Context& context);
+
+// Whether `more` bytes may be stored. Work that has begun goes on without asking.
+absl::Status CheckDiskQuota(const Context& context, int64_t more);
+
+}  // namespace assay::api
+
+#endif  // ASSAY_SERVER_API_QUOTA_H_

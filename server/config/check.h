@@ -1,0 +1,28 @@
+// What can be said of the flags before anything is started: addresses, directories, files, devices.
+// Both the start and --check-config ask here.
+#ifndef ASSAY_SERVER_CONFIG_CHECK_H_
+#define ASSAY_SERVER_CONFIG_CHECK_H_
+
+#include <string>
+#include <vector>
+
+#include "core/base/errors.h"
+#include "net/address.h"
+#include "server/config/flags.h"
+
+namespace assay {
+
+struct CheckedFlags {
+  // Everything that is wrong; a field is a flag ("--listen"). What follows counts only without.
+  std::vector<FieldViolation> mistakes;
+  Address listen;
+  std::vector<std::string> devices;
+  std::string engine_binary;
+};
+
+// Changes nothing, and neither listens nor connects. `program_directory` is where assayd is.
+CheckedFlags CheckFlags(const Flags& flags, const std::string& program_directory);
+
+}  // namespace assay
+
+#endif  // ASSAY_SERVER_CONFIG_CHECK_H_

@@ -1,0 +1,229 @@
+#include "server/scheduler/work_control.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/errors.h"
+#include "core/base/log.h"
+#include "nlohmann/json.hpp"
+
+namespace assay::scheduler {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of evaluations whose pace is remembered, the least recently worked on goes.
+constexpr size_t kMostOrigins = 1000;
+// Less tells nothing of the rest: conditions differ in what a pass costs.
+constexpr double kLeastSeconds = 3;
+constexpr double kLeastShare = 0.01;
+
+absl::Status CannotWrite(const std::string& path, int error) {
+  if (error == ENOSPC || error == EDQUOT) {
+    return Error(Reason::kStorageFull, "no space is left to remember the pause");
+  }
+  return Error(Reason::kStorageFailed,
+               absl::StrCat("cannot write ", path, ": ",
+                            std::error_code(error, std::generic_category()).message()));
+}
+
+absl::Status SyncDirectoryOf(const std::string& path) {
+  const std::string directory = fs::path(path).parent_path().string();
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && ::fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  return synced ? absl::OkStatus() : CannotWrite(directory, error);
+}
+
+// Durable, complete or not at all.
+absl::Status WriteDurably(const std::string& path, const std::string& text) {
+  const std::string temporary = path + ".tmp";
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  if (fd < 0) return CannotWrite(temporary, errno);
+  const ssize_t written = ::write(fd, text.data(), text.size());
+  int error = written < 0 ? errno : ENOSPC;
+  bool good = written == static_cast<ssize_t>(text.size());
+  if (good && ::fsync(fd) != 0) {
+    good = false;
+    error = errno;
+  }
+  ::close(fd);
+  if (good && std::rename(temporary.c_str(), path.c_str()) != 0) {
+    good = false;
+    error = errno;
+  }
+  if (!good) {
+    ::unlink(temporary.c_str());
+    return CannotWrite(path, error);
+  }
+  return SyncDirectoryOf(path);
+}
+
+}  // namespace
+
+absl::Status WorkControl::RememberIn(const std::string& path) {
+  MutexLock lock(mutex_);
+  path_ = path;
+  if (!fs::exists(path)) return absl::OkStatus();
+  std::ifstream file(path);
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  // Whatever is in it: the file says that the queue is paused.
+  state_.paused = true;
+  state_.pause_micros = clock_.NowMicros();
+  if (!json.is_object()) return absl::OkStatus();
+  if (const auto time = json.find("time_micros"); time != json.end() && time->is_number_integer()) {
+    state_.pause_micros = time->get<int64_t>();
+  }
+  if (const auto reason = json.find("reason"); reason != json.end() && reason->is_string()) {
+    state_.pause_reason = reason->get<std::string>();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WorkControl::Pause(const std::string& reason) {
+  MutexLock lock(mutex_);
+  const int64_t since = state_.paused ? state_.pause_micros : clock_.NowMicros();
+  if (!path_.empty()) {
+    const nlohmann::json json = {{"time_micros", since}, {"reason", reason}};
+    ASSAY_RETURN_IF_ERROR(WriteDurably(path_, json.dump() + "\n"));
+  }
+  state_.paused = true;
+  state_.pause_micros = since;
+  state_.pause_reason = reason;
+  origins_.clear();
+  return absl::OkStatus();
+}
+
+void WorkControl::Drain(bool release) {
+  MutexLock lock(mutex_);
+  if (!state_.draining) state_.drain_micros = clock_.NowMicros();
+  state_.draining = true;
+  if (release) ++releases_;
+  origins_.clear();
+}
+
+absl::Status WorkControl::Resume() {
+  MutexLock lock(mutex_);
+  if (state_.paused && !path_.empty()) {
+    if (::unlink(path_.c_str()) != 0 && errno != ENOENT) return CannotWrite(path_, errno);
+    ASSAY_RETURN_IF_ERROR(SyncDirectoryOf(path_));
+  }
+  state_ = State();
+  origins_.clear();
+  return absl::OkStatus();
+}
+
+WorkControl::State WorkControl::state() const {
+  MutexLock lock(mutex_);
+  State state = state_;
+  const bool closed = state_.paused || state_.draining;
+  for (const auto& [device, entry] : workers_) {
+    // One that was let in before the queue was closed may be about to have a task.
+    state.running_tasks += entry.shown.task || (closed && entry.claiming) ? 1 : 0;
+  }
+  return state;
+}
+
+bool WorkControl::draining() const {
+  MutexLock lock(mutex_);
+  return state_.draining;
+}
+
+std::vector<WorkControl::WorkerState> WorkControl::Workers() const {
+  MutexLock lock(mutex_);
+  std::vector<WorkerState> all;
+  for (const auto& [device, entry] : workers_) {
+    all.push_back(entry.shown);
+    if (!entry.began || !entry.shown.task || entry.shown.task->samples_done == 0) continue;
+    const std::chrono::duration<double> seconds = SteadyClock::now() - *entry.began;
+    if (seconds.count() > 0) {
+      all.back().task->samples_per_second =
+          static_cast<double>(entry.shown.task->samples_done) / seconds.count();
+    }
+  }
+  return all;
+}
+
+std::optional<double> WorkControl::RemainingSeconds(const std::string& evaluation, double done,
+                                                    double work) const {
+  MutexLock lock(mutex_);
+  const auto found = origins_.find(evaluation);
+  if (state_.paused || state_.draining || found == origins_.end() || work <= 0) return std::nullopt;
+  const std::chrono::duration<double> seconds = SteadyClock::now() - found->second.time;
+  const double gained = done - found->second.work;
+  if (seconds.count() < kLeastSeconds || gained < kLeastShare * work) return std::nullopt;
+  return std::max(0.0, work - done) / gained * seconds.count();
+}
+
+bool WorkControl::BeginClaim(const std::string& device) {
+  MutexLock lock(mutex_);
+  if (state_.paused || state_.draining) return false;
+  workers_[device].claiming = true;
+  return true;
+}
+
+int64_t WorkControl::releases() const {
+  MutexLock lock(mutex_);
+  return releases_;
+}
+
+void WorkControl::AddWorker(const std::string& device) {
+  MutexLock lock(mutex_);
+  workers_[device].shown.device = device;
+}
+
+void WorkControl::BeginTask(const std::string& device, const RunningTask& task,
+                            double evaluation_work_done) {
+  MutexLock lock(mutex_);
+  Entry& entry = workers_[device];
+  entry.shown.task = task;
+  entry.shown.task->start_micros = clock_.NowMicros();
+  entry.began = std::nullopt;
+  const auto [origin, added] =
+      origins_.try_emplace(task.evaluation, Origin{SteadyClock::now(), evaluation_work_done});
+  origin->second.use = ++uses_;
+  if (!added || origins_.size() <= kMostOrigins) return;
+  origins_.erase(
+      std::min_element(origins_.begin(), origins_.end(),
+                       [](const auto& a, const auto& b) { return a.second.use < b.second.use; }));
+}
+
+void WorkControl::BeginRun(const std::string& device) {
+  MutexLock lock(mutex_);
+  workers_[device].began = SteadyClock::now();
+}
+
+void WorkControl::UpdateTask(const std::string& device, int64_t samples_done,
+                             double fraction_done) {
+  MutexLock lock(mutex_);
+  Entry& entry = workers_[device];
+  if (!entry.shown.task) return;
+  entry.shown.task->samples_done = samples_done;
+  entry.shown.task->fraction_done = fraction_done;
+}
+
+void WorkControl::EndTask(const std::string& device, bool committed) {
+  MutexLock lock(mutex_);
+  Entry& entry = workers_[device];
+  if (committed && entry.shown.task) {
+    ++entry.shown.tasks_done;
+    entry.shown.samples_done += entry.shown.task->samples;
+  }
+  entry.shown.task = std::nullopt;
+  entry.began = std::nullopt;
+  entry.claiming = false;
+}
+
+}  // namespace assay::scheduler
