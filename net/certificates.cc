@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -37,7 +38,7 @@ struct Deleter {
 template <typename T>
 using Owned = std::unique_ptr<T, Deleter>;
 
-absl::Status Wrong(const PemSource& source, const std::string& what) {
+absl::Status Wrong(const FlagFile& source, const std::string& what) {
   return InvalidFields({{source.flag, absl::StrCat(source.path, " ", what)}});
 }
 
@@ -54,7 +55,7 @@ std::string OpenSslReason() {
 }
 
 absl::StatusOr<std::vector<Owned<X509>>> ReadCertificates(const std::string& pem,
-                                                          const PemSource& source) {
+                                                          const FlagFile& source) {
   ERR_clear_error();
   const Owned<BIO> bio = Memory(pem);
   std::vector<Owned<X509>> certificates;
@@ -79,7 +80,7 @@ absl::StatusOr<std::vector<Owned<X509>>> ReadCertificates(const std::string& pem
   return certificates;
 }
 
-absl::StatusOr<int64_t> MicrosOf(const ASN1_TIME* time, const PemSource& source) {
+absl::StatusOr<int64_t> MicrosOf(const ASN1_TIME* time, const FlagFile& source) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return Wrong(source, "has a time that is none");
   return static_cast<int64_t>(timegm(&parts)) * 1'000'000;
@@ -99,7 +100,7 @@ int NoPassphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* asked) {
   return 0;
 }
 
-absl::StatusOr<Owned<EVP_PKEY>> ReadKey(const std::string& pem, const PemSource& source) {
+absl::StatusOr<Owned<EVP_PKEY>> ReadKey(const std::string& pem, const FlagFile& source) {
   ERR_clear_error();
   bool asked = false;
   Owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(Memory(pem).get(), nullptr, NoPassphrase, &asked));
@@ -169,13 +170,13 @@ std::string WhyNotTrusted(const SSL* ssl, const std::string& name) {
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadPem(const PemSource& source) {
+absl::StatusOr<std::string> ReadSmallFile(const FlagFile& source) {
   struct stat facts {};
   if (stat(source.path.c_str(), &facts) != 0) {
     return Wrong(source, absl::StrCat("cannot be read: ", std::strerror(errno)));
   }
   if (!S_ISREG(facts.st_mode)) return Wrong(source, "is no file");
-  if (facts.st_size > kMaxPemBytes) return Wrong(source, "is over 1 MiB: that is no PEM file");
+  if (facts.st_size > kMaxPemBytes) return Wrong(source, "is over 1 MiB");
   std::ifstream file(source.path, std::ios::binary);
   std::string text(static_cast<size_t>(kMaxPemBytes) + 1, '\0');
   errno = 0;
@@ -191,9 +192,9 @@ absl::StatusOr<std::string> ReadPem(const PemSource& source) {
 }
 
 absl::StatusOr<CertificateFacts> CheckCertificate(const std::string& chain,
-                                                  const PemSource& chain_source,
+                                                  const FlagFile& chain_source,
                                                   const std::string& key,
-                                                  const PemSource& key_source, int64_t now_micros) {
+                                                  const FlagFile& key_source, int64_t now_micros) {
   ASSAY_ASSIGN_OR_RETURN(const auto certificates, ReadCertificates(chain, chain_source));
   ASSAY_ASSIGN_OR_RETURN(const auto private_key, ReadKey(key, key_source));
   X509* const owner = certificates[0].get();
@@ -225,7 +226,7 @@ absl::StatusOr<CertificateFacts> CheckCertificate(const std::string& chain,
   return facts;
 }
 
-absl::Status CheckAuthorities(const std::string& pem, const PemSource& source) {
+absl::Status CheckAuthorities(const std::string& pem, const FlagFile& source) {
   return ReadCertificates(pem, source).status();
 }
 

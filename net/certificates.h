@@ -32,25 +32,25 @@ struct ServerCertificate {
 using CertificateSource = std::function<std::shared_ptr<const ServerCertificate>()>;
 
 // Where a text came from, for errors: the flag and the file. "--tls-cert server.crt".
-struct PemSource {
+struct FlagFile {
   std::string flag;
   std::string path;
   std::string ToString() const { return flag + " " + path; }
 };
 
-// Up to 1 MiB of a regular file. kInvalidArgument naming flag and path.
-absl::StatusOr<std::string> ReadPem(const PemSource& source);
+// The text of a regular file of at most 1 MiB. kInvalidArgument naming flag and path.
+absl::StatusOr<std::string> ReadSmallFile(const FlagFile& source);
 
 // A chain, its owner first, and the key of that. kInvalidArgument, naming the flag and what would
 // be right, for what is no PEM, a key that is encrypted, weak or of another certificate, and a
 // certificate that is not valid at `now_micros`.
 absl::StatusOr<CertificateFacts> CheckCertificate(const std::string& chain,
-                                                  const PemSource& chain_source,
+                                                  const FlagFile& chain_source,
                                                   const std::string& key,
-                                                  const PemSource& key_source, int64_t now_micros);
+                                                  const FlagFile& key_source, int64_t now_micros);
 
 // One or more certificates of authorities. Likewise.
-absl::Status CheckAuthorities(const std::string& pem, const PemSource& source);
+absl::Status CheckAuthorities(const std::string& pem, const FlagFile& source);
 
 // A client of TLS: whom it trusts (empty: those of the system), and what it shows (empty: nothing),
 // in PEM.

@@ -69,20 +69,20 @@ std::string HostOf(const std::string& address) {
 // Certificates that the options name, read and looked at.
 absl::StatusOr<ClientTls> ReadTls(const TlsOptions& options) {
   ClientTls tls;
-  const PemSource ca{"ca", options.ca_file};
-  const PemSource cert{"cert", options.cert_file};
-  const PemSource key{"key", options.key_file};
+  const FlagFile ca{"ca", options.ca_file};
+  const FlagFile cert{"cert", options.cert_file};
+  const FlagFile key{"key", options.key_file};
   if (options.cert_file.empty() != options.key_file.empty()) {
     return InvalidFields({{options.key_file.empty() ? "key" : "cert",
                            "is missing: a certificate and its key belong together"}});
   }
   if (!options.ca_file.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(tls.authorities, ReadPem(ca));
+    ASSAY_ASSIGN_OR_RETURN(tls.authorities, ReadSmallFile(ca));
     ASSAY_RETURN_IF_ERROR(CheckAuthorities(tls.authorities, ca));
   }
   if (!options.cert_file.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(tls.chain, ReadPem(cert));
-    ASSAY_ASSIGN_OR_RETURN(tls.key, ReadPem(key));
+    ASSAY_ASSIGN_OR_RETURN(tls.chain, ReadSmallFile(cert));
+    ASSAY_ASSIGN_OR_RETURN(tls.key, ReadSmallFile(key));
     ASSAY_RETURN_IF_ERROR(
         CheckCertificate(tls.chain, cert, tls.key, key, SystemClock().NowMicros()).status());
   }
@@ -161,7 +161,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
             absl::StrCat("a token is not sent unencrypted to another machine: write ", kTls,
                          target.address, " if the server has TLS, or leave the token out")}});
     }
-    ASSAY_ASSIGN_OR_RETURN(const std::string text, ReadPem({"token_file", options.token_file}));
+    ASSAY_ASSIGN_OR_RETURN(const std::string text,
+                           ReadSmallFile({"token_file", options.token_file}));
     ASSAY_ASSIGN_OR_RETURN(target.token,
                            TokenOfText(text, absl::StrCat("token_file ", options.token_file)));
   }

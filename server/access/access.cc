@@ -38,7 +38,7 @@ absl::StatusOr<std::unique_ptr<Access>> Access::Open(AccessOptions options, cons
 }
 
 absl::StatusOr<std::string> Access::ReadFile() const {
-  return ReadPem({kFlag, options_.tokens_path});
+  return ReadSmallFile({kFlag, options_.tokens_path});
 }
 
 absl::Status Access::Use(const std::string& text) {

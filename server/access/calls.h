@@ -9,6 +9,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/support/server_interceptor.h>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>

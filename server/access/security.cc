@@ -1,6 +1,7 @@
 #include "server/access/security.h"
 
 #include <functional>
+#include <memory>
 #include <utility>
 #include <vector>
 

@@ -35,17 +35,17 @@ void ServerTls::OnChange(std::function<void()> listener) {
 }
 
 absl::StatusOr<ServerTls::Loaded> ServerTls::Load() const {
-  const PemSource certificate{"--tls-cert", files_.certificate};
-  const PemSource key{"--tls-key", files_.key};
-  const PemSource authorities{"--tls-client-ca", files_.client_ca};
+  const FlagFile certificate{"--tls-cert", files_.certificate};
+  const FlagFile key{"--tls-key", files_.key};
+  const FlagFile authorities{"--tls-client-ca", files_.client_ca};
   auto read = std::make_shared<ServerCertificate>();
-  ASSAY_ASSIGN_OR_RETURN(read->chain, ReadPem(certificate));
-  ASSAY_ASSIGN_OR_RETURN(read->key, ReadPem(key));
+  ASSAY_ASSIGN_OR_RETURN(read->chain, ReadSmallFile(certificate));
+  ASSAY_ASSIGN_OR_RETURN(read->key, ReadSmallFile(key));
   ASSAY_ASSIGN_OR_RETURN(
       const CertificateFacts facts,
       CheckCertificate(read->chain, certificate, read->key, key, clock_.NowMicros()));
   if (!files_.client_ca.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(read->client_authorities, ReadPem(authorities));
+    ASSAY_ASSIGN_OR_RETURN(read->client_authorities, ReadSmallFile(authorities));
     ASSAY_RETURN_IF_ERROR(CheckAuthorities(read->client_authorities, authorities));
   }
   return Loaded{std::move(read), facts.not_after_micros, facts.subject};

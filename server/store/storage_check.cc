@@ -174,7 +174,8 @@ absl::Status StorageCheck::ReadPiece() {
     buffer_.resize(kPieceBytes);
     if (open_->fd < 0) {
       // One that is gone was deleted meanwhile, or will be found missing.
-      if (error != ENOENT) EndFile(name, 0, absl::StrCat("cannot be opened: ", SystemText(error)));
+      if (error != ENOENT)
+        EndFile(name, 0, 0, absl::StrCat("cannot be opened: ", SystemText(error)));
       open_.reset();
       ++file_;
       return absl::OkStatus();
@@ -194,15 +195,17 @@ absl::Status StorageCheck::ReadPiece() {
   } else if (const std::string actual = open_->hash.HexDigest(); actual != name) {
     problem = absl::StrCat("its ", open_->size, " bytes have the SHA-256 ", actual);
   }
-  EndFile(name, open_->size, problem);
+  struct stat read;
+  EndFile(name, open_->size, ::fstat(open_->fd, &read) == 0 ? read.st_ino : 0, problem);
   open_.reset();
   ++file_;
   return absl::OkStatus();
 }
 
-void StorageCheck::EndFile(const std::string& digest, int64_t size, const std::string& problem) {
+void StorageCheck::EndFile(const std::string& digest, int64_t size, uint64_t inode,
+                           const std::string& problem) {
   summary_.set_checked_blobs(summary_.checked_blobs() + 1);
-  if (!problem.empty()) corrupt_.push_back({digest, size, problem});
+  if (!problem.empty()) corrupt_.push_back({digest, size, inode, problem});
 }
 
 absl::Status StorageCheck::EndShard() {
@@ -228,9 +231,12 @@ absl::Status StorageCheck::EndShard() {
   for (const Corrupt& corrupt : corrupt_) {
     struct stat status;
     if (::stat(blobs_.Path(corrupt.digest).c_str(), &status) != 0) continue;  // deleted meanwhile
+    // Brought again meanwhile: another file.
+    if (corrupt.inode != 0 && corrupt.inode != status.st_ino) continue;
     bool repaired = false;
     std::string problem = corrupt.problem;
-    if (repair_) {
+    // One that could not be opened may be whole.
+    if (repair_ && corrupt.inode != 0) {
       const absl::Status moved = blobs_.MoveAside(corrupt.digest);
       repaired = moved.ok();
       absl::StrAppend(&problem, repaired

@@ -54,7 +54,8 @@ class StorageCheck {
   absl::Status BeginShard();
   // A piece of the current file, or its end.
   absl::Status ReadPiece();
-  void EndFile(const std::string& digest, int64_t size, const std::string& problem);
+  // `inode`: of the file that was read; 0: it could not be opened.
+  void EndFile(const std::string& digest, int64_t size, uint64_t inode, const std::string& problem);
   absl::Status EndShard();
   absl::Status Say(Finding::Kind kind, const std::string& digest, int64_t size,
                    const std::string& text, bool repaired = false);
@@ -84,6 +85,7 @@ class StorageCheck {
   struct Corrupt {
     std::string digest;
     int64_t size;
+    uint64_t inode;
     std::string problem;
   };
   std::vector<Corrupt> corrupt_;

@@ -1,6 +1,7 @@
 """A server at work and a Prometheus that scrapes it, for the live test and for the picture."""
 import contextlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -130,7 +131,10 @@ class Prometheus:
 
     def history(self, expression, step=1):
         """Its series since the beginning: (labels, [(time, value)])."""
-        data = self.get("query_range", query=expression, start=self.begin, end=time.time(), step=step)
+        # Its last step is now.
+        end = time.time()
+        start = end - step * math.ceil((end - self.begin) / step)
+        data = self.get("query_range", query=expression, start=start, end=end, step=step)
         return [(each["metric"], [(float(t), float(v)) for t, v in each["values"]]) for each in data["result"]]
 
     def rules(self):

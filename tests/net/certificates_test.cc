@@ -19,8 +19,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-const PemSource kCert{"--tls-cert", "c.pem"};
-const PemSource kKey{"--tls-key", "k.pem"};
+const FlagFile kCert{"--tls-cert", "c.pem"};
+const FlagFile kKey{"--tls-key", "k.pem"};
 
 int64_t Now() { return SystemClock().NowMicros(); }
 
@@ -115,7 +115,7 @@ TEST_F(CertificatesTest, HostileFilesAreRefused) {
 TEST_F(CertificatesTest, FilesAreReadUpToAMebibyte) {
   const std::string path = absl::StrCat(::testing::TempDir(), "/certificates_test_", getpid());
   const auto problem = [](const std::string& name) {
-    return std::string(ReadPem({"--tls-cert", name}).status().message());
+    return std::string(ReadSmallFile({"--tls-cert", name}).status().message());
   };
   EXPECT_THAT(problem(path), AllOf(HasSubstr("--tls-cert"), HasSubstr("No such file")));
   EXPECT_THAT(problem("/dev/zero"), HasSubstr("is no file"));
@@ -123,7 +123,7 @@ TEST_F(CertificatesTest, FilesAreReadUpToAMebibyte) {
   std::ofstream(path) << std::string((1 << 20) + 1, 'x');
   EXPECT_THAT(problem(path), HasSubstr("over 1 MiB"));
   std::ofstream(path) << "text";
-  EXPECT_EQ(*ReadPem({"--tls-cert", path}), "text");
+  EXPECT_EQ(*ReadSmallFile({"--tls-cert", path}), "text");
   std::remove(path.c_str());
 }
 

@@ -193,8 +193,9 @@ void Append(Grid grid, size_t most, size_t width, std::vector<FrameLine>* lines)
   lines->push_back({line(titles), FrameLine::Style::kHead});
   for (const auto& row : grid.rows) lines->push_back({line(row)});
   if (grid.rows.size() < all) {
-    lines->push_back({absl::StrCat(
-        "... and ", render::Count(static_cast<int64_t>(all - grid.rows.size())), " more")});
+    const auto hidden = static_cast<int64_t>(all - grid.rows.size());
+    lines->push_back(
+        {render::Shortened(absl::StrCat("... and ", render::Count(hidden), " more"), width)});
   }
 }
 

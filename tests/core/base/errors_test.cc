@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "google/rpc/error_details.pb.h"
 #include "tests/all_reasons.h"
 
 namespace assay {
@@ -36,6 +37,20 @@ TEST(Errors, EveryReasonIsDocumentedWithItsCodeAndNothingElseIs) {
     EXPECT_THAT(text.str(), HasSubstr(absl::StrCat("| `", ReasonName(reason), "` | ",
                                                    absl::StatusCodeToString(ReasonCode(reason)))));
   }
+}
+
+TEST(Errors, AQuotaSaysWhoseItIsAndWhatItIs) {
+  const absl::Status status = Error(Reason::kQuotaExceeded, "too many")
+                                  .Quota("token:ci", "max_uploads = 2")
+                                  .RetryAfterSeconds(5);
+  google::rpc::QuotaFailure quota;
+  const auto payload = status.GetPayload("type.googleapis.com/google.rpc.QuotaFailure");
+  ASSERT_TRUE(payload.has_value());
+  ASSERT_TRUE(quota.ParseFromString(std::string(*payload)));
+  ASSERT_EQ(quota.violations_size(), 1);
+  EXPECT_EQ(quota.violations(0).subject(), "token:ci");
+  EXPECT_EQ(quota.violations(0).description(), "max_uploads = 2");
+  EXPECT_EQ(ReasonOf(status), Reason::kQuotaExceeded);
 }
 
 TEST(Errors, NearestFindsTypingErrorsAndNothingFarFetched) {

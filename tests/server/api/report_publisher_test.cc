@@ -38,6 +38,7 @@ TEST_F(ReportPublisherTest, TheLatestIsShownWithTheOneBeforeItOfTheSameLineage) 
                             const std::vector<std::string>& conditions) {
     ASSERT_THAT(CreateEvaluation(id, "models/" + model, "datasets/d", conditions), IsOk());
     ASSERT_TRUE(Ends("evaluations/" + id, v1::Evaluation::SUCCEEDED));
+    clock_.AdvanceSeconds(1);
   };
   for (const char* id : {"v1", "v2", "v3", "other"}) {
     auto model = CreateModel(id, ModelFile(absl::StrCat("name=", id)));
@@ -51,6 +52,15 @@ TEST_F(ReportPublisherTest, TheLatestIsShownWithTheOneBeforeItOfTheSameLineage) 
   evaluate("a", "v1", {"clean", noise});
   evaluate("b", "v2", {noise});
   evaluate("c", "other", {"clean"});
+  // One that stopped when it was decided is no measure for another.
+  v1::Evaluation early = store::MakeEvaluation("early");
+  early.mutable_spec()->set_model("models/v2");
+  early.mutable_spec()->set_dataset("datasets/d");
+  early.mutable_spec()->mutable_stop_when_decided();
+  ASSERT_THAT(store_->CreateEvaluation(early, store::MakeTasks(1), ""), IsOk());
+  ASSERT_THAT(store_->SetDecision(early.name(), {}, /*ends=*/true), IsOk());
+  ASSERT_TRUE(Ends(early.name(), v1::Evaluation::SUCCEEDED));
+  clock_.AdvanceSeconds(1);
   evaluate("d", "v3", {"clean"});
   const auto shows = [&](const std::string& labels) {
     return metrics_.Render().find("assay_previous_accuracy_ratio" + labels) != std::string::npos;

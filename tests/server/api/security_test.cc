@@ -10,9 +10,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <fstream>
 #include <future>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -238,6 +241,8 @@ TEST_F(SecurityTest, EveryCallNeedsTheScopesOfItsRow) {
   StartSecurely();
   const auto channel = Plain();
   for (const access::RpcRule& rule : access::AllRpcRules()) {
+    // It would be watched for ever.
+    if (absl::string_view(rule.method) == "/grpc.health.v1.Health/Watch") continue;
     for (const Scopes scope : {kScopeRead, kScopeUpload, kScopeSubmit, kScopeAdmin}) {
       const absl::Status status =
           Call(channel, rule.method, {absl::StrCat("Bearer all-secrets-but-", ScopesText(scope))});
@@ -520,7 +525,7 @@ TEST_F(SecurityTest, APairThatDoesNotFitLeavesTheOldOneInForce) {
   EXPECT_TRUE(failures(2));
   EXPECT_THAT(Health(Tls(authority_)), IsOk());
   std::remove(security_options_.tls.key.c_str());
-  EXPECT_TRUE(Eventually([&] { return !HasMetric("no such line"); }));
+  EXPECT_TRUE(failures(3));
   EXPECT_THAT(Health(Tls(authority_)), IsOk());
   EXPECT_EQ(expiry(), before);
   UseCertificate(second);
@@ -622,7 +627,7 @@ TEST_F(SecurityTest, ATokenHasSoManyUploadsAtATime) {
   const auto started = [&](int count) {
     return Eventually([&] {
       return HasMetric(absl::StrCat(
-          "grpc_server_started_total{grpc_method=\"UploadChunks\",grpc_service=\"assay.v1."
+          "grpc_server_msg_received_total{grpc_method=\"UploadChunks\",grpc_service=\"assay.v1."
           "ChunkService\",grpc_type=\"client_stream\"} ",
           count));
     });

@@ -35,7 +35,7 @@ constexpr double kLong = 60;
 class EngineProcessTest : public ::testing::Test {
  protected:
   std::unique_ptr<EngineProcess> Start() {
-    auto engine = EngineProcess::Start({kFakeEngine, log_path(), 2});
+    auto engine = EngineProcess::Start({kFakeEngine, log_path(), 2, {}});
     EXPECT_THAT(engine, IsOk());
     return engine.ok() ? *std::move(engine) : nullptr;
   }
@@ -100,7 +100,7 @@ TEST_F(EngineProcessTest, LoadsRunsAndEndsWithItsObject) {
 }
 
 TEST_F(EngineProcessTest, AMissingProgramIsAnErrorOfTheServer) {
-  const auto engine = EngineProcess::Start({directory_.File("nothing"), "", 1});
+  const auto engine = EngineProcess::Start({directory_.File("nothing"), "", 1, {}});
   EXPECT_THAT(engine, HasReason(Reason::kInternal));
   EXPECT_THAT(std::string(engine.status().message()), HasSubstr("assay-engine is not there"));
 }
@@ -110,7 +110,7 @@ TEST_F(EngineProcessTest, AProgramThatCannotRunIsReportedByTheFirstCall) {
   std::ofstream(path) << "\x7f"
                       << "ELF nonsense";
   chmod(path.c_str(), 0755);
-  const auto engine = EngineProcess::Start({path, "", 1});
+  const auto engine = EngineProcess::Start({path, "", 1, {}});
   ASSERT_THAT(engine, IsOk());
   const absl::Status status = Load(**engine, "");
   EXPECT_THAT(status, HasReason(Reason::kEngineLost));
@@ -118,7 +118,8 @@ TEST_F(EngineProcessTest, AProgramThatCannotRunIsReportedByTheFirstCall) {
 }
 
 TEST_F(EngineProcessTest, ALogThatCannotBeWrittenDoesNotStopTheEngine) {
-  const auto engine = EngineProcess::Start({kFakeEngine, directory_.File("no/such/dir/log"), 1});
+  const auto engine =
+      EngineProcess::Start({kFakeEngine, directory_.File("no/such/dir/log"), 1, {}});
   ASSERT_THAT(engine, IsOk());
   EXPECT_THAT(Load(**engine, ""), IsOk());
 }

@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   if (std::strcmp(argv[3], "closed") == 0) {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) close(fd);
   }
-  const auto engine = assay::scheduler::EngineProcess::Start({argv[1], "", 1});
+  const auto engine = assay::scheduler::EngineProcess::Start({argv[1], "", 1, {}});
   if (!engine.ok()) return 1;
   // An answer shows that the engine is up and not about to notice a parent that died earlier.
   assay::engine_rpc::v1::LoadRequest request;

@@ -358,7 +358,7 @@ TEST_F(BlobStoreTest, SweepRemovesWhatIsOldAndUnusedOnly) {
 
   const auto freed = store_->Sweep(in_use);
   ASSERT_THAT(freed, IsOk());
-  EXPECT_EQ(*freed, 7);
+  EXPECT_EQ(freed->bytes, 7);
   EXPECT_TRUE(fs::exists(store_->Path(used)));
   EXPECT_TRUE(fs::exists(store_->Path(young)));
   EXPECT_FALSE(fs::exists(store_->Path(old)));

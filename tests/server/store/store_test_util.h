@@ -161,11 +161,12 @@ class JobStoreTest : public ::testing::Test {
     store_ = Open();
   }
   // As another process would.
-  std::unique_ptr<JobStore> Open() {
+  std::unique_ptr<JobStore> Open() { return Open(clock_); }
+  std::unique_ptr<JobStore> Open(const Clock& clock) {
 #ifdef ASSAY_TEST_POSTGRES
-    auto store = OpenPostgresJobStore(schema_.uri(), &clock_);
+    auto store = OpenPostgresJobStore(schema_.uri(), &clock);
 #else
-    auto store = OpenSqliteJobStore(path(), clock_);
+    auto store = OpenSqliteJobStore(path(), clock);
 #endif
     if (!store.ok()) {
       ADD_FAILURE() << store.status();
