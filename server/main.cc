@@ -33,6 +33,9 @@
 #include "server/api/report_publisher.h"
 #include "server/config/flags.h"
 #include "server/monitoring/http_server.h"
+#include "server/repository/model_repository.h"
+#include "server/repository/repository_service.h"
+#include "server/repository/repository_thread.h"
 #include "server/scheduler/worker.h"
 #include "server/store/sqlite_job_store.h"
 
@@ -153,6 +156,28 @@ absl::Status WritePortFile(const std::string& path, int port) {
   return absl::OkStatus();
 }
 
+// What is told of the model repository; without a directory there is none.
+absl::StatusOr<repository::RepositoryOptions> ReadRepositoryOptions(const Flags& flags) {
+  repository::RepositoryOptions options;
+  std::error_code error;
+  options.directory = fs::absolute(flags.model_repository, error).lexically_normal().string();
+  options.marker_file = flags.data_dir + "/model-repository";
+  options.evaluate_existing = flags.evaluate_existing;
+  if (!fs::is_directory(options.directory, error)) {
+    return InvalidFields({{"--model-repository", absl::StrCat(flags.model_repository,
+                                                              " is no directory; make it first")}});
+  }
+  if (flags.on_new_version.empty()) return options;
+  std::ifstream file(flags.on_new_version);
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file.good() && text.empty()) {
+    return InvalidFields(
+        {{"--on-new-version", absl::StrCat("cannot read ", flags.on_new_version)}});
+  }
+  ASSAY_ASSIGN_OR_RETURN(options.trigger, repository::ReadTrigger(text, flags.on_new_version));
+  return options;
+}
+
 // `signal` is what ends it; 0 when it does not start.
 absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& signal) {
   const SystemClock clock;
@@ -171,6 +196,10 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
                  absl::StrCat("--listen ", flags.listen,
                               " is reachable from other machines and this build has no TLS; add "
                               "--insecure if the network is trusted"));
+  }
+  std::optional<repository::RepositoryOptions> repository_options;
+  if (!flags.model_repository.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(repository_options, ReadRepositoryOptions(flags));
   }
   std::error_code error;
   for (const char* part : {"/blobs", "/engines"}) {
@@ -219,7 +248,24 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   context.max_queued_evaluations = flags.max_evaluations;
   context.sweeper = &sweeper;
 
-  ASSAY_ASSIGN_OR_RETURN(const auto server, api::GrpcServer::Start(listen, context));
+  const repository::DirectoryTree tree(flags.model_repository);
+  std::optional<repository::ModelRepository> models;
+  std::optional<repository::RepositoryThread> looks;
+  repository::RepositoryServiceImpl repository_service(context);
+  if (repository_options.has_value()) {
+    models.emplace(*repository_options, tree, context);
+    const absl::Status trigger = models->CheckTrigger();
+    if (!trigger.ok()) {
+      LogWarning(absl::StrCat("--on-new-version ", flags.on_new_version, ": ", trigger.message(),
+                              "; new versions are evaluated as soon as that is right"));
+    }
+    looks.emplace(*models, flags.repository_poll_seconds);
+    repository_service.Serve(*models, *looks);
+  }
+  ASSAY_ASSIGN_OR_RETURN(
+      const auto server,
+      api::GrpcServer::Start(listen, context,
+                             {{"assay.v1.RepositoryService", &repository_service}}));
   ASSAY_ASSIGN_OR_RETURN(const auto http,
                          monitoring::HttpServer::Start({listen.host, flags.metrics_port}, metrics,
                                                        [&] { return !context.draining; }));
@@ -241,6 +287,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   if (!flags.port_file.empty()) {
     ASSAY_RETURN_IF_ERROR(WritePortFile(flags.port_file, server->port()));
   }
+  if (looks.has_value()) looks->Start();
   LogInfo(absl::StrCat("serving gRPC on ", Address{listen.host, server->port()}.ToString(),
                        " and metrics on ", Address{listen.host, http->port()}.ToString(),
                        "; devices ", absl::StrJoin(pool_options.devices, ","), ", ",
@@ -265,6 +312,7 @@ absl::Status Serve(Flags flags, const sigset_t& signals, pid_t parent, int& sign
   context.draining = true;
   server->SetNotServing();
   for (const auto& worker : workers) worker->Stop();
+  if (looks.has_value()) looks->Stop();
   workers.clear();
   server->Shutdown(2);
   metrics.SetQueueSource(nullptr);

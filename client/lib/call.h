@@ -10,6 +10,7 @@
 #include "assay/v1/datasets.grpc.pb.h"
 #include "assay/v1/evaluations.grpc.pb.h"
 #include "assay/v1/models.grpc.pb.h"
+#include "assay/v1/repository.grpc.pb.h"
 #include "client/lib/client.h"
 #include "core/base/errors.h"
 #include "grpcpp/channel.h"
@@ -28,13 +29,15 @@ struct Client::Stubs {
         chunks(v1::ChunkService::NewStub(channel)),
         models(v1::ModelService::NewStub(channel)),
         datasets(v1::DatasetService::NewStub(channel)),
-        evaluations(v1::EvaluationService::NewStub(channel)) {}
+        evaluations(v1::EvaluationService::NewStub(channel)),
+        repository(v1::RepositoryService::NewStub(channel)) {}
 
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::ChunkService::Stub> chunks;
   std::unique_ptr<v1::ModelService::Stub> models;
   std::unique_ptr<v1::DatasetService::Stub> datasets;
   std::unique_ptr<v1::EvaluationService::Stub> evaluations;
+  std::unique_ptr<v1::RepositoryService::Stub> repository;
 };
 
 // A client context that an Interrupt cancels.

@@ -32,8 +32,12 @@ constexpr const char* kHealthNames[] = {"",
 
 class Server final : public GrpcServer {
  public:
-  explicit Server(Context& context)
-      : chunks_(context), models_(context), datasets_(context), evaluations_(context) {}
+  Server(Context& context, const std::map<std::string, grpc::Service*>& more)
+      : chunks_(context),
+        models_(context),
+        datasets_(context),
+        evaluations_(context),
+        more_(more) {}
 
   // Streams that watch would keep the server from ending.
   ~Server() override {
@@ -60,6 +64,7 @@ class Server final : public GrpcServer {
          std::initializer_list<grpc::Service*>{&chunks_, &models_, &datasets_, &evaluations_}) {
       builder.RegisterService(service);
     }
+    for (const auto& [name, service] : more_) builder.RegisterService(service);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0) {
       return Error(Reason::kUnavailable, absl::StrCat("cannot listen on ", address.ToString(),
@@ -79,25 +84,27 @@ class Server final : public GrpcServer {
 
  private:
   void SetHealth(bool serving) {
-    for (const char* name : kHealthNames) {
-      const bool alive = std::string(name) == "liveness";
-      server_->GetHealthCheckService()->SetServingStatus(name, serving || alive);
-    }
+    const auto set = [&](const std::string& name) {
+      server_->GetHealthCheckService()->SetServingStatus(name, serving || name == "liveness");
+    };
+    for (const char* name : kHealthNames) set(name);
+    for (const auto& [name, service] : more_) set(name);
   }
 
   ChunkServiceImpl chunks_;
   ModelServiceImpl models_;
   DatasetServiceImpl datasets_;
   EvaluationServiceImpl evaluations_;
+  const std::map<std::string, grpc::Service*> more_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Address& address,
-                                                              Context& context) {
-  auto server = std::make_unique<Server>(context);
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
+    const Address& address, Context& context, const std::map<std::string, grpc::Service*>& more) {
+  auto server = std::make_unique<Server>(context, more);
   ASSAY_RETURN_IF_ERROR(server->Start(address, context.metrics));
   return std::unique_ptr<GrpcServer>(std::move(server));
 }

@@ -59,6 +59,21 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags& flags) {
   app.add_option("--numerics-directory", flags.numerics_directory,
                  "Remember the batch size and memory format chosen for each model here, too");
   app.add_option("--port-file", flags.port_file, "Write the gRPC port here once it serves");
+  const auto repository =
+      app.add_option("--model-repository", flags.model_repository,
+                     "Directory whose <model>/<version>/model.pt become models by themselves");
+  app.add_option("--repository-poll-seconds", flags.repository_poll_seconds,
+                 "How often it is looked through; 0: on `assay model sync` alone")
+      ->needs(repository)
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  const auto on_new_version =
+      app.add_option("--on-new-version", flags.on_new_version,
+                     "Evaluation file (YAML) by which every new version is evaluated and judged")
+          ->needs(repository);
+  app.add_flag("--evaluate-existing", flags.evaluate_existing,
+               "Evaluate versions, too, that are not new or were evaluated by another file")
+      ->needs(on_new_version);
   // Not for people: removed at the end when the process that started this one is gone.
   app.add_option("--owned-directory", flags.owned_directory)->group("");
   app.add_flag("--insecure", flags.insecure, "Allow a public address without TLS");

@@ -27,6 +27,12 @@ struct Flags {
   std::string port_file;
   std::string frost_directory;
   std::string numerics_directory;
+  // The model repository: its directory (empty: none), how often it is looked through (0: when
+  // somebody asks), and the file that says how new versions are evaluated (empty: they are not).
+  std::string model_repository;
+  double repository_poll_seconds = 15;
+  std::string on_new_version;
+  bool evaluate_existing = false;
   bool insecure = false;
   // Of `assay --local`, which owns it.
   std::string owned_directory;

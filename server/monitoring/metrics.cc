@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/base/mutex.h"
+#include "server/monitoring/gate_gauges.h"
 #include "server/monitoring/robustness_gauges.h"
 
 namespace assay::monitoring {
@@ -92,6 +93,7 @@ struct Metrics::State {
   explicit State(int max_classes)
       : gauges(
             std::make_shared<RobustnessGauges>(GaugeLimits{kMaxReports, max_classes, kMaxSeries})),
+        gates(kMaxReports),
         start_seconds(static_cast<double>(std::time(nullptr))),
         task_seconds(prometheus::BuildHistogram()
                          .Name("assay_task_seconds")
@@ -121,6 +123,14 @@ struct Metrics::State {
                    .Name("assay_models")
                    .Help("Models that engines have seen, by state.")
                    .Register(registry)),
+        repository_versions(prometheus::BuildGauge()
+                                .Name("assay_repository_versions")
+                                .Help("Versions in the model repository by state.")
+                                .Register(registry)),
+        repository_errors(prometheus::BuildGauge()
+                              .Name("assay_repository_errors")
+                              .Help("What is wrong in the model repository now, by kind.")
+                              .Register(registry)),
         uploaded(prometheus::BuildCounter()
                      .Name("assay_upload_bytes_total")
                      .Help("Bytes of chunks received and stored.")
@@ -169,10 +179,16 @@ struct Metrics::State {
     for (const char* phase : {"model", "around_model", "commit"}) phases.Add({{"phase", phase}});
     for (const char* reason : {"died_at_work", "died_idle"}) restarts.Add({{"reason", reason}});
     for (const char* state : kModelStates) models.Add({{"state", state}});
+    for (const char* state : kVersionStates) repository_versions.Add({{"state", state}});
+    for (const char* kind : kRepositoryErrors) repository_errors.Add({{"kind", kind}});
   }
 
   static constexpr const char* kModelStates[] = {"UNLOADED", "LOADING", "READY", "UNLOADING",
                                                  "UNAVAILABLE"};
+  static constexpr const char* kVersionStates[] = {"stored", "copying", "changed", "failed",
+                                                   "removed"};
+  static constexpr const char* kRepositoryErrors[] = {"directory", "name", "file", "evaluation",
+                                                      "gate"};
 
   std::vector<MetricFamily> QueueFamilies() {
     std::function<QueueSnapshot()> source;
@@ -194,11 +210,26 @@ struct Metrics::State {
     return families;
   }
 
+  MetricFamily RepositoryLook() {
+    MetricFamily family{"assay_repository_look_timestamp_seconds",
+                        "When the model repository was last looked through.",
+                        prometheus::MetricType::Gauge,
+                        {}};
+    MutexLock lock(mutex);
+    if (repository_look_micros == 0) return family;
+    ClientMetric metric;
+    metric.gauge.value = static_cast<double>(repository_look_micros) / 1e6;
+    family.metric.push_back(std::move(metric));
+    return family;
+  }
+
   prometheus::Registry registry;
   const std::shared_ptr<RobustnessGauges> gauges;
+  GateGauges gates;
   const double start_seconds;
   Mutex mutex;
   std::function<QueueSnapshot()> queue_source ABSL_GUARDED_BY(mutex);
+  int64_t repository_look_micros ABSL_GUARDED_BY(mutex) = 0;
 
   prometheus::Family<Histogram>& task_seconds;
   prometheus::Family<Counter>& samples;
@@ -207,6 +238,8 @@ struct Metrics::State {
   prometheus::Family<Counter>& phases;
   prometheus::Family<Counter>& restarts;
   prometheus::Family<Gauge>& models;
+  prometheus::Family<Gauge>& repository_versions;
+  prometheus::Family<Gauge>& repository_errors;
   Counter& uploaded;
   Counter& deduplicated;
   prometheus::Family<Counter>& rpc_started;
@@ -226,6 +259,8 @@ std::string Metrics::Render() const {
   };
   append(state_->QueueFamilies());
   append(state_->gauges->Collect());
+  append(state_->gates.Collect());
+  append({state_->RepositoryLook()});
   using prometheus::MetricType;
   append({Single("process_cpu_seconds_total", "CPU time of this process in seconds.",
                  MetricType::Counter, CpuSeconds()),
@@ -306,8 +341,27 @@ void Metrics::PublishReport(const v1::Report& report, int64_t end_time_micros) {
   state_->gauges->Publish(report, end_time_micros);
 }
 
+void Metrics::PublishGates(const JudgedGates& gates) { state_->gates.Publish(gates); }
+
 void Metrics::WithdrawReport(const std::string& evaluation) {
   state_->gauges->Withdraw(evaluation);
+  state_->gates.Withdraw(evaluation);
+}
+
+void Metrics::SetRepository(const RepositorySnapshot& snapshot) {
+  const auto set = [](prometheus::Family<Gauge>& family, const char* label, const char* value,
+                      const std::map<std::string, int64_t>& counts) {
+    const auto it = counts.find(value);
+    family.Add({{label, value}}).Set(it == counts.end() ? 0 : static_cast<double>(it->second));
+  };
+  for (const char* state : State::kVersionStates) {
+    set(state_->repository_versions, "state", state, snapshot.versions);
+  }
+  for (const char* kind : State::kRepositoryErrors) {
+    set(state_->repository_errors, "kind", kind, snapshot.errors);
+  }
+  MutexLock lock(state_->mutex);
+  state_->repository_look_micros = snapshot.look_micros;
 }
 
 }  // namespace assay::monitoring

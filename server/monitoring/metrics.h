@@ -11,6 +11,7 @@
 
 #include "assay/v1/outcomes.pb.h"
 #include "assay/v1/reports.pb.h"
+#include "server/monitoring/judged_gates.h"
 
 namespace assay::monitoring {
 
@@ -19,6 +20,13 @@ struct QueueSnapshot {
   std::map<std::string, int64_t> evaluations;  // by state
   std::map<std::string, int64_t> tasks;        // by state
   int64_t oldest_task_micros = 0;              // 0: empty queue
+};
+
+// What the last look into the model repository found.
+struct RepositorySnapshot {
+  std::map<std::string, int64_t> versions;  // by state; states that are not named are zero
+  std::map<std::string, int64_t> errors;    // by kind; likewise
+  int64_t look_micros = 0;                  // when it was; 0: the directory could not be read yet
 };
 
 // Thread-safe.
@@ -50,6 +58,9 @@ class Metrics {
   void SetModelStates(const std::map<std::string, int64_t>& counts);
   void CountUpload(int64_t stored_bytes, int64_t deduplicated_bytes);
 
+  // --- the model repository ---
+  void SetRepository(const RepositorySnapshot& snapshot);
+
   // --- gRPC, under the names of go-grpc-prometheus ---
   void RpcStarted(const std::string& type, const std::string& service, const std::string& method);
   void RpcHandled(const std::string& type, const std::string& service, const std::string& method,
@@ -62,7 +73,9 @@ class Metrics {
   static constexpr size_t kMaxSeries = 20'000;
   static constexpr size_t kMaxReports = 100;
   void PublishReport(const v1::Report& report, int64_t end_time_micros);
-  // Removes what an evaluation published.
+  // The gates of an evaluation, likewise.
+  void PublishGates(const JudgedGates& gates);
+  // Removes what an evaluation published, gates too.
   void WithdrawReport(const std::string& evaluation);
 
  private:

@@ -11,13 +11,13 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "client/cli/base/resources.h"
 #include "client/data/text_file.h"
 #include "client/mlflow/tracking.h"
 #include "core/base/errors.h"
 #include "core/base/resource_names.h"
+#include "core/options/option_file.h"
 #include "nlohmann/json.hpp"
 
 namespace assay::cli {
@@ -163,98 +163,27 @@ class Words {
   Given given_;
 };
 
-class Reader {
- public:
-  Reader(std::string path, std::vector<Key> keys)
-      : path_(std::move(path)), keys_(std::move(keys)) {}
-
-  absl::Status Read(const std::set<const CLI::Option*>& given, std::vector<std::string>* words) {
-    ASSAY_ASSIGN_OR_RETURN(const std::string text, client::ReadTextFile(path_));
-    std::vector<YAML::Node> documents;
-    try {
-      documents = YAML::LoadAll(text);
-    } catch (const YAML::Exception& error) {
-      return Wrong(error.mark, absl::StrCat("is no YAML: ", error.msg));
+absl::Status AddWords(const std::string& path, const std::vector<Key>& keys,
+                      const std::set<const CLI::Option*>& given, std::vector<std::string>* words) {
+  ASSAY_ASSIGN_OR_RETURN(const std::string text, client::ReadTextFile(path));
+  std::vector<OptionKey> names;
+  for (const Key& key : keys) names.push_back({key.name, key.is_switch(), key.is_list()});
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<GivenOption> options, ReadOptionFile(text, path, names));
+  const fs::path folder = fs::path(path).parent_path();
+  for (const GivenOption& option : options) {
+    const Key& key = *std::find_if(keys.begin(), keys.end(),
+                                   [&](const Key& one) { return one.name == option.name; });
+    if (given.count(key.option) > 0) continue;
+    for (const std::string& value : option.values) {
+      words->push_back(absl::StrCat(
+          "--", key.name, "=",
+          WithPathMoved(key, value, Direction::kRead, [&](const std::string& relative) {
+            return (folder / relative).string();
+          })));
     }
-    if (documents.size() != 1 || !documents[0].IsMap()) {
-      return InvalidFields(
-          {{path_, "must be one YAML document of keys and values, as model: resnet.pt"}});
-    }
-    std::vector<std::string> seen;
-    for (const auto& entry : documents[0]) {
-      if (!entry.first.IsScalar()) return Wrong(entry.first.Mark(), "a key must be a word");
-      const std::string name = entry.first.Scalar();
-      const auto key = std::find_if(keys_.begin(), keys_.end(),
-                                    [&](const Key& one) { return one.name == name; });
-      if (key == keys_.end()) return Wrong(entry.first.Mark(), UnknownKey(name));
-      if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
-        return Wrong(entry.first.Mark(), absl::StrCat("key '", name, "' is there twice"));
-      }
-      seen.push_back(name);
-      std::vector<std::string> values;
-      ASSAY_RETURN_IF_ERROR(Values(*key, entry.second, entry.first.Mark(), &values));
-      if (given.count(key->option) > 0) continue;
-      for (const std::string& value : values) {
-        words->push_back(absl::StrCat("--", name, "=", value));
-      }
-    }
-    return absl::OkStatus();
   }
-
- private:
-  absl::Status Wrong(const YAML::Mark& mark, const std::string& text) const {
-    return InvalidFields({{absl::StrCat(path_, ":", mark.line + 1), text}});
-  }
-
-  std::string UnknownKey(const std::string& name) const {
-    std::vector<std::string> names;
-    for (const Key& key : keys_) names.push_back(key.name);
-    const std::string nearest = Nearest(name, names);
-    return absl::StrCat("unknown key '", name, "'; ",
-                        nearest.empty() ? absl::StrCat("keys are ", absl::StrJoin(names, ", "))
-                                        : absl::StrCat("did you mean ", nearest, "?"));
-  }
-
-  absl::Status Values(const Key& key, const YAML::Node& node, const YAML::Mark& where,
-                      std::vector<std::string>* values) const {
-    if (node.IsScalar()) return AddValue(key, node, values);
-    if (!node.IsSequence()) {
-      return Wrong(where, absl::StrCat("'", key.name, "' needs a value",
-                                       key.is_list() ? " or a list of values" : ""));
-    }
-    if (!key.is_list()) {
-      return Wrong(node.Mark(), absl::StrCat("'", key.name, "' takes one value, not a list"));
-    }
-    for (const YAML::Node& item : node) {
-      if (!item.IsScalar()) {
-        return Wrong(item.Mark(), absl::StrCat("each value of '", key.name, "' must be a text"));
-      }
-      ASSAY_RETURN_IF_ERROR(AddValue(key, item, values));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status AddValue(const Key& key, const YAML::Node& node,
-                        std::vector<std::string>* values) const {
-    const std::string& value = node.Scalar();
-    if (key.is_switch() && value != "true" && value != "false") {
-      return Wrong(node.Mark(),
-                   absl::StrCat("'", key.name, "' must be true or false; got '", value, "'"));
-    }
-    // CLI11 would take the next word for it.
-    if (value.empty()) return Wrong(node.Mark(), absl::StrCat("'", key.name, "' is empty"));
-    // Not given, and so not in the way of options that exclude it.
-    if (key.is_switch() && value == "false") return absl::OkStatus();
-    const fs::path folder = fs::path(path_).parent_path();
-    values->push_back(WithPathMoved(key, value, Direction::kRead, [&](const std::string& path) {
-      return (folder / path).string();
-    }));
-    return absl::OkStatus();
-  }
-
-  const std::string path_;
-  const std::vector<Key> keys_;
-};
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -262,7 +191,7 @@ absl::StatusOr<std::vector<std::string>> WithEvaluationFile(const CLI::App& comm
                                                             std::vector<std::string> words) {
   const Given given = Words(command, words).Read();
   if (!given.command || given.file.empty()) return words;
-  ASSAY_RETURN_IF_ERROR(Reader(given.file, Keys(command)).Read(given.options, &words));
+  ASSAY_RETURN_IF_ERROR(AddWords(given.file, Keys(command), given.options, &words));
   return words;
 }
 
