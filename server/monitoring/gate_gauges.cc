@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -37,8 +38,11 @@ std::string LabelOf(const std::string& expression, std::set<std::string>* taken)
 
 void GateGauges::Publish(const JudgedGates& gates) {
   MutexLock lock(mutex_);
-  JudgedGates& entry = entries_[{gates.model, gates.dataset}];
-  if (gates.end_time_micros < entry.end_time_micros) return;
+  JudgedGates& entry = entries_[{gates.series, gates.dataset}];
+  if (std::tie(gates.version, gates.end_time_micros) <
+      std::tie(entry.version, entry.end_time_micros)) {
+    return;
+  }
   entry = gates;
   if (entries_.size() <= most_) return;
   entries_.erase(
@@ -69,7 +73,8 @@ std::vector<MetricFamily> GateGauges::Collect() const {
       const std::string label = LabelOf(gate.expression, &taken);
       const auto add = [&](MetricFamily& family, bool value) {
         ClientMetric metric;
-        metric.label = {{"model", Id(key.first)}, {"dataset", Id(key.second)}, {"gate", label}};
+        metric.label = {
+            {"model", Id(entry.model)}, {"dataset", Id(entry.dataset)}, {"gate", label}};
         metric.gauge.value = value ? 1 : 0;
         family.metric.push_back(std::move(metric));
       };

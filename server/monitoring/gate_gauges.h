@@ -1,4 +1,5 @@
-// Verdicts of gates as gauges, of the latest judged evaluation of each (model, dataset).
+// Verdicts of gates as gauges, of the highest judged version of each model, on each dataset: what a
+// failed version said is over when the next one has been judged.
 #ifndef ASSAY_SERVER_MONITORING_GATE_GAUGES_H_
 #define ASSAY_SERVER_MONITORING_GATE_GAUGES_H_
 
@@ -18,7 +19,7 @@ namespace assay::monitoring {
 // Thread-safe.
 class GateGauges final : public prometheus::Collectable {
  public:
-  // Shows at most so many (model, dataset) pairs; the oldest leaves.
+  // Shows at most so many pairs of model and dataset; the oldest leaves.
   explicit GateGauges(size_t most) : most_(most) {}
   void Publish(const JudgedGates& gates);
   void Withdraw(const std::string& evaluation);
@@ -27,7 +28,7 @@ class GateGauges final : public prometheus::Collectable {
  private:
   const size_t most_;
   mutable Mutex mutex_;
-  // By model and dataset.
+  // By series and dataset.
   std::map<std::pair<std::string, std::string>, JudgedGates> entries_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -15,6 +15,9 @@ struct JudgedGates {
     bool holds = false;
     bool undecided = false;
   };
+  // What it is a version of, and which: a newer one takes its place.
+  std::string series;
+  int64_t version = 0;
   // Full names.
   std::string evaluation;
   std::string model;

@@ -147,7 +147,6 @@ absl::StatusOr<v1::SyncModelRepositoryResponse> ModelRepository::Look() {
   if (!scan.ok()) {
     const std::string text =
         absl::StrCat("the model repository cannot be read: ", scan.status().message());
-    if (told_.insert(text).second) LogError(text);
     {
       MutexLock lock(mutex_);
       unreadable_ = true;
@@ -542,7 +541,9 @@ void ModelRepository::JudgeEnded() {
       if (context_.draining) return;
       const auto key = std::make_pair(record.proto.name(), api::ToMicros(record.proto.end_time()));
       if (judged_.count(key) > 0) continue;
-      if (!HasGates(record.proto) || (at_start && judged >= kMostJudgedAtStart)) {
+      const auto& labels = record.proto.spec().labels();
+      if (!HasGates(record.proto) || labels.count(kModelLabel) == 0 ||
+          labels.count(kVersionLabel) == 0 || (at_start && judged >= kMostJudgedAtStart)) {
         judged_.insert(key);
         continue;
       }
@@ -580,6 +581,11 @@ absl::Status ModelRepository::JudgeOne(const store::EvaluationRecord& evaluation
   const bool known = model.ok() && LabelOf(*model, kJudgedLabel) == proto.name();
   if (known) Remember(evaluation, *model, &*verdicts);
   monitoring::JudgedGates gauges;
+  gauges.series = proto.spec().labels().at(kModelLabel);
+  // Labels are anybody's.
+  if (!absl::SimpleAtoi(proto.spec().labels().at(kVersionLabel), &gauges.version)) {
+    return InvalidFields({{kVersionLabel, "must be a number"}});
+  }
   gauges.evaluation = proto.name();
   gauges.model = proto.spec().model();
   gauges.dataset = proto.spec().dataset();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/base/log.h"
 
@@ -94,6 +95,10 @@ void RepositoryThread::Loop() {
           }
         }
       }
+      if (!found.ok() && found.status().message() != last_error_) {
+        LogError(absl::StrCat("model repository: ", found.status().message()));
+      }
+      last_error_ = std::string(found.status().message());
       next = Time::now() + interval;
       for (const Answer& answer : asked) answer(found);
     }

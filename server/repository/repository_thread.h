@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -41,6 +42,8 @@ class RepositoryThread {
 
   ModelRepository& repository_;
   const double poll_seconds_;
+  // Of the thread: what the last look failed with; empty: it did not.
+  std::string last_error_;
   Mutex mutex_;
   std::condition_variable changed_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

@@ -23,6 +23,18 @@ absl::Status Unreadable(const std::string& path, const std::string& what) {
   return Error(Reason::kUnreadableInput, absl::StrCat(path, " ", what));
 }
 
+// Whether messages are nested deeper than any configuration has them: the parser goes into each.
+bool IsDeep(absl::string_view text) {
+  constexpr int kDeepest = 100;
+  int depth = 0;
+  for (const char c : text) {
+    if (c == '{' || c == '<' || c == '[') ++depth;
+    if (c == '}' || c == '>' || c == ']') --depth;
+    if (depth > kDeepest) return true;
+  }
+  return false;
+}
+
 // The first error of the parser; it warns of every field that is skipped.
 class FirstError final : public google::protobuf::io::ErrorCollector {
  public:
@@ -39,6 +51,7 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
 absl::StatusOr<std::vector<NamedClasses>> ReadNamedClasses(const FileTree& tree,
                                                            const std::string& config) {
   ASSAY_ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(tree, config, kMostConfigBytes));
+  if (IsDeep(text)) return Unreadable(config, "is nested too deep for a configuration of Triton");
   import::triton::ModelConfig parsed;
   google::protobuf::TextFormat::Parser parser;
   FirstError error;

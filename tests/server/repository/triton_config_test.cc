@@ -47,6 +47,10 @@ TEST_F(TritonConfigTest, WhatCannotBeReadIsAnError) {
   tree_.Write("m/config.pbtxt", "output { label_filename: \"../other/labels.txt\" }");
   EXPECT_THAT(ReadNamedClasses(tree_, "m/config.pbtxt").status().message(),
               HasSubstr("without a path"));
+  std::string deep;
+  for (int i = 0; i < 200'000; ++i) deep += "a{";
+  tree_.Write("m/config.pbtxt", deep);
+  EXPECT_THAT(ReadNamedClasses(tree_, "m/config.pbtxt").status().message(), HasSubstr("too deep"));
 }
 
 TEST_F(TritonConfigTest, OtherClassesThanTheDatasetsAreRefused) {
