@@ -36,6 +36,7 @@
 #include "server/repository/model_repository.h"
 #include "server/repository/repository_service.h"
 #include "server/repository/repository_thread.h"
+#include "server/repository/trigger_file.h"
 #include "server/scheduler/worker.h"
 #include "server/store/sqlite_job_store.h"
 

@@ -20,6 +20,7 @@
 #include "server/api/evaluation_commands.h"
 #include "server/api/timestamps.h"
 #include "server/repository/import_model.h"
+#include "server/repository/trigger_file.h"
 #include "server/repository/triton_config.h"
 
 namespace assay::repository {

@@ -63,7 +63,6 @@ class ModelRepository {
   absl::StatusOr<v1::SyncModelRepositoryResponse> Look();
   // Judges what has ended since the last call.
   void JudgeEnded();
-  // Of the repository's evaluations whose gates have not been judged; for tests.
   absl::StatusOr<v1::ListRepositoryModelsResponse> List(
       const v1::ListRepositoryModelsRequest& request);
   // What can be known to be wrong with the trigger on this server; logged at the start.

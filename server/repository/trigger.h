@@ -1,5 +1,4 @@
-// What is done with every new version (--on-new-version): an evaluation file as that of `assay
-// evaluate -f`, read for a server.
+// What is done with every new version: an evaluation, and gates.
 #ifndef ASSAY_SERVER_REPOSITORY_TRIGGER_H_
 #define ASSAY_SERVER_REPOSITORY_TRIGGER_H_
 
@@ -7,10 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "assay/v1/evaluations.pb.h"
-#include "assay/v1/models.pb.h"
 #include "core/report/gate_expression.h"
 
 namespace assay::repository {
@@ -33,13 +29,6 @@ struct Trigger {
   bool undecided_passes = false;
   double confidence_level = kDefaultLevel;
 };
-
-// kInvalidArgument with the line of whatever cannot be right for any model and any data.
-absl::StatusOr<Trigger> ReadTrigger(const std::string& text, const std::string& path);
-
-// assay.yaml: how a model wants its images and gives its answer.
-absl::StatusOr<v1::ModelInterface> ReadModelOptions(const std::string& text,
-                                                    const std::string& path);
 
 }  // namespace assay::repository
 

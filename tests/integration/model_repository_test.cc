@@ -162,7 +162,7 @@ TEST_F(ModelRepositoryServerTest, ACopiedFileIsEvaluatedAndJudged) {
   ASSERT_EQ(Assay(absl::StrCat("model versions net", at)), 0) << Text("err");
   EXPECT_THAT(Text("out"), HasSubstr("models/net-v2"));
   EXPECT_THAT(Text("out"), HasSubstr("FAILED accuracy(clean) >= baseline - 10%"));
-  EXPECT_EQ(Assay(absl::StrCat("model versions nte", at)), 5);
+  EXPECT_EQ(Assay(absl::StrCat("model versions nett", at)), 5);
   EXPECT_THAT(Text("err"), HasSubstr("did you mean net?"));
   ASSERT_EQ(Assay(absl::StrCat("model load net-v2", at)), 0) << Text("err");
   EXPECT_EQ(Told("net", 2).state(), v1::Model::READY);

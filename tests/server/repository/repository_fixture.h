@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/repository/model_repository.h"
+#include "server/repository/trigger_file.h"
 #include "tests/server/api/api_fixture.h"
 
 namespace assay::repository {
@@ -74,7 +75,11 @@ class RepositoryFixture : public api::ApiFixture {
   v1::RepositoryVersion Judged(const std::string& model, int64_t version) {
     EXPECT_TRUE(api::Eventually([&] {
       repository_->JudgeEnded();
-      return !Version(model, version).verdict().empty();
+      const v1::RepositoryVersion told = Version(model, version);
+      const auto stored = store_->GetModel(told.name());
+      if (!stored.ok()) return false;
+      const auto judged = stored->labels().find(kJudgedLabel);
+      return judged != stored->labels().end() && judged->second == told.evaluation();
     })) << Version(model, version).DebugString();
     return Version(model, version);
   }

@@ -1,4 +1,4 @@
-#include "server/repository/trigger.h"
+#include "server/repository/trigger_file.h"
 
 #include <algorithm>
 #include <cstdint>
