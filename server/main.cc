@@ -38,6 +38,10 @@
 #include "server/monitoring/disk_usage.h"
 #include "server/monitoring/http_server.h"
 #include "server/monitoring/systemd.h"
+#include "server/repository/model_repository.h"
+#include "server/repository/repository_service.h"
+#include "server/repository/repository_thread.h"
+#include "server/repository/trigger_file.h"
 #include "server/scheduler/energy_meter.h"
 #include "server/scheduler/store_listener.h"
 #include "server/scheduler/worker.h"
@@ -151,6 +155,28 @@ std::string HostName() {
   return name;
 }
 
+// What is told of the model repository; without a directory there is none.
+absl::StatusOr<repository::RepositoryOptions> ReadRepositoryOptions(const Flags& flags) {
+  repository::RepositoryOptions options;
+  std::error_code error;
+  options.directory = fs::absolute(flags.model_repository, error).lexically_normal().string();
+  options.marker_file = flags.data_dir + "/model-repository";
+  options.evaluate_existing = flags.evaluate_existing;
+  if (!fs::is_directory(options.directory, error)) {
+    return InvalidFields({{"--model-repository", absl::StrCat(flags.model_repository,
+                                                              " is no directory; make it first")}});
+  }
+  if (flags.on_new_version.empty()) return options;
+  std::ifstream file(flags.on_new_version);
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file.good() && text.empty()) {
+    return InvalidFields(
+        {{"--on-new-version", absl::StrCat("cannot read ", flags.on_new_version)}});
+  }
+  ASSAY_ASSIGN_OR_RETURN(options.trigger, repository::ReadTrigger(text, flags.on_new_version));
+  return options;
+}
+
 // `signal` is what ends it; 0 when it does not start.
 absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset_t& signals,
                    pid_t parent, int& signal) {
@@ -164,6 +190,10 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   const std::string blob_directory = shared ? flags.blobs : flags.data_dir + "/blobs";
   const bool answers = flags.role != "worker";
   const bool works = flags.role != "api";
+  std::optional<repository::RepositoryOptions> repository_options;
+  if (answers && !flags.model_repository.empty()) {
+    ASSAY_ASSIGN_OR_RETURN(repository_options, ReadRepositoryOptions(flags));
+  }
   std::error_code error;
   for (const std::string& directory : {blob_directory, flags.data_dir + "/engines"}) {
     fs::create_directories(directory, error);
@@ -228,11 +258,27 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   api::Retention retention(context, RetentionOf(flags));
   context.retention = &retention;
 
+  const repository::DirectoryTree tree(flags.model_repository);
+  std::optional<repository::ModelRepository> models;
+  std::optional<repository::RepositoryThread> looks;
+  repository::RepositoryServiceImpl repository_service(context);
+  if (repository_options.has_value()) {
+    models.emplace(*repository_options, tree, context);
+    const absl::Status trigger = models->CheckTrigger();
+    if (!trigger.ok()) {
+      LogWarning(absl::StrCat("--on-new-version ", flags.on_new_version, ": ", trigger.message(),
+                              "; new versions are evaluated as soon as that is right"));
+    }
+    looks.emplace(*models, flags.repository_poll_seconds);
+    repository_service.Serve(*models, *looks);
+  }
   std::unique_ptr<api::GrpcServer> server;
   if (answers) {
     ASSAY_ASSIGN_OR_RETURN(
-        server,
-        api::GrpcServer::Start(listen, context, {security->certificate(), LimitsOf(flags)}));
+        server, api::GrpcServer::Start(listen, context,
+                                       {security->certificate(),
+                                        LimitsOf(flags),
+                                        {{"assay.v1.RepositoryService", &repository_service}}}));
   }
   ASSAY_ASSIGN_OR_RETURN(const auto http,
                          monitoring::HttpServer::Start(
@@ -298,6 +344,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   if (!monitoring::NotifySystemd(notify, absl::StrCat("READY=1\nSTATUS=", serving))) {
     LogWarning("cannot tell systemd that the server serves", {{"socket", notify}});
   }
+  if (looks.has_value()) looks->Start();
 
   while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) security->Reload();
   LogInfo(absl::StrCat("stopping (", strsignal(signal), "); a second signal stops at once"));
@@ -319,6 +366,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   context.draining = true;
   if (server != nullptr) server->SetNotServing();
   for (const auto& worker : workers) worker->Stop();
+  if (looks.has_value()) looks->Stop();
   workers.clear();
   if (server != nullptr) server->Shutdown(2);
   metrics.SetQueueSource(nullptr);

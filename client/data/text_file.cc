@@ -37,10 +37,4 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
   return text;
 }
 
-bool IsUtf8(const std::string& text) {
-  using Json = nlohmann::json;
-  const std::string kept = Json(text).dump(-1, ' ', false, Json::error_handler_t::ignore);
-  return Json::parse(kept).get<std::string>() == text;
-}
-
 }  // namespace assay::client

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "core/base/utf8.h"
 
 namespace assay::client {
 
@@ -12,7 +13,7 @@ namespace assay::client {
 // is no regular file, is over 16 MiB, or is not UTF-8.
 absl::StatusOr<std::string> ReadTextFile(const std::string& path);
 
-bool IsUtf8(const std::string& text);
+using assay::IsUtf8;
 
 }  // namespace assay::client
 

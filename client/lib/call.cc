@@ -307,6 +307,21 @@ absl::StatusOr<v1::Model> Client::UnloadModel(const std::string& name) {
                          kQuickSeconds);
 }
 
+absl::StatusOr<v1::SyncModelRepositoryResponse> Client::SyncModelRepository() {
+  return Call<v1::SyncModelRepositoryResponse>(*stubs_->repository,
+                                               &v1::RepositoryService::Stub::SyncModelRepository,
+                                               v1::SyncModelRepositoryRequest(), kSlowSeconds);
+}
+
+absl::StatusOr<std::vector<v1::RepositoryVersion>> Client::ListRepositoryModels(
+    const std::string& model) {
+  v1::ListRepositoryModelsRequest request;
+  request.set_model(model);
+  return ListAll<v1::RepositoryVersion, v1::ListRepositoryModelsRequest>(
+      *stubs_->repository, &v1::RepositoryService::Stub::ListRepositoryModels,
+      &v1::ListRepositoryModelsResponse::mutable_versions, std::move(request));
+}
+
 absl::StatusOr<v1::Dataset> Client::GetDataset(const std::string& name) {
   return Call<v1::Dataset>(*stubs_->datasets, &Datasets::GetDataset,
                            Named<v1::GetDatasetRequest>(name), kQuickSeconds);

@@ -11,6 +11,7 @@
 #include "assay/v1/datasets.grpc.pb.h"
 #include "assay/v1/evaluations.grpc.pb.h"
 #include "assay/v1/models.grpc.pb.h"
+#include "assay/v1/repository.grpc.pb.h"
 #include "client/lib/client.h"
 #include "core/base/errors.h"
 #include "grpcpp/channel.h"
@@ -42,7 +43,9 @@ struct Client::Stubs {
         models(v1::ModelService::NewStub(channel)),
         datasets(v1::DatasetService::NewStub(channel)),
         evaluations(v1::EvaluationService::NewStub(channel)),
-        admin(v1::AdminService::NewStub(channel)) {}
+        admin(v1::AdminService::NewStub(channel)),
+
+        repository(v1::RepositoryService::NewStub(channel)) {}
 
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::ChunkService::Stub> chunks;
@@ -50,6 +53,7 @@ struct Client::Stubs {
   std::unique_ptr<v1::DatasetService::Stub> datasets;
   std::unique_ptr<v1::EvaluationService::Stub> evaluations;
   std::unique_ptr<v1::AdminService::Stub> admin;
+  std::unique_ptr<v1::RepositoryService::Stub> repository;
 };
 
 inline void AddToken(const std::string& token, grpc::ClientContext& context) {

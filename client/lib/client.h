@@ -33,6 +33,7 @@
 #include "assay/v1/datasets.pb.h"
 #include "assay/v1/evaluations.pb.h"
 #include "assay/v1/models.pb.h"
+#include "assay/v1/repository.pb.h"
 #include "client/data/dataset_reader.h"
 #include "client/lib/interrupt.h"
 #include "client/lib/proxy.h"
@@ -130,6 +131,11 @@ class Client {
   // `shape` may be null for a model that has been validated before.
   absl::StatusOr<v1::Model> LoadModel(const std::string& name, const v1::ImageShape* shape);
   absl::StatusOr<v1::Model> UnloadModel(const std::string& name);
+
+  // The server's model repository: a look now, and what the last one found; of one model, or of all
+  // where `model` is empty. kWrongState for a server without one.
+  absl::StatusOr<v1::SyncModelRepositoryResponse> SyncModelRepository();
+  absl::StatusOr<std::vector<v1::RepositoryVersion>> ListRepositoryModels(const std::string& model);
 
   // Reads the data twice: once for the digests, once more for the chunks that the server lacks.
   // Holds one chunk in memory.

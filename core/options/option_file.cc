@@ -127,9 +127,15 @@ class Reader {
 
 }  // namespace
 
-bool Key::is_switch() const { return option->get_items_expected_max() == 0; }
-bool Key::is_list() const { return option->get_items_expected_max() > 1; }
-bool Key::is_joined() const { return !is_list() && option->get_type_name() == "LIST"; }
+bool Key::is_switch() const {
+  return option != nullptr ? option->get_items_expected_max() == 0 : takes == Takes::kNothing;
+}
+bool Key::is_list() const {
+  return option != nullptr ? option->get_items_expected_max() > 1 : takes == Takes::kValues;
+}
+bool Key::is_joined() const {
+  return option != nullptr && !is_list() && option->get_type_name() == "LIST";
+}
 
 OptionFile ReadOptionFile(const std::string& text, const std::string& path,
                           const std::vector<Key>& keys) {

@@ -21,8 +21,12 @@ namespace assay::options {
 
 // An option by the name that it has in files.
 struct Key {
+  enum class Takes { kValue, kValues, kNothing };
+
   std::string name;
   const CLI::Option* option = nullptr;
+  // Where no option says it.
+  Takes takes = Takes::kValue;
 
   // Whether it takes no value.
   bool is_switch() const;

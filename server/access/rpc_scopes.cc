@@ -38,15 +38,18 @@ const std::vector<RpcRule>& AllRpcRules() {
       {"/assay.v1.EvaluationService/StreamOutcomes", kScopeRead},
       {"/assay.v1.EvaluationService/StreamAdversarials", kScopeRead},
       {"/assay.v1.EvaluationService/StreamVectors", kScopeRead},
+      // Its data becomes a dataset.
+      {"/assay.v1.EvaluationService/Evaluate", kScopeSubmit | kScopeUpload, /*uploads=*/true},
+
+      {"/assay.v1.RepositoryService/ListRepositoryModels", kScopeRead},
+      {"/assay.v1.RepositoryService/SyncModelRepository", kScopeSubmit},
+
       {"/assay.v1.AdminService/GetServerStatus", kScopeRead},
       {"/assay.v1.AdminService/PauseQueue", kScopeAdmin},
       {"/assay.v1.AdminService/DrainServer", kScopeAdmin},
       {"/assay.v1.AdminService/ResumeServer", kScopeAdmin},
       {"/assay.v1.AdminService/CollectGarbage", kScopeAdmin},
       {"/assay.v1.AdminService/CheckStorage", kScopeAdmin},
-
-      // Its data becomes a dataset.
-      {"/assay.v1.EvaluationService/Evaluate", kScopeSubmit | kScopeUpload, /*uploads=*/true},
   };
   return *rules;
 }

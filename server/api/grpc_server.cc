@@ -34,13 +34,14 @@ constexpr const char* kHealthNames[] = {"",
 
 class Server final : public GrpcServer {
  public:
-  explicit Server(Context& context)
+  Server(Context& context, const std::map<std::string, grpc::Service*>& more)
       : control_(context.control),
         chunks_(context),
         models_(context),
         datasets_(context),
         evaluations_(context),
-        admin_(context, [this] { UpdateHealth(); }) {}
+        admin_(context, [this] { UpdateHealth(); }),
+        more_(more) {}
 
   // Streams that watch would keep the server from ending.
   ~Server() override {
@@ -73,6 +74,7 @@ class Server final : public GrpcServer {
              &chunks_, &models_, &datasets_, &evaluations_, &admin_}) {
       builder.RegisterService(service);
     }
+    for (const auto& [name, service] : more_) builder.RegisterService(service);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ == 0) {
       return Error(Reason::kUnavailable, absl::StrCat("cannot listen on ", address.ToString(),
@@ -117,10 +119,11 @@ class Server final : public GrpcServer {
     // Of two changes at a time, the last to be told is what holds.
     MutexLock lock(health_mutex_);
     const bool serving = !stopping_ && !control_.draining();
-    for (const char* name : kHealthNames) {
-      const bool alive = std::string(name) == "liveness";
-      server_->GetHealthCheckService()->SetServingStatus(name, serving || alive);
-    }
+    const auto set = [&](const std::string& name) {
+      server_->GetHealthCheckService()->SetServingStatus(name, serving || name == "liveness");
+    };
+    for (const char* name : kHealthNames) set(name);
+    for (const auto& [name, service] : more_) set(name);
   }
 
   const scheduler::WorkControl& control_;
@@ -131,6 +134,7 @@ class Server final : public GrpcServer {
   DatasetServiceImpl datasets_;
   EvaluationServiceImpl evaluations_;
   AdminServiceImpl admin_;
+  const std::map<std::string, grpc::Service*> more_;
   int port_ = 0;
   // The server asks them at every handshake.
   std::shared_ptr<grpc::ServerCredentials> credentials_;
@@ -142,7 +146,7 @@ class Server final : public GrpcServer {
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const Address& address,
                                                               Context& context,
                                                               GrpcServerOptions options) {
-  auto server = std::make_unique<Server>(context);
+  auto server = std::make_unique<Server>(context, options.more);
   ASSAY_RETURN_IF_ERROR(server->Start(address, context, options));
   return std::unique_ptr<GrpcServer>(std::move(server));
 }

@@ -2,7 +2,11 @@
 #ifndef ASSAY_SERVER_API_GRPC_SERVER_H_
 #define ASSAY_SERVER_API_GRPC_SERVER_H_
 
+#include <grpcpp/impl/service_type.h>
+
+#include <map>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "core/base/manifest.h"
@@ -34,6 +38,8 @@ struct GrpcServerOptions {
   // Null: no transport security.
   CertificateSource certificate;
   GrpcLimits limits;
+  // Services of other folders, by the names that health knows them by; must outlive the server.
+  std::map<std::string, grpc::Service*> more = {};
 };
 
 class GrpcServer {

@@ -318,7 +318,9 @@ class Reading {
 
   void ReadConfigFile() {
     std::string field = "--config";
-    file_ = line_.file;
+    // As it was typed: the parser may have stopped at a mistake before it.
+    const CLI::Option& config = *line_.own.front();
+    file_ = config.count() > 0 ? config.results().front() : "";
     if (file_.empty()) {
       file_ = config_variable_;
       field = kConfigVariable;

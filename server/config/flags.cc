@@ -113,6 +113,21 @@ void DeclareFlags(CLI::App& app, Flags& flags) {
       ->transform(As(ParseBytes, "SIZE"))
       ->capture_default_str();
   app.add_option("--port-file", flags.port_file, "Write the gRPC port here once it serves");
+  const auto repository =
+      app.add_option("--model-repository", flags.model_repository,
+                     "Directory whose <model>/<version>/model.pt become models by themselves");
+  app.add_option("--repository-poll-seconds", flags.repository_poll_seconds,
+                 "How often it is looked through; 0: on `assay model sync` alone")
+      ->needs(repository)
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  const auto on_new_version =
+      app.add_option("--on-new-version", flags.on_new_version,
+                     "Evaluation file (YAML) by which every new version is evaluated and judged")
+          ->needs(repository);
+  app.add_flag("--evaluate-existing", flags.evaluate_existing,
+               "Evaluate versions, too, that are not new or were evaluated by another file")
+      ->needs(on_new_version);
   app.add_option("--log-format", flags.log_format, "Form of the lines on standard error")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();

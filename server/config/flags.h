@@ -38,6 +38,12 @@ struct Flags {
   std::string port_file;
   std::string frost_directory;
   std::string numerics_directory;
+  // The model repository: its directory (empty: none), how often it is looked through (0: when
+  // somebody asks), and the file that says how new versions are evaluated (empty: they are not).
+  std::string model_repository;
+  double repository_poll_seconds = 15;
+  std::string on_new_version;
+  bool evaluate_existing = false;
   std::string log_format = "text";
   std::string log_level = "info";
   // Security: docs/security.md.

@@ -18,6 +18,8 @@
 
 #include "core/base/mutex.h"
 #include "core/conditions/families.h"
+#include "server/monitoring/gate_gauges.h"
+#include "server/monitoring/robustness_gauges.h"
 #include "server/monitoring/system_usage.h"
 
 namespace assay::monitoring {
@@ -158,6 +160,7 @@ struct Metrics::State {
   explicit State(int max_classes)
       : gauges(
             std::make_shared<RobustnessGauges>(GaugeLimits{kMaxReports, max_classes, kMaxSeries})),
+        gates(kMaxReports),
         start_seconds(static_cast<double>(std::time(nullptr))),
         task_seconds(prometheus::BuildHistogram()
                          .Name("assay_task_seconds")
@@ -200,6 +203,14 @@ struct Metrics::State {
                    .Name("assay_models")
                    .Help("Models that engines have seen, by state.")
                    .Register(registry)),
+        repository_versions(prometheus::BuildGauge()
+                                .Name("assay_repository_versions")
+                                .Help("Versions in the model repository by state.")
+                                .Register(registry)),
+        repository_errors(prometheus::BuildGauge()
+                              .Name("assay_repository_errors")
+                              .Help("What is wrong in the model repository now, by kind.")
+                              .Register(registry)),
         uploaded(prometheus::BuildCounter()
                      .Name("assay_upload_bytes_total")
                      .Help("Bytes of chunks received and stored.")
@@ -293,10 +304,16 @@ struct Metrics::State {
     }
     for (const char* state : kModelStates) models.Add({{"state", state}});
     for (const char* reason : {"request", "expired"}) evaluations_deleted.Add({{"reason", reason}});
+    for (const char* state : kVersionStates) repository_versions.Add({{"state", state}});
+    for (const char* kind : kRepositoryErrors) repository_errors.Add({{"kind", kind}});
   }
 
   static constexpr const char* kModelStates[] = {"UNLOADED", "LOADING", "READY", "UNLOADING",
                                                  "UNAVAILABLE"};
+  static constexpr const char* kVersionStates[] = {"stored", "copying", "changed", "failed",
+                                                   "removed"};
+  static constexpr const char* kRepositoryErrors[] = {"directory", "name", "file", "evaluation",
+                                                      "gate"};
 
   // In the order of WorkerState.
   static constexpr std::array<const char*, 4> kWorkerStates = {"idle", "loading", "working",
@@ -336,14 +353,29 @@ struct Metrics::State {
     return families;
   }
 
+  MetricFamily RepositoryLook() {
+    MetricFamily family{"assay_repository_look_timestamp_seconds",
+                        "When the model repository was last looked through.",
+                        prometheus::MetricType::Gauge,
+                        {}};
+    MutexLock lock(mutex);
+    if (repository_look_micros == 0) return family;
+    ClientMetric metric;
+    metric.gauge.value = static_cast<double>(repository_look_micros) / 1e6;
+    family.metric.push_back(std::move(metric));
+    return family;
+  }
+
   prometheus::Registry registry;
   const std::shared_ptr<RobustnessGauges> gauges;
+  GateGauges gates;
   const double start_seconds;
   Mutex mutex;
   std::function<QueueSnapshot()> queue_source ABSL_GUARDED_BY(mutex);
   std::function<SystemSnapshot()> system_source ABSL_GUARDED_BY(mutex);
   Mutex open_calls_mutex;
   std::map<std::string, int64_t> open_calls ABSL_GUARDED_BY(open_calls_mutex);
+  int64_t repository_look_micros ABSL_GUARDED_BY(mutex) = 0;
 
   prometheus::Family<Histogram>& task_seconds;
   prometheus::Family<Counter>& samples;
@@ -355,6 +387,8 @@ struct Metrics::State {
   Counter& leases_lost;
   prometheus::Family<Gauge>& workers;
   prometheus::Family<Gauge>& models;
+  prometheus::Family<Gauge>& repository_versions;
+  prometheus::Family<Gauge>& repository_errors;
   Counter& uploaded;
   Counter& deduplicated;
   prometheus::Family<Counter>& authentication_failures;
@@ -383,6 +417,8 @@ std::string Metrics::Render() const {
   append(state_->QueueFamilies());
   append(state_->SystemFamilies());
   append(state_->gauges->Collect());
+  append(state_->gates.Collect());
+  append({state_->RepositoryLook()});
   using prometheus::MetricType;
   append(
       {Single("process_cpu_seconds_total", "CPU time of this process in seconds.",
@@ -532,8 +568,27 @@ void Metrics::PublishReport(const v1::Report& report, const Publication& publica
   state_->gauges->Publish(report, publication);
 }
 
+void Metrics::PublishGates(const JudgedGates& gates) { state_->gates.Publish(gates); }
+
 void Metrics::WithdrawReport(const std::string& evaluation) {
   state_->gauges->Withdraw(evaluation);
+  state_->gates.Withdraw(evaluation);
+}
+
+void Metrics::SetRepository(const RepositorySnapshot& snapshot) {
+  const auto set = [](prometheus::Family<Gauge>& family, const char* label, const char* value,
+                      const std::map<std::string, int64_t>& counts) {
+    const auto it = counts.find(value);
+    family.Add({{label, value}}).Set(it == counts.end() ? 0 : static_cast<double>(it->second));
+  };
+  for (const char* state : State::kVersionStates) {
+    set(state_->repository_versions, "state", state, snapshot.versions);
+  }
+  for (const char* kind : State::kRepositoryErrors) {
+    set(state_->repository_errors, "kind", kind, snapshot.errors);
+  }
+  MutexLock lock(state_->mutex);
+  state_->repository_look_micros = snapshot.look_micros;
 }
 
 }  // namespace assay::monitoring

@@ -14,6 +14,7 @@
 #include "assay/v1/reports.pb.h"
 #include "server/monitoring/device_usage.h"
 #include "server/monitoring/disk_usage.h"
+#include "server/monitoring/judged_gates.h"
 #include "server/monitoring/robustness_gauges.h"
 
 namespace assay::monitoring {
@@ -39,6 +40,13 @@ enum class WorkerState {
   kWorking,
   // Has outcomes that the store has no room for, or refuses for another reason that may pass.
   kBlocked,
+};
+
+// What the last look into the model repository found.
+struct RepositorySnapshot {
+  std::map<std::string, int64_t> versions;  // by state; states that are not named are zero
+  std::map<std::string, int64_t> errors;    // by kind; likewise
+  int64_t look_micros = 0;                  // when it was; 0: the directory could not be read yet
 };
 
 // Thread-safe.
@@ -92,6 +100,9 @@ class Metrics {
   // Of the certificate in force.
   void SetCertificateExpiry(int64_t micros);
 
+  // --- the model repository ---
+  void SetRepository(const RepositorySnapshot& snapshot);
+
   // --- gRPC, under the names of go-grpc-prometheus ---
   // A method that may be called: it is shown with zeros until it is.
   void KnowRpc(const std::string& type, const std::string& service, const std::string& method);
@@ -108,7 +119,9 @@ class Metrics {
   static constexpr size_t kMaxSeries = 20'000;
   static constexpr size_t kMaxReports = 100;
   void PublishReport(const v1::Report& report, const Publication& publication);
-  // Removes what an evaluation published.
+  // The gates of an evaluation, likewise.
+  void PublishGates(const JudgedGates& gates);
+  // Removes what an evaluation published, gates too.
   void WithdrawReport(const std::string& evaluation);
 
  private:

@@ -46,6 +46,8 @@ class Catalog {
   virtual absl::Status DeleteModel(const std::string& name) = 0;
   virtual absl::Status SetModelValidation(const std::string& name,
                                           const v1::ModelValidation& validation) = 0;
+  // Sets these labels, beside those that it has.
+  virtual absl::Status SetModelLabels(const std::string& name, const Labels& labels) = 0;
   // Numerics chosen at the first load under `key` (model digest, shape, device, library), kept so
   // that a restarted engine computes the same bits.
   virtual absl::StatusOr<std::optional<v1::NumericsFingerprint>> GetNumerics(

@@ -167,6 +167,16 @@ absl::Status SqlJobStore::SetModelValidation(const std::string& name,
   return transaction.Commit();
 }
 
+absl::Status SqlJobStore::SetModelLabels(const std::string& name, const Labels& labels) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(v1::Model record, ReadModel(name));
+  for (const auto& [key, value] : labels) (*record.mutable_labels())[key] = value;
+  ASSAY_RETURN_IF_ERROR(WriteModel(record));
+  return transaction.Commit();
+}
+
 absl::StatusOr<std::optional<v1::NumericsFingerprint>> SqlJobStore::GetNumerics(
     const std::string& key) {
   MutexLock lock(mutex_);

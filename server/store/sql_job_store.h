@@ -51,6 +51,7 @@ class SqlJobStore final : public JobStore {
   absl::Status DeleteModel(const std::string& name) override;
   absl::Status SetModelValidation(const std::string& name,
                                   const v1::ModelValidation& validation) override;
+  absl::Status SetModelLabels(const std::string& name, const Labels& labels) override;
   absl::StatusOr<std::optional<v1::NumericsFingerprint>> GetNumerics(
       const std::string& key) override;
   absl::Status SetNumerics(const std::string& key,

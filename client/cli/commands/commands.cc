@@ -13,6 +13,9 @@
   COMMAND(ModelDelete, "model delete", "Delete a model")                                           \
   COMMAND(ModelLoad, "model load", "Start an engine for a model and check it")                     \
   COMMAND(ModelUnload, "model unload", "Stop the engines of a model")                              \
+  COMMAND(ModelSync, "model sync", "Look for new versions in the server's model repository now")    \
+  COMMAND(ModelVersions, "model versions",                                                         \
+          "Show the versions in the model repository, how they did, and what their gates say")      \
   GROUP("dataset", "Datasets of the server")                                                       \
   COMMAND(DatasetUpload, "dataset upload", "Upload labelled images")                               \
   COMMAND(DatasetList, "dataset list", "List the datasets")                                        \

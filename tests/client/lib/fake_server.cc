@@ -429,15 +429,37 @@ struct Evaluations : Service<v1::EvaluationService::Service> {
   }
 };
 
+struct Repository : Service<v1::RepositoryService::Service> {
+  using Service::Service;
+  grpc::Status SyncModelRepository(grpc::ServerContext*, const v1::SyncModelRepositoryRequest*,
+                                   v1::SyncModelRepositoryResponse* response) override {
+    MutexLock lock(state.mutex);
+    *response = state.sync;
+    return Begin(state, "SyncModelRepository");
+  }
+  grpc::Status ListRepositoryModels(grpc::ServerContext*,
+                                    const v1::ListRepositoryModelsRequest* request,
+                                    v1::ListRepositoryModelsResponse* response) override {
+    MutexLock lock(state.mutex);
+    for (const v1::RepositoryVersion& version : state.versions) {
+      if (request->model().empty() || request->model() == version.model()) {
+        *response->add_versions() = version;
+      }
+    }
+    return Begin(state, "ListRepositoryModels");
+  }
+};
+
 }  // namespace
 
 struct FakeServer::Services {
   explicit Services(FakeState& state)
-      : chunks(state), models(state), datasets(state), evaluations(state) {}
+      : chunks(state), models(state), datasets(state), evaluations(state), repository(state) {}
   Chunks chunks;
   Models models;
   Datasets datasets;
   Evaluations evaluations;
+  Repository repository;
 };
 
 FakeServer::FakeServer() : services_(std::make_unique<Services>(state_)) {
@@ -447,6 +469,7 @@ FakeServer::FakeServer() : services_(std::make_unique<Services>(state_)) {
   builder.RegisterService(&services_->models);
   builder.RegisterService(&services_->datasets);
   builder.RegisterService(&services_->evaluations);
+  builder.RegisterService(&services_->repository);
   server_ = builder.BuildAndStart();
 }
 

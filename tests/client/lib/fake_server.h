@@ -15,6 +15,7 @@
 #include "assay/v1/datasets.grpc.pb.h"
 #include "assay/v1/evaluations.grpc.pb.h"
 #include "assay/v1/models.grpc.pb.h"
+#include "assay/v1/repository.grpc.pb.h"
 #include "core/base/mutex.h"
 #include "grpcpp/server.h"
 
@@ -29,6 +30,8 @@ struct FakeState {
   std::map<std::string, v1::Evaluation> evaluations;
   v1::Report report;
   v1::Comparison comparison;
+  v1::SyncModelRepositoryResponse sync;
+  std::vector<v1::RepositoryVersion> versions;
   std::vector<v1::StreamOutcomesResponse> outcomes;
   std::vector<v1::StreamAdversarialsResponse> adversarials;
   std::map<v1::VectorKind, std::vector<v1::StreamVectorsResponse>> vectors;

@@ -192,6 +192,9 @@ TEST_F(ConfigurationTest, TheFileIsNamedByFlagVariableOrCustom) {
   EXPECT_EQ(Read({"--config", path_}, {{"ASSAYD_CONFIG", other}}).flags.threads, 3);
   EXPECT_EQ(Read({"--no-config"}, {{"ASSAYD_MAX_ENGINES", "7"}}).flags.threads, 0);
   EXPECT_EQ(Read({"--no-config"}, {{"ASSAYD_MAX_ENGINES", "7"}}).flags.max_engines, 3);
+  std::ofstream(other) << "threadz: 4\n";
+  EXPECT_THAT(Mistakes({"--threads", "many", "--config", other}),
+              ElementsAre(HasSubstr("--threads: "), HasSubstr("other.yaml:1: unknown key")));
   EXPECT_THAT(Mistakes({"--config", folder_ + "/nowhere.yaml"}),
               ElementsAre(AllOf(HasSubstr("--config: cannot read"), HasSubstr("No such file"))));
   EXPECT_THAT(Mistakes({"--config", folder_}), ElementsAre(HasSubstr("is a directory")));

@@ -67,6 +67,10 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("SetModelValidation"));
     return store_.SetModelValidation(name, validation);
   }
+  absl::Status SetModelLabels(const std::string& name, const Labels& labels) override {
+    ASSAY_RETURN_IF_ERROR(Before("SetModelLabels"));
+    return store_.SetModelLabels(name, labels);
+  }
   absl::StatusOr<std::optional<v1::NumericsFingerprint>> GetNumerics(
       const std::string& key) override {
     ASSAY_RETURN_IF_ERROR(Before("GetNumerics"));

@@ -140,5 +140,20 @@ TEST_F(LabelsTest, ModelsAreListedByLabelsAndCreatedAgainToSetMore) {
   EXPECT_THAT(Models({{"stage", ""}}), IsEmpty());
 }
 
+TEST_F(LabelsTest, LabelsOfAModelAreSetBesideThoseThatItHas) {
+  v1::Model model = MakeModel("m", "content");
+  (*model.mutable_labels())["stage"] = "test";
+  (*model.mutable_labels())["team"] = "vision";
+  ASSERT_THAT(store_->CreateModel(model, ""), IsOk());
+  ASSERT_THAT(store_->SetModelLabels("models/m", {{"stage", "live"}, {"gates", "passed"}}), IsOk());
+  const auto stored = store_->GetModel("models/m");
+  ASSERT_THAT(stored, IsOk());
+  EXPECT_EQ(LabelsOf(stored->labels()),
+            (Labels{{"stage", "live"}, {"team", "vision"}, {"gates", "passed"}}));
+  EXPECT_THAT(Models({{"stage", "live"}}), ElementsAre("m"));
+  EXPECT_THAT(Models({{"stage", "test"}}), IsEmpty());
+  EXPECT_THAT(store_->SetModelLabels("models/none", {{"a", "b"}}), HasReason(Reason::kNotFound));
+}
+
 }  // namespace
 }  // namespace assay::store

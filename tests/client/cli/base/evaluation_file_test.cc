@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/command_line.h"
 #include "client/cli/commands/commands.h"
+#include "core/options/evaluation_keys.h"
 #include "gmock/gmock.h"
 #include "nlohmann/json.hpp"
 #include "tests/source_tree.h"
@@ -175,6 +176,21 @@ TEST_F(EvaluationFileTest, TheSchemaInTheDocumentationHasEveryOption) {
   if (std::getenv("ASSAY_UPDATE") != nullptr) std::ofstream(path) << schema;
   EXPECT_EQ(ReadFile(path), schema);
   EXPECT_EQ(nlohmann::json::parse(schema)["properties"]["local"]["type"], "boolean");
+}
+
+// By what servers read the same files.
+TEST_F(EvaluationFileTest, TheTableOfKeysHasEveryOption) {
+  nlohmann::json expected;
+  for (const auto& [name, property] :
+       nlohmann::json::parse(EvaluationFileSchema(evaluate_)).at("properties").items()) {
+    const bool is_switch = property.value("type", nlohmann::json()) == "boolean";
+    expected[name] = {{"switch", is_switch}, {"list", property.contains("anyOf")}};
+  }
+  nlohmann::json table;
+  for (const EvaluationKey& entry : EvaluationKeys()) {
+    table[entry.key.name] = {{"switch", entry.key.is_switch}, {"list", entry.key.is_list}};
+  }
+  EXPECT_EQ(table.dump(1), expected.dump(1));
 }
 
 TEST_F(EvaluationFileTest, TheWholeCommandLineTakesIt) {
