@@ -47,7 +47,9 @@ def check_command_line(args, where):
         flags[name] = value
     require(flags["--listen"] == "0.0.0.0:8001", where, flags)
     require(flags["--metrics-port"] == "8002", where, flags)
-    require(flags["--data-dir"].startswith("/var/lib/assay/"), where, flags)
+    # A worker's own data are logs.
+    kept = "--blobs" if flags.get("--role") == "worker" else "--data-dir"
+    require(flags[kept].startswith("/var/lib/assay/"), where, flags)
     # Either open on purpose, or with TLS and tokens; metrics are public then only when that is said.
     if "--insecure" not in flags:
         require({"--tls-cert", "--tls-key", "--tokens", "--metrics-host"} <= flags.keys(), where, flags)
@@ -115,13 +117,15 @@ def check_compose(overlays, dockerfile):
     for file in files:
         merge_compose(data, documents(SOURCE / file)[0])
     services = data["services"]
-    require(set(services) == {"assayd", "demo", "prometheus", "grafana"}, files, set(services))
+    several = "postgresql" in overlays
+    expected = {"assayd", "demo", "prometheus", "grafana"} | ({"postgres", "worker"} if several else set())
+    require(set(services) == expected, files, set(services))
     assayd, demo = services["assayd"], services["demo"]
     require("profiles" not in assayd and demo["profiles"] == ["demo"], "profiles")
     require(assayd["image"] == demo["image"], "demo runs in another image than assayd")
     if isinstance(assayd["build"], dict):
         require(assayd["build"]["target"] in dockerfile.stages, assayd["build"])
-    for name in "assayd", "demo":
+    for name in ("assayd", "demo", "worker") if several else ("assayd", "demo"):
         service = services[name]
         require(service["read_only"] and service["tmpfs"] == ["/tmp"] and service["cap_drop"] == ["ALL"], name)
     for name, service in services.items():
@@ -137,6 +141,12 @@ def check_compose(overlays, dockerfile):
                 require(what in data["volumes"], f"{name} mounts {what}, which is no volume")
     command = assayd.get("command", dockerfile.command())
     flags = check_command_line(command, files)
+    if several:
+        theirs = check_command_line(services["worker"]["command"], files)
+        require((flags["--role"], theirs["--role"]) == ("api", "worker"), files)
+        for shared in "--store", "--blobs":
+            require(flags[shared] == theirs[shared], f"{shared} of {files}")
+        require(flags["--data-dir"] != theirs["--data-dir"], "each assayd has a data directory of its own")
     for flag in "--tls-cert", "--tls-key", "--tokens":
         require(flags.get(flag, "/etc/assay/").startswith("/etc/assay/"), files, flags)
     with_tls = "--tls-cert" in flags
@@ -146,7 +156,8 @@ def check_compose(overlays, dockerfile):
     require(scraped == ["assayd:8002"], scraped)
     if shutil.which("docker-compose"):
         arguments = [a for file in files for a in ("-f", file)]
-        subprocess.run(["docker-compose", *arguments, "--profile", "demo", "config", "-q"], cwd=SOURCE, check=True)
+        subprocess.run(["docker-compose", *arguments, "--profile", "demo", "config", "-q"], cwd=SOURCE, check=True,
+                       env={**os.environ, "ASSAY_DB_PASSWORD": "secret"})
 
 
 # --- Kustomize
@@ -361,7 +372,8 @@ def main():
     dockerfile = Dockerfile()
     dockerfile.check()
     overlays = sorted(f.stem for f in (SOURCE / "deploy/compose").glob("*.yml"))
-    for chosen in [[], *([o] for o in overlays), overlays]:
+    # Each alone, and those together that do not give assayd another command line each.
+    for chosen in [[], *([o] for o in overlays), [o for o in overlays if o != "postgresql"]]:
         check_compose(chosen, dockerfile)
     names = ["base"] + sorted(f"overlays/{f.name}" for f in (KUBERNETES / "overlays").iterdir())
     for name in names:
