@@ -188,7 +188,7 @@ TEST_F(EvaluationFileTest, TheTableOfKeysHasEveryOption) {
   }
   nlohmann::json table;
   for (const EvaluationKey& entry : EvaluationKeys()) {
-    table[entry.key.name] = {{"switch", entry.key.is_switch}, {"list", entry.key.is_list}};
+    table[entry.key.name] = {{"switch", entry.key.is_switch()}, {"list", entry.key.is_list()}};
   }
   EXPECT_EQ(table.dump(1), expected.dump(1));
 }
