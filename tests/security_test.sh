@@ -150,7 +150,7 @@ start_fails '--tls-key: others/server.key is not the key' --tls-cert certs/serve
 start_fails '--tls-cert: no.crt cannot be read: No such file' --tls-cert no.crt --tls-key certs/server.key
 start_fails '--tls-client-ca: tokens has no certificate' --tls-cert certs/server.crt --tls-key certs/server.key --tls-client-ca tokens
 echo '{"name": "x"}' >bad-tokens
-start_fails '--tokens bad-tokens:1: "scopes" must be a list' --tokens bad-tokens
+start_fails '--tokens bad-tokens:1: .*must be a list' --tokens bad-tokens
 start_fails '--audit-log: /no/where cannot be written' --audit-log /no/where
 start_fails '--metrics-tls: needs --tls-cert' --metrics-tls
 
