@@ -371,25 +371,36 @@ std::vector<MetricFamily> RobustnessGauges::Collect() const {
     room -= series;
     return true;
   };
+  struct Place {
+    const std::pair<const std::pair<std::string, std::string>, Entry>* item;
+    bool latest, classes, class_intervals;
+  };
+  std::vector<Place> shown;
   // What is a version of something has a previous evaluation only where it is the latest version.
   std::set<std::pair<std::string, std::string>> seen_lineages;
   int without_any = 0, without_classes = 0, without_class_intervals = 0;
   for (const auto* item : newest_first) {
-    const auto& [key, entry] = *item;
-    const bool latest = seen_lineages.insert({entry.lineage, key.second}).second;
-    const size_t previous_series = latest ? entry.previous_series : 0;
-    if (!fits(entry.series + previous_series)) {
+    const Entry& entry = item->second;
+    const bool latest = seen_lineages.insert({entry.lineage, item->first.second}).second;
+    if (fits(entry.series + (latest ? entry.previous_series : 0))) {
+      shown.push_back({item, latest, false, false});
+    } else {
       ++without_any;
-      continue;
     }
-    const bool show_classes = fits(entry.class_series);
-    const bool show_intervals = show_classes && fits(entry.class_interval_series);
-    without_classes += show_classes ? 0 : 1;
-    without_class_intervals += show_classes && !show_intervals ? 1 : 0;
+  }
+  for (Place& each : shown) {
+    const Entry& entry = each.item->second;
+    each.classes = fits(entry.class_series);
+    each.class_intervals = each.classes && fits(entry.class_interval_series);
+    without_classes += each.classes ? 0 : 1;
+    without_class_intervals += each.classes && !each.class_intervals ? 1 : 0;
+  }
+  for (const auto& [item, latest, show_classes, show_intervals] : shown) {
+    const auto& [key, entry] = *item;
     const Labels pair = {{"model", Id(key.first)}, {"dataset", Id(key.second)}};
     timestamp.Add(pair, static_cast<double>(entry.end_time_micros) / 1e6);
     latest_version.Add(pair, latest ? 1 : 0);
-    if (previous_series > 0) {
+    if (latest && entry.previous_series > 0) {
       const Labels both = With(pair, "previous", Id(entry.previous.model()));
       previous_timestamp.Add(both, static_cast<double>(entry.previous_end_time_micros) / 1e6);
       for (const v1::ConditionReport& condition : entry.previous.conditions()) {

@@ -22,8 +22,9 @@ struct GaugeLimits {
   size_t reports = 100;
   // Classes of a condition that are shown. Of more, only the worst and the best ten are; 0: none.
   int classes = 100;
-  // In all. The newest pairs come first; of one that does not fit, the intervals of classes are
-  // left out, or all gauges of classes, or else all of them.
+  // In all. What is of all samples has room before what is of classes, and newer pairs before
+  // older ones; of one that does not fit, the intervals of classes are left out, or all gauges of
+  // classes, or else all of them.
   size_t series = 20'000;
 };
 

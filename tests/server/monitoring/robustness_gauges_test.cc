@@ -335,8 +335,10 @@ TEST(RobustnessGaugesTest, ThePageIsBoundedWhateverIsEvaluated) {
   }
   EXPECT_LE(CountSeries(metrics, "assay_"), Metrics::kMaxSeries + 500);
   EXPECT_EQ(ShownClasses(metrics, kClassAccuracy, "m98").size(), 100u) << "the newest has room";
+  EXPECT_EQ(ShownClasses(metrics, std::string(kClassAccuracy) + "_lower", "m98").size(), 100u);
   EXPECT_EQ(ShownClasses(metrics, kClassAccuracy, "m0").size(), 0u) << "the oldest has none";
-  EXPECT_EQ(CountSeries(metrics, "assay_accuracy_ratio{model=\"m0\""), 1u);
+  EXPECT_EQ(CountSeries(metrics, "assay_accuracy_ratio{model=\"m0\""), 1u)
+      << "what is of all samples has room first";
 }
 
 TEST(RobustnessGaugesTest, WhereRoomIsShortTheIntervalsOfClassesGoFirst) {
@@ -441,7 +443,7 @@ TEST(RobustnessGaugesTest, ANameThatLooksLikeASecondOneSpoilsNothing) {
   std::set<std::string> seen;
   for (absl::string_view text : absl::StrSplit(metrics.Render(), '\n')) {
     const std::string line(text);
-    if (!absl::StartsWith(line, kClassAccuracy)) continue;
+    if (!absl::StartsWith(line, absl::StrCat(kClassAccuracy, "{"))) continue;
     EXPECT_TRUE(seen.insert(line.substr(0, line.rfind(' '))).second) << line;
   }
   EXPECT_EQ(seen.size(), 3u);
