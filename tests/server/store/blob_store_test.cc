@@ -363,9 +363,9 @@ TEST_F(BlobStoreTest, SweepRemovesWhatIsOldAndUnusedOnly) {
   EXPECT_TRUE(fs::exists(store_->Path(young)));
   EXPECT_FALSE(fs::exists(store_->Path(old)));
   EXPECT_TRUE(fs::exists(root() + "/tmp/write"));
-  EXPECT_EQ(*store_->Sweep(in_use), 0);
+  EXPECT_EQ(store_->Sweep(in_use)->bytes, 0);
   MakeOld(store_->Path(young), BlobStore::kHoldSeconds + 100);
-  EXPECT_EQ(*store_->Sweep(in_use), 5);
+  EXPECT_EQ(store_->Sweep(in_use)->bytes, 5);
 }
 
 TEST_F(BlobStoreTest, BlobWhosePresenceWasToldOrThatCameAgainIsYoung) {
@@ -375,7 +375,7 @@ TEST_F(BlobStoreTest, BlobWhosePresenceWasToldOrThatCameAgainIsYoung) {
   MakeOld(store_->Path(again), BlobStore::kHoldSeconds + 100);
   EXPECT_TRUE(store_->Has(told));
   EXPECT_THAT(Upload("again"), IsOk());
-  EXPECT_EQ(*store_->Sweep([](const std::string&) { return false; }), 0);
+  EXPECT_EQ(store_->Sweep([](const std::string&) { return false; })->bytes, 0);
 }
 
 TEST_F(BlobStoreTest, ManyThreadsOfTwoStoresWriteTheSameBlobs) {
