@@ -41,7 +41,8 @@ class CheckStream final : public Stream<grpc::ServerWriteReactor<v1::CheckStorag
 
   absl::Status Start() {
     if (context_.database_path.empty()) {
-      return Error(Reason::kInternal, "the server does not know where its database is");
+      return Error(Reason::kWrongState,
+                   "only what is in a SQLite file of the server itself can be checked");
     }
     ASSAY_ASSIGN_OR_RETURN(
         auto database,

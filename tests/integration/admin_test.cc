@@ -175,10 +175,10 @@ TEST_F(AdminTest, ACheckFindsWhatIsBrokenOnTheDiskAndRepairsWhatItCan) {
 
   ASSERT_EQ(Assay("admin check --repair"), 5) << Text("err");
   EXPECT_TRUE(fs::exists(directory_.path() + "/data/blobs/corrupt/" + stored->digest()));
-  // The same files again bring back what is not there.
-  Upload("linear");
+  // The same files under other names bring back what is not there.
+  ASSERT_TRUE(client_->UploadModel(ASSAY_BINARY_DIR "/tests/zoo/linear.pt", "again", nullptr).ok());
   GeneratedData again(16, 3, 8, 4);
-  Upload(again);
+  EXPECT_EQ(Upload(again, "again"), "datasets/again");
   ASSERT_EQ(Assay("admin check"), 0) << Text("err") << Text("out");
   EXPECT_EQ(Run(spec).state(), v1::Evaluation::SUCCEEDED);
 }

@@ -186,7 +186,7 @@ void Append(Grid grid, size_t most, size_t width, std::vector<FrameLine>* lines)
       absl::StrAppend(&text, i > 0 ? "  " : "",
                       last ? cell : render::Padded(cell, widths[i], grid.columns[i].right));
     }
-    return render::Shortened(text, width);
+    return render::Shortened(absl::StripTrailingAsciiWhitespace(text), width);
   };
   std::vector<std::string> titles;
   for (const Grid::Column& column : grid.columns) titles.push_back(column.title);

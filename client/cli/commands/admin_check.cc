@@ -51,7 +51,9 @@ absl::Status Verdict(const Response::Summary& summary, bool repair) {
     absl::StrAppend(&text, "; --repair moves corrupt blobs aside");
   }
   if (summary.missing_blobs() > 0 || (repair && summary.corrupt_blobs() > 0)) {
-    absl::StrAppend(&text, "; uploading the same models and data again brings their blobs back");
+    // Under its own name the client finds it there, and sends nothing.
+    absl::StrAppend(&text,
+                    "; uploading the same files with --id of another name brings their blobs back");
   }
   return absl::FailedPreconditionError(text);
 }

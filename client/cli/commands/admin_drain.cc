@@ -34,8 +34,8 @@ absl::Status Await(Session& session, client::Client& client, double timeout) {
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
     if (timeout > 0 && passed.count() > timeout) {
       return absl::DeadlineExceededError(
-          absl::StrCat(control.running_tasks(), " tasks still run after ", timeout,
-                       " s; `assay admin drain --release` gives them back to the queue"));
+          absl::StrCat("still running after ", timeout, " s: ", control.running_tasks(),
+                       "; `assay admin drain --release` gives them back to the queue"));
     }
     if (!session.interrupt().SleepFor(kInterval)) return session.interrupt().Check();
   }
