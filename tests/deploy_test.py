@@ -122,7 +122,7 @@ def check_compose(overlays, dockerfile):
     require(set(services) == expected, files, set(services))
     assayd, demo = services["assayd"], services["demo"]
     require("profiles" not in assayd and demo["profiles"] == ["demo"], "profiles")
-    require(assayd["image"] == demo["image"], "demo runs in another image than assayd")
+    require((assayd["image"], assayd["build"]) == (demo["image"], demo["build"]), "demo runs in another image than assayd")
     if isinstance(assayd["build"], dict):
         require(assayd["build"]["target"] in dockerfile.stages, assayd["build"])
     for name in ("assayd", "demo", "worker") if several else ("assayd", "demo"):
