@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -32,6 +34,11 @@ class Checker {
     CheckDirectory("--numerics-directory", flags_.numerics_directory);
     if (!flags_.port_file.empty()) {
       CheckDirectory("--port-file", fs::absolute(flags_.port_file).parent_path().string());
+    }
+    for (const auto& [flag, path] : {std::pair("--model-repository", &flags_.model_repository),
+                                     std::pair("--on-new-version", &flags_.on_new_version)}) {
+      if (path->empty() || access(path->c_str(), R_OK) == 0) continue;
+      Wrong(flag, absl::StrCat("cannot read ", *path, ": ", std::strerror(errno)));
     }
     if (!flags_.audit_log.empty()) {
       CheckDirectory("--audit-log", fs::absolute(flags_.audit_log).parent_path().string());

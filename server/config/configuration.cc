@@ -349,8 +349,8 @@ class Reading {
     for (const auto& [name, said] : said_) {
       if (said.origin == "flag") continue;
       for (const std::string& value : said.values) {
-        // Like a switch that is not given, for what excludes it.
-        if (value == "false" && IsSwitch(name)) continue;
+        // Like an option that is not given, for what needs or excludes it.
+        if (IsDefault(name, value)) continue;
         words.push_back(absl::StrCat("--", name, "=", value));
       }
     }
@@ -375,10 +375,11 @@ class Reading {
     }
   }
 
-  bool IsSwitch(const std::string& name) const {
+  bool IsDefault(const std::string& name, const std::string& value) const {
     const auto key =
         std::find_if(keys_.begin(), keys_.end(), [&](const Key& one) { return one.name == name; });
-    return key != keys_.end() && key->is_switch();
+    if (key == keys_.end() || key->is_list()) return false;
+    return value == (key->is_switch() ? "false" : key->option->get_default_str());
   }
 
   const std::vector<std::string>& words_;

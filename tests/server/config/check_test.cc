@@ -56,9 +56,11 @@ TEST_F(CheckTest, EverythingThatIsWrongIsTold) {
   flags_.data_dir = folder_ + "/file/data";
   flags_.frost_directory = folder_ + "/frost";
   flags_.port_file = folder_ + "/file/port";
+  flags_.model_repository = folder_ + "/models";
   EXPECT_THAT(Mistakes(),
               ElementsAre(HasSubstr("--listen: must be HOST:PORT"), HasSubstr("--data-dir: "),
-                          HasSubstr("--port-file: "), HasSubstr("--frost-directory: "),
+                          HasSubstr("--port-file: "), HasSubstr("--model-repository: cannot read "),
+                          HasSubstr("--frost-directory: "),
                           HasSubstr("--devices: must be auto, or a list such as")));
   flags_ = Flags();
   flags_.engine_binary = folder_ + "/file";

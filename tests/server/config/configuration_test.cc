@@ -254,7 +254,8 @@ TEST_F(ConfigurationTest, HelpAndVersionAreAnsweredWhateverElseIsWrong) {
 }
 
 TEST_F(ConfigurationTest, TheExampleHasEveryKeyWithItsDefault) {
-  EXPECT_EQ(ReadFile(ASSAY_SOURCE_DIR "/deploy/assayd.yaml"), ExampleFile())
+  // Not both texts in full.
+  EXPECT_TRUE(ReadFile(ASSAY_SOURCE_DIR "/deploy/assayd.yaml") == ExampleFile())
       << "write it anew: build/bin/assayd --example-config >deploy/assayd.yaml";
   // As it stands, and with every key that has a default turned on, it changes nothing.
   std::string turned_on;
