@@ -47,7 +47,7 @@ TEST_F(BinaryTest, MistakesAreUsageErrors) {
       {"model", "list", "-o", "xml"},
       {"model", "load", "m", "--shape", "3x32"},
       {"model", "load", "m", "--shape", "3x-1x2"},
-      {"completion", "fish"},
+      {"completion", "tcsh"},
   };
   for (const auto& words : mistakes) {
     const Result result = Run(words);
