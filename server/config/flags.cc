@@ -118,7 +118,6 @@ void DeclareFlags(CLI::App& app, Flags& flags) {
                      "Directory whose <model>/<version>/model.pt become models by themselves");
   app.add_option("--repository-poll-seconds", flags.repository_poll_seconds,
                  "How often it is looked through; 0: on `assay model sync` alone")
-      ->needs(repository)
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
   const auto on_new_version =

@@ -59,10 +59,10 @@ class TriggerReader {
     spec.set_keep_features(Value("keep-features"));
     ReadLevel();
     ReadGates();
-    // After the gates, which are labels, too.
+    trigger_.digest = Sha256Hex(Canonical());
+    // After the gates and the digest, which are labels, too.
     ReadLabels();
     if (!violations_.empty()) return InvalidFields(std::move(violations_));
-    trigger_.digest = Sha256Hex(Canonical());
     return std::move(trigger_);
   }
 

@@ -152,7 +152,7 @@ absl::Status SqliteDatabase::Notify(absl::string_view /*channel*/) { return absl
 
 void SqliteDatabase::SetCancelled(std::function<bool()> cancelled) {
   // Virtual machine instructions of SQLite: some milliseconds.
-  constexpr int kInstructions = 100'000;
+  constexpr int kInstructions = 10'000;
   cancelled_ = std::move(cancelled);
   const auto ask = [](void* function) -> int {
     return (*static_cast<std::function<bool()>*>(function))() ? 1 : 0;

@@ -43,7 +43,7 @@ class ModelRepositoryServerTest : public CommandFixture {
   void SetUp() override {
     fs::create_directories(Path("models"));
     std::ofstream(Path("evaluation.yaml"))
-        << "data: datasets/d\ncondition: [clean, attack/pgd:eps=1/255,steps=2]\nseed: 3\n"
+        << "data: datasets/d\ncondition: [clean, \"attack/pgd:eps=1/255,steps=2\"]\nseed: 3\n"
            "require:\n  - accuracy(clean) >= 20%\n  - accuracy(clean) >= baseline - 10%\n"
            "baseline: previous\nundecided: pass\n";
   }

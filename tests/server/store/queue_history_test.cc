@@ -107,23 +107,24 @@ class QueueHistoryTest : public JobStoreTest {
       }
       switch (roll(8)) {
         case 0:
+        case 1:
+        case 2:
           // Falls silent, and comes back when it may be another's.
           late.push_back(**claim);
           break;
-        case 1:
+        case 3:
           Do(QueueEvent::kRelease, **claim, [&] { return queue.ReleaseTask(**claim, true, 0); });
           break;
-        case 2:
-        case 3:
+        case 4:
           Do(QueueEvent::kRenew, **claim, [&] { return queue.RenewLease(**claim, kLease); });
           Commit(queue, **claim);
           break;
         default:
           Commit(queue, **claim);
       }
-      if (!late.empty() && roll(6) == 0) {
-        Commit(queue, late.back());
-        late.pop_back();
+      if (!late.empty() && roll(3) == 0) {
+        Commit(queue, late.front());
+        late.erase(late.begin());
       }
     }
     for (const ClaimedTask& claim : late) Commit(queue, claim);
@@ -159,7 +160,9 @@ class QueueHistoryTest : public JobStoreTest {
   void Cancel() {
     QueueEvent event = Begin(QueueEvent::kCancel);
     event.evaluation = "evaluations/cancelled";
-    End(std::move(event), Open()->CancelEvaluation("evaluations/cancelled").ok());
+    const absl::Status cancelled = Open()->CancelEvaluation("evaluations/cancelled").status();
+    EXPECT_THAT(cancelled, IsOk());
+    End(std::move(event), cancelled.ok());
   }
 
   QueueEvent Begin(QueueEvent::Kind kind) {

@@ -35,6 +35,10 @@ TEST(ExitCodesTest, EveryReasonHasItsCode) {
     }
     if (reason == Reason::kEngineLost || reason == Reason::kOutOfMemory) expected = kExitFailed;
     if (reason == Reason::kGateFailed) expected = kExitGate;
+    if (reason == Reason::kUnauthenticated || reason == Reason::kPermissionDenied ||
+        reason == Reason::kServerNotTrusted) {
+      expected = kExitAuthentication;
+    }
     EXPECT_EQ(ExitCodeOf(Error(reason, "text").ToStatus()), expected) << ReasonName(reason);
   }
 }
