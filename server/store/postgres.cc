@@ -136,8 +136,12 @@ absl::StatusOr<std::unique_ptr<PostgresDatabase>> PostgresDatabase::Open(const s
 
 PostgresDatabase::~PostgresDatabase() { PQfinish(connection_); }
 
+bool PostgresDatabase::Lives() const {
+  return connection_ != nullptr && !lost_ && PQstatus(connection_) == CONNECTION_OK;
+}
+
 absl::Status PostgresDatabase::Connect() {
-  if (connection_ != nullptr && PQstatus(connection_) == CONNECTION_OK) return absl::OkStatus();
+  if (Lives()) return absl::OkStatus();
   if (in_transaction_) {
     return Error(Reason::kStorageFailed, "the connection to the database was lost");
   }
@@ -156,6 +160,7 @@ absl::Status PostgresDatabase::Connect() {
     return Error(Reason::kStorageFailed,
                  absl::StrCat("cannot connect to ", WithoutPassword(uri_), ": ", why));
   }
+  lost_ = false;
   // What is there already is not worth a line in somebody's log.
   PQsetNoticeProcessor(
       connection_, [](void*, const char*) {}, nullptr);
@@ -174,6 +179,8 @@ absl::StatusOr<PostgresDatabase::Result> PostgresDatabase::Check(pg_result* raw)
   const ExecStatusType status = PQresultStatus(raw);
   if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return result;
   const char* const state = PQresultErrorField(raw, PG_DIAG_SQLSTATE);
+  // What libpq says itself, and a server that ends; its own status tells that later only.
+  lost_ = state == nullptr || absl::StartsWith(state, "57P0");
   // This is told to clients, so it names nothing of the server.
   if (state != nullptr && std::string(state) == kDiskFull) {
     return Error(Reason::kStorageFull, "no space is left to store the data").ToStatus();
@@ -193,10 +200,7 @@ absl::StatusOr<PostgresDatabase::Result> PostgresDatabase::Again(const Attempt& 
   absl::StatusOr<Result> result = attempt();
   // A server that was restarted is noticed by the first who asks it again. Statements outside of a
   // transaction can be repeated: they read, or write what is there already.
-  if (result.ok() || in_transaction_ || connection_ == nullptr ||
-      PQstatus(connection_) == CONNECTION_OK) {
-    return result;
-  }
+  if (result.ok() || in_transaction_ || connection_ == nullptr || Lives()) return result;
   return attempt();
 }
 
@@ -305,7 +309,7 @@ absl::Status PostgresDatabase::Commit() {
 
 void PostgresDatabase::Rollback() {
   in_transaction_ = false;
-  if (connection_ == nullptr || PQstatus(connection_) != CONNECTION_OK) return;
+  if (!Lives()) return;
   if (PQtransactionStatus(connection_) == PQTRANS_IDLE) return;
   PQclear(PQexec(connection_, "ROLLBACK"));
 }

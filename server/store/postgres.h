@@ -66,6 +66,8 @@ class PostgresDatabase final : public Database {
 
   PostgresDatabase(std::string uri, const Clock* clock)
       : Database(Dialect::kPostgres), uri_(std::move(uri)), clock_(clock) {}
+  // Whether the connection is there, as far as is known.
+  bool Lives() const;
   // Connects, if the connection is not there (any more). Not within a transaction: its first half
   // is lost.
   absl::Status Connect();
@@ -79,6 +81,7 @@ class PostgresDatabase final : public Database {
   const Clock* const clock_;
   pg_conn* connection_ = nullptr;
   bool in_transaction_ = false;
+  bool lost_ = false;
   // Names of prepared statements, by text and types of values. The texts are constants of the
   // program, so their number is bounded.
   std::unordered_map<std::string, std::string> prepared_;
