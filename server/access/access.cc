@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/escaping.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -52,7 +52,7 @@ absl::Status Access::Use(const std::string& text) {
     caller->scopes = entry.scopes;
     caller->max_unfinished_evaluations = entry.max_unfinished_evaluations;
     caller->max_uploads = entry.max_uploads;
-    identities->push_back({absl::HexStringToBytes(entry.sha256), entry.certificate,
+    identities->push_back({absl::AsciiStrToLower(entry.sha256), entry.certificate,
                            entry.expires_micros, std::move(caller)});
   }
   LogInfo(absl::StrCat(kFlag, " ", options_.tokens_path, ": ", identities->size(), " in force"));
@@ -88,9 +88,7 @@ std::shared_ptr<const Access::Identities> Access::Current() const {
 
 // In a time that does not depend on which one it is, or on how much of one is right.
 const Access::Identity* Access::FindToken(const Identities& identities, absl::string_view secret) {
-  Sha256 sha;
-  sha.Update(secret);
-  const std::string digest = sha.RawDigest();
+  const std::string digest = Sha256Hex(secret);
   const Identity* found = nullptr;
   for (const Identity& identity : identities) {
     if (identity.sha256.size() == digest.size() &&

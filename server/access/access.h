@@ -77,7 +77,7 @@ class Access {
 
  private:
   struct Identity {
-    std::string sha256;  // 32 bytes; empty: by `certificate`
+    std::string sha256;  // 64 lower-case hexadecimal digits; empty: by `certificate`
     std::string certificate;
     std::optional<int64_t> expires_micros;
     std::shared_ptr<const Caller> caller;

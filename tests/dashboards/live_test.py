@@ -90,10 +90,16 @@ def make_history(server, prometheus, folder):
     drop = prometheus.query('assay:accuracy_ratio:change{condition=~"attack.*"}')
     assert len(drop) == 1 and drop[0][1] < -0.1 and "robust" in drop[0][0]["previous"], drop
 
-    # An engine dies at work: its task waits, and the worker does nothing meanwhile.
+    # An engine dies at work.
     client = evaluate(server, "standard", "--seed", 1)
     send(signal.SIGKILL, at_work(server))
-    live.until("nobody takes the task", lambda: raised(prometheus, "AssayNoWorker"))
+    finish(client)
+
+    # Workers are paused while tasks wait.
+    server.call("admin", "pause")
+    client = evaluate(server, "standard", "--seed", 2)
+    live.until("nobody takes the tasks", lambda: raised(prometheus, "AssayNoWorker"))
+    server.call("admin", "resume")
     finish(client)
 
     # Idle engines die.

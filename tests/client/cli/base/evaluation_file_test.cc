@@ -180,9 +180,9 @@ TEST_F(EvaluationFileTest, TheSchemaInTheDocumentationHasEveryOption) {
 
 // By what servers read the same files.
 TEST_F(EvaluationFileTest, TheTableOfKeysHasEveryOption) {
+  const nlohmann::json schema = nlohmann::json::parse(EvaluationFileSchema(evaluate_));
   nlohmann::json expected;
-  for (const auto& [name, property] :
-       nlohmann::json::parse(EvaluationFileSchema(evaluate_)).at("properties").items()) {
+  for (const auto& [name, property] : schema.at("properties").items()) {
     const bool is_switch = property.value("type", nlohmann::json()) == "boolean";
     expected[name] = {{"switch", is_switch}, {"list", property.contains("anyOf")}};
   }
