@@ -339,7 +339,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   const std::string serving = absl::StrCat("serving ", grpc_at, "metrics on ",
                                            Address{metrics_host, http->port()}.ToString());
   LogInfo(absl::StrCat(serving, engines, "; data in ",
-                       shared ? store::WithoutPassword(flags.store) : flags.data_dir));
+                       shared ? WithoutPassword(flags.store) : flags.data_dir));
   const char* const notify = std::getenv("NOTIFY_SOCKET");
   if (!monitoring::NotifySystemd(notify, absl::StrCat("READY=1\nSTATUS=", serving))) {
     LogWarning("cannot tell systemd that the server serves", {{"socket", notify}});

@@ -1,10 +1,15 @@
 #include "core/base/uri.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 
 namespace assay {
 
@@ -23,12 +28,16 @@ std::string WithoutPasswordParameters(const std::string& uri) {
   return shown;
 }
 
-}  // namespace
+// Where the user and the password of a URI stand, without the @ behind them.
+struct UserPart {
+  size_t begin;
+  size_t end;
+};
 
-std::string WithoutUser(absl::string_view uri) {
+std::optional<UserPart> FindUser(absl::string_view uri) {
   constexpr size_t kNone = absl::string_view::npos;
   const size_t start = uri.find("://");
-  if (start == kNone) return std::string(uri);
+  if (start == kNone) return std::nullopt;
   const size_t host = start + 3;
   const size_t end = std::min(uri.find_first_of("/?#", host), uri.size());
   const size_t colon = std::min(uri.find(':', host), end);
@@ -38,9 +47,34 @@ std::string WithoutUser(absl::string_view uri) {
       colon < end && !std::all_of(behind.begin(), behind.end(),
                                   [](unsigned char c) { return absl::ascii_isdigit(c); });
   const size_t at = uri.rfind('@', is_password ? kNone : end);
-  const bool has_user = at != kNone && at > host && (is_password || at < end);
-  return WithoutPasswordParameters(has_user ? absl::StrCat(uri.substr(0, host), uri.substr(at + 1))
-                                            : std::string(uri));
+  if (at == kNone || at <= host || (!is_password && at >= end)) return std::nullopt;
+  return UserPart{host, at};
+}
+
+}  // namespace
+
+std::string WithoutUser(absl::string_view uri) {
+  const auto user = FindUser(uri);
+  return WithoutPasswordParameters(
+      user ? absl::StrCat(uri.substr(0, user->begin), uri.substr(user->end + 1))
+           : std::string(uri));
+}
+
+std::string WithoutPassword(absl::string_view uri) {
+  std::string shown(uri);
+  if (const auto user = FindUser(uri)) {
+    shown.resize(std::min(shown.find(':', user->begin), user->end));
+    absl::StrAppend(&shown, uri.substr(user->end));
+  }
+  const size_t query = shown.find('?');
+  if (query == std::string::npos) return shown;
+  std::vector<std::string> parameters = absl::StrSplit(shown.substr(query + 1), '&');
+  parameters.erase(std::remove_if(parameters.begin(), parameters.end(),
+                                  [](const std::string& parameter) {
+                                    return absl::StrContains(parameter, "password=");
+                                  }),
+                   parameters.end());
+  return absl::StrCat(shown.substr(0, query + 1), absl::StrJoin(parameters, "&"));
 }
 
 std::string WithoutUsers(absl::string_view text) {

@@ -17,6 +17,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
+#include "core/base/uri.h"
 
 namespace assay::store {
 namespace {
@@ -71,22 +72,6 @@ Parameter ToParameter(SqlValue value) {
 
 bool IsPostgresUri(absl::string_view text) {
   return absl::StartsWith(text, "postgresql://") || absl::StartsWith(text, "postgres://");
-}
-
-std::string WithoutPassword(const std::string& uri) {
-  const size_t start = uri.find("://");
-  if (start == std::string::npos) return uri;
-  const size_t end = uri.find_first_of("/?", start + 3);
-  const size_t at = uri.substr(0, end).rfind('@');
-  std::string shown = uri;
-  if (at != std::string::npos) {
-    const size_t colon = uri.find(':', start + 3);
-    if (colon < at) shown = absl::StrCat(uri.substr(0, colon), uri.substr(at));
-  }
-  const size_t parameter = shown.find("password=");
-  if (parameter == std::string::npos) return shown;
-  const size_t next = shown.find('&', parameter);
-  return shown.substr(0, parameter) + (next == std::string::npos ? "" : shown.substr(next + 1));
 }
 
 // All rows at once: statements read pages of lists, or single rows.

@@ -26,8 +26,6 @@ namespace assay::store {
 
 // "postgresql://..." or "postgres://...": what may be given as the place of a store.
 bool IsPostgresUri(absl::string_view text);
-// The same without its password, for messages.
-std::string WithoutPassword(const std::string& uri);
 
 // One connection. When it is lost, what was going on fails with kStorageFailed, and the next
 // statement or transaction connects again.

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "core/base/uri.h"
 #include "nlohmann/json.hpp"
 #include "server/store/postgres.h"
 #include "server/store/postgres_job_store.h"

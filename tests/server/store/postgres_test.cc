@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/mutex.h"
+#include "core/base/uri.h"
 #include "tests/server/store/postgres_schema.h"
 #include "tests/server/store/store_test_util.h"
 
@@ -207,6 +208,10 @@ TEST(PostgresUriTest, PasswordsAreNotShown) {
   EXPECT_EQ(WithoutPassword("postgresql://h:5432/d?user=me&password=secret&sslmode=require"),
             "postgresql://h:5432/d?user=me&sslmode=require");
   EXPECT_EQ(WithoutPassword("postgresql://h/d?password=secret"), "postgresql://h/d?");
+  // Not escaped, and of the client's certificate.
+  EXPECT_EQ(WithoutPassword("postgresql://me:a/b@c@h/d"), "postgresql://me@h/d");
+  EXPECT_EQ(WithoutPassword("postgresql://me:secret@h/d?sslpassword=x&a=b&password=y"),
+            "postgresql://me@h/d?a=b");
   const absl::Status refused =
       PostgresDatabase::Open("postgresql://me:secret@127.0.0.1:1/d").status();
   EXPECT_THAT(refused, HasReason(Reason::kStorageFailed));
