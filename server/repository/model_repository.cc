@@ -1,9 +1,7 @@
 #include "server/repository/model_repository.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
-#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -11,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "core/base/digest.h"
+#include "core/base/durable_file.h"
 #include "core/base/errors.h"
 #include "core/base/log.h"
 #include "core/base/resource_names.h"
@@ -89,21 +88,7 @@ bool ModelRepository::LookedBefore() const {
 }
 
 absl::Status ModelRepository::RememberLook() const {
-  const std::string temporary = options_.marker_file + ".tmp";
-  {
-    std::ofstream file(temporary);
-    file << options_.directory << "\n";
-    if (!file.flush()) {
-      return Error(Reason::kStorageFailed, absl::StrCat("cannot write ", options_.marker_file));
-    }
-  }
-  std::error_code error;
-  std::filesystem::rename(temporary, options_.marker_file, error);
-  if (error) {
-    return Error(Reason::kStorageFailed,
-                 absl::StrCat("cannot write ", options_.marker_file, ": ", error.message()));
-  }
-  return absl::OkStatus();
+  return WriteDurably(options_.marker_file, options_.directory + "\n");
 }
 
 absl::Status ModelRepository::CheckTrigger() {

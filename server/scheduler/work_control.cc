@@ -1,20 +1,13 @@
 #include "server/scheduler/work_control.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <system_error>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "core/base/durable_file.h"
 #include "core/base/errors.h"
-#include "core/base/log.h"
 #include "nlohmann/json.hpp"
 
 namespace assay::scheduler {
@@ -27,48 +20,6 @@ constexpr size_t kMostOrigins = 1000;
 // Less tells nothing of the rest: conditions differ in what a pass costs.
 constexpr double kLeastSeconds = 3;
 constexpr double kLeastShare = 0.01;
-
-absl::Status CannotWrite(const std::string& path, int error) {
-  if (error == ENOSPC || error == EDQUOT) {
-    return Error(Reason::kStorageFull, "no space is left to remember the pause");
-  }
-  return Error(Reason::kStorageFailed,
-               absl::StrCat("cannot write ", path, ": ",
-                            std::error_code(error, std::generic_category()).message()));
-}
-
-absl::Status SyncDirectoryOf(const std::string& path) {
-  const std::string directory = fs::path(path).parent_path().string();
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
-  return synced ? absl::OkStatus() : CannotWrite(directory, error);
-}
-
-// Durable, complete or not at all.
-absl::Status WriteDurably(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".tmp";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-  if (fd < 0) return CannotWrite(temporary, errno);
-  const ssize_t written = ::write(fd, text.data(), text.size());
-  int error = written < 0 ? errno : ENOSPC;
-  bool good = written == static_cast<ssize_t>(text.size());
-  if (good && ::fsync(fd) != 0) {
-    good = false;
-    error = errno;
-  }
-  ::close(fd);
-  if (good && std::rename(temporary.c_str(), path.c_str()) != 0) {
-    good = false;
-    error = errno;
-  }
-  if (!good) {
-    ::unlink(temporary.c_str());
-    return CannotWrite(path, error);
-  }
-  return SyncDirectoryOf(path);
-}
 
 }  // namespace
 
@@ -117,8 +68,7 @@ void WorkControl::Drain(bool release) {
 absl::Status WorkControl::Resume() {
   MutexLock lock(mutex_);
   if (state_.paused && !path_.empty()) {
-    if (::unlink(path_.c_str()) != 0 && errno != ENOENT) return CannotWrite(path_, errno);
-    ASSAY_RETURN_IF_ERROR(SyncDirectoryOf(path_));
+    ASSAY_RETURN_IF_ERROR(RemoveDurably(path_));
   }
   state_ = State();
   origins_.clear();
