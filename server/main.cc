@@ -29,6 +29,7 @@
 #include "core/base/uri.h"
 #include "net/address.h"
 #include "server/access/security.h"
+#include "server/api/deadlines.h"
 #include "server/api/early_decisions.h"
 #include "server/api/grpc_server.h"
 #include "server/api/report_publisher.h"
@@ -255,6 +256,9 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     return snapshot;
   });
 
+  store->ShareBy(flags.fair_share_label);
+  std::optional<api::Deadlines> deadlines;
+  if (answers) deadlines.emplace(context);
   api::Retention retention(context, RetentionOf(flags));
   context.retention = &retention;
 

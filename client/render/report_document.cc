@@ -188,7 +188,10 @@ void AddClasswise(const v1::ConditionReport& condition, const ReportStyle& style
   Lines notices{{}, Tone::kNotice};
   if (condition.missing() > 0) {
     notices.lines.push_back(
-        absl::StrCat("still missing: ", Counted(condition.missing(), "sample")));
+        condition.missing_reason().empty()
+            ? absl::StrCat("still missing: ", Counted(condition.missing(), "sample"))
+            : absl::StrCat("given up, ", Counted(condition.missing(), "sample"),
+                           " missing: ", condition.missing_reason()));
   }
   if (condition.undecided() > 0) {
     notices.lines.push_back(absl::StrCat("undecided, with logits that are not finite: ",

@@ -38,6 +38,8 @@ const std::vector<EvaluationKey>& EvaluationKeys() {
       {One("id"), kCaller},
       {List("label"), kEvaluation},
       {One("task-samples"), kEvaluation},
+      {One("priority"), kEvaluation},
+      {One("deadline"), kEvaluation},
       {One("confidence-level"), kEvaluation},
       {One("reference"), kCaller},
       {One("report"), kCaller},

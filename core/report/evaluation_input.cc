@@ -49,7 +49,11 @@ absl::Status AddRequest(const v1::Evaluation& evaluation, const v1::GetReportReq
     ASSAY_ASSIGN_OR_RETURN(input->reference_errors, ResolveReference(request.reference_errors()));
   }
   for (const v1::Condition& condition : evaluation.conditions()) {
-    input->conditions.push_back({condition, {}});
+    ConditionOutcomes& added = input->conditions.emplace_back();
+    added.condition = condition;
+    for (const v1::ConditionFailure& failed : evaluation.failed_conditions()) {
+      if (failed.condition() == condition.id()) added.failure = failed.failure().message();
+    }
   }
   return absl::OkStatus();
 }

@@ -188,6 +188,7 @@ absl::StatusOr<v1::Report> BuildReport(const ReportInput& input) {
     const SectionInput section{input, condition.condition, resolved, rates};
     FillClasswise(section, class_names, fisher, &entry);
     entry.set_missing(input.expected_samples - entry.samples());
+    if (entry.missing() > 0) entry.set_missing_reason(condition.failure);
     complete = complete && entry.missing() == 0;
     for (const FamilySection& own : kFamilySections) {
       if (entry.family() != own.family) continue;

@@ -22,6 +22,8 @@ struct ConditionOutcomes {
   v1::Condition condition;
   // In any order; each sample at most once.
   std::vector<v1::Outcome> outcomes;
+  // Why no more will come; empty: they may.
+  std::string failure = {};
 };
 
 // What is stored of one condition.

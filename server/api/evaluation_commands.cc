@@ -227,6 +227,23 @@ void SetOwner(const access::Caller& caller, google::protobuf::Map<std::string, s
   (*labels)[kOwnerLabel] = caller.name;
 }
 
+// When its work is to be done and by when it must be.
+template <typename Message>
+void CheckUrgency(const Message& message, const std::string& prefix,
+                  std::vector<FieldViolation>* violations) {
+  if (!v1::Priority_IsValid(message.priority())) {
+    violations->push_back({prefix + "priority", "must be LOW, NORMAL or HIGH"});
+  }
+  if (!message.has_deadline()) return;
+  // A microsecond to about a hundred years.
+  constexpr int64_t kMostSeconds = int64_t{100} * 366 * 24 * 3600;
+  if (const auto& deadline = message.deadline();
+      deadline.seconds() < 0 || deadline.nanos() < 0 || deadline.nanos() > 999'999'999 ||
+      deadline.seconds() > kMostSeconds || (deadline.seconds() == 0 && deadline.nanos() < 1000)) {
+    violations->push_back({prefix + "deadline", "must be a positive time of at most a century"});
+  }
+}
+
 // Engines hold what they keep of a task until its end: of attacks, to know what the model answers
 // to it, the examples, too.
 int64_t MostTaskSamples(const v1::EvaluationSpec& spec, const v1::ImageShape& shape) {
@@ -306,6 +323,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
   }
   if (spec.limit() < 0) violations.push_back({"spec.limit", "must not be negative"});
   if (spec.task_samples() < 0) violations.push_back({"spec.task_samples", "must not be negative"});
+  CheckUrgency(spec, "spec.", &violations);
   const std::vector<v1::Condition> conditions = CheckConditions(
       context, spec.conditions(), model, dataset.manifest().shape(), "spec.", &violations);
   const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset.samples();
@@ -390,6 +408,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   const std::vector<v1::Condition> conditions =
       CheckConditions(context, start.conditions(), model, start.shape(), "start.", &violations);
   CheckLayer(model, start.keep_features(), "start.keep_features", &violations);
+  CheckUrgency(start, "start.", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
   ASSAY_RETURN_IF_ERROR(CheckCallerQuota(context, caller));
@@ -404,6 +423,8 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_keep_features(start.keep_features());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
   *evaluation.mutable_spec()->mutable_labels() = labels;
+  evaluation.mutable_spec()->set_priority(start.priority());
+  if (start.has_deadline()) *evaluation.mutable_spec()->mutable_deadline() = start.deadline();
   if (!start.has_metadata()) return context.evaluations.CreateStream(evaluation, manifest);
   const std::string& digest = start.metadata().digest();
   if (!context.blobs.Has(digest, evaluation.name())) {

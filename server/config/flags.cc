@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "core/base/labels.h"
-#include "server/config/quantities.h"
+#include "core/base/quantities.h"
 
 namespace assay {
 namespace {
@@ -82,6 +82,10 @@ void DeclareFlags(CLI::App& app, Flags& flags) {
   app.add_option("--max-evaluations", flags.max_evaluations,
                  "Unfinished evaluations that are accepted")
       ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--fair-share-label", flags.fair_share_label,
+                 "Evaluations whose values of this label differ take turns; empty: the oldest is "
+                 "first")
       ->capture_default_str();
   app.add_option("--lease-seconds", flags.lease_seconds,
                  "How long a task stays with a worker that is not heard of")

@@ -31,6 +31,8 @@ struct Flags {
   int batch_size = 0;
   int max_engines = 3;
   int64_t max_evaluations = 1000;
+  // What the server sets to the name of the token or certificate.
+  std::string fair_share_label = "assay/owner";
   double lease_seconds = 30;
   double stall_seconds = 600;
   double exit_timeout = 30;

@@ -12,6 +12,8 @@
 #include "core/base/digest.h"
 #include "core/base/errors.h"
 #include "core/base/labels.h"
+#include "core/base/priority.h"
+#include "core/base/quantities.h"
 #include "core/base/resource_names.h"
 #include "core/base/utf8.h"
 #include "core/conditions/condition.h"
@@ -57,6 +59,7 @@ class TriggerReader {
     spec.set_allow_missing_classes(Given("allow-missing-classes"));
     spec.set_keep_probabilities(Given("keep-probabilities"));
     spec.set_keep_features(Value("keep-features"));
+    ReadUrgency();
     ReadLevel();
     ReadGates();
     trigger_.digest = Sha256Hex(Canonical());
@@ -123,6 +126,21 @@ class TriggerReader {
     conditions_ = *std::move(conditions);
     for (std::string& expression : expressions) {
       trigger_.spec.add_conditions(std::move(expression));
+    }
+  }
+
+  void ReadUrgency() {
+    if (Given("priority")) {
+      const auto priority = PriorityOf(Value("priority"));
+      if (!priority) Wrong("priority", "'priority' must be low, normal or high");
+      trigger_.spec.set_priority(priority.value_or(v1::PRIORITY_UNSPECIFIED));
+    }
+    if (Given("deadline")) {
+      const auto seconds = ParseDuration(Value("deadline"));
+      if (!seconds.ok() || *seconds <= 0) {
+        return Wrong("deadline", "'deadline' must be a time such as 2h (s, m, h, d or w)");
+      }
+      trigger_.spec.mutable_deadline()->set_seconds(*seconds);
     }
   }
 

@@ -232,6 +232,14 @@ void EngineProcess::Reap(int milliseconds) const {
   }
 }
 
+bool EngineProcess::WasKilledFromOutside() const {
+  MutexLock lock(mutex_);
+  if (killed_) return true;
+  if (!reaped_ || !WIFSIGNALED(exit_status_)) return false;
+  const int signal = WTERMSIG(exit_status_);
+  return signal == SIGKILL || signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
+}
+
 absl::Status EngineProcess::Explain(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   // A call that the engine answered has a reason; one that broke has none.

@@ -52,6 +52,9 @@ class EngineProcess {
 
   void Kill();
   bool alive() const;
+  // Whether a signal has ended it that no process gets by its own fault: SIGKILL, SIGTERM, SIGINT,
+  // SIGHUP. The system sends the first one when memory runs out.
+  bool WasKilledFromOutside() const;
   int pid() const { return pid_; }
   // Outlives the process and this object.
   std::shared_ptr<const EngineUsage> usage() const { return usage_; }

@@ -25,6 +25,9 @@ constexpr auto kPollInterval = std::chrono::milliseconds(1000);
 constexpr auto kStoreRetryInterval = std::chrono::milliseconds(2000);
 // Of the waits between the attempts of a task.
 constexpr double kWaitGrowth = 4;
+constexpr double kLongestWait = 60;
+// Attempts of a task whose engine is killed from outside, for each of one whose engine dies.
+constexpr int kOutsideFactor = 3;
 
 double SecondsSince(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
@@ -184,6 +187,7 @@ bool Worker::GivesBack() const {
 
 absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   const auto start = SteadyClock::now();
+  stage_ = Stage::kPrepared;
   std::optional<EnergyMeter::Share> energy;
   if (options_.energy != nullptr) energy.emplace(*options_.energy);
   const store::Task& task = claim.task;
@@ -287,9 +291,14 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     return stalled || unwanted();
   };
   if (options_.control != nullptr) options_.control->BeginRun(options_.device);
+  stage_ = Stage::kRun;
   const absl::Status run =
       engine->process().Run(request, on_event, cancelled, options_.cancel_grace_seconds);
+  if (ReasonOf(run) == Reason::kEngineLost && engine->process().WasKilledFromOutside()) {
+    stage_ = Stage::kEngineKilledFromOutside;
+  }
   if (stalled) {
+    stage_ = Stage::kStalled;
     return Error(Reason::kModelFailed,
                  absl::StrCat("the model made no progress for ", options_.stall_seconds,
                               " s under ", condition.id(), " and was stopped"));
@@ -363,15 +372,19 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
   const bool retry = reason == Reason::kEngineLost || reason == Reason::kStorageFailed ||
                      reason == Reason::kStorageFull;
   if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
-  const bool again = retry && claim.attempt < options_.max_attempts;
-  const double wait = options_.retry_wait_seconds * std::pow(kWaitGrowth, claim.attempt - 1);
+  const bool killed_from_outside = stage_ == Stage::kEngineKilledFromOutside;
+  const int attempts =
+      killed_from_outside ? kOutsideFactor * options_.max_attempts : options_.max_attempts;
+  const bool again = retry && claim.attempt < attempts;
+  const double wait = std::min(
+      kLongestWait, options_.retry_wait_seconds * std::pow(kWaitGrowth, claim.attempt - 1));
   LogWarning(again ? "task failed and is tried again" : "task failed",
              {{"evaluation", evaluation},
               {"task", claim.task.id},
               {"first_sample", claim.task.first_sample},
               {"samples", int64_t{claim.task.samples}},
               {"attempt", claim.attempt},
-              {"attempts", options_.max_attempts},
+              {"attempts", attempts},
               {"model", last_model_},
               {"device", options_.device},
               {"reason", ReasonName(reason)},
@@ -382,18 +395,48 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
         .IgnoreError();
     return;
   }
+  if (reason == Reason::kEngineLost && stage_ == Stage::kRun && Splits(claim)) {
+    // One attempt for each part: the one without the sample that kills the engine passes.
+    LogWarning("task is split, to find the sample at which the model's process dies",
+               {{"evaluation", evaluation}, {"task", claim.task.id}});
+    const absl::Status split = store_.SplitTask(claim, options_.max_attempts - 1);
+    if (split.ok()) return;
+    LogWarning("cannot split a task", {{"evaluation", evaluation}, {"error", split.message()}});
+  }
   v1::Failure failure;
   failure.set_reason(std::string(ReasonName(reason)));
-  failure.set_message(retry ? absl::StrCat(PublicText(status), "; given up after ", claim.attempt,
-                                           " attempts at samples ", claim.task.first_sample, " to ",
-                                           claim.task.first_sample + claim.task.samples - 1,
-                                           ", the other tasks are kept and a retry continues")
-                            : PublicText(status));
-  const absl::Status failed = store_.FailEvaluation(evaluation, failure);
+  const int64_t first = claim.task.first_sample;
+  const int64_t last = first + claim.task.samples - 1;
+  failure.set_message(
+      retry ? absl::StrCat(PublicText(status), "; given up after ", claim.attempt, " attempts at ",
+                           first == last ? absl::StrCat("sample ", first, " alone")
+                                         : absl::StrCat("samples ", first, " to ", last),
+                           ", the other tasks are kept and a retry continues")
+            : PublicText(status));
+  const absl::Status failed = Fail(claim, failure);
   if (!failed.ok()) {
     LogWarning("cannot fail an evaluation",
                {{"evaluation", evaluation}, {"error", failed.message()}});
   }
+}
+
+bool Worker::Splits(const store::ClaimedTask& claim) {
+  if (claim.task.samples < 2) return false;
+  const auto evaluation = store_.GetEvaluation(claim.task.evaluation);
+  return evaluation.ok() && !NeedsWholeDataset(evaluation->proto.conditions(claim.task.condition));
+}
+
+absl::Status Worker::Fail(const store::ClaimedTask& claim, const v1::Failure& failure) {
+  const std::string& name = claim.task.evaluation;
+  ASSAY_ASSIGN_OR_RETURN(const auto evaluation, store_.GetEvaluation(name));
+  // Where not even one task has ever succeeded, it is hardly the condition; a model that hangs
+  // under one hangs under the next, for as long; and gates are decided by all conditions together.
+  const bool condition_alone =
+      (stage_ == Stage::kRun || stage_ == Stage::kEngineKilledFromOutside) &&
+      evaluation.proto.progress().tasks_done() > 0 &&
+      !evaluation.proto.spec().has_stop_when_decided();
+  return condition_alone ? store_.GiveUpCondition(claim, failure)
+                         : store_.FailEvaluation(name, failure);
 }
 
 }  // namespace assay::scheduler

@@ -28,7 +28,8 @@ struct WorkerOptions {
   std::string owner;  // unique among the workers of one store
   std::string device;
   double lease_seconds = 30;
-  // Attempts of a task whose engine died, before the evaluation fails.
+  // Attempts of a task whose engine died, before the sample is looked for at which it dies; three
+  // times as many of one whose engine was killed from outside, which is not the model's fault.
   int max_attempts = 3;
   // Seconds before the second attempt; before each one after it, four times as many as before the
   // last: what killed the engine may be over by then.
@@ -66,6 +67,10 @@ class Worker {
   absl::Status Execute(const store::ClaimedTask& claim);
   // What becomes of a task that was not committed.
   void HandleFailure(const store::ClaimedTask& claim, const absl::Status& status);
+  // Whether the task can be cut in two.
+  bool Splits(const store::ClaimedTask& claim);
+  // Of a task that is not tried again: the condition, or the whole evaluation, has failed.
+  absl::Status Fail(const store::ClaimedTask& claim, const v1::Failure& failure);
   // Calls `store` again and again while that has no room or no luck, and nobody asks to stop.
   absl::Status Persist(const std::string& evaluation, const std::function<absl::Status()>& store);
   // Commits, until the lease is lost.
@@ -84,6 +89,9 @@ class Worker {
   std::string last_model_;
   int64_t work_seen_ = 0;
   int64_t releases_ = 0;  // of the control, when the task began
+  // How far the task got.
+  enum class Stage { kPrepared, kRun, kEngineKilledFromOutside, kStalled };
+  Stage stage_ = Stage::kPrepared;
   std::thread thread_;
 };
 

@@ -24,8 +24,8 @@
 namespace assay::store {
 
 struct EvaluationRecord {
-  // name, state, failure, spec, conditions, times. Progress: tasks, samples and work, total and
-  // done, from the task table.
+  // name, state, failure, failed conditions, spec, conditions, times. Progress: tasks, samples and
+  // work, total and done, from the task table.
   v1::Evaluation proto;
   // Grows with every change that a watcher can see.
   int64_t revision = 0;
@@ -83,6 +83,9 @@ class Evaluations {
   virtual absl::StatusOr<EvaluationRecord> RetryEvaluation(const std::string& name) = 0;
   // Any unfinished state -> FAILED.
   virtual absl::Status FailEvaluation(const std::string& name, const v1::Failure& failure) = 0;
+  // Ends those whose deadline has passed (spec.deadline, since their creation or last retry) as
+  // FAILED, kDeadlineReached; their names.
+  virtual absl::StatusOr<std::vector<std::string>> EndOverdue() = 0;
   // Of one that is to stop when decided: the first sample of its random order that not every
   // condition has an outcome of yet; nullopt where all have all.
   virtual absl::StatusOr<std::optional<int64_t>> FirstMissingSample(const std::string& name) = 0;

@@ -1,10 +1,14 @@
 // Evaluations, their outcomes and their streams.
 #include <limits>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "absl/time/time.h"
 #include "core/base/errors.h"
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
@@ -47,7 +51,9 @@ constexpr char kRecordColumns[] =
     "e.tasks, e.tasks_done, e.samples, e.samples_done, e.work, e.work_done, e.failure, "
     "e.evaluation, (SELECT t.condition FROM tasks t WHERE t.evaluation = e.id AND t.state = 1 "
     "ORDER BY t.id LIMIT 1), "
-    "p.versions, p.model_digest, p.model_seconds, p.other_seconds, p.energy_joules";
+    "p.versions, p.model_digest, p.model_seconds, p.other_seconds, p.energy_joules, "
+    "e.tasks_given_up";
+constexpr int kTasksGivenUp = 21;
 constexpr char kRecordTables[] =
     " FROM evaluations e LEFT JOIN provenance p ON p.evaluation = e.id ";
 
@@ -92,6 +98,30 @@ absl::StatusOr<EvaluationRecord> ReadRecord(const Statement& row) {
   return record;
 }
 
+// What an evaluation of so many conditions has failed with when it could finish all but these.
+v1::Failure SummaryOf(const std::vector<v1::ConditionFailure>& failed, int conditions) {
+  if (failed.empty()) return {};
+  v1::Failure failure = failed.front().failure();
+  if (conditions == 1) return failure;
+  failure.set_message(
+      absl::StrCat(failed.size(), " of ", conditions,
+                   " conditions failed: ", failed.front().condition(), ": ", failure.message(),
+                   failed.size() > 1 ? absl::StrCat("; and ", failed.size() - 1, " more") : ""));
+  return failure;
+}
+
+// HIGH comes first.
+int UrgencyOf(v1::Priority priority) {
+  switch (priority) {
+    case v1::PRIORITY_HIGH:
+      return 1;
+    case v1::PRIORITY_LOW:
+      return 3;
+    default:
+      return 2;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<SqlJobStore::EvaluationRow> SqlJobStore::FindEvaluation(const std::string& name) {
@@ -110,26 +140,70 @@ absl::StatusOr<EvaluationRecord> SqlJobStore::ReadEvaluation(const std::string& 
   Statement row =
       db_.Query(absl::StrCat("SELECT ", kRecordColumns, kRecordTables, "WHERE e.name = ?"), name);
   if (!row.Next()) return row.ErrorOr(NotFound(kEvaluations, name));
-  return ReadRecord(row);
+  return ReadWhole(row);
+}
+
+absl::StatusOr<EvaluationRecord> SqlJobStore::ReadWhole(const Statement& row) {
+  ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadRecord(row));
+  if (row.Int(kTasksGivenUp) > 0) {
+    ASSAY_ASSIGN_OR_RETURN(const auto failed, FailedConditions(row.Int(0), record.proto));
+    *record.proto.mutable_failed_conditions() = {failed.begin(), failed.end()};
+  }
+  return record;
+}
+
+absl::StatusOr<std::vector<v1::ConditionFailure>> SqlJobStore::FailedConditions(
+    int64_t evaluation, const Evaluation& conditions) {
+  std::vector<v1::ConditionFailure> failed;
+  Statement rows = db_.Query(
+      "SELECT condition, failure FROM failed_conditions WHERE evaluation = ? ORDER BY condition",
+      evaluation);
+  while (rows.Next()) {
+    const auto condition = static_cast<int>(rows.Int(0));
+    if (condition >= conditions.conditions_size()) continue;
+    v1::ConditionFailure& next = failed.emplace_back();
+    next.set_condition(conditions.conditions(condition).id());
+    ASSAY_RETURN_IF_ERROR(rows.Message(1, *next.mutable_failure()));
+  }
+  ASSAY_RETURN_IF_ERROR(rows.status());
+  return failed;
+}
+
+absl::StatusOr<Evaluation> SqlJobStore::ReadFixed(int64_t evaluation) {
+  Statement row = db_.Query("SELECT evaluation FROM evaluations WHERE id = ?", evaluation);
+  if (!row.Next()) return row.ErrorOr(Database::NoRow());
+  Evaluation fixed;
+  ASSAY_RETURN_IF_ERROR(row.Message(0, fixed));
+  return fixed;
 }
 
 absl::Status SqlJobStore::InsertTasks(int64_t evaluation, const std::vector<Task>& tasks) {
   ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
+  std::set<int64_t> given_up;
+  {
+    Statement rows =
+        db_.Query("SELECT condition FROM failed_conditions WHERE evaluation = ?", evaluation);
+    while (rows.Next()) given_up.insert(rows.Int(0));
+    ASSAY_RETURN_IF_ERROR(rows.status());
+  }
+  int64_t nobodys = 0;
   int64_t samples = 0;
   double work = 0;
   for (const Task& task : tasks) {
     ASSAY_RETURN_IF_ERROR(
         db_.Run("INSERT INTO tasks (evaluation, condition, first_sample, samples, work, "
-                "create_micros) VALUES (?, ?, ?, ?, ?, ?)",
-                evaluation, task.condition, task.first_sample, task.samples, task.work, now));
+                "create_micros, lease_micros) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                evaluation, task.condition, task.first_sample, task.samples, task.work, now,
+                given_up.count(task.condition) > 0 ? kNever : 0));
+    nobodys += given_up.count(task.condition) > 0 ? 1 : 0;
     samples += task.samples;
     work += task.work;
   }
   ASSAY_RETURN_IF_ERROR(db_.Notify(kWorkChannel));
   return db_.Run(
-      "UPDATE evaluations SET tasks = tasks + ?, samples = samples + ?, work = work + ? "
-      "WHERE id = ?",
-      static_cast<int64_t>(tasks.size()), samples, work, evaluation);
+      "UPDATE evaluations SET tasks = tasks + ?, tasks_given_up = tasks_given_up + ?, "
+      "samples = samples + ?, work = work + ? WHERE id = ?",
+      static_cast<int64_t>(tasks.size()), nobodys, samples, work, evaluation);
 }
 
 absl::Status SqlJobStore::BumpRevision(int64_t evaluation) {
@@ -150,6 +224,31 @@ absl::Status SqlJobStore::EndEvaluation(int64_t evaluation, Evaluation::State st
       static_cast<int>(state), failure, now, evaluation);
 }
 
+absl::StatusOr<std::optional<SqlJobStore::End>> SqlJobStore::EndIfNothingIsLeft(
+    int64_t evaluation) {
+  bool given_up = false;
+  {
+    Statement row = db_.Query(
+        "SELECT tasks = tasks_done + tasks_given_up AND state <> ?, tasks_given_up > 0 "
+        "FROM evaluations WHERE id = ?",
+        static_cast<int>(Evaluation::RECEIVING), evaluation);
+    if (!row.Next()) return row.ErrorOr(Database::NoRow());
+    if (row.Int(0) == 0) return std::nullopt;
+    given_up = row.Int(1) != 0;
+  }
+  ASSAY_ASSIGN_OR_RETURN(const Evaluation fixed, ReadFixed(evaluation));
+  if (fixed.spec().has_stop_when_decided()) return std::nullopt;
+  End end;
+  if (given_up) {
+    ASSAY_ASSIGN_OR_RETURN(const auto failed, FailedConditions(evaluation, fixed));
+    end.state = Evaluation::FAILED;
+    end.failure = SummaryOf(failed, fixed.conditions_size());
+  }
+  ASSAY_RETURN_IF_ERROR(EndEvaluation(
+      evaluation, end.state, given_up ? std::optional<v1::Failure>(end.failure) : std::nullopt));
+  return end;
+}
+
 absl::StatusOr<int64_t> SqlJobStore::InsertEvaluation(const Evaluation& evaluation,
                                                       Evaluation::State state,
                                                       const std::string& request_id) {
@@ -161,6 +260,7 @@ absl::StatusOr<int64_t> SqlJobStore::InsertEvaluation(const Evaluation& evaluati
         .ToStatus();
   }
   if (!absl::IsNotFound(taken)) return taken;
+  const v1::EvaluationSpec& spec = evaluation.spec();
   // What can change has columns of its own.
   Evaluation fixed = evaluation;
   fixed.clear_state();
@@ -169,13 +269,23 @@ absl::StatusOr<int64_t> SqlJobStore::InsertEvaluation(const Evaluation& evaluati
   fixed.clear_create_time();
   fixed.clear_start_time();
   fixed.clear_end_time();
+  fixed.clear_failed_conditions();
+  fixed.clear_waiting_reason();
   ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
+  const auto whose = spec.labels().find(share_label_);
+  const std::string share = whose == spec.labels().end() ? "" : whose->second;
+  std::optional<int64_t> allowed, deadline;
+  if (spec.has_deadline()) {
+    allowed = TimeUtil::DurationToMicroseconds(spec.deadline());
+    deadline = now + *allowed;
+  }
   ASSAY_ASSIGN_OR_RETURN(
       const int64_t id,
       db_.Insert("INSERT INTO evaluations (name, request_id, model, dataset, state, "
-                 "create_micros, evaluation) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                 name, OrNull(request_id), evaluation.spec().model(), evaluation.spec().dataset(),
-                 static_cast<int>(state), now, fixed));
+                 "create_micros, evaluation, urgency, share, allowed_micros, deadline_micros) "
+                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 name, OrNull(request_id), spec.model(), spec.dataset(), static_cast<int>(state),
+                 now, fixed, UrgencyOf(spec.priority()), share, allowed, deadline));
   ASSAY_RETURN_IF_ERROR(
       db_.Run("INSERT INTO provenance (evaluation, model_digest, energy_joules) "
               "SELECT ?, coalesce((SELECT digest FROM models WHERE name = ?), ''), 0",
@@ -255,7 +365,7 @@ absl::StatusOr<Listing<EvaluationRecord>> SqlJobStore::ListEvaluations(
       break;
     }
     last = rows.Int(0);
-    ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadRecord(rows));
+    ASSAY_ASSIGN_OR_RETURN(EvaluationRecord record, ReadWhole(rows));
     listing.records.push_back(std::move(record));
   }
   ASSAY_RETURN_IF_ERROR(rows.status());
@@ -307,10 +417,13 @@ absl::StatusOr<EvaluationRecord> SqlJobStore::RetryEvaluation(const std::string&
     // could end it.
     ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::SUCCEEDED, std::nullopt));
   } else {
+    ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
     ASSAY_RETURN_IF_ERROR(
         db_.Run("UPDATE evaluations SET state = ?, failure = NULL, start_micros = NULL, "
-                "end_micros = NULL, revision = revision + 1 WHERE id = ?",
-                static_cast<int>(Evaluation::QUEUED), row.id));
+                "end_micros = NULL, deadline_micros = ? + allowed_micros, tasks_given_up = 0, "
+                "revision = revision + 1 WHERE id = ?",
+                static_cast<int>(Evaluation::QUEUED), now, row.id));
+    ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM failed_conditions WHERE evaluation = ?", row.id));
     ASSAY_RETURN_IF_ERROR(db_.Run(
         "UPDATE tasks SET attempts = 0, lease_micros = 0 WHERE evaluation = ? AND state < 2",
         row.id));
@@ -335,11 +448,52 @@ absl::Status SqlJobStore::FailEvaluation(const std::string& name, const v1::Fail
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<std::string>> SqlJobStore::EndOverdue() {
+  MutexLock lock(mutex_);
+  // Asked every second, and mostly there is none.
+  const auto find = [&]() -> absl::StatusOr<std::vector<int64_t>> {
+    ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
+    std::vector<int64_t> found;
+    Statement rows =
+        db_.Query(absl::StrCat("SELECT id FROM evaluations", IndexedBy(db_.dialect(), "deadlines"),
+                               " WHERE state <= 3 AND deadline_micros IS NOT NULL "
+                               "AND deadline_micros <= ? ORDER BY deadline_micros"),
+                  now);
+    while (rows.Next()) found.push_back(rows.Int(0));
+    ASSAY_RETURN_IF_ERROR(rows.status());
+    return found;
+  };
+  ASSAY_ASSIGN_OR_RETURN(std::vector<int64_t> overdue, find());
+  if (overdue.empty()) return std::vector<std::string>();
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(overdue, find());
+  std::vector<std::pair<std::string, v1::Failure>> ended;
+  for (const int64_t id : overdue) {
+    v1::Failure failure;
+    failure.set_reason(std::string(ReasonName(Reason::kDeadlineReached)));
+    {
+      Statement row = db_.Query(
+          "SELECT name, allowed_micros, tasks, tasks_done FROM evaluations WHERE id = ?", id);
+      if (!row.Next()) return row.ErrorOr(Database::NoRow());
+      failure.set_message(absl::StrCat(
+          "did not end within ", absl::FormatDuration(absl::Microseconds(row.Int(1))), "; ",
+          row.Int(3), " of ", row.Int(2), " tasks are done, and a retry goes on with the rest"));
+      ended.emplace_back(row.Text(0), failure);
+    }
+    ASSAY_RETURN_IF_ERROR(EndEvaluation(id, Evaluation::FAILED, failure));
+  }
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  std::vector<std::string> names;
+  for (const auto& [name, failure] : ended) {
+    LogEnded(name, Evaluation::FAILED, failure);
+    names.push_back(name);
+  }
+  return names;
+}
+
 absl::StatusOr<bool> SqlJobStore::StopsWhenDecided(int64_t evaluation) {
-  Statement row = db_.Query("SELECT evaluation FROM evaluations WHERE id = ?", evaluation);
-  if (!row.Next()) return row.ErrorOr(Database::NoRow());
-  Evaluation fixed;
-  ASSAY_RETURN_IF_ERROR(row.Message(0, fixed));
+  ASSAY_ASSIGN_OR_RETURN(const Evaluation fixed, ReadFixed(evaluation));
   return fixed.spec().has_stop_when_decided();
 }
 
@@ -364,12 +518,7 @@ absl::Status SqlJobStore::SetDecision(const std::string& name, const v1::Decisio
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const EvaluationRow row, FindEvaluation(name));
   if (HasEnded(row.state)) return absl::OkStatus();
-  Evaluation fixed;
-  {
-    Statement stored = db_.Query("SELECT evaluation FROM evaluations WHERE id = ?", row.id);
-    if (!stored.Next()) return stored.ErrorOr(NotFound(kEvaluations, name));
-    ASSAY_RETURN_IF_ERROR(stored.Message(0, fixed));
-  }
+  ASSAY_ASSIGN_OR_RETURN(Evaluation fixed, ReadFixed(row.id));
   // Two who looked at the same time may come in the other order.
   if (!ends && fixed.decision().samples() >= decision.samples()) return absl::OkStatus();
   *fixed.mutable_decision() = decision;
@@ -538,12 +687,9 @@ absl::Status SqlJobStore::FinishStream(const std::string& evaluation, const std:
       db_.Run("UPDATE evaluations SET dataset = ?, state = ?, revision = revision + 1 WHERE id = ?",
               dataset, static_cast<int>(Evaluation::QUEUED), row.id));
   ASSAY_RETURN_IF_ERROR(InsertTasks(row.id, tasks));
-  const bool done = row.all_tasks_done && tasks.empty();
-  if (done) {
-    ASSAY_RETURN_IF_ERROR(EndEvaluation(row.id, Evaluation::SUCCEEDED, std::nullopt));
-  }
+  ASSAY_ASSIGN_OR_RETURN(const auto end, EndIfNothingIsLeft(row.id));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
-  if (done) LogEnded(evaluation, Evaluation::SUCCEEDED);
+  if (end) LogEnded(evaluation, end->state, end->failure);
   return absl::OkStatus();
 }
 

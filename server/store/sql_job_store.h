@@ -5,6 +5,7 @@
 #define ASSAY_SERVER_STORE_SQL_JOB_STORE_H_
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +22,8 @@ namespace assay::store {
 
 // The values of tasks.state.
 enum TaskState { kOpen = 0, kLeased = 1, kDone = 2 };
+// The value of tasks.lease_micros of a task that nobody is to claim.
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 // Page tokens are the page's last record's key, in base64.
 int PageLimit(const Page& page);
@@ -80,6 +83,7 @@ class SqlJobStore final : public JobStore {
   absl::StatusOr<EvaluationRecord> CancelEvaluation(const std::string& name) override;
   absl::StatusOr<EvaluationRecord> RetryEvaluation(const std::string& name) override;
   absl::Status FailEvaluation(const std::string& name, const v1::Failure& failure) override;
+  absl::StatusOr<std::vector<std::string>> EndOverdue() override;
   absl::StatusOr<std::optional<int64_t>> FirstMissingSample(const std::string& name) override;
   absl::Status SetDecision(const std::string& name, const v1::Decision& decision,
                            bool ends) override;
@@ -105,6 +109,9 @@ class SqlJobStore final : public JobStore {
                           const TaskEffort& effort) override;
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
                            int64_t wait_micros) override;
+  absl::Status SplitTask(const ClaimedTask& claim, int attempts) override;
+  absl::Status GiveUpCondition(const ClaimedTask& claim, const v1::Failure& failure) override;
+  void ShareBy(const std::string& label) override;
   absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override;
   absl::StatusOr<std::optional<int64_t>> OldestOpenTaskMicros() override;
 
@@ -116,14 +123,31 @@ class SqlJobStore final : public JobStore {
     bool all_tasks_done = false;
     std::optional<int64_t> manifest;
   };
-  struct EvaluationKey {
+  // An unfinished evaluation that has work.
+  struct Work {
+    int64_t urgency = 0;
     int64_t id = 0;
     std::string name;
+    std::string model;
+    std::string share;
+    bool several_shares = false;  // among all that are unfinished
+  };
+  // Which of them are wanted: all, or
+  struct WorkFilter {
+    std::optional<int64_t> urgency = {};
+    // of this one; together with an urgency only
+    std::optional<std::string> share = {};
+    std::optional<std::string> model = {};
+  };
+  struct End {
+    v1::Evaluation::State state = v1::Evaluation::SUCCEEDED;
+    v1::Failure failure;  // when FAILED
   };
   // The task and the evaluation that a claim is about, as they are now.
   struct ClaimState {
     bool current = false;  // the claim is the task's latest, and neither committed nor given back
-    bool stopped = false;  // the evaluation is FAILED, CANCELLED or deleted
+    // The evaluation is FAILED, CANCELLED or deleted, or the condition has been given up.
+    bool stopped = false;
     int64_t evaluation = 0;
   };
 
@@ -166,6 +190,9 @@ class SqlJobStore final : public JobStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<EvaluationRecord> ReadEvaluation(const std::string& name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The record of a row of the columns that ReadEvaluation asks for.
+  absl::StatusOr<EvaluationRecord> ReadWhole(const Statement& row)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // kAlreadyExists for a taken name. Returns its id.
   absl::StatusOr<int64_t> InsertEvaluation(const v1::Evaluation& evaluation,
                                            v1::Evaluation::State state,
@@ -177,6 +204,15 @@ class SqlJobStore final : public JobStore {
   absl::Status EndEvaluation(int64_t evaluation, v1::Evaluation::State state,
                              const std::optional<v1::Failure>& failure)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends an evaluation of which no task is to be done any more, unless it receives batches or ends
+  // by SetDecision; how, if it did.
+  absl::StatusOr<std::optional<End>> EndIfNothingIsLeft(int64_t evaluation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // In the order of the evaluation's conditions.
+  absl::StatusOr<std::vector<v1::ConditionFailure>> FailedConditions(
+      int64_t evaluation, const v1::Evaluation& conditions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<v1::Evaluation> ReadFixed(int64_t evaluation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether it ends by SetDecision.
   absl::StatusOr<bool> StopsWhenDecided(int64_t evaluation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Records a change of the evaluation that has no column of its own.
@@ -186,12 +222,22 @@ class SqlJobStore final : public JobStore {
 
   // --- sql_task_queue.cc
 
-  // The first unfinished evaluation beyond `after` that has a task to claim; of this model, unless
-  // that is empty.
-  absl::StatusOr<std::optional<EvaluationKey>> FindWork(int64_t now, const std::string& model,
-                                                        int64_t after)
+  // The first of the wanted evaluations, in the order of urgency and id, beyond `after` that has a
+  // task to claim.
+  absl::StatusOr<std::optional<Work>> FindWork(int64_t now, const WorkFilter& filter,
+                                               const Work& after)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::optional<ClaimedTask>> FindClaimable(int64_t now, const std::string& model)
+  // The first task of `work` that can be claimed; nullopt: others are claiming all that it has.
+  absl::StatusOr<std::optional<ClaimedTask>> FindTask(int64_t now, const Work& work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A task of the wanted evaluations, of those of the model (full name, may be empty) first among
+  // those of one urgency.
+  absl::StatusOr<std::optional<ClaimedTask>> FindClaimable(int64_t now, const WorkFilter& filter,
+                                                           const std::string& prefer_model)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A task of that urgency, of the share whose turn it is.
+  absl::StatusOr<std::optional<ClaimedTask>> FindByTurns(int64_t now, int64_t urgency,
+                                                         const std::string& prefer_model)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<ClaimState> FindClaim(const ClaimedTask& claim)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -204,6 +250,7 @@ class SqlJobStore final : public JobStore {
   Mutex mutex_;
   const std::unique_ptr<Database> owned_database_;
   Database& db_ ABSL_GUARDED_BY(mutex_);
+  std::string share_label_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace assay::store

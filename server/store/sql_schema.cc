@@ -167,9 +167,42 @@ constexpr char kVersion3[] = R"sql(
 ALTER TABLE provenance ADD COLUMN energy_joules REAL;
 )sql";
 
+constexpr char kVersion4[] = R"sql(
+-- The order of claims: HIGH is 1, NORMAL 2, LOW 3. Those of one urgency take turns by whose they
+-- are.
+ALTER TABLE evaluations ADD COLUMN urgency INTEGER NOT NULL DEFAULT 2;
+ALTER TABLE evaluations ADD COLUMN share TEXT NOT NULL DEFAULT '';
+-- How long it may take since its creation or its last retry, and the end of that.
+ALTER TABLE evaluations ADD COLUMN allowed_micros INTEGER;
+ALTER TABLE evaluations ADD COLUMN deadline_micros INTEGER;
+-- Unfinished tasks of conditions that were given up.
+ALTER TABLE evaluations ADD COLUMN tasks_given_up INTEGER NOT NULL DEFAULT 0;
+DROP INDEX unfinished_evaluations_by_model;
+CREATE INDEX claims ON evaluations(urgency, id) WHERE state <= 3;
+CREATE INDEX claims_by_model ON evaluations(model, urgency, id) WHERE state <= 3;
+CREATE INDEX claims_by_share ON evaluations(share, urgency, id) WHERE state <= 3;
+CREATE INDEX deadlines ON evaluations(deadline_micros)
+  WHERE state <= 3 AND deadline_micros IS NOT NULL;
+
+-- Start-time fair queueing between shares, in seconds of devices: what a share has been served, and
+-- where it stood when its latest task was claimed.
+CREATE TABLE shares (
+  name TEXT NOT NULL PRIMARY KEY,
+  served REAL NOT NULL,
+  start REAL NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE failed_conditions (
+  evaluation INTEGER NOT NULL REFERENCES evaluations(id) ON DELETE CASCADE,
+  condition INTEGER NOT NULL,
+  failure BLOB NOT NULL,
+  PRIMARY KEY (evaluation, condition)
+) WITHOUT ROWID;
+)sql";
+
 // What makes each version of the one before it; the first, of an empty database. Written for
 // SQLite.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 constexpr auto kVersion = static_cast<int64_t>(std::size(kSteps));
 
 // The same for PostgreSQL, whose texts are to be compared byte by byte, as SQLite's are.

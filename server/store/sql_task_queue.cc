@@ -1,6 +1,10 @@
 // The queue: claims under leases with fencing tokens, commits, and what there is to do.
+#include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
@@ -20,64 +24,145 @@ absl::Status LeaseLost(const ClaimedTask& claim) {
 
 }  // namespace
 
-absl::StatusOr<std::optional<SqlJobStore::EvaluationKey>> SqlJobStore::FindWork(
-    int64_t now, const std::string& model, int64_t after) {
+absl::StatusOr<std::optional<SqlJobStore::Work>> SqlJobStore::FindWork(int64_t now,
+                                                                       const WorkFilter& filter,
+                                                                       const Work& after) {
   // Both loops walk their index in the wanted order and stop at the first hit; INDEXED BY makes
   // that a condition instead of a hope. An evaluation costs one probe, and one step for each task
   // that is leased to others.
-  const auto query = [&](absl::string_view index, absl::string_view filter) {
-    return absl::StrCat("SELECT e.id, e.name FROM evaluations e", IndexedBy(db_.dialect(), index),
-                        " WHERE e.state <= 3 AND e.id > ? AND ", filter,
-                        "EXISTS (SELECT 1 FROM tasks t",
-                        IndexedBy(db_.dialect(), "unfinished_tasks"),
-                        " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?) "
-                        "ORDER BY e.id LIMIT 1");
+  const Dialect dialect = db_.dialect();
+  const absl::string_view index = filter.model   ? "claims_by_model"
+                                  : filter.share ? "claims_by_share"
+                                                 : "claims";
+  const auto end_of_shares = [&](absl::string_view function) {
+    return absl::StrCat("(SELECT ", function, "(s.share) FROM evaluations s",
+                        IndexedBy(dialect, "claims_by_share"), " WHERE s.state <= 3)");
   };
-  const auto first = [](const Statement& row) { return EvaluationKey{row.Int(0), row.Text(1)}; };
-  if (model.empty()) {
-    Statement row = db_.Query(query("unfinished_evaluations", ""), after, now);
-    if (row.Next()) return first(row);
-    ASSAY_RETURN_IF_ERROR(row.status());
-    return std::nullopt;
+  Statement row = db_.Query(
+      absl::StrCat("SELECT e.urgency, e.id, e.name, e.model, e.share, ", end_of_shares("min"),
+                   " <> ", end_of_shares("max"), " FROM evaluations e", IndexedBy(dialect, index),
+                   " WHERE e.state <= 3 AND (e.urgency, e.id) > (?1, ?2)",
+                   // Without a wish, whatever the column has.
+                   filter.model ? " AND e.model = ?3" : " AND (?3 = '' OR e.model = ?3)",
+                   filter.share ? " AND e.share = ?4" : " AND (?4 = '' OR e.share = ?4)",
+                   filter.urgency ? " AND e.urgency = ?5" : " AND e.urgency >= ?5",
+                   " AND EXISTS (SELECT 1 FROM tasks t", IndexedBy(dialect, "unfinished_tasks"),
+                   " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?6) "
+                   "ORDER BY e.urgency, e.id LIMIT 1"),
+      after.urgency, after.id, filter.model.value_or(""), filter.share.value_or(""),
+      filter.urgency.value_or(0), now);
+  if (row.Next()) {
+    Work work;
+    work.urgency = row.Int(0);
+    work.id = row.Int(1);
+    work.name = row.Text(2);
+    work.model = row.Text(3);
+    work.share = row.Text(4);
+    work.several_shares = row.Int(5) != 0;
+    return work;
   }
-  Statement row =
-      db_.Query(query("unfinished_evaluations_by_model", "e.model = ? AND "), after, model, now);
-  if (row.Next()) return first(row);
   ASSAY_RETURN_IF_ERROR(row.status());
   return std::nullopt;
 }
 
-absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(int64_t now,
-                                                                      const std::string& model) {
-  EvaluationKey evaluation;
+absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindTask(int64_t now, const Work& work) {
+  Statement row = db_.Query(
+      absl::StrCat("SELECT t.id, t.condition, t.first_sample, t.samples, t.work, t.fence, "
+                   "t.attempts FROM tasks t",
+                   IndexedBy(db_.dialect(), "unfinished_tasks"),
+                   " WHERE t.evaluation = ? AND t.state < 2 AND t.lease_micros <= ? "
+                   "ORDER BY t.id LIMIT 1",
+                   ForUpdate(db_.dialect(), "t", /*skip_locked=*/true)),
+      work.id, now);
+  if (!row.Next()) {
+    ASSAY_RETURN_IF_ERROR(row.status());
+    return std::nullopt;
+  }
+  ClaimedTask claim;
+  claim.task.id = row.Int(0);
+  claim.task.evaluation = work.name;
+  claim.task.condition = static_cast<int>(row.Int(1));
+  claim.task.first_sample = row.Int(2);
+  claim.task.samples = static_cast<int32_t>(row.Int(3));
+  claim.task.work = row.Double(4);
+  claim.fence = row.Int(5);
+  claim.attempt = static_cast<int>(row.Int(6));
+  return claim;
+}
+
+absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(
+    int64_t now, const WorkFilter& filter, const std::string& prefer_model) {
+  Work first;
   while (true) {
-    ASSAY_ASSIGN_OR_RETURN(auto next, FindWork(now, model, evaluation.id));
+    ASSAY_ASSIGN_OR_RETURN(const auto next, FindWork(now, filter, first));
     if (!next) return std::nullopt;
-    evaluation = *std::move(next);
-    Statement row = db_.Query(
-        absl::StrCat("SELECT t.id, t.condition, t.first_sample, t.samples, t.work, t.fence, "
-                     "t.attempts FROM tasks t",
-                     IndexedBy(db_.dialect(), "unfinished_tasks"),
-                     " WHERE t.evaluation = ? AND t.state < 2 AND t.lease_micros <= ? "
-                     "ORDER BY t.id LIMIT 1",
-                     ForUpdate(db_.dialect(), "t", /*skip_locked=*/true)),
-        evaluation.id, now);
-    if (!row.Next()) {
-      ASSAY_RETURN_IF_ERROR(row.status());
-      // Others are claiming all that it has at this moment.
+    if (next->several_shares && !filter.share) {
+      ASSAY_ASSIGN_OR_RETURN(auto claim, FindByTurns(now, next->urgency, prefer_model));
+      if (claim) return claim;
+      // Others are claiming all that is so urgent.
+      first.urgency = next->urgency;
+      first.id = std::numeric_limits<int64_t>::max();
       continue;
     }
-    ClaimedTask claim;
-    claim.task.id = row.Int(0);
-    claim.task.evaluation = evaluation.name;
-    claim.task.condition = static_cast<int>(row.Int(1));
-    claim.task.first_sample = row.Int(2);
-    claim.task.samples = static_cast<int32_t>(row.Int(3));
-    claim.task.work = row.Double(4);
-    claim.fence = row.Int(5);
-    claim.attempt = static_cast<int>(row.Int(6));
+    if (!prefer_model.empty() && next->model != prefer_model) {
+      WorkFilter of_model = filter;
+      of_model.urgency = next->urgency;
+      of_model.model = prefer_model;
+      ASSAY_ASSIGN_OR_RETURN(const auto preferred, FindWork(now, of_model, first));
+      if (preferred) {
+        ASSAY_ASSIGN_OR_RETURN(auto claim, FindTask(now, *preferred));
+        if (claim) return claim;
+      }
+    }
+    ASSAY_ASSIGN_OR_RETURN(auto claim, FindTask(now, *next));
+    if (claim) return claim;
+    // Others are claiming all that it has at this moment.
+    first = *next;
+  }
+}
+
+absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindByTurns(
+    int64_t now, int64_t urgency, const std::string& prefer_model) {
+  // Start-time fair queueing (Goyal, Vin, Cheng 1996): a share that comes back after it had nothing
+  // to do begins where the others are, and brings no claims from the past.
+  struct Turn {
+    int64_t running = 0;
+    double start = 0;
+    std::string share;
+  };
+  std::vector<Turn> turns;
+  {
+    Statement rows = db_.Query(
+        "SELECT w.share, coalesce(s.served, 0), (SELECT coalesce(max(start), 0) FROM shares), "
+        "coalesce(r.tasks, 0) FROM "
+        "(SELECT DISTINCT share FROM evaluations WHERE state <= 3 AND urgency = ?) w "
+        "LEFT JOIN shares s ON s.name = w.share "
+        "LEFT JOIN (SELECT e.share AS share, count(*) AS tasks FROM tasks t "
+        "           JOIN evaluations e ON e.id = t.evaluation WHERE t.state = 1 "
+        "           GROUP BY e.share) r ON r.share = w.share",
+        urgency);
+    while (rows.Next()) {
+      turns.push_back({rows.Int(3), std::max(rows.Double(1), rows.Double(2)), rows.Text(0)});
+    }
+    ASSAY_RETURN_IF_ERROR(rows.status());
+  }
+  std::sort(turns.begin(), turns.end(), [](const Turn& a, const Turn& b) {
+    return std::tie(a.running, a.start, a.share) < std::tie(b.running, b.start, b.share);
+  });
+  for (const Turn& turn : turns) {
+    WorkFilter filter;
+    filter.urgency = urgency;
+    filter.share = turn.share;
+    ASSAY_ASSIGN_OR_RETURN(auto claim, FindClaimable(now, filter, prefer_model));
+    if (!claim) continue;
+    claim->share = turn.share;
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("INSERT INTO shares (name, served, start) VALUES (?1, ?2, ?2) "
+                "ON CONFLICT (name) DO UPDATE SET served = ?2, start = ?2",
+                turn.share, turn.start));
     return claim;
   }
+  return std::nullopt;
 }
 
 absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::string& owner,
@@ -87,13 +172,7 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::str
   Transaction transaction(db_, Transaction::kTask);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
-  std::optional<ClaimedTask> claim;
-  if (!prefer_model.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(claim, FindClaimable(now, prefer_model));
-  }
-  if (!claim) {
-    ASSAY_ASSIGN_OR_RETURN(claim, FindClaimable(now, ""));
-  }
+  ASSAY_ASSIGN_OR_RETURN(std::optional<ClaimedTask> claim, FindClaimable(now, {}, prefer_model));
   if (!claim) return std::nullopt;
   ++claim->fence;
   ++claim->attempt;
@@ -110,17 +189,23 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::str
   return claim;
 }
 
+void SqlJobStore::ShareBy(const std::string& label) {
+  MutexLock lock(mutex_);
+  share_label_ = label;
+}
+
 absl::StatusOr<SqlJobStore::ClaimState> SqlJobStore::FindClaim(const ClaimedTask& claim) {
-  Statement row = db_.Query(
-      absl::StrCat("SELECT t.state, t.fence, e.id, e.state FROM tasks t JOIN evaluations e "
-                   "ON e.id = t.evaluation WHERE t.id = ?",
-                   ForUpdate(db_.dialect(), "t")),
-      claim.task.id);
+  Statement row =
+      db_.Query(absl::StrCat("SELECT t.state, t.fence, e.id, e.state, t.lease_micros FROM tasks t "
+                             "JOIN evaluations e ON e.id = t.evaluation WHERE t.id = ?",
+                             ForUpdate(db_.dialect(), "t")),
+                claim.task.id);
   ClaimState found;
   if (row.Next()) {
     found.current = row.Int(0) == kLeased && row.Int(1) == claim.fence;
     found.evaluation = row.Int(2);
-    found.stopped = row.Int(3) == Evaluation::FAILED || row.Int(3) == Evaluation::CANCELLED;
+    found.stopped = row.Int(3) == Evaluation::FAILED || row.Int(3) == Evaluation::CANCELLED ||
+                    row.Int(4) == kNever;
   } else {
     // Only what has ended can be deleted.
     found.stopped = true;
@@ -170,6 +255,11 @@ absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::Outcome
   Transaction transaction(db_, Transaction::kTask);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const ClaimState found, CheckClaim(claim));
+  if (claim.share) {
+    // Before the row of the evaluation is locked, as in a claim.
+    ASSAY_RETURN_IF_ERROR(db_.Run("UPDATE shares SET served = served + ? WHERE name = ?",
+                                  effort.model_seconds + effort.other_seconds, *claim.share));
+  }
   ASSAY_ASSIGN_OR_RETURN(const int64_t fingerprint, FindOrInsertFingerprint(numerics));
   const std::optional<std::string> adversarials =
       outcomes.has_adversarials() ? std::optional<std::string>(outcomes.adversarials().digest())
@@ -207,23 +297,9 @@ absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::Outcome
       "WHERE evaluation = ?1",
       found.evaluation, effort.model_seconds, effort.other_seconds, effort.assay_version,
       effort.energy_joules));
-  bool last = false;
-  {
-    Statement row =
-        db_.Query("SELECT tasks = tasks_done AND state <> ? FROM evaluations WHERE id = ?",
-                  static_cast<int>(Evaluation::RECEIVING), found.evaluation);
-    if (!row.Next()) return row.ErrorOr(LeaseLost(claim));
-    last = row.Int(0) != 0;
-  }
-  if (last) {
-    ASSAY_ASSIGN_OR_RETURN(const bool by_decision, StopsWhenDecided(found.evaluation));
-    last = !by_decision;
-  }
-  if (last) {
-    ASSAY_RETURN_IF_ERROR(EndEvaluation(found.evaluation, Evaluation::SUCCEEDED, std::nullopt));
-  }
+  ASSAY_ASSIGN_OR_RETURN(const auto end, EndIfNothingIsLeft(found.evaluation));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
-  if (last) LogEnded(claim.task.evaluation, Evaluation::SUCCEEDED);
+  if (end) LogEnded(claim.task.evaluation, end->state, end->failure);
   return absl::OkStatus();
 }
 
@@ -244,13 +320,63 @@ absl::Status SqlJobStore::ReleaseTask(const ClaimedTask& claim, bool count_attem
   return transaction.Commit();
 }
 
+absl::Status SqlJobStore::SplitTask(const ClaimedTask& claim, int attempts) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const ClaimState found, FindClaim(claim));
+  if (!found.current) return absl::OkStatus();
+  const Task& task = claim.task;
+  const int32_t half = task.samples / 2;
+  const double work = task.work * half / task.samples;
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("INSERT INTO tasks (evaluation, condition, first_sample, samples, work, "
+              "create_micros, attempts) SELECT evaluation, condition, first_sample + ?2, "
+              "samples - ?2, work - ?3, create_micros, ?4 FROM tasks WHERE id = ?1",
+              task.id, half, work, attempts));
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("UPDATE tasks SET samples = ?2, work = ?3, attempts = ?4, state = 0, "
+              "lease_micros = 0, owner = NULL WHERE id = ?1",
+              task.id, half, work, attempts));
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("UPDATE evaluations SET tasks = tasks + 1, revision = revision + 1 WHERE id = ?",
+              found.evaluation));
+  ASSAY_RETURN_IF_ERROR(db_.Notify(kWorkChannel));
+  return transaction.Commit();
+}
+
+absl::Status SqlJobStore::GiveUpCondition(const ClaimedTask& claim, const v1::Failure& failure) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kWrite);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_ASSIGN_OR_RETURN(const ClaimState found, CheckClaim(claim));
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("INSERT INTO failed_conditions (evaluation, condition, failure) VALUES (?, ?, ?) "
+              "ON CONFLICT DO NOTHING",
+              found.evaluation, claim.task.condition, failure));
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("UPDATE tasks SET state = 0, lease_micros = ?, owner = NULL "
+              "WHERE evaluation = ? AND condition = ? AND state < 2",
+              kNever, found.evaluation, claim.task.condition));
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("UPDATE evaluations SET tasks_given_up = (SELECT count(*) FROM tasks t "
+              "WHERE t.evaluation = ?1 AND t.state < 2 AND t.lease_micros = ?2), "
+              "revision = revision + 1 WHERE id = ?1",
+              found.evaluation, kNever));
+  ASSAY_ASSIGN_OR_RETURN(const auto end, EndIfNothingIsLeft(found.evaluation));
+  ASSAY_RETURN_IF_ERROR(transaction.Commit());
+  if (end) LogEnded(claim.task.evaluation, end->state, end->failure);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::map<std::string, int64_t>> SqlJobStore::CountTasks() {
   MutexLock lock(mutex_);
   // The tasks that an ended evaluation left unfinished are nobody's work, so they are in no state.
   Statement row = db_.Query(
       "SELECT unfinished - leased, leased, done FROM "
       "(SELECT coalesce(sum(tasks_done), 0) AS done, "
-      "        coalesce(sum(CASE WHEN state <= 3 THEN tasks - tasks_done ELSE 0 END), 0) AS "
+      "        coalesce(sum(CASE WHEN state <= 3 THEN tasks - tasks_done - tasks_given_up "
+      "ELSE 0 END), 0) AS "
       "unfinished "
       " FROM evaluations) sums, "
       "(SELECT count(*) AS leased FROM tasks WHERE state = 1) now");

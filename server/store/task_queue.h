@@ -25,6 +25,8 @@ struct ClaimedTask {
   Task task;
   int64_t fence = 0;  // the fencing token of this claim
   int attempt = 0;    // 1 for the first
+  // Whose turn it was, when several share the queue; nullopt: nobody else waited.
+  std::optional<std::string> share = {};
 };
 
 // What a task took, for the provenance of reports.
@@ -43,9 +45,11 @@ class TaskQueue {
   virtual ~TaskQueue() = default;
 
   // Claims the next task for `owner` until now + lease_micros: open ones, or those whose lease ran
-  // out, oldest evaluation first, then task order. nullopt when there is none. Moves the evaluation
-  // from QUEUED to RUNNING. `prefer_model` (full name, may be empty) puts tasks of evaluations with
-  // that model first, so that loaded models are used.
+  // out. Those of the highest priority come first; among them those of the share (ShareBy) that has
+  // been served least, in seconds of devices while it had to share; of that, oldest evaluation
+  // first, then task order. nullopt when there is none. Moves the evaluation from QUEUED to
+  // RUNNING. `prefer_model` (full name, may be empty) puts tasks of evaluations with that model
+  // first where neither priority nor share is against it, so that loaded models are used.
   virtual absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
                                                                int64_t lease_micros,
                                                                const std::string& prefer_model) = 0;
@@ -63,6 +67,19 @@ class TaskQueue {
   // the claim is no longer the current one.
   virtual absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
                                    int64_t wait_micros) = 0;
+
+  // Puts two tasks in the place of one that is claimed, of more than one sample: its first half and
+  // the rest, both to be claimed at once, with `attempts` behind them. OK without effect when the
+  // claim is no longer the current one.
+  virtual absl::Status SplitTask(const ClaimedTask& claim, int attempts) = 0;
+  // Ends the work on the condition of a claimed task: its tasks that are not done are nobody's,
+  // until a retry. Others of the evaluation go on; when nothing is left to do it is FAILED.
+  // kLeaseLost and kCancelled as above.
+  virtual absl::Status GiveUpCondition(const ClaimedTask& claim, const v1::Failure& failure) = 0;
+
+  // Evaluations made from now on whose values of this label differ share the queue by turns; those
+  // without it are one share. Empty, as at first: nobody shares.
+  virtual void ShareBy(const std::string& label) = 0;
 
   // How many tasks are in each state ("OPEN", "LEASED", "DONE").
   virtual absl::StatusOr<std::map<std::string, int64_t>> CountTasks() = 0;

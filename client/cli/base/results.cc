@@ -256,14 +256,26 @@ absl::StatusOr<std::optional<Evaluation>> WatchToEnd(Session& session, const std
     }
     return end.status();
   }
-  ASSAY_RETURN_IF_ERROR(client::EndStatus(end->evaluation()));
   return end->evaluation();
+}
+
+absl::Status WriteEnd(Session& session, const Evaluation& evaluation, const ResultOptions& options,
+                      const Gates& gates) {
+  const absl::Status ended = client::EndStatus(evaluation);
+  if (ended.ok()) return WriteResults(session, evaluation, options, gates);
+  const bool has_part = !evaluation.failed_conditions().empty() ||
+                        evaluation.failure().reason() == ReasonName(Reason::kDeadlineReached);
+  if (has_part && evaluation.progress().tasks_done() > 0) {
+    const absl::Status written = WriteResults(session, evaluation, options, gates);
+    if (!written.ok()) session.Say(std::string(written.message()));
+  }
+  return ended;
 }
 
 absl::Status WatchAndReport(Session& session, const std::string& name, const ResultOptions& options,
                             const Gates& gates) {
   ASSAY_ASSIGN_OR_RETURN(const std::optional<Evaluation> end, WatchToEnd(session, name));
-  if (end.has_value()) return WriteResults(session, *end, options, gates);
+  if (end.has_value()) return WriteEnd(session, *end, options, gates);
   if (gates.empty()) return absl::OkStatus();
   return Error(Reason::kCancelled,
                absl::StrCat("detached before the gates of ", name, " were judged"));

@@ -77,14 +77,18 @@ absl::StatusOr<Gates> GatesOf(Session& session, const std::string& evaluation,
 // Shows what the listener hears of an evaluation: progress, and breaks of the connection.
 void ShowEvents(Session& session, client::WatchListener* listener);
 // Waits for the end of an evaluation with a progress bar. Nothing after Ctrl-C: it goes on at the
-// server, and the user knows; with a private server it is cancelled, which is an error, as is any
-// end but success.
+// server, and the user knows; with a private server it is cancelled, which is an error. Any end of
+// the evaluation is none (client::EndStatus).
 absl::StatusOr<std::optional<v1::Evaluation>> WatchToEnd(Session& session, const std::string& name);
 // Waits like that, then prints and writes what the options ask for. Gates that have not been judged
 // because of Ctrl-C are kCancelled.
 absl::Status WatchAndReport(Session& session, const std::string& name, const ResultOptions& options,
                             const Gates& gates);
-// The last part of the above: the report on stdout, and the files. An error after that when a gate
+// The last part of the above, of an evaluation that has ended: the report of what it has, and an
+// error unless it has SUCCEEDED. Of one that has failed as a whole there is no report.
+absl::Status WriteEnd(Session& session, const v1::Evaluation& evaluation,
+                      const ResultOptions& options, const Gates& gates);
+// The last part of that: the report on stdout, and the files. An error after that when a gate
 // does not hold.
 absl::Status WriteResults(Session& session, const v1::Evaluation& evaluation,
                           const ResultOptions& options, const Gates& gates);

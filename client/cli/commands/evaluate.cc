@@ -21,6 +21,8 @@
 #include "client/data/byte_source.h"
 #include "client/render/numbers.h"
 #include "core/base/errors.h"
+#include "core/base/priority.h"
+#include "core/base/quantities.h"
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
 #include "core/report/early_decision.h"
@@ -127,6 +129,16 @@ class Evaluation {
     if (!options_.id.empty() && !IsValidId(options_.id)) {
       return InvalidFields(
           {{"--id", absl::StrCat("must be ", kIdRule, "; got '", options_.id, "'")}});
+    }
+    if (!options_.deadline.empty()) {
+      const auto seconds = ParseDuration(options_.deadline);
+      if (!seconds.ok() || *seconds <= 0) {
+        return InvalidFields(
+            {{"--deadline", absl::StrCat("must be a time such as 2h (s, m, h, d or "
+                                         "w); got '",
+                                         options_.deadline, "'")}});
+      }
+      deadline_seconds_ = *seconds;
     }
     for (const std::string& other : options_.other_models) {
       if (!IsValidId(IdAndFile(other).first)) {
@@ -271,6 +283,7 @@ class Evaluation {
     spec.set_keep_probabilities(options_.keep_probabilities);
     spec.set_keep_features(options_.keep_features);
     SetLabels(labels_, spec.mutable_labels());
+    SetUrgency(&spec);
     if (options_.stop_when_decided) *spec.mutable_stop_when_decided() = StopWhenDecided();
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation,
                            client_->CreateEvaluation(spec, options_.id));
@@ -291,6 +304,7 @@ class Evaluation {
     start.set_keep_probabilities(options_.keep_probabilities);
     start.set_keep_features(options_.keep_features);
     SetLabels(labels_, start.mutable_labels());
+    SetUrgency(&start);
     std::string name;
     bool sent = false;
     client::StreamListener listener;
@@ -306,8 +320,7 @@ class Evaluation {
     session_.progress().Clear();
     SayNotes(session_, *reader_);
     if (end.ok()) {
-      ASSAY_RETURN_IF_ERROR(client::EndStatus(end->evaluation()));
-      return WriteResults(session_, end->evaluation(), options_.results, gates_);
+      return WriteEnd(session_, end->evaluation(), options_.results, gates_);
     }
     if (!session_.interrupt().triggered() || name.empty() || options_.local) return end.status();
     // With all of its data there, the evaluation can go on without us; otherwise nobody else could
@@ -315,6 +328,13 @@ class Evaluation {
     if (sent) return WatchAndReport(session_, name, options_.results, gates_);
     ASSAY_RETURN_IF_ERROR(Cancel(name));
     return Error(Reason::kCancelled, absl::StrCat(name, " was cancelled while its data was sent"));
+  }
+
+  // Of an EvaluationSpec, or the start of a stream.
+  template <typename Message>
+  void SetUrgency(Message* message) const {
+    message->set_priority(PriorityOf(options_.priority).value_or(v1::PRIORITY_UNSPECIFIED));
+    if (deadline_seconds_ > 0) message->mutable_deadline()->set_seconds(deadline_seconds_);
   }
 
   // The session's own client is interrupted for good.
@@ -338,6 +358,7 @@ class Evaluation {
   Gates gates_;
   Labels labels_;
   v1::ModelInterface interface_;
+  int64_t deadline_seconds_ = 0;  // 0: none
   std::string model_;
   // The files' reader; null for a dataset of the server, and for a ready-made set.
   std::unique_ptr<client::DatasetReader> reader_;
@@ -381,6 +402,12 @@ CommandRun Evaluate(Leaf& leaf) {
       leaf.Add("--task-samples", &options->task_samples,
                "Samples of one task (default: chosen; outcomes do not depend on it)")
           .Positive();
+  leaf.Add("--priority", &options->priority,
+           "Before others or after them in the queue (default normal)")
+      .OneOf(PriorityNames());
+  leaf.Add("--deadline", &options->deadline,
+           "End when this much time is over, with the report of what is done by then: 90s, 2h, 1d")
+      .TypeName("TIME");
   ResultOptions& results = options->results;
   results.AddTo(leaf);
   results.AddOutcomesTo(leaf);

@@ -36,6 +36,10 @@ struct EvaluateOptions {
   LabelOptions labels;
   // 0: chosen by the server.
   int32_t task_samples = 0;
+  // "low", "normal" or "high"; empty: normal.
+  std::string priority;
+  // A time such as 2h; empty: none.
+  std::string deadline;
   bool keep_probabilities = false;
   // Name of a layer; empty: none.
   std::string keep_features;

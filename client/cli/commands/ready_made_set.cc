@@ -89,6 +89,7 @@ class ReadyMadeSet {
                    absl::StrCat("interrupted after ", parts_.size(), " of ", total_,
                                 " evaluations; with --id the same call goes on where it was"));
     }
+    ASSAY_RETURN_IF_ERROR(client::EndStatus(*end));
     v1::GetReportRequest request;
     request.set_name(end->name());
     request.set_confidence_level(options_.results.confidence_level);
@@ -162,6 +163,8 @@ absl::Status CheckReadyMade(Session& session, const EvaluateOptions& options, Ga
   refuse(!options.metadata.path.empty(), "--metadata");
   refuse(!options.results.outcomes_path.empty(), "--outcomes");
   refuse(!options.results.adversarials_path.empty(), "--keep-adversarials");
+  refuse(!options.priority.empty(), "--priority");
+  refuse(!options.deadline.empty(), "--deadline");
   refuse(options.keep_probabilities, "--keep-probabilities");
   refuse(!options.keep_features.empty(), "--keep-features");
   refuse(gates.baseline_at_server(), "--baseline evaluations/ID");

@@ -156,6 +156,14 @@ class FakeEngine final : public rpc::EngineService::Service {
       how = Exists(file) ? "ok" : "abort";
       close(open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     }
+    // At one sample, under one condition.
+    if (absl::StartsWith(how, "abort-at:")) {
+      const int64_t sample = std::atoll(how.c_str() + std::strlen("abort-at:"));
+      if (request.condition().method() == "gaussian_noise" && request.first_sample() <= sample &&
+          sample < request.first_sample() + request.samples()) {
+        std::abort();
+      }
+    }
     if (how == "busy") raise(SIGSTOP);
     ASSAY_RETURN_IF_ERROR(Behave(how));
     const bool drips = absl::StartsWith(how, "drip:");

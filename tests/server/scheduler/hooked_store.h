@@ -147,6 +147,10 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("FailEvaluation"));
     return store_.FailEvaluation(name, failure);
   }
+  absl::StatusOr<std::vector<std::string>> EndOverdue() override {
+    ASSAY_RETURN_IF_ERROR(Before("EndOverdue"));
+    return store_.EndOverdue();
+  }
   absl::StatusOr<std::optional<int64_t>> FirstMissingSample(const std::string& name) override {
     ASSAY_RETURN_IF_ERROR(Before("FirstMissingSample"));
     return store_.FirstMissingSample(name);
@@ -218,6 +222,15 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("ReleaseTask"));
     return store_.ReleaseTask(claim, count_attempt, wait_micros);
   }
+  absl::Status SplitTask(const ClaimedTask& claim, int attempts) override {
+    ASSAY_RETURN_IF_ERROR(Before("SplitTask"));
+    return store_.SplitTask(claim, attempts);
+  }
+  absl::Status GiveUpCondition(const ClaimedTask& claim, const v1::Failure& failure) override {
+    ASSAY_RETURN_IF_ERROR(Before("GiveUpCondition"));
+    return store_.GiveUpCondition(claim, failure);
+  }
+  void ShareBy(const std::string& label) override { store_.ShareBy(label); }
 
  private:
   void Remove() {

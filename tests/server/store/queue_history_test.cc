@@ -52,6 +52,13 @@ class NoFence final : public TaskQueue {
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count, int64_t wait) override {
     return queue_.ReleaseTask(claim, count, wait);
   }
+  absl::Status SplitTask(const ClaimedTask& claim, int attempts) override {
+    return queue_.SplitTask(claim, attempts);
+  }
+  absl::Status GiveUpCondition(const ClaimedTask& claim, const v1::Failure& failure) override {
+    return queue_.GiveUpCondition(claim, failure);
+  }
+  void ShareBy(const std::string& label) override { queue_.ShareBy(label); }
   absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override {
     return queue_.CountTasks();
   }

@@ -1,4 +1,4 @@
-#include "server/config/quantities.h"
+#include "core/base/quantities.h"
 
 #include <cctype>
 #include <cmath>

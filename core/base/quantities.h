@@ -1,6 +1,6 @@
 // Amounts as people write them on a command line: "30d", "200GB".
-#ifndef ASSAY_SERVER_CONFIG_QUANTITIES_H_
-#define ASSAY_SERVER_CONFIG_QUANTITIES_H_
+#ifndef ASSAY_CORE_BASE_QUANTITIES_H_
+#define ASSAY_CORE_BASE_QUANTITIES_H_
 
 #include <cstdint>
 
@@ -18,4 +18,4 @@ absl::StatusOr<int64_t> ParseBytes(absl::string_view text);
 
 }  // namespace assay
 
-#endif  // ASSAY_SERVER_CONFIG_QUANTITIES_H_
+#endif  // ASSAY_CORE_BASE_QUANTITIES_H_
