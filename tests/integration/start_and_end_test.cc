@@ -135,7 +135,7 @@ class StartAndEndTest : public ::testing::Test {
 
   // An evaluation on a private server; unless asked for otherwise one that takes long.
   Process Local(const std::vector<std::string>& more = {},
-                const std::string& condition = "attack/pgd:eps=0.0001,steps=100000") const {
+                const std::string& condition = "attack/mi-fgsm:eps=0.0001,steps=100000") const {
     const std::string data = directory_.path() + "/data.npy";
     std::ofstream(data, std::ios::binary)
         << client::FormatNpyHeader("|u1", {32, 8, 8, 3}, 0) << std::string(32 * 192, 'a');

@@ -131,12 +131,14 @@ TEST_F(EvaluationServiceTest, EveryViolationIsToldAtOnce) {
   request.mutable_spec()->add_conditions("corruption/gaussian_noise:severity=9");
   request.mutable_spec()->set_limit(-1);
   request.mutable_spec()->set_task_samples(-1);
+  request.mutable_spec()->set_priority(static_cast<v1::Priority>(9));
+  request.mutable_spec()->mutable_deadline()->set_seconds(-1);
   const auto evaluation = Create(request);
   EXPECT_THAT(evaluation, HasReason(Reason::kInvalidArgument));
-  EXPECT_THAT(
-      Fields(evaluation.status()),
-      UnorderedElementsAre("evaluation_id", "spec.model", "spec.dataset", "spec.conditions[1]",
-                           "spec.conditions[2]", "spec.limit", "spec.task_samples"));
+  EXPECT_THAT(Fields(evaluation.status()),
+              UnorderedElementsAre("evaluation_id", "spec.model", "spec.dataset",
+                                   "spec.conditions[1]", "spec.conditions[2]", "spec.limit",
+                                   "spec.task_samples", "spec.priority", "spec.deadline"));
   EXPECT_LT(evaluation.status().message().size(), 4096u);
 }
 

@@ -24,7 +24,8 @@ std::string Refusal(const std::string& text) {
 TEST(TriggerTest, AnEvaluationFileIsRead) {
   const auto trigger = ReadTrigger(
       absl::StrCat(kStart,
-                   "suite: classwise\nseed: 7\nlimit: 100\nlabel: [team=vision]\n"
+                   "suite: classwise\nseed: 7\npriority: low\ndeadline: 2h\nlimit: 100\nlabel: "
+                   "[team=vision]\n"
                    "require:\n  - accuracy(clean) >= 90%\n  - accuracy(clean) >= baseline - 1%\n"
                    "baseline: previous\nundecided: pass\nconfidence-level: 0.99\n"),
       "t.yaml");
@@ -33,6 +34,8 @@ TEST(TriggerTest, AnEvaluationFileIsRead) {
   EXPECT_THAT(trigger->spec.conditions(),
               ElementsAre("clean", "attack/pgd:eps=8/255", "suite/classwise"));
   EXPECT_EQ(trigger->spec.seed(), 7);
+  EXPECT_EQ(trigger->spec.priority(), v1::PRIORITY_LOW);
+  EXPECT_EQ(trigger->spec.deadline().seconds(), 7200);
   EXPECT_EQ(trigger->spec.limit(), 100);
   EXPECT_EQ(trigger->spec.labels().at("team"), "vision");
   EXPECT_EQ(trigger->gates.size(), 2u);
@@ -81,6 +84,8 @@ TEST(TriggerTest, WhatCannotBeRightIsToldWithItsLine) {
   EXPECT_THAT(Refusal(absl::StrCat(kStart, "confidence-level: 95\n")), HasSubstr("below 1"));
   EXPECT_THAT(Refusal(absl::StrCat(kStart, "stop-when-decided: true\n")), HasSubstr("decide when"));
   EXPECT_THAT(Refusal(absl::StrCat(kStart, "seed: many\n")), HasSubstr("whole number"));
+  EXPECT_THAT(Refusal(absl::StrCat(kStart, "priority: now\n")), HasSubstr("low, normal or high"));
+  EXPECT_THAT(Refusal(absl::StrCat(kStart, "deadline: tonight\n")), HasSubstr("such as 2h"));
 }
 
 TEST(ModelOptionsTest, AreThoseOfTheCommandLine) {

@@ -291,6 +291,42 @@ TEST_F(EvaluateTest, AdversarialExamplesGoToADirectory) {
   EXPECT_TRUE(std::filesystem::exists(directory + "/attack_pgd_linf_8-255.samples.npy"));
 }
 
+TEST_F(EvaluateTest, PriorityAndDeadlineAreOfTheEvaluationHoweverItsDataAreSent) {
+  ASSERT_EQ(Run(Evaluate({"--priority", "high", "--deadline", "90m"})).code, 0);
+  EXPECT_EQ(Spec().priority(), v1::PRIORITY_HIGH);
+  EXPECT_EQ(Spec().deadline().seconds(), 5400);
+  ASSERT_EQ(Run(Evaluate({"--stream", "--priority", "low", "--deadline", "1d"})).code, 0);
+  ASSERT_THAT(state()->starts, SizeIs(1));
+  EXPECT_EQ(state()->starts[0].priority(), v1::PRIORITY_LOW);
+  EXPECT_EQ(state()->starts[0].deadline().seconds(), 86400);
+}
+
+TEST_F(EvaluateTest, APriorityOrADeadlineThatIsNoneIsRefused) {
+  EXPECT_EQ(Run(Evaluate({"--priority", "urgent"})).code, 2);
+  for (const char* deadline : {"soon", "0", "-1h", "5"}) {
+    const Result result = Run(Evaluate({absl::StrCat("--deadline=", deadline)}));
+    EXPECT_EQ(result.code, 2) << deadline;
+    EXPECT_THAT(result.err, HasSubstr("must be a time such as 2h")) << deadline;
+  }
+  EXPECT_EQ(state()->calls["CreateEvaluation"], 0);
+}
+
+TEST_F(EvaluateTest, WhatADeadlineLeftIsReportedAndStillAFailure) {
+  v1::Evaluation& evaluation = *state()->events.back().mutable_evaluation();
+  evaluation.set_state(v1::Evaluation::FAILED);
+  evaluation.mutable_failure()->set_reason("DEADLINE_REACHED");
+  evaluation.mutable_failure()->set_message("did not end within 2h");
+  evaluation.mutable_progress()->set_tasks_done(1);
+  const Result result = Run(Evaluate());
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.out, HasSubstr("accuracy"));
+  EXPECT_THAT(result.err, HasSubstr("did not end within 2h"));
+  evaluation.mutable_progress()->set_tasks_done(0);
+  const Result nothing = Run(Evaluate());
+  EXPECT_EQ(nothing.code, 3);
+  EXPECT_EQ(nothing.out, "");
+}
+
 TEST_F(EvaluateTest, KeptVectorsGoToADirectory) {
   v1::StreamVectorsResponse batch;
   batch.set_condition("corruption/fog/3");
