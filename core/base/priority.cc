@@ -20,6 +20,13 @@ std::optional<v1::Priority> PriorityOf(absl::string_view text) {
   return std::nullopt;
 }
 
+std::string PriorityName(v1::Priority priority) {
+  for (const Row& row : kRows) {
+    if (row.priority == priority) return std::string(row.name);
+  }
+  return "";
+}
+
 std::vector<std::string> PriorityNames() {
   std::vector<std::string> names;
   for (const Row& row : kRows) names.emplace_back(row.name);

@@ -14,6 +14,9 @@ namespace assay {
 // nullopt for another text. That of "" is PRIORITY_UNSPECIFIED.
 std::optional<v1::Priority> PriorityOf(absl::string_view text);
 
+// "" for PRIORITY_UNSPECIFIED.
+std::string PriorityName(v1::Priority priority);
+
 // From the lowest to the highest.
 std::vector<std::string> PriorityNames();
 

@@ -6,6 +6,7 @@
 #include "client/render/numbers.h"
 #include "core/base/json.h"
 #include "core/base/labels.h"
+#include "core/base/priority.h"
 #include "google/protobuf/util/time_util.h"
 
 namespace assay::cli {
@@ -58,11 +59,24 @@ render::Table Details(const Evaluation& evaluation) {
   rows.push_back({"dataset", spec.dataset()});
   rows.push_back({"seed", absl::StrCat(spec.seed())});
   if (spec.limit() > 0) rows.push_back({"limit", render::Count(spec.limit())});
+  if (spec.priority() != v1::PRIORITY_UNSPECIFIED) {
+    rows.push_back({"priority", PriorityName(spec.priority())});
+  }
+  if (spec.has_deadline()) {
+    rows.push_back({"deadline", absl::StrCat(TimeUtil::ToString(spec.deadline()),
+                                             " after its creation or last retry")});
+  }
   for (const auto& [key, value] : LabelsOf(spec.labels())) {
     rows.push_back({"label", absl::StrCat(key, "=", value)});
   }
   for (const auto& condition : evaluation.conditions()) {
     rows.push_back({"condition", condition.id()});
+    for (const auto& failed : evaluation.failed_conditions()) {
+      if (failed.condition() != condition.id()) continue;
+      rows.push_back({"given up",
+                      {absl::StrCat(failed.failure().reason(), ": ", failed.failure().message()),
+                       render::Tone::kBad}});
+    }
   }
   rows.push_back({"progress", absl::StrCat(DoneText(evaluation.progress()), " %, ",
                                            SamplesText(evaluation.progress()))});
