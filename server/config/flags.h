@@ -33,6 +33,7 @@ struct Flags {
   int64_t max_evaluations = 1000;
   double lease_seconds = 30;
   double stall_seconds = 600;
+  double checkpoint_seconds = 30;
   double exit_timeout = 30;
   std::string engine_binary;
   std::string port_file;

@@ -14,6 +14,7 @@
 #include "core/base/resource_names.h"
 #include "core/base/sample_order.h"
 #include "core/conditions/condition.h"
+#include "server/scheduler/checkpoint.h"
 #include "server/scheduler/class_count.h"
 
 namespace assay::scheduler {
@@ -25,6 +26,8 @@ constexpr auto kPollInterval = std::chrono::milliseconds(1000);
 constexpr auto kStoreRetryInterval = std::chrono::milliseconds(2000);
 // Of the waits between the attempts of a task.
 constexpr double kWaitGrowth = 4;
+// How often an engine tells of finished samples: what it has told is not lost when it dies.
+constexpr double kCheckpointEventSeconds = 1;
 
 double SecondsSince(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
@@ -186,6 +189,7 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   const auto start = SteadyClock::now();
   std::optional<EnergyMeter::Share> energy;
   if (options_.energy != nullptr) energy.emplace(*options_.energy);
+  const auto joules = [&] { return energy ? energy->Joules() : std::nullopt; };
   const store::Task& task = claim.task;
   const LeaseKeeper lease(store_, claim, options_.lease_seconds);
   ASSAY_ASSIGN_OR_RETURN(const auto evaluation, store_.GetEvaluation(task.evaluation));
@@ -246,11 +250,38 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   request.set_keep_features(spec.keep_features());
   request.set_evaluation_samples(SamplesOf(spec, manifest));
 
+  const bool keeps =
+      spec.keep_adversarials() || spec.keep_probabilities() || !spec.keep_features().empty();
+  ASSAY_ASSIGN_OR_RETURN(auto checkpoint, Checkpoint::Open(store_, claim, joules));
+  if (!keeps) {
+    request.set_checkpoint_seconds(std::min(kCheckpointEventSeconds, options_.checkpoint_seconds));
+    if (const store::TaskCheckpoint* const earlier = checkpoint.earlier()) {
+      *request.mutable_finished()->mutable_outcomes() = earlier->outcomes.outcomes();
+      *request.mutable_finished_numerics() = earlier->numerics;
+      LogInfo("a task goes on from its checkpoint",
+              {{"evaluation", task.evaluation},
+               {"task", task.id},
+               {"samples_there", int64_t{earlier->outcomes.outcomes_size()}},
+               {"samples", int64_t{task.samples}},
+               {"attempt", claim.attempt}});
+    }
+  }
+
   v1::OutcomeBatch outcomes;
   KeptBytes kept;
   rpc::RunEvent::Done done;
   std::atomic<int64_t> events = 0;
   std::atomic<bool> stalled = false;
+  auto stored = SteadyClock::now();
+  const auto store_checkpoint = [&] {
+    stored = SteadyClock::now();
+    const absl::Status status = checkpoint.Store();
+    const auto reason = ReasonOf(status);
+    // Of a claim that is lost or not wanted any more the lease tells.
+    if (status.ok() || reason == Reason::kLeaseLost || reason == Reason::kCancelled) return;
+    LogWarning("cannot store a checkpoint",
+               {{"evaluation", task.evaluation}, {"task", task.id}, {"error", status.message()}});
+  };
   const auto on_event = [&](const rpc::RunEvent& event) {
     ++events;
     if (event.has_progress()) {
@@ -267,6 +298,9 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
       kept.Add(event.adversarials(), &outcomes);
     } else if (event.has_vectors()) {
       kept.Add(event.vectors(), &outcomes);
+    } else if (event.has_checkpoint()) {
+      checkpoint.Add(event.checkpoint());
+      if (SecondsSince(stored) >= options_.checkpoint_seconds) store_checkpoint();
     } else if (event.has_done()) {
       done = event.done();
     }
@@ -289,6 +323,8 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   if (options_.control != nullptr) options_.control->BeginRun(options_.device);
   const absl::Status run =
       engine->process().Run(request, on_event, cancelled, options_.cancel_grace_seconds);
+  // Whoever goes on with it has what is there, whatever ended this run.
+  if (!run.ok()) store_checkpoint();
   if (stalled) {
     return Error(Reason::kModelFailed,
                  absl::StrCat("the model made no progress for ", options_.stall_seconds,
@@ -300,12 +336,15 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     return Error(Reason::kInternal, absl::StrCat("the engine returned ", outcomes.outcomes_size(),
                                                  " outcomes for ", task.samples, " samples"));
   }
-  *outcomes.mutable_passes() = done.passes();
+  checkpoint.TurnTo(done.numerics());
+  const Effort effort =
+      checkpoint.Total({done.passes(), done.model_seconds(), done.other_seconds(), joules()});
+  *outcomes.mutable_passes() = effort.passes;
   const auto commit_start = SteadyClock::now();
   ASSAY_RETURN_IF_ERROR(kept.Finish(outcomes));
   ASSAY_RETURN_IF_ERROR(Commit(claim, kept, &outcomes, done.numerics(),
-                               {ASSAY_VERSION, done.model_seconds(), done.other_seconds(),
-                                energy ? energy->Joules() : std::nullopt}));
+                               {ASSAY_VERSION, effort.model_seconds, effort.other_seconds,
+                                effort.energy_joules}));
   metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.passes());
   metrics_.AddPhaseSeconds("model", done.model_seconds());
   metrics_.AddPhaseSeconds("around_model", done.other_seconds());

@@ -103,6 +103,8 @@ class SqlJobStore final : public JobStore {
   absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
                           const v1::NumericsFingerprint& numerics,
                           const TaskEffort& effort) override;
+  absl::Status AddToCheckpoint(const ClaimedTask& claim, const TaskCheckpoint& part) override;
+  absl::StatusOr<std::optional<TaskCheckpoint>> ReadCheckpoint(const ClaimedTask& claim) override;
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
                            int64_t wait_micros) override;
   absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override;

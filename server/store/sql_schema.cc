@@ -167,9 +167,25 @@ constexpr char kVersion3[] = R"sql(
 ALTER TABLE provenance ADD COLUMN energy_joules REAL;
 )sql";
 
+constexpr char kVersion4[] = R"sql(
+-- Outcomes of finished samples of tasks that are not done, in parts.
+CREATE TABLE checkpoints (
+  task INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+  part INTEGER NOT NULL,
+  fingerprint INTEGER NOT NULL REFERENCES fingerprints(id),
+  -- Of the assayd whose engine computed it.
+  version TEXT NOT NULL,
+  model_seconds REAL NOT NULL,
+  other_seconds REAL NOT NULL,
+  energy_joules REAL,
+  batch BLOB NOT NULL,
+  PRIMARY KEY (task, part)
+);
+)sql";
+
 // What makes each version of the one before it; the first, of an empty database. Written for
 // SQLite.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 constexpr auto kVersion = static_cast<int64_t>(std::size(kSteps));
 
 // The same for PostgreSQL, whose texts are to be compared byte by byte, as SQLite's are.

@@ -93,7 +93,7 @@ struct Lane {
   std::vector<float> images, gradients, logits;
   // Where the samples of the batch go.
   Batch for_gradient, for_forward;
-  size_t finished = 0;
+  std::vector<size_t> finished;
   double work = 0;
 };
 
@@ -132,6 +132,7 @@ class Driver {
             pending_.push_back(i);
           } else {
             ++finished_;
+            task_.observer.OnOutcome(outcomes_[i]);
           }
         });
   }
@@ -238,14 +239,15 @@ class Driver {
     stopped_ = stopped_ || !status.ok();
     for (auto& active : lane.for_gradient) for_gradient_.Add(std::move(active));
     for (auto& active : lane.for_forward) for_forward_.Add(std::move(active));
-    active_ -= lane.finished;
-    finished_ += lane.finished;
+    active_ -= lane.finished.size();
+    finished_ += lane.finished.size();
     work_ += lane.work;
-    if (lane.finished > 0 || lane.work > 0) Report();
+    for (const size_t sample : lane.finished) task_.observer.OnOutcome(outcomes_[sample]);
+    if (!lane.finished.empty() || lane.work > 0) Report();
     lane.batch.clear();
     lane.for_gradient.clear();
     lane.for_forward.clear();
-    lane.finished = 0;
+    lane.finished.clear();
     lane.work = 0;
     changed_.notify_all();
   }
@@ -312,7 +314,7 @@ class Driver {
     if (!attack.success() && options_.surrogate == nullptr && !attack_.minimum_norm()) {
       active.losses.Describe(attack);
     }
-    ++lane.finished;
+    lane.finished.push_back(active.sample);
   }
 
   // Takes an adversarial example: records it, and sends its rounded copy on its way.
@@ -359,7 +361,7 @@ class Driver {
     if (active->state->NextTarget()) {
       Queue(lane, std::move(active));
     } else {
-      ++lane.finished;
+      lane.finished.push_back(active->sample);
     }
   }
 
@@ -368,7 +370,7 @@ class Driver {
     outcome.set_undecided(true);
     outcome.set_prediction(-1);
     outcome.set_confidence(0);
-    ++lane.finished;
+    lane.finished.push_back(active.sample);
   }
 
   // --- passes

@@ -213,6 +213,14 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("CommitTask"));
     return store_.CommitTask(claim, outcomes, numerics, effort);
   }
+  absl::Status AddToCheckpoint(const ClaimedTask& claim, const TaskCheckpoint& part) override {
+    ASSAY_RETURN_IF_ERROR(Before("AddToCheckpoint"));
+    return store_.AddToCheckpoint(claim, part);
+  }
+  absl::StatusOr<std::optional<TaskCheckpoint>> ReadCheckpoint(const ClaimedTask& claim) override {
+    ASSAY_RETURN_IF_ERROR(Before("ReadCheckpoint"));
+    return store_.ReadCheckpoint(claim);
+  }
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
                            int64_t wait_micros) override {
     ASSAY_RETURN_IF_ERROR(Before("ReleaseTask"));

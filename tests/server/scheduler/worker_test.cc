@@ -58,6 +58,7 @@ class WorkerTest : public EngineFixture {
     evaluation.set_name("evaluations/" + id);
     evaluation.mutable_spec()->set_model("models/" + id);
     evaluation.mutable_spec()->set_dataset("datasets/" + id);
+    evaluation.mutable_spec()->set_keep_probabilities(keep_probabilities_);
     evaluation.mutable_spec()->set_allow_missing_classes(allow_missing_classes_);
     const auto parsed = ParseConditions(conditions);
     ASSERT_THAT(parsed, IsOk());
@@ -93,7 +94,27 @@ class WorkerTest : public EngineFixture {
     EXPECT_EQ(seen.size(), static_cast<size_t>(samples * conditions));
   }
 
+  std::string EngineLog(int number) {
+    return FileText(directory_.File(absl::StrCat("engine-", number, ".log")));
+  }
+  // Forward passes that the report counts.
+  int64_t Passes(const std::string& id) {
+    const auto tasks = store::ReadAllOutcomes(*store_, "evaluations/" + id);
+    EXPECT_THAT(tasks, IsOk());
+    int64_t passes = 0;
+    for (const auto& task : *tasks) passes += task.outcomes.passes().forwards();
+    return passes;
+  }
+  int SamplesInCheckpoint(int64_t task = 1) {
+    store::ClaimedTask claim;
+    claim.task.id = task;
+    const auto checkpoint = store_->ReadCheckpoint(claim);
+    EXPECT_THAT(checkpoint, IsOk());
+    return checkpoint->has_value() ? (*checkpoint)->outcomes.outcomes_size() : 0;
+  }
+
   // Of the next submission.
+  bool keep_probabilities_ = false;
   int class_names_ = 0;
   bool allow_missing_classes_ = false;
   WorkerOptions worker_options_;
@@ -171,6 +192,79 @@ TEST_F(WorkerTest, ATaskWhoseEngineDiesIsTriedAgain) {
   ExpectComplete("e", 20);
   EXPECT_THAT(metrics_.Render(),
               HasSubstr("assay_engine_restarts_total{reason=\"died_at_work\"} 1"));
+}
+
+TEST_F(WorkerTest, ATaskWhoseEngineIsKilledGoesOnFromWhatItHadTold) {
+  options_.batch_size = 32;  // or no two engines have the same numerics
+  StartWorker();
+  Submit("e", "run=half-kill:" + directory_.File("died"), {7, 13}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+  EXPECT_THAT(EngineLog(0), HasSubstr("run 20 of 20"));
+  EXPECT_THAT(EngineLog(1), HasSubstr("run 10 of 20"));
+  EXPECT_EQ(Passes("e"), 20) << "of both runs";
+  EXPECT_EQ(store_->GetEvaluation("evaluations/e")->provenance.model_seconds(), 0.5);
+  EXPECT_EQ(SamplesInCheckpoint(), 0);
+  // In the order of the dataset, as if nothing had happened.
+  const auto tasks = store::ReadAllOutcomes(*store_, "evaluations/e");
+  ASSERT_THAT(tasks, IsOk());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(tasks->at(0).outcomes.outcomes(i).sample(), i);
+}
+
+TEST_F(WorkerTest, ACheckpointOfOtherNumericsIsNotTakenOver) {
+  StartWorker();  // each engine has other ones
+  Submit("e", "run=half-kill:" + directory_.File("died"), {20}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+  EXPECT_THAT(EngineLog(1), HasSubstr("run 20 of 20"));
+  EXPECT_EQ(Passes("e"), 30) << "what was in vain was done, too";
+}
+
+TEST_F(WorkerTest, ATaskThatIsGivenBackLeavesACheckpoint) {
+  options_.batch_size = 32;
+  worker_options_.checkpoint_seconds = 3600;
+  StartWorker();
+  Submit("e", "run=half-wait:" + directory_.File("gate"), {20}, 20);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 10; }));
+  EXPECT_EQ(SamplesInCheckpoint(), 0) << "it is not time yet";
+  workers_.clear();
+  EXPECT_EQ(SamplesInCheckpoint(), 10);
+  EXPECT_EQ(store_->CountTasks()->at("OPEN"), 1);
+  Touch(directory_.File("gate"));
+  StartWorker();
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+  EXPECT_EQ(Passes("e"), 20);
+}
+
+TEST_F(WorkerTest, FinishedSamplesAreStoredWhileTheTaskRuns) {
+  options_.batch_size = 32;
+  worker_options_.checkpoint_seconds = 1e-3;
+  std::atomic<bool> full = true;
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
+    if (method != "AddToCheckpoint" || !full) return absl::OkStatus();
+    return Error(Reason::kStorageFull, "no room");
+  });
+  StartWorker();
+  Submit("full", "run=half-wait:" + directory_.File("gate"), {20}, 20);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/full").samples_done == 10; }));
+  EXPECT_EQ(SamplesInCheckpoint(1), 0);
+  Touch(directory_.File("gate"));
+  ASSERT_TRUE(Ends("full", v1::Evaluation::SUCCEEDED)) << "which nobody has to wait for";
+  full = false;
+  Submit("e", "run=half-wait:" + directory_.File("other"), {20}, 20);
+  EXPECT_TRUE(Eventually([&] { return SamplesInCheckpoint(2) == 10; }));
+  Touch(directory_.File("other"));
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+}
+
+TEST_F(WorkerTest, ATaskThatKeepsMoreThanOutcomesStartsOver) {
+  options_.batch_size = 32;
+  keep_probabilities_ = true;
+  StartWorker();
+  Submit("e", "run=half-kill:" + directory_.File("died"), {20}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  EXPECT_THAT(EngineLog(1), HasSubstr("run 20 of 20"));
 }
 
 TEST_F(WorkerTest, ATaskWhoseEngineDiedWaitsLongerEachTimeWhileOthersRun) {
