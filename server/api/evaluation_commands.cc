@@ -403,6 +403,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_keep_probabilities(start.keep_probabilities());
   evaluation.mutable_spec()->set_keep_features(start.keep_features());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
+  evaluation.mutable_spec()->set_no_cache(start.no_cache());
   *evaluation.mutable_spec()->mutable_labels() = labels;
   if (!start.has_metadata()) return context.evaluations.CreateStream(evaluation, manifest);
   const std::string& digest = start.metadata().digest();

@@ -219,6 +219,7 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
       });
   std::vector<KeptExample> kept;
   TaskContext task{request.condition(), request.seed(), *samples, *classifier_, observer};
+  task.checkpoints = request.checkpoint_seconds() > 0;
   std::vector<KeptVectors> vectors;
   const bool keeps_vectors = (request.keep_probabilities() || !request.keep_features().empty()) &&
                              JudgesOneImage(request.condition());

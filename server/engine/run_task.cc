@@ -98,7 +98,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunRest(const TaskContext& task,
   RestObserver observer(task.observer, outcomes.size() - rest.size(), outcomes.size());
   ASSAY_ASSIGN_OR_RETURN(auto computed,
                          RunFamily({task.condition, task.seed, samples, task.classifier, observer,
-                                    task.others, task.kept},
+                                    task.others, task.kept, task.checkpoints},
                                    resources));
   for (size_t i = 0; i < rest.size(); ++i) outcomes[rest[i]] = std::move(computed[i]);
   return outcomes;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "core/conditions/condition.h"
 #include "server/scheduler/checkpoint.h"
 #include "server/scheduler/class_count.h"
+#include "server/scheduler/reuse.h"
 
 namespace assay::scheduler {
 namespace {
@@ -99,6 +101,21 @@ std::vector<int64_t> PositionsOf(const v1::EvaluationSpec& spec, int64_t samples
   std::vector<int64_t> positions(first, first + task.samples);
   std::sort(positions.begin(), positions.end());
   return positions;
+}
+
+// Adds outcomes of other tasks to those that the engine need not compute; how many were not there.
+int64_t AddFound(const FoundOutcomes& found, rpc::RunRequest* request) {
+  v1::OutcomeBatch& finished = *request->mutable_finished();
+  std::set<int64_t> there;
+  for (const v1::Outcome& outcome : finished.outcomes()) there.insert(outcome.sample());
+  int64_t added = 0;
+  for (const v1::Outcome& outcome : found.outcomes.outcomes()) {
+    if (!there.insert(outcome.sample()).second) continue;
+    *finished.add_outcomes() = outcome;
+    ++added;
+  }
+  *request->mutable_finished_numerics() = found.numerics;
+  return added;
 }
 
 // The chunks that hold the samples of a task.
@@ -234,21 +251,29 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   request.set_first_sample(task.first_sample);
   request.set_samples(task.samples);
   request.set_pixel_type(manifest.pixel_type());
+  TaskContent content{model.digest(),
+                      {},
+                      condition,
+                      spec.seed(),
+                      manifest,
+                      engine->validation(),
+                      SamplesOf(spec, manifest),
+                      task};
   if (spec.has_stop_when_decided()) {
-    for (const int64_t position : PositionsOf(spec, SamplesOf(spec, manifest), task)) {
-      request.add_positions(position);
-    }
+    content.positions = PositionsOf(spec, content.evaluation_samples, task);
+    request.mutable_positions()->Add(content.positions.begin(), content.positions.end());
   }
   AddChunks(manifest, blobs_, &request);
 
   for (const std::string& id : OtherModels(condition)) {
     ASSAY_ASSIGN_OR_RETURN(const auto other, store_.GetModel(ResourceName(kModels, id)));
     request.add_other_model_paths(blobs_.Path(other.digest()));
+    content.other_digests.push_back(other.digest());
   }
   request.set_keep_adversarials(spec.keep_adversarials());
   request.set_keep_probabilities(spec.keep_probabilities());
   request.set_keep_features(spec.keep_features());
-  request.set_evaluation_samples(SamplesOf(spec, manifest));
+  request.set_evaluation_samples(content.evaluation_samples);
 
   const bool keeps =
       spec.keep_adversarials() || spec.keep_probabilities() || !spec.keep_features().empty();
@@ -266,6 +291,15 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
                {"attempt", claim.attempt}});
     }
   }
+  const std::optional<ContentKeys> keys = KeysOf(content);
+  std::optional<FoundOutcomes> found;
+  if (keys && !keeps && !spec.no_cache()) {
+    ASSAY_ASSIGN_OR_RETURN(
+        found, FindOutcomes(store_, content, *keys,
+                            checkpoint.earlier() ? &checkpoint.earlier()->numerics : nullptr));
+  }
+  // Samples that are taken over from other tasks.
+  int64_t reused = found ? AddFound(*found, &request) : 0;
 
   v1::OutcomeBatch outcomes;
   KeptBytes kept;
@@ -320,9 +354,20 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     if (silent > options_.stall_seconds) stalled = true;
     return stalled || unwanted();
   };
+  if (const int there = request.finished().outcomes_size(); there > 0) {
+    hub_.SetRunning(task.evaluation, task.id, {there, task.work * there / task.samples,
+                                               condition.id()});
+  }
   if (options_.control != nullptr) options_.control->BeginRun(options_.device);
-  const absl::Status run =
-      engine->process().Run(request, on_event, cancelled, options_.cancel_grace_seconds);
+  absl::Status run;
+  if (found && found->whole) {
+    outcomes.Swap(&found->outcomes);
+    *done.mutable_numerics() = found->numerics;
+    reused = task.samples;
+  } else {
+    run = engine->process().Run(request, on_event, cancelled, options_.cancel_grace_seconds);
+    if (!done.used_finished()) reused = 0;
+  }
   // Whoever goes on with it has what is there, whatever ended this run.
   if (!run.ok()) store_checkpoint();
   if (stalled) {
@@ -336,7 +381,7 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     return Error(Reason::kInternal, absl::StrCat("the engine returned ", outcomes.outcomes_size(),
                                                  " outcomes for ", task.samples, " samples"));
   }
-  checkpoint.TurnTo(done.numerics());
+  if (!found || !found->whole) checkpoint.TurnTo(done.numerics());
   const Effort effort =
       checkpoint.Total({done.passes(), done.model_seconds(), done.other_seconds(), joules()});
   *outcomes.mutable_passes() = effort.passes;
@@ -344,8 +389,10 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   ASSAY_RETURN_IF_ERROR(kept.Finish(outcomes));
   ASSAY_RETURN_IF_ERROR(Commit(claim, kept, &outcomes, done.numerics(),
                                {ASSAY_VERSION, effort.model_seconds, effort.other_seconds,
-                                effort.energy_joules}));
+                                effort.energy_joules, reused,
+                                keys ? keys->own : std::vector<store::ContentRange>()}));
   metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.passes());
+  metrics_.CountReused(condition.family(), reused);
   metrics_.AddPhaseSeconds("model", done.model_seconds());
   metrics_.AddPhaseSeconds("around_model", done.other_seconds());
   metrics_.AddPhaseSeconds("commit", SecondsSince(commit_start));

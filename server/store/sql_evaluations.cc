@@ -9,6 +9,7 @@
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
 #include "google/protobuf/util/time_util.h"
+#include "nlohmann/json.hpp"
 #include "server/store/lifecycle_log.h"
 #include "server/store/sql_job_store.h"
 
@@ -47,7 +48,7 @@ constexpr char kRecordColumns[] =
     "e.tasks, e.tasks_done, e.samples, e.samples_done, e.work, e.work_done, e.failure, "
     "e.evaluation, (SELECT t.condition FROM tasks t WHERE t.evaluation = e.id AND t.state = 1 "
     "ORDER BY t.id LIMIT 1), "
-    "p.versions, p.model_digest, p.model_seconds, p.other_seconds, p.energy_joules";
+    "p.versions, p.model_digest, p.model_seconds, p.other_seconds, p.energy_joules, p.reused_samples";
 constexpr char kRecordTables[] =
     " FROM evaluations e LEFT JOIN provenance p ON p.evaluation = e.id ";
 
@@ -88,6 +89,7 @@ absl::StatusOr<EvaluationRecord> ReadRecord(const Statement& row) {
     if (!row.IsNull(20) && progress.tasks_done() > 0) {
       record.provenance.set_energy_joules(row.Double(20));
     }
+    record.provenance.set_reused_samples(row.Int(21));
   }
   return record;
 }
@@ -459,6 +461,34 @@ absl::StatusOr<TaskOutcomes> SqlJobStore::ReadTaskOutcomes(const std::string& ev
         .ToStatus();
   }
   return read;
+}
+
+absl::StatusOr<std::vector<ContentPlace>> SqlJobStore::FindContent(
+    const std::vector<std::string>& keys) {
+  std::map<std::string, std::string> wanted;
+  for (const std::string& key : keys) wanted[key] = "";
+  MutexLock lock(mutex_);
+  // From the keys to the index: CROSS tells SQLite so.
+  Statement rows = db_.Query(
+      absl::StrCat("SELECT c.key, c.first_sample, c.samples, c.fingerprint, max(c.task) FROM ",
+                   JsonEach(db_.dialect()),
+                   " wanted CROSS JOIN contents c WHERE c.key = wanted.key "
+                   "GROUP BY c.key, c.first_sample, c.samples, c.fingerprint "
+                   "ORDER BY c.key, c.first_sample, c.samples, c.fingerprint"),
+      nlohmann::json(wanted).dump());
+  std::vector<ContentPlace> places;
+  while (rows.Next()) {
+    places.push_back({{rows.Text(0), rows.Int(1), rows.Int(2)}, rows.Int(4), rows.Int(3)});
+  }
+  ASSAY_RETURN_IF_ERROR(rows.status());
+  return places;
+}
+
+absl::StatusOr<std::optional<TaskOutcomes>> SqlJobStore::ReadContent(int64_t task) {
+  auto read = ReadTaskOutcomes("an evaluation", task);
+  if (absl::IsNotFound(read.status())) return std::nullopt;
+  if (!read.ok()) return read.status();
+  return *std::move(read);
 }
 
 // --- streams

@@ -87,6 +87,10 @@ class SqlJobStore final : public JobStore {
   absl::StatusOr<OutcomeReader> ReadOutcomes(const std::string& name,
                                              const std::set<int>& conditions) override;
 
+  absl::StatusOr<std::vector<ContentPlace>> FindContent(
+      const std::vector<std::string>& keys) override;
+  absl::StatusOr<std::optional<TaskOutcomes>> ReadContent(int64_t task) override;
+
   absl::StatusOr<v1::DatasetManifest> GetStreamManifest(const std::string& evaluation) override;
   absl::StatusOr<EvaluationRecord> CreateStream(const v1::Evaluation& evaluation,
                                                 const v1::DatasetManifest& manifest) override;

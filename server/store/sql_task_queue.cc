@@ -179,6 +179,12 @@ absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::Outcome
       db_.Run("INSERT INTO outcomes (task, fingerprint, adversarials, batch) VALUES (?, ?, ?, ?)",
               claim.task.id, fingerprint, adversarials, outcomes));
   ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM checkpoints WHERE task = ?", claim.task.id));
+  for (const ContentRange& range : effort.content) {
+    ASSAY_RETURN_IF_ERROR(db_.Run(
+        "INSERT INTO contents (key, first_sample, samples, fingerprint, task) "
+        "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        range.key, range.first_sample, range.samples, fingerprint, claim.task.id));
+  }
   for (const v1::OutcomeBatch::Vectors& vectors : outcomes.vectors()) {
     if (vectors.digest().empty()) continue;
     // Vectors of two kinds can be the same bytes.
@@ -203,12 +209,12 @@ absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::Outcome
       "UPDATE provenance SET model_seconds = model_seconds + ?2, other_seconds = other_seconds + "
       "?3, "
       // One that is not known makes the sum unknown.
-      "energy_joules = energy_joules + ?5, "
+      "energy_joules = energy_joules + ?5, reused_samples = reused_samples + ?6, "
       "versions = CASE WHEN ', ' || versions || ', ' LIKE '%, ' || ?4 || ', %' THEN versions "
       "                WHEN versions = '' THEN ?4 ELSE versions || ', ' || ?4 END "
       "WHERE evaluation = ?1",
       found.evaluation, effort.model_seconds, effort.other_seconds, effort.assay_version,
-      effort.energy_joules));
+      effort.energy_joules, effort.reused_samples));
   bool last = false;
   {
     Statement row =

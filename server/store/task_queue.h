@@ -13,10 +13,12 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/v1/evaluations.pb.h"
+#include "server/store/content.h"
 #include "server/store/task.h"
 
 namespace assay::store {
@@ -36,6 +38,10 @@ struct TaskEffort {
   double other_seconds = 0;
   // Of the machine's processors; nullopt: not known.
   std::optional<double> energy_joules = {};
+  // Outcomes that were there already, of other tasks.
+  int64_t reused_samples = 0;
+  // What the committed outcomes are to be found by.
+  std::vector<ContentRange> content = {};
 };
 
 // What is known of a task before it is done.

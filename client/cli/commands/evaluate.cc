@@ -270,6 +270,7 @@ class Evaluation {
     spec.set_keep_adversarials(!options_.results.adversarials_path.empty());
     spec.set_keep_probabilities(options_.keep_probabilities);
     spec.set_keep_features(options_.keep_features);
+    spec.set_no_cache(options_.no_cache);
     SetLabels(labels_, spec.mutable_labels());
     if (options_.stop_when_decided) *spec.mutable_stop_when_decided() = StopWhenDecided();
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation,
@@ -290,6 +291,7 @@ class Evaluation {
     start.set_keep_adversarials(!options_.results.adversarials_path.empty());
     start.set_keep_probabilities(options_.keep_probabilities);
     start.set_keep_features(options_.keep_features);
+    start.set_no_cache(options_.no_cache);
     SetLabels(labels_, start.mutable_labels());
     std::string name;
     bool sent = false;
@@ -381,6 +383,8 @@ CommandRun Evaluate(Leaf& leaf) {
       leaf.Add("--task-samples", &options->task_samples,
                "Samples of one task (default: chosen; outcomes do not depend on it)")
           .Positive();
+  leaf.Add("--no-cache", &options->no_cache,
+           "Compute every outcome, even where the server has it from an earlier evaluation");
   ResultOptions& results = options->results;
   results.AddTo(leaf);
   results.AddOutcomesTo(leaf);

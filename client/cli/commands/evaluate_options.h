@@ -36,6 +36,7 @@ struct EvaluateOptions {
   LabelOptions labels;
   // 0: chosen by the server.
   int32_t task_samples = 0;
+  bool no_cache = false;
   bool keep_probabilities = false;
   // Name of a layer; empty: none.
   std::string keep_features;

@@ -139,14 +139,20 @@ class Driver {
 
   // How many samples are under attack at once: enough for full batches of every lane whatever their
   // passes, and as many as fit into a moderate amount of memory, since those that survive take
-  // equally long and should end together.
+  // equally long and should end together; with checkpoints as many as end together soon.
   size_t MostActive() const {
     constexpr size_t kMemory = size_t{1} << 29;
+    // Passes between two such ends.
+    constexpr double kCheckpointWork = 20'000;
     // Arrays of the size of an image that a state keeps, roughly.
     constexpr size_t kArrays = 12;
     const auto batch = static_cast<size_t>(std::max(gradient_source_.gradient_sizes().largest(),
                                                     task_.classifier.forward_sizes().largest()));
-    return std::max(2 * lanes_ * batch, kMemory / (kArrays * image_size_ * sizeof(float)));
+    size_t most = kMemory / (kArrays * image_size_ * sizeof(float));
+    if (task_.checkpoints) {
+      most = std::min(most, static_cast<size_t>(kCheckpointWork / std::max(1.0, work_per_sample_)));
+    }
+    return std::max(2 * lanes_ * batch, most);
   }
 
   // --- lanes

@@ -75,6 +75,8 @@ struct TaskContext {
   std::vector<Classifier*> others = {};
   // Where adversarial examples go, in no order; nullptr: nowhere.
   std::vector<KeptExample>* kept = nullptr;
+  // Samples are to be finished now and then, rather than all together at the end.
+  bool checkpoints = false;
 
   RandomKey random_key() const { return RandomKey(seed, RandomnessId(condition)); }
 };

@@ -24,7 +24,7 @@ std::string Refusal(const std::string& text) {
 TEST(TriggerTest, AnEvaluationFileIsRead) {
   const auto trigger = ReadTrigger(
       absl::StrCat(kStart,
-                   "suite: classwise\nseed: 7\nlimit: 100\nlabel: [team=vision]\n"
+                   "suite: classwise\nseed: 7\nno-cache: true\nlimit: 100\nlabel: [team=vision]\n"
                    "require:\n  - accuracy(clean) >= 90%\n  - accuracy(clean) >= baseline - 1%\n"
                    "baseline: previous\nundecided: pass\nconfidence-level: 0.99\n"),
       "t.yaml");
@@ -34,6 +34,7 @@ TEST(TriggerTest, AnEvaluationFileIsRead) {
               ElementsAre("clean", "attack/pgd:eps=8/255", "suite/classwise"));
   EXPECT_EQ(trigger->spec.seed(), 7);
   EXPECT_EQ(trigger->spec.limit(), 100);
+  EXPECT_TRUE(trigger->spec.no_cache());
   EXPECT_EQ(trigger->spec.labels().at("team"), "vision");
   EXPECT_EQ(trigger->gates.size(), 2u);
   EXPECT_TRUE(trigger->undecided_passes);

@@ -14,6 +14,7 @@
 //                    and dies of SIGKILL; with FILE there, ok
 //   half-wait:FILE   such a checkpoint, then it waits for FILE or for cancellation
 //   short            one outcome too few;  busy  gets stuck so deep that nothing answers any more
+// With probes=WORD that is what the probes gave.
 // Finished samples that it is given are not computed again, if they are of its numerics.
 // With wrong=N every N-th sample, from the first, is predicted as the next of ten classes.
 // What it was given (environment, descriptors, requests) goes to standard error, and print=WORD to
@@ -106,6 +107,7 @@ class FakeEngine final : public rpc::EngineService::Service {
     numerics.set_threads(request->threads());
     // "Measured": no two processes choose the same.
     numerics.set_batch_size(request->batch_size() > 0 ? request->batch_size() : getpid());
+    numerics.set_probes(behaviour_["probes"]);
     numerics_ = numerics;
     return grpc::Status::OK;
   }

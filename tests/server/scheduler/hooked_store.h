@@ -165,6 +165,15 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("ReadOutcomes"));
     return store_.ReadOutcomes(name, conditions);
   }
+  absl::StatusOr<std::vector<ContentPlace>> FindContent(
+      const std::vector<std::string>& keys) override {
+    ASSAY_RETURN_IF_ERROR(Before("FindContent"));
+    return store_.FindContent(keys);
+  }
+  absl::StatusOr<std::optional<TaskOutcomes>> ReadContent(int64_t task) override {
+    ASSAY_RETURN_IF_ERROR(Before("ReadContent"));
+    return store_.ReadContent(task);
+  }
   absl::StatusOr<std::map<std::string, int64_t>> CountEvaluations() override {
     ASSAY_RETURN_IF_ERROR(Before("CountEvaluations"));
     return store_.CountEvaluations();
