@@ -202,8 +202,7 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
   const auto start = SteadyClock::now();
   ASSAY_ASSIGN_OR_RETURN(const auto samples, OpenChunks(request, classifier_->shape()));
   // Of all lanes, outside of the model.
-  const auto seconds_around = [&](const Classifier::Usage& usage)
-                                  ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  const auto seconds_around = [&](const Classifier::Usage& usage) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return classifier_->lanes() *
                std::chrono::duration<double>(SteadyClock::now() - start).count() -
            usage.seconds;

@@ -25,7 +25,8 @@ namespace assay::scheduler {
 // What a task computes.
 struct TaskContent {
   std::string model_digest;
-  std::vector<std::string> other_digests;  // in the condition's order
+  // That the condition names, in its order, with what is known of them.
+  std::vector<v1::Model> others;
   const v1::Condition& condition;
   int64_t seed = 0;
   const v1::DatasetManifest& manifest;

@@ -355,8 +355,8 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     return stalled || unwanted();
   };
   if (const int there = request.finished().outcomes_size(); there > 0) {
-    hub_.SetRunning(task.evaluation, task.id, {there, task.work * there / task.samples,
-                                               condition.id()});
+    hub_.SetRunning(task.evaluation, task.id,
+                    {there, task.work * there / task.samples, condition.id()});
   }
   if (options_.control != nullptr) options_.control->BeginRun(options_.device);
   absl::Status run;
@@ -387,10 +387,10 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   *outcomes.mutable_passes() = effort.passes;
   const auto commit_start = SteadyClock::now();
   ASSAY_RETURN_IF_ERROR(kept.Finish(outcomes));
-  ASSAY_RETURN_IF_ERROR(Commit(claim, kept, &outcomes, done.numerics(),
-                               {ASSAY_VERSION, effort.model_seconds, effort.other_seconds,
-                                effort.energy_joules, reused,
-                                keys ? keys->own : std::vector<store::ContentRange>()}));
+  ASSAY_RETURN_IF_ERROR(
+      Commit(claim, kept, &outcomes, done.numerics(),
+             {ASSAY_VERSION, effort.model_seconds, effort.other_seconds, effort.energy_joules,
+              reused, keys ? keys->own : std::vector<store::ContentRange>()}));
   metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.passes());
   metrics_.CountReused(condition.family(), reused);
   metrics_.AddPhaseSeconds("model", done.model_seconds());

@@ -99,8 +99,8 @@ class Evaluations {
   virtual absl::StatusOr<OutcomeReader> ReadOutcomes(const std::string& name,
                                                      const std::set<int>& conditions) = 0;
 
-  // Where committed outcomes are that were stored under these keys (TaskEffort::content), by key and
-  // first sample; of several tasks with the same range and numerics the latest one.
+  // Where committed outcomes are that were stored under these keys (TaskEffort::content), by key
+  // and first sample; of several tasks with the same range and numerics the latest one.
   virtual absl::StatusOr<std::vector<ContentPlace>> FindContent(
       const std::vector<std::string>& keys) = 0;
   // The outcomes of that task; nullopt when its evaluation has been deleted.

@@ -180,10 +180,10 @@ absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::Outcome
               claim.task.id, fingerprint, adversarials, outcomes));
   ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM checkpoints WHERE task = ?", claim.task.id));
   for (const ContentRange& range : effort.content) {
-    ASSAY_RETURN_IF_ERROR(db_.Run(
-        "INSERT INTO contents (key, first_sample, samples, fingerprint, task) "
-        "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        range.key, range.first_sample, range.samples, fingerprint, claim.task.id));
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("INSERT INTO contents (key, first_sample, samples, fingerprint, task) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                range.key, range.first_sample, range.samples, fingerprint, claim.task.id));
   }
   for (const v1::OutcomeBatch::Vectors& vectors : outcomes.vectors()) {
     if (vectors.digest().empty()) continue;

@@ -72,9 +72,9 @@ class TaskQueue {
   virtual absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
                                   const v1::NumericsFingerprint& numerics,
                                   const TaskEffort& effort) = 0;
-  // Adds outcomes of finished samples to the checkpoint of the claimed task, which CommitTask drops.
-  // What is there of other numerics or of another version of Assay goes, since outcomes of a task
-  // have one of each. kLeaseLost and kCancelled as above.
+  // Adds outcomes of finished samples to the checkpoint of the claimed task, which CommitTask
+  // drops. What is there of other numerics or of another version of Assay goes, since outcomes of a
+  // task have one of each. kLeaseLost and kCancelled as above.
   virtual absl::Status AddToCheckpoint(const ClaimedTask& claim, const TaskCheckpoint& part) = 0;
   // All parts together; nullopt where there are none.
   virtual absl::StatusOr<std::optional<TaskCheckpoint>> ReadCheckpoint(

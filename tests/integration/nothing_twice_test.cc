@@ -57,8 +57,7 @@ class InterruptedTest : public NothingTwiceTest {
     ASSERT_TRUE(created.ok());
     name_ = created->name();
     // More samples than those that were wrong from the start, which are finished at once.
-    const int64_t wrong =
-        160 - ReportOf(undisturbed_.name())->conditions(0).attack().attacked();
+    const int64_t wrong = 160 - ReportOf(undisturbed_.name())->conditions(0).attack().attacked();
     ASSERT_TRUE(Eventually([&] { return SamplesDone(name_) > wrong; }));
     ASSERT_LT(SamplesDone(name_), 160);
   }
@@ -107,12 +106,12 @@ TEST_F(NothingTwiceTest, TheSameEvaluationCostsNoPass) {
   StartServer();
   GeneratedData data(64, 3, 8, 4);
   // Of every kind.
-  const v1::EvaluationSpec spec = Reusing(
-      Spec(Upload("linear"), Upload(data),
-           {"clean", "attack/pgd:eps=4/255,steps=5", "attack/autoattack:eps=2/255",
-            "attack/universal:epochs=2", "attack/fmn:steps=10", "bounds/ibp:eps=1/255",
-            "corruption/gaussian_noise:severity=1", "smoothing/gaussian:sigma=0.25,n0=10,n=50",
-            "conformal/rscp:n=4"}));
+  const v1::EvaluationSpec spec =
+      Reusing(Spec(Upload("linear"), Upload(data),
+                   {"clean", "attack/pgd:eps=4/255,steps=5", "attack/autoattack:eps=2/255",
+                    "attack/universal:epochs=2", "attack/fmn:steps=10", "bounds/ibp:eps=1/255",
+                    "corruption/gaussian_noise:severity=1",
+                    "smoothing/gaussian:sigma=0.25,n0=10,n=50", "conformal/rscp:n=4"}));
   const v1::Evaluation first = Run(spec);
   ASSERT_EQ(first.state(), v1::Evaluation::SUCCEEDED) << first.failure().message();
   EXPECT_EQ(Reused(first), 0);

@@ -81,8 +81,8 @@ TEST(MetricsTest, KnownSeriesAreZeroFromTheStart) {
   const std::string page = metrics.Render();
   for (const char* series :
        {"assay_samples_total{kind=\"clean\"} 0", "assay_samples_total{kind=\"smoothing\"} 0",
-        "assay_reused_samples_total{kind=\"attack\"} 0",
-        "assay_samples_total{kind=\"bounds\"} 0", "assay_samples_total{kind=\"conformal\"} 0",
+        "assay_reused_samples_total{kind=\"attack\"} 0", "assay_samples_total{kind=\"bounds\"} 0",
+        "assay_samples_total{kind=\"conformal\"} 0",
         "assay_passes_total{direction=\"forward\",kind=\"attack\"} 0",
         "assay_passes_total{direction=\"backward\",kind=\"corruption\"} 0",
         "assay_phase_seconds_total{phase=\"model\"} 0",

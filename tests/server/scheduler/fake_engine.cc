@@ -191,9 +191,9 @@ class FakeEngine final : public rpc::EngineService::Service {
       }
     }
     std::map<int64_t, v1::Outcome> there;
-    const bool used = request.finished().outcomes_size() > 0 &&
-                      request.finished_numerics().SerializeAsString() ==
-                          numerics_.SerializeAsString();
+    const bool used =
+        request.finished().outcomes_size() > 0 &&
+        request.finished_numerics().SerializeAsString() == numerics_.SerializeAsString();
     if (used) {
       for (const auto& outcome : request.finished().outcomes()) there[outcome.sample()] = outcome;
     }

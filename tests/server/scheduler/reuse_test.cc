@@ -43,8 +43,8 @@ struct Subject {
     task.samples = 30;
   }
   TaskContent content() const {
-    return {model,      others,           condition, seed,     manifest,
-            validation, evaluation_samples, task,      positions};
+    return {model, others,   condition, seed, manifest, validation, evaluation_samples,
+            task,  positions};
   }
   std::optional<ContentKeys> keys() const { return KeysOf(content()); }
 };
@@ -80,7 +80,8 @@ TEST(ReuseTest, WhateverOutcomesDependOnChangesEveryKey) {
       {"method", [](Subject& s) { s.condition.set_method("apgd-ce"); }},
       {"id, by which draws are keyed", [](Subject& s) { s.condition.set_id("attack/other"); }},
       {"pixels", [](Subject& s) { s.manifest.set_pixel_type(v1::FLOAT32); }},
-      {"shape", [](Subject& s) {
+      {"shape",
+       [](Subject& s) {
          s.manifest.mutable_shape()->set_height(16);
          s.manifest.mutable_shape()->set_width(64);
        }},
@@ -105,9 +106,8 @@ TEST(ReuseTest, AnotherChunkOrAnotherPlaceOfItIsAnotherKey) {
   changed.manifest.mutable_chunks(1)->set_digest(Sha256Hex("other labels"));
   ContentKeys keys = *changed.keys();
   EXPECT_NE(keys.whole.key, before.whole.key);
-  EXPECT_THAT(ChunkKeys(keys),
-              ElementsAre(before.chunks[0].key, testing::Ne(before.chunks[1].key),
-                          before.chunks[2].key));
+  EXPECT_THAT(ChunkKeys(keys), ElementsAre(before.chunks[0].key, testing::Ne(before.chunks[1].key),
+                                           before.chunks[2].key));
   Subject moved;
   moved.manifest.mutable_chunks(0)->set_samples(9);
   moved.manifest.mutable_chunks(0)->set_digest(Sha256Hex("shorter"));
@@ -177,8 +177,8 @@ TEST(ReuseTest, SamplesOfARandomOrderAreLookedForInChunksAndFoundAsAWhole) {
   subject.task.samples = 2;
   subject.positions = {3, 27};
   const ContentKeys keys = *subject.keys();
-  EXPECT_THAT(ChunkKeys(keys), ElementsAre(Subject().keys()->chunks[0].key,
-                                           Subject().keys()->chunks[2].key));
+  EXPECT_THAT(ChunkKeys(keys),
+              ElementsAre(Subject().keys()->chunks[0].key, Subject().keys()->chunks[2].key));
   EXPECT_EQ(keys.own.size(), 1u);
   subject.positions = {3, 28};
   EXPECT_NE(subject.keys()->whole.key, keys.whole.key);

@@ -75,8 +75,8 @@ class WorkerTest : public EngineFixture {
     const auto dataset = store_->GetDataset(spec.dataset());
     ASSERT_THAT(dataset, IsOk());
     const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset->samples();
-    ASSERT_THAT(store_->CreateEvaluation(
-                    evaluation, PlanTasks(*parsed, 0, samples, spec.task_samples()), ""),
+    ASSERT_THAT(store_->CreateEvaluation(evaluation,
+                                         PlanTasks(*parsed, 0, samples, spec.task_samples()), ""),
                 IsOk());
     hub_.NotifyWork();
   }
@@ -299,9 +299,8 @@ class ReusingWorkerTest : public WorkerTest {
     Queue(id, spec, conditions);
     if (!Ends(id, v1::Evaluation::SUCCEEDED)) return "failed";
     ExpectComplete(id, static_cast<int>(spec.limit()), static_cast<int>(conditions.size()));
-    return absl::StrCat(
-        Passes(id), " ",
-        store_->GetEvaluation("evaluations/" + id)->provenance.reused_samples());
+    return absl::StrCat(Passes(id), " ",
+                        store_->GetEvaluation("evaluations/" + id)->provenance.reused_samples());
   }
 
   v1::EvaluationSpec spec_;
@@ -351,8 +350,7 @@ TEST_F(ReusingWorkerTest, WhatDiffersIsComputed) {
   other.set_model("models/other");
   EXPECT_EQ(Run(other), "30 0");
   // The same bytes by another name are the same.
-  ASSERT_THAT(store_->CreateModel(
-                  store::MakeModel("twin", ModelContent("probes=same name=m")), ""),
+  ASSERT_THAT(store_->CreateModel(store::MakeModel("twin", ModelContent("probes=same name=m")), ""),
               IsOk());
   other.set_model("models/twin");
   EXPECT_EQ(Run(other), "0 30");

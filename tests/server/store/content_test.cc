@@ -38,10 +38,9 @@ TEST_F(ContentTest, WhatIsCommittedIsFoundByItsKeys) {
   EXPECT_THAT(Find({"b"}), ElementsAre(absl::StrCat("b 6+4 ", first.task.id)));
   CommitAs(second, {{"whole-10", 10, 10}, {"b", 10, 2}, {"c", 12, 8}});
   Reopen();
-  EXPECT_THAT(Find({"c", "nothing", "b"}),
-              ElementsAre(absl::StrCat("b 6+4 ", first.task.id),
-                          absl::StrCat("b 10+2 ", second.task.id),
-                          absl::StrCat("c 12+8 ", second.task.id)));
+  EXPECT_THAT(Find({"c", "nothing", "b"}), ElementsAre(absl::StrCat("b 6+4 ", first.task.id),
+                                                       absl::StrCat("b 10+2 ", second.task.id),
+                                                       absl::StrCat("c 12+8 ", second.task.id)));
   EXPECT_THAT(Find({}), IsEmpty());
   EXPECT_THAT(Find({"nothing"}), IsEmpty());
   const auto read = store_->ReadContent(second.task.id);
