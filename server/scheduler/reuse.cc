@@ -51,8 +51,8 @@ bool Repeats(const v1::ModelValidation& validation, const v1::Condition& conditi
 std::string ContextOf(const TaskContent& content) {
   Parts parts;
   parts.Add(kScheme).Add(ASSAY_VERSION).Add(content.model_digest);
-  parts.Add(static_cast<int64_t>(content.other_digests.size()));
-  for (const std::string& digest : content.other_digests) parts.Add(digest);
+  parts.Add(static_cast<int64_t>(content.others.size()));
+  for (const v1::Model& other : content.others) parts.Add(other.digest());
   const v1::Condition& condition = content.condition;
   parts.Add(condition.id()).Add(condition.family()).Add(condition.method());
   const std::map<std::string, std::string> parameters(condition.parameters().begin(),
@@ -67,7 +67,7 @@ std::string ContextOf(const TaskContent& content) {
   parts.Add(numerics.SerializeAsString());
   // Models that are run at one batch size get it by the size of the evaluation, and other models of
   // the condition have numerics that nobody writes down.
-  const bool by_samples = numerics.probes().empty() || !content.other_digests.empty();
+  const bool by_samples = numerics.probes().empty() || !content.others.empty();
   parts.Add(by_samples ? content.evaluation_samples : 0);
   return parts.Digest();
 }
@@ -127,6 +127,10 @@ std::set<int64_t> SamplesOf(const TaskContent& content) {
 
 std::optional<ContentKeys> KeysOf(const TaskContent& content) {
   if (!Repeats(content.validation, content.condition)) return std::nullopt;
+  for (const v1::Model& other : content.others) {
+    // One that was never loaded by itself is not known.
+    if (!Repeats(other.validation(), content.condition)) return std::nullopt;
+  }
   const std::string context = ContextOf(content);
   const std::set<int64_t> samples = SamplesOf(content);
   ContentKeys keys;

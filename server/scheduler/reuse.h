@@ -5,7 +5,8 @@
 // models that the condition names, the condition, the seed, images and labels with their positions
 // in the dataset and the way in which their bytes are read, the numerics that the engine has when
 // it is loaded, and the version of Assay. What is in doubt is not reused: outcomes of models that
-// draw random numbers or whose results depend on the batch.
+// draw random numbers or whose results depend on the batch, or of which nobody knows whether they
+// do.
 #ifndef ASSAY_SERVER_SCHEDULER_REUSE_H_
 #define ASSAY_SERVER_SCHEDULER_REUSE_H_
 

@@ -268,7 +268,7 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   for (const std::string& id : OtherModels(condition)) {
     ASSAY_ASSIGN_OR_RETURN(const auto other, store_.GetModel(ResourceName(kModels, id)));
     request.add_other_model_paths(blobs_.Path(other.digest()));
-    content.other_digests.push_back(other.digest());
+    content.others.push_back(other);
   }
   request.set_keep_adversarials(spec.keep_adversarials());
   request.set_keep_probabilities(spec.keep_probabilities());

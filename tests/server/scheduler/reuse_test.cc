@@ -26,7 +26,7 @@ v1::Condition Parse(const std::string& expression) {
 // A task of 30 samples over three chunks of ten, of which a test changes something.
 struct Subject {
   std::string model = "model";
-  std::vector<std::string> others;
+  std::vector<v1::Model> others;
   v1::Condition condition = Parse("attack/pgd");
   int64_t seed = 1;
   v1::DatasetManifest manifest = store::MakeDataset("d", {"a", "b", "c"}).manifest();
@@ -48,6 +48,13 @@ struct Subject {
   }
   std::optional<ContentKeys> keys() const { return KeysOf(content()); }
 };
+
+// A model that repeats.
+v1::Model Other(const std::string& content) {
+  v1::Model model = store::MakeModel("other", content);
+  model.mutable_validation()->set_deterministic(true);
+  return model;
+}
 
 using Change = std::function<void(Subject&)>;
 
@@ -72,7 +79,7 @@ TEST(ReuseTest, TheSameHasTheSameKeys) {
 TEST(ReuseTest, WhateverOutcomesDependOnChangesEveryKey) {
   const std::vector<std::pair<std::string, Change>> changes = {
       {"model", [](Subject& s) { s.model = "other"; }},
-      {"other model", [](Subject& s) { s.others = {"surrogate"}; }},
+      {"other model", [](Subject& s) { s.others = {Other("surrogate")}; }},
       {"seed", [](Subject& s) { s.seed = 2; }},
       {"eps", [](Subject& s) { s.condition = Parse("attack/pgd:eps=4/255"); }},
       {"a parameter that the id has not",
@@ -131,7 +138,7 @@ TEST(ReuseTest, TheNumberOfSamplesMattersWhereBatchesFollowIt) {
   for (const bool others : {false, true}) {
     Subject subject;
     if (others) {
-      subject.others = {"surrogate"};
+      subject.others = {Other("surrogate")};
     } else {
       subject.validation.mutable_numerics()->clear_probes();
     }
@@ -159,6 +166,20 @@ TEST(ReuseTest, WhatDoesNotRepeatHasNoKeys) {
       EXPECT_EQ(subject.keys().has_value(), i == 2 || i == 3) << i << expression;
     }
   }
+}
+
+TEST(ReuseTest, OtherModelsMustBeKnownToRepeat) {
+  Subject subject;
+  subject.others = {Other("a"), Other("b")};
+  const std::string before = subject.keys()->whole.key;
+  subject.others[1] = Other("c");
+  EXPECT_NE(subject.keys()->whole.key, before);
+  std::swap(subject.others[0], subject.others[1]);
+  EXPECT_NE(subject.keys()->whole.key, before);
+  subject.others[1].mutable_validation()->set_deterministic(false);
+  EXPECT_FALSE(subject.keys().has_value());
+  subject.others[1].clear_validation();
+  EXPECT_FALSE(subject.keys().has_value());
 }
 
 TEST(ReuseTest, WhatDependsOnAllSamplesIsOfAllOrNothing) {
