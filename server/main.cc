@@ -314,6 +314,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     options.device = device;
     options.lease_seconds = flags.lease_seconds;
     options.stall_seconds = flags.stall_seconds;
+    options.checkpoint_seconds = flags.checkpoint_seconds;
     options.energy = processors_alone ? &energy : nullptr;
     options.after_commit = [&context](const std::string& evaluation) {
       return api::LookForDecision(context, evaluation);

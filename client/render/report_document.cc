@@ -135,6 +135,10 @@ std::string OriginLine(const v1::Provenance& provenance) {
   if (const double seconds = WallSeconds(provenance); seconds > 0) {
     parts.push_back(absl::StrCat("took ", Significant(seconds), " s"));
   }
+  if (provenance.reused_samples() > 0) {
+    parts.push_back(absl::StrCat(provenance.reused_samples(),
+                                 " outcomes of earlier evaluations, whose passes are not counted"));
+  }
   return absl::StrCat("provenance: ", absl::StrJoin(parts, ", "));
 }
 

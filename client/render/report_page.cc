@@ -364,6 +364,10 @@ class ReportPrinter {
       add("seconds of all lanes in the model", Significant(provenance.model_seconds()));
       add("seconds of all lanes around it", Significant(provenance.other_seconds()));
     }
+    if (provenance.reused_samples() > 0) {
+      add("outcomes of earlier evaluations, whose passes and seconds are not counted",
+          absl::StrCat(provenance.reused_samples()));
+    }
     if (provenance.has_energy_joules()) {
       add("joules", Significant(provenance.energy_joules()));
     }

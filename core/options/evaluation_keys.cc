@@ -40,6 +40,7 @@ const std::vector<EvaluationKey>& EvaluationKeys() {
       {One("task-samples"), kEvaluation},
       {One("priority"), kEvaluation},
       {One("deadline"), kEvaluation},
+      {Switch("no-cache"), kEvaluation},
       {One("confidence-level"), kEvaluation},
       {One("reference"), kCaller},
       {One("report"), kCaller},

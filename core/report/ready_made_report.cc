@@ -23,6 +23,7 @@ void AddProvenance(const v1::Provenance& part, v1::Provenance* all) {
   if (part.end_time() > all->end_time()) *all->mutable_end_time() = part.end_time();
   all->set_model_seconds(all->model_seconds() + part.model_seconds());
   all->set_other_seconds(all->other_seconds() + part.other_seconds());
+  all->set_reused_samples(all->reused_samples() + part.reused_samples());
 }
 
 }  // namespace

@@ -422,6 +422,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_keep_probabilities(start.keep_probabilities());
   evaluation.mutable_spec()->set_keep_features(start.keep_features());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
+  evaluation.mutable_spec()->set_no_cache(start.no_cache());
   *evaluation.mutable_spec()->mutable_labels() = labels;
   evaluation.mutable_spec()->set_priority(start.priority());
   if (start.has_deadline()) *evaluation.mutable_spec()->mutable_deadline() = start.deadline();

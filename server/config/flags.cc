@@ -95,6 +95,10 @@ void DeclareFlags(CLI::App& app, Flags& flags) {
                  "A model without progress for this long is stopped")
       ->check(CLI::Range(1.0, 86400.0))
       ->capture_default_str();
+  app.add_option("--checkpoint-seconds", flags.checkpoint_seconds,
+                 "How often outcomes of finished samples are stored while a task runs")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
   app.add_option("--exit-timeout", flags.exit_timeout, "Seconds to stop in after SIGTERM")
       ->check(CLI::Range(1.0, 3600.0))
       ->capture_default_str();

@@ -35,6 +35,7 @@ struct Flags {
   std::string fair_share_label = "assay/owner";
   double lease_seconds = 30;
   double stall_seconds = 600;
+  double checkpoint_seconds = 30;
   double exit_timeout = 30;
   std::string engine_binary;
   std::string port_file;

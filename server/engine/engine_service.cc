@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -20,11 +23,19 @@ using SteadyClock = std::chrono::steady_clock;
 // About what an event of kept images or vectors has.
 constexpr size_t kEventBytes = 2 << 20;
 
-// Passes progress on, at most ten times a second.
+// Passes progress on, at most ten times a second, and outcomes of finished samples now and then.
 class StreamObserver final : public TaskObserver {
  public:
-  StreamObserver(grpc::ServerContext* context, grpc::ServerWriter<rpc::RunEvent>* writer)
-      : context_(context), writer_(writer) {}
+  // Writes the numerics and what the run has taken so far; called on any lane.
+  using Describe = std::function<void(rpc::RunEvent::Checkpoint* checkpoint)>;
+
+  // `checkpoint_seconds` 0: outcomes are not passed on.
+  StreamObserver(grpc::ServerContext* context, grpc::ServerWriter<rpc::RunEvent>* writer,
+                 double checkpoint_seconds, Describe describe)
+      : context_(context),
+        writer_(writer),
+        checkpoint_seconds_(checkpoint_seconds),
+        describe_(std::move(describe)) {}
 
   void OnProgress(int64_t samples_done, double fraction) override {
     const auto now = SteadyClock::now();
@@ -34,15 +45,45 @@ class StreamObserver final : public TaskObserver {
     event.mutable_progress()->set_samples_done(samples_done);
     event.mutable_progress()->set_fraction(fraction);
     writer_->Write(event);
+    if (finished_.outcomes_size() == 0 ||
+        std::chrono::duration<double>(now - last_checkpoint_).count() < checkpoint_seconds_) {
+      return;
+    }
+    last_checkpoint_ = now;
+    event.mutable_checkpoint()->mutable_outcomes()->Swap(&finished_);
+    finished_.Clear();
+    describe_(event.mutable_checkpoint());
+    writer_->Write(event);
+  }
+
+  void OnOutcome(const v1::Outcome& outcome) override {
+    if (checkpoint_seconds_ > 0) *finished_.add_outcomes() = outcome;
   }
 
   bool Cancelled() override { return context_->IsCancelled(); }
 
+  // The task starts again.
+  void StartAgain() { finished_.Clear(); }
+
  private:
   grpc::ServerContext* const context_;
   grpc::ServerWriter<rpc::RunEvent>* const writer_;
-  SteadyClock::time_point last_{};
+  const double checkpoint_seconds_;
+  const Describe describe_;
+  SteadyClock::time_point last_{}, last_checkpoint_ = SteadyClock::now();
+  // Since the last checkpoint.
+  v1::OutcomeBatch finished_;
 };
+
+// The passes of `usage`.
+v1::PassCounts PassesOf(const Classifier::Usage& usage) {
+  v1::PassCounts passes;
+  passes.set_forwards(usage.forward_images);
+  passes.set_needed_forwards(usage.needed_forwards);
+  passes.set_backwards(usage.backward_images);
+  passes.set_needed_backwards(usage.needed_backwards);
+  return passes;
+}
 
 // Streams kept examples in the order of the dataset, a few megabytes at a time.
 void WriteKept(std::vector<KeptExample> kept, grpc::ServerWriter<rpc::RunEvent>* writer) {
@@ -160,9 +201,24 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
   const Classifier::Usage before = classifier_->usage();
   const auto start = SteadyClock::now();
   ASSAY_ASSIGN_OR_RETURN(const auto samples, OpenChunks(request, classifier_->shape()));
-  StreamObserver observer(context, writer);
+  // Of all lanes, outside of the model.
+  const auto seconds_around = [&](const Classifier::Usage& usage) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return classifier_->lanes() *
+               std::chrono::duration<double>(SteadyClock::now() - start).count() -
+           usage.seconds;
+  };
+  StreamObserver observer(
+      context, writer, request.checkpoint_seconds(),
+      [&](rpc::RunEvent::Checkpoint* checkpoint) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        const Classifier::Usage usage = classifier_->usage() - before;
+        *checkpoint->mutable_outcomes()->mutable_passes() = PassesOf(usage);
+        *checkpoint->mutable_numerics() = classifier_->validation().numerics();
+        checkpoint->set_model_seconds(usage.seconds);
+        checkpoint->set_other_seconds(seconds_around(usage));
+      });
   std::vector<KeptExample> kept;
   TaskContext task{request.condition(), request.seed(), *samples, *classifier_, observer};
+  task.checkpoints = request.checkpoint_seconds() > 0;
   std::vector<KeptVectors> vectors;
   const bool keeps_vectors = (request.keep_probabilities() || !request.keep_features().empty()) &&
                              JudgesOneImage(request.condition());
@@ -171,6 +227,7 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
   Classifier::Usage layer_usage;
   const TaskResources resources{
       frost_.get(), [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return classifier_->network(); }};
+  bool used_finished = false;
   const auto attempt =
       [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::StatusOr<std::vector<v1::Outcome>> {
     kept.clear();
@@ -187,7 +244,14 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
     }
     const Classifier::Usage before_layer =
         wanted.layer == nullptr ? Classifier::Usage() : wanted.layer->usage();
-    ASSAY_ASSIGN_OR_RETURN(auto done, RunTask(task, resources));
+    std::vector<v1::Outcome> finished;
+    used_finished = request.finished().outcomes_size() > 0 &&
+                    request.finished_numerics().SerializeAsString() ==
+                        classifier_->validation().numerics().SerializeAsString();
+    if (used_finished) {
+      finished.assign(request.finished().outcomes().begin(), request.finished().outcomes().end());
+    }
+    ASSAY_ASSIGN_OR_RETURN(auto done, RunTask(task, resources, finished));
     auto taken = KeepVectors(task, resources, kept, wanted);
     if (wanted.layer != nullptr) layer_usage = layer_usage + (wanted.layer->usage() - before_layer);
     ASSAY_ASSIGN_OR_RETURN(vectors, std::move(taken));
@@ -198,6 +262,7 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
     // A smaller batch can be another numerics fingerprint, so the task starts again as a whole.
     ASSAY_RETURN_IF_ERROR(classifier_->ShrinkBatches());
     others_.clear();
+    observer.StartAgain();
     outcomes = attempt();
   }
   ASSAY_RETURN_IF_ERROR(outcomes.status());
@@ -217,14 +282,10 @@ absl::Status EngineService::RunTaskAndStream(grpc::ServerContext* context,
   rpc::RunEvent event;
   rpc::RunEvent::Done& done = *event.mutable_done();
   *done.mutable_numerics() = classifier_->validation().numerics();
-  done.mutable_passes()->set_forwards(usage.forward_images);
-  done.mutable_passes()->set_needed_forwards(usage.needed_forwards);
-  done.mutable_passes()->set_backwards(usage.backward_images);
-  done.mutable_passes()->set_needed_backwards(usage.needed_backwards);
+  *done.mutable_passes() = PassesOf(usage);
   done.set_model_seconds(usage.seconds);
-  done.set_other_seconds(classifier_->lanes() *
-                             std::chrono::duration<double>(SteadyClock::now() - start).count() -
-                         usage.seconds);
+  done.set_other_seconds(seconds_around(usage));
+  done.set_used_finished(used_finished);
   writer->Write(event);
   return absl::OkStatus();
 }

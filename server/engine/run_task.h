@@ -25,8 +25,13 @@ struct TaskResources {
 
 // The outcomes of every sample of the task, in order; or the first error. kCancelled when the
 // observer says so.
+//
+// `finished`: outcomes of some of the samples, as an observer has heard of them in a run over the
+// same samples or others (OnOutcome). Those are taken over, and the task's outcomes are what they
+// would be without. Not of conditions that need the whole dataset, which start over.
 absl::StatusOr<std::vector<v1::Outcome>> RunTask(const TaskContext& task,
-                                                 const TaskResources& resources = {});
+                                                 const TaskResources& resources = {},
+                                                 const std::vector<v1::Outcome>& finished = {});
 
 }  // namespace assay::engine
 

@@ -170,6 +170,10 @@ struct Metrics::State {
                     .Name("assay_samples_total")
                     .Help("Outcomes committed, by kind of condition.")
                     .Register(registry)),
+        reused_samples(prometheus::BuildCounter()
+                           .Name("assay_reused_samples_total")
+                           .Help("Of the outcomes committed, those of earlier tasks.")
+                           .Register(registry)),
         passes(prometheus::BuildCounter()
                    .Name("assay_passes_total")
                    .Help("Images passed through models, padding included.")
@@ -288,6 +292,7 @@ struct Metrics::State {
                              kFamilyBounds, kFamilyConformal, kFamilySequence}) {
       task_seconds.Add({{"kind", kind}}, TaskBuckets());
       samples.Add({{"kind", kind}});
+      reused_samples.Add({{"kind", kind}});
       for (const char* direction : {"forward", "backward"}) {
         passes.Add({{"kind", kind}, {"direction", direction}});
         needed_passes.Add({{"kind", kind}, {"direction", direction}});
@@ -379,6 +384,7 @@ struct Metrics::State {
 
   prometheus::Family<Histogram>& task_seconds;
   prometheus::Family<Counter>& samples;
+  prometheus::Family<Counter>& reused_samples;
   prometheus::Family<Counter>& passes;
   prometheus::Family<Counter>& needed_passes;
   prometheus::Family<Counter>& phases;
@@ -453,6 +459,10 @@ void Metrics::CountTask(const std::string& kind, double seconds, int64_t samples
   };
   count("forward", passes.forwards(), passes.needed_forwards());
   count("backward", passes.backwards(), passes.needed_backwards());
+}
+
+void Metrics::CountReused(const std::string& kind, int64_t samples) {
+  state_->reused_samples.Add({{"kind", kind}}).Increment(static_cast<double>(samples));
 }
 
 void Metrics::AddPhaseSeconds(const std::string& phase, double seconds) {

@@ -71,6 +71,8 @@ class Metrics {
   // --- the work ---
   void CountTask(const std::string& kind, double seconds, int64_t samples,
                  const v1::PassCounts& passes);
+  // Outcomes of a task that are those of earlier tasks.
+  void CountReused(const std::string& kind, int64_t samples);
   // Phases: "model", "around_model", "commit".
   void AddPhaseSeconds(const std::string& phase, double seconds);
   // Reasons: "died_at_work", "died_idle".

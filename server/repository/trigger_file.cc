@@ -57,6 +57,7 @@ class TriggerReader {
     spec.set_task_samples(static_cast<int32_t>(
         std::min<int64_t>(Number("task-samples", 1, "a number of samples"), INT32_MAX)));
     spec.set_allow_missing_classes(Given("allow-missing-classes"));
+    spec.set_no_cache(Given("no-cache"));
     spec.set_keep_probabilities(Given("keep-probabilities"));
     spec.set_keep_features(Value("keep-features"));
     ReadUrgency();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,9 @@
 #include "core/base/resource_names.h"
 #include "core/base/sample_order.h"
 #include "core/conditions/condition.h"
+#include "server/scheduler/checkpoint.h"
 #include "server/scheduler/class_count.h"
+#include "server/scheduler/reuse.h"
 
 namespace assay::scheduler {
 namespace {
@@ -28,6 +31,8 @@ constexpr double kWaitGrowth = 4;
 constexpr double kLongestWait = 60;
 // Attempts of a task whose engine is killed from outside, for each of one whose engine dies.
 constexpr int kOutsideFactor = 3;
+// How often an engine tells of finished samples: what it has told is not lost when it dies.
+constexpr double kCheckpointEventSeconds = 1;
 
 double SecondsSince(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
@@ -99,6 +104,21 @@ std::vector<int64_t> PositionsOf(const v1::EvaluationSpec& spec, int64_t samples
   std::vector<int64_t> positions(first, first + task.samples);
   std::sort(positions.begin(), positions.end());
   return positions;
+}
+
+// Adds outcomes of other tasks to those that the engine need not compute; how many were not there.
+int64_t AddFound(const FoundOutcomes& found, rpc::RunRequest* request) {
+  v1::OutcomeBatch& finished = *request->mutable_finished();
+  std::set<int64_t> there;
+  for (const v1::Outcome& outcome : finished.outcomes()) there.insert(outcome.sample());
+  int64_t added = 0;
+  for (const v1::Outcome& outcome : found.outcomes.outcomes()) {
+    if (!there.insert(outcome.sample()).second) continue;
+    *finished.add_outcomes() = outcome;
+    ++added;
+  }
+  *request->mutable_finished_numerics() = found.numerics;
+  return added;
 }
 
 // The chunks that hold the samples of a task.
@@ -190,6 +210,7 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   stage_ = Stage::kPrepared;
   std::optional<EnergyMeter::Share> energy;
   if (options_.energy != nullptr) energy.emplace(*options_.energy);
+  const auto joules = [&] { return energy ? energy->Joules() : std::nullopt; };
   const store::Task& task = claim.task;
   const LeaseKeeper lease(store_, claim, options_.lease_seconds);
   ASSAY_ASSIGN_OR_RETURN(const auto evaluation, store_.GetEvaluation(task.evaluation));
@@ -234,27 +255,71 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   request.set_first_sample(task.first_sample);
   request.set_samples(task.samples);
   request.set_pixel_type(manifest.pixel_type());
+  TaskContent content{model.digest(),
+                      {},
+                      condition,
+                      spec.seed(),
+                      manifest,
+                      engine->validation(),
+                      SamplesOf(spec, manifest),
+                      task};
   if (spec.has_stop_when_decided()) {
-    for (const int64_t position : PositionsOf(spec, SamplesOf(spec, manifest), task)) {
-      request.add_positions(position);
-    }
+    content.positions = PositionsOf(spec, content.evaluation_samples, task);
+    request.mutable_positions()->Add(content.positions.begin(), content.positions.end());
   }
   AddChunks(manifest, blobs_, &request);
 
   for (const std::string& id : OtherModels(condition)) {
     ASSAY_ASSIGN_OR_RETURN(const auto other, store_.GetModel(ResourceName(kModels, id)));
     request.add_other_model_paths(blobs_.Path(other.digest()));
+    content.others.push_back(other);
   }
   request.set_keep_adversarials(spec.keep_adversarials());
   request.set_keep_probabilities(spec.keep_probabilities());
   request.set_keep_features(spec.keep_features());
-  request.set_evaluation_samples(SamplesOf(spec, manifest));
+  request.set_evaluation_samples(content.evaluation_samples);
+
+  const bool keeps =
+      spec.keep_adversarials() || spec.keep_probabilities() || !spec.keep_features().empty();
+  ASSAY_ASSIGN_OR_RETURN(auto checkpoint, Checkpoint::Open(store_, claim, joules));
+  if (!keeps) {
+    request.set_checkpoint_seconds(std::min(kCheckpointEventSeconds, options_.checkpoint_seconds));
+    if (const store::TaskCheckpoint* const earlier = checkpoint.earlier()) {
+      *request.mutable_finished()->mutable_outcomes() = earlier->outcomes.outcomes();
+      *request.mutable_finished_numerics() = earlier->numerics;
+      LogInfo("a task goes on from its checkpoint",
+              {{"evaluation", task.evaluation},
+               {"task", task.id},
+               {"samples_there", int64_t{earlier->outcomes.outcomes_size()}},
+               {"samples", int64_t{task.samples}},
+               {"attempt", claim.attempt}});
+    }
+  }
+  const std::optional<ContentKeys> keys = KeysOf(content);
+  std::optional<FoundOutcomes> found;
+  if (keys && !keeps && !spec.no_cache()) {
+    ASSAY_ASSIGN_OR_RETURN(
+        found, FindOutcomes(store_, content, *keys,
+                            checkpoint.earlier() ? &checkpoint.earlier()->numerics : nullptr));
+  }
+  // Samples that are taken over from other tasks.
+  int64_t reused = found ? AddFound(*found, &request) : 0;
 
   v1::OutcomeBatch outcomes;
   KeptBytes kept;
   rpc::RunEvent::Done done;
   std::atomic<int64_t> events = 0;
   std::atomic<bool> stalled = false;
+  auto stored = SteadyClock::now();
+  const auto store_checkpoint = [&] {
+    stored = SteadyClock::now();
+    const absl::Status status = checkpoint.Store();
+    const auto reason = ReasonOf(status);
+    // Of a claim that is lost or not wanted any more the lease tells.
+    if (status.ok() || reason == Reason::kLeaseLost || reason == Reason::kCancelled) return;
+    LogWarning("cannot store a checkpoint",
+               {{"evaluation", task.evaluation}, {"task", task.id}, {"error", status.message()}});
+  };
   const auto on_event = [&](const rpc::RunEvent& event) {
     ++events;
     if (event.has_progress()) {
@@ -271,6 +336,9 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
       kept.Add(event.adversarials(), &outcomes);
     } else if (event.has_vectors()) {
       kept.Add(event.vectors(), &outcomes);
+    } else if (event.has_checkpoint()) {
+      checkpoint.Add(event.checkpoint());
+      if (SecondsSince(stored) >= options_.checkpoint_seconds) store_checkpoint();
     } else if (event.has_done()) {
       done = event.done();
     }
@@ -290,13 +358,26 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     if (silent > options_.stall_seconds) stalled = true;
     return stalled || unwanted();
   };
+  if (const int there = request.finished().outcomes_size(); there > 0) {
+    hub_.SetRunning(task.evaluation, task.id,
+                    {there, task.work * there / task.samples, condition.id()});
+  }
   if (options_.control != nullptr) options_.control->BeginRun(options_.device);
   stage_ = Stage::kRun;
-  const absl::Status run =
-      engine->process().Run(request, on_event, cancelled, options_.cancel_grace_seconds);
+  absl::Status run;
+  if (found && found->whole) {
+    outcomes.Swap(&found->outcomes);
+    *done.mutable_numerics() = found->numerics;
+    reused = task.samples;
+  } else {
+    run = engine->process().Run(request, on_event, cancelled, options_.cancel_grace_seconds);
+    if (!done.used_finished()) reused = 0;
+  }
   if (ReasonOf(run) == Reason::kEngineLost && engine->process().WasKilledFromOutside()) {
     stage_ = Stage::kEngineKilledFromOutside;
   }
+  // Whoever goes on with it has what is there, whatever ended this run.
+  if (!run.ok()) store_checkpoint();
   if (stalled) {
     stage_ = Stage::kStalled;
     return Error(Reason::kModelFailed,
@@ -309,13 +390,18 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     return Error(Reason::kInternal, absl::StrCat("the engine returned ", outcomes.outcomes_size(),
                                                  " outcomes for ", task.samples, " samples"));
   }
-  *outcomes.mutable_passes() = done.passes();
+  if (!found || !found->whole) checkpoint.TurnTo(done.numerics());
+  const Effort effort =
+      checkpoint.Total({done.passes(), done.model_seconds(), done.other_seconds(), joules()});
+  *outcomes.mutable_passes() = effort.passes;
   const auto commit_start = SteadyClock::now();
   ASSAY_RETURN_IF_ERROR(kept.Finish(outcomes));
-  ASSAY_RETURN_IF_ERROR(Commit(claim, kept, &outcomes, done.numerics(),
-                               {ASSAY_VERSION, done.model_seconds(), done.other_seconds(),
-                                energy ? energy->Joules() : std::nullopt}));
+  ASSAY_RETURN_IF_ERROR(
+      Commit(claim, kept, &outcomes, done.numerics(),
+             {ASSAY_VERSION, effort.model_seconds, effort.other_seconds, effort.energy_joules,
+              reused, keys ? keys->own : std::vector<store::ContentRange>()}));
   metrics_.CountTask(condition.family(), SecondsSince(start), task.samples, done.passes());
+  metrics_.CountReused(condition.family(), reused);
   metrics_.AddPhaseSeconds("model", done.model_seconds());
   metrics_.AddPhaseSeconds("around_model", done.other_seconds());
   metrics_.AddPhaseSeconds("commit", SecondsSince(commit_start));

@@ -38,6 +38,9 @@ struct WorkerOptions {
   double stall_seconds = 600;
   // Seconds that a cancelled engine has to stop before it is killed.
   double cancel_grace_seconds = 5;
+  // How often outcomes of finished samples are stored while a task runs; what an engine had told by
+  // its end is stored in any case.
+  double checkpoint_seconds = 30;
   // Called with the evaluation's name after each commit, again and again while the store has no
   // room or no luck; another error fails the evaluation. Empty: nothing is to be done.
   std::function<absl::Status(const std::string& evaluation)> after_commit = nullptr;

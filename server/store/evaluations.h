@@ -18,6 +18,7 @@
 #include "assay/v1/evaluations.pb.h"
 #include "assay/v1/reports.pb.h"
 #include "core/base/labels.h"
+#include "server/store/content.h"
 #include "server/store/listing.h"
 #include "server/store/task.h"
 
@@ -100,6 +101,13 @@ class Evaluations {
   // evaluation; empty: all), by condition, then sample. Nothing is held but the task that was read.
   virtual absl::StatusOr<OutcomeReader> ReadOutcomes(const std::string& name,
                                                      const std::set<int>& conditions) = 0;
+
+  // Where committed outcomes are that were stored under these keys (TaskEffort::content), by key
+  // and first sample; of several tasks with the same range and numerics the latest one.
+  virtual absl::StatusOr<std::vector<ContentPlace>> FindContent(
+      const std::vector<std::string>& keys) = 0;
+  // The outcomes of that task; nullopt when its evaluation has been deleted.
+  virtual absl::StatusOr<std::optional<TaskOutcomes>> ReadContent(int64_t task) = 0;
 
   // --- streams (Evaluate): a manifest that grows while the evaluation is RECEIVING
 

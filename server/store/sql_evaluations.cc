@@ -13,6 +13,7 @@
 #include "core/base/resource_names.h"
 #include "core/conditions/condition.h"
 #include "google/protobuf/util/time_util.h"
+#include "nlohmann/json.hpp"
 #include "server/store/lifecycle_log.h"
 #include "server/store/sql_job_store.h"
 
@@ -52,8 +53,8 @@ constexpr char kRecordColumns[] =
     "e.evaluation, (SELECT t.condition FROM tasks t WHERE t.evaluation = e.id AND t.state = 1 "
     "ORDER BY t.id LIMIT 1), "
     "p.versions, p.model_digest, p.model_seconds, p.other_seconds, p.energy_joules, "
-    "e.tasks_given_up";
-constexpr int kTasksGivenUp = 21;
+    "p.reused_samples, e.tasks_given_up";
+constexpr int kTasksGivenUp = 22;
 constexpr char kRecordTables[] =
     " FROM evaluations e LEFT JOIN provenance p ON p.evaluation = e.id ";
 
@@ -94,6 +95,7 @@ absl::StatusOr<EvaluationRecord> ReadRecord(const Statement& row) {
     if (!row.IsNull(20) && progress.tasks_done() > 0) {
       record.provenance.set_energy_joules(row.Double(20));
     }
+    record.provenance.set_reused_samples(row.Int(21));
   }
   return record;
 }
@@ -608,6 +610,34 @@ absl::StatusOr<TaskOutcomes> SqlJobStore::ReadTaskOutcomes(const std::string& ev
         .ToStatus();
   }
   return read;
+}
+
+absl::StatusOr<std::vector<ContentPlace>> SqlJobStore::FindContent(
+    const std::vector<std::string>& keys) {
+  std::map<std::string, std::string> wanted;
+  for (const std::string& key : keys) wanted[key] = "";
+  MutexLock lock(mutex_);
+  // From the keys to the index: CROSS tells SQLite so.
+  Statement rows = db_.Query(
+      absl::StrCat("SELECT c.key, c.first_sample, c.samples, c.fingerprint, max(c.task) FROM ",
+                   JsonEach(db_.dialect()),
+                   " wanted CROSS JOIN contents c WHERE c.key = wanted.key "
+                   "GROUP BY c.key, c.first_sample, c.samples, c.fingerprint "
+                   "ORDER BY c.key, c.first_sample, c.samples, c.fingerprint"),
+      nlohmann::json(wanted).dump());
+  std::vector<ContentPlace> places;
+  while (rows.Next()) {
+    places.push_back({{rows.Text(0), rows.Int(1), rows.Int(2)}, rows.Int(4), rows.Int(3)});
+  }
+  ASSAY_RETURN_IF_ERROR(rows.status());
+  return places;
+}
+
+absl::StatusOr<std::optional<TaskOutcomes>> SqlJobStore::ReadContent(int64_t task) {
+  auto read = ReadTaskOutcomes("an evaluation", task);
+  if (absl::IsNotFound(read.status())) return std::nullopt;
+  if (!read.ok()) return read.status();
+  return *std::move(read);
 }
 
 // --- streams

@@ -91,6 +91,10 @@ class SqlJobStore final : public JobStore {
   absl::StatusOr<OutcomeReader> ReadOutcomes(const std::string& name,
                                              const std::set<int>& conditions) override;
 
+  absl::StatusOr<std::vector<ContentPlace>> FindContent(
+      const std::vector<std::string>& keys) override;
+  absl::StatusOr<std::optional<TaskOutcomes>> ReadContent(int64_t task) override;
+
   absl::StatusOr<v1::DatasetManifest> GetStreamManifest(const std::string& evaluation) override;
   absl::StatusOr<EvaluationRecord> CreateStream(const v1::Evaluation& evaluation,
                                                 const v1::DatasetManifest& manifest) override;
@@ -107,6 +111,8 @@ class SqlJobStore final : public JobStore {
   absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
                           const v1::NumericsFingerprint& numerics,
                           const TaskEffort& effort) override;
+  absl::Status AddToCheckpoint(const ClaimedTask& claim, const TaskCheckpoint& part) override;
+  absl::StatusOr<std::optional<TaskCheckpoint>> ReadCheckpoint(const ClaimedTask& claim) override;
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
                            int64_t wait_micros) override;
   absl::Status SplitTask(const ClaimedTask& claim, int attempts) override;

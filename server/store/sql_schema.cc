@@ -198,6 +198,31 @@ CREATE TABLE failed_conditions (
   failure BLOB NOT NULL,
   PRIMARY KEY (evaluation, condition)
 ) WITHOUT ROWID;
+-- Outcomes of finished samples of tasks that are not done, in parts.
+CREATE TABLE checkpoints (
+  task INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+  part INTEGER NOT NULL,
+  fingerprint INTEGER NOT NULL REFERENCES fingerprints(id),
+  -- Of the assayd whose engine computed it.
+  version TEXT NOT NULL,
+  model_seconds REAL NOT NULL,
+  other_seconds REAL NOT NULL,
+  energy_joules REAL,
+  batch BLOB NOT NULL,
+  PRIMARY KEY (task, part)
+);
+
+-- Samples of done tasks by what their outcomes depend on.
+CREATE TABLE contents (
+  key TEXT NOT NULL,
+  first_sample INTEGER NOT NULL,
+  samples INTEGER NOT NULL,
+  fingerprint INTEGER NOT NULL REFERENCES fingerprints(id),
+  task INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+  PRIMARY KEY (key, first_sample, samples, fingerprint, task)
+) WITHOUT ROWID;
+CREATE INDEX contents_by_task ON contents(task);
+ALTER TABLE provenance ADD COLUMN reused_samples INTEGER NOT NULL DEFAULT 0;
 )sql";
 
 // What makes each version of the one before it; the first, of an empty database. Written for

@@ -267,6 +267,13 @@ absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::Outcome
   ASSAY_RETURN_IF_ERROR(
       db_.Run("INSERT INTO outcomes (task, fingerprint, adversarials, batch) VALUES (?, ?, ?, ?)",
               claim.task.id, fingerprint, adversarials, outcomes));
+  ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM checkpoints WHERE task = ?", claim.task.id));
+  for (const ContentRange& range : effort.content) {
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("INSERT INTO contents (key, first_sample, samples, fingerprint, task) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                range.key, range.first_sample, range.samples, fingerprint, claim.task.id));
+  }
   for (const v1::OutcomeBatch::Vectors& vectors : outcomes.vectors()) {
     if (vectors.digest().empty()) continue;
     // Vectors of two kinds can be the same bytes.
@@ -291,16 +298,81 @@ absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::Outcome
       "UPDATE provenance SET model_seconds = model_seconds + ?2, other_seconds = other_seconds + "
       "?3, "
       // One that is not known makes the sum unknown.
-      "energy_joules = energy_joules + ?5, "
+      "energy_joules = energy_joules + ?5, reused_samples = reused_samples + ?6, "
       "versions = CASE WHEN ', ' || versions || ', ' LIKE '%, ' || ?4 || ', %' THEN versions "
       "                WHEN versions = '' THEN ?4 ELSE versions || ', ' || ?4 END "
       "WHERE evaluation = ?1",
       found.evaluation, effort.model_seconds, effort.other_seconds, effort.assay_version,
-      effort.energy_joules));
+      effort.energy_joules, effort.reused_samples));
   ASSAY_ASSIGN_OR_RETURN(const auto end, EndIfNothingIsLeft(found.evaluation));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
   if (end) LogEnded(claim.task.evaluation, end->state, end->failure);
   return absl::OkStatus();
+}
+
+absl::Status SqlJobStore::AddToCheckpoint(const ClaimedTask& claim, const TaskCheckpoint& part) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kTask);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  ASSAY_RETURN_IF_ERROR(CheckClaim(claim).status());
+  ASSAY_ASSIGN_OR_RETURN(const int64_t fingerprint, FindOrInsertFingerprint(part.numerics));
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("DELETE FROM checkpoints WHERE task = ? AND (fingerprint <> ? OR version <> ?)",
+              claim.task.id, fingerprint, part.effort.assay_version));
+  ASSAY_RETURN_IF_ERROR(
+      db_.Run("INSERT INTO checkpoints (task, part, fingerprint, version, model_seconds, "
+              "other_seconds, energy_joules, batch) "
+              "VALUES (?1, (SELECT coalesce(max(part), 0) + 1 FROM checkpoints WHERE task = ?1), "
+              "?2, ?3, ?4, ?5, ?6, ?7)",
+              claim.task.id, fingerprint, part.effort.assay_version, part.effort.model_seconds,
+              part.effort.other_seconds, part.effort.energy_joules, part.outcomes));
+  return transaction.Commit();
+}
+
+absl::StatusOr<std::optional<TaskCheckpoint>> SqlJobStore::ReadCheckpoint(
+    const ClaimedTask& claim) {
+  TaskCheckpoint all;
+  all.effort.energy_joules = 0;
+  std::vector<std::string> batches;
+  {
+    MutexLock lock(mutex_);
+    Statement rows = db_.Query(
+        "SELECT f.fingerprint, c.version, c.model_seconds, c.other_seconds, c.energy_joules, "
+        "c.batch FROM checkpoints c JOIN fingerprints f ON f.id = c.fingerprint "
+        "WHERE c.task = ? ORDER BY c.part",
+        claim.task.id);
+    while (rows.Next()) {
+      ASSAY_RETURN_IF_ERROR(rows.Message(0, all.numerics));
+      all.effort.assay_version = rows.Text(1);
+      all.effort.model_seconds += rows.Double(2);
+      all.effort.other_seconds += rows.Double(3);
+      if (rows.IsNull(4)) {
+        all.effort.energy_joules = std::nullopt;
+      } else if (all.effort.energy_joules) {
+        *all.effort.energy_joules += rows.Double(4);
+      }
+      batches.push_back(rows.Text(5));
+    }
+    ASSAY_RETURN_IF_ERROR(rows.status());
+  }
+  if (batches.empty()) return std::nullopt;
+  // Outside of the lock, as outcomes are.
+  v1::PassCounts passes;
+  for (const std::string& bytes : batches) {
+    v1::OutcomeBatch batch;
+    if (!batch.ParseFromString(bytes)) {
+      return Error(Reason::kInternal,
+                   absl::StrCat("a checkpoint of ", claim.task.evaluation, " cannot be read"))
+          .ToStatus();
+    }
+    passes.set_forwards(passes.forwards() + batch.passes().forwards());
+    passes.set_needed_forwards(passes.needed_forwards() + batch.passes().needed_forwards());
+    passes.set_backwards(passes.backwards() + batch.passes().backwards());
+    passes.set_needed_backwards(passes.needed_backwards() + batch.passes().needed_backwards());
+    all.outcomes.mutable_outcomes()->MergeFrom(batch.outcomes());
+  }
+  *all.outcomes.mutable_passes() = passes;
+  return all;
 }
 
 absl::Status SqlJobStore::ReleaseTask(const ClaimedTask& claim, bool count_attempt,
@@ -327,6 +399,8 @@ absl::Status SqlJobStore::SplitTask(const ClaimedTask& claim, int attempts) {
   ASSAY_ASSIGN_OR_RETURN(const ClaimState found, FindClaim(claim));
   if (!found.current) return absl::OkStatus();
   const Task& task = claim.task;
+  // Of both parts; who dies again and again has lost little.
+  ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM checkpoints WHERE task = ?", task.id));
   const int32_t half = task.samples / 2;
   const double work = task.work * half / task.samples;
   ASSAY_RETURN_IF_ERROR(

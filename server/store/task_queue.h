@@ -13,10 +13,12 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "assay/v1/evaluations.pb.h"
+#include "server/store/content.h"
 #include "server/store/task.h"
 
 namespace assay::store {
@@ -38,6 +40,18 @@ struct TaskEffort {
   double other_seconds = 0;
   // Of the machine's processors; nullopt: not known.
   std::optional<double> energy_joules = {};
+  // Outcomes that were there already, of other tasks.
+  int64_t reused_samples = 0;
+  // What the committed outcomes are to be found by.
+  std::vector<ContentRange> content = {};
+};
+
+// What is known of a task before it is done.
+struct TaskCheckpoint {
+  // Of the samples that are finished, without what is found out when all are; and the passes.
+  v1::OutcomeBatch outcomes;
+  v1::NumericsFingerprint numerics;
+  TaskEffort effort;
 };
 
 class TaskQueue {
@@ -62,6 +76,13 @@ class TaskQueue {
   virtual absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
                                   const v1::NumericsFingerprint& numerics,
                                   const TaskEffort& effort) = 0;
+  // Adds outcomes of finished samples to the checkpoint of the claimed task, which CommitTask
+  // drops. What is there of other numerics or of another version of Assay goes, since outcomes of a
+  // task have one of each. kLeaseLost and kCancelled as above.
+  virtual absl::Status AddToCheckpoint(const ClaimedTask& claim, const TaskCheckpoint& part) = 0;
+  // All parts together; nullopt where there are none.
+  virtual absl::StatusOr<std::optional<TaskCheckpoint>> ReadCheckpoint(
+      const ClaimedTask& claim) = 0;
   // Gives the task back, to be claimed again in `wait_micros` at the earliest. `count_attempt`
   // false takes this attempt off the count (a shutdown is nobody's fault). OK without effect when
   // the claim is no longer the current one.

@@ -37,6 +37,7 @@ TEST_F(EvaluationTest, OutcomesDoNotDependOnTasksStreamsOrWorkersOrder) {
 
   // The same data through Evaluate.
   v1::EvaluateRequest::Start start;
+  start.set_no_cache(true);
   start.set_model(model);
   for (const auto& condition : kEveryFamily) start.add_conditions(condition);
   start.set_seed(7);

@@ -197,6 +197,7 @@ TEST_F(KeptAndOtherModelsTest, AUniversalPerturbationSeesAllSamplesHoweverTheyAr
   EXPECT_EQ(Outcomes(cut.name()), expected);
 
   v1::EvaluateRequest::Start start;
+  start.set_no_cache(true);
   start.set_model(model);
   for (const auto& condition : conditions) start.add_conditions(condition);
   start.set_seed(7);

@@ -79,6 +79,7 @@ class ZooFixture : public ::testing::Test {
     return dataset.ok() ? dataset->resource.name() : "";
   }
 
+  // Computes all: two runs are compared mostly to see that both compute the same.
   static v1::EvaluationSpec Spec(const std::string& model, const std::string& dataset,
                                  const std::vector<std::string>& conditions,
                                  int32_t task_samples = 0) {
@@ -88,6 +89,7 @@ class ZooFixture : public ::testing::Test {
     for (const auto& condition : conditions) spec.add_conditions(condition);
     spec.set_seed(7);
     spec.set_task_samples(task_samples);
+    spec.set_no_cache(true);
     return spec;
   }
 

@@ -282,6 +282,7 @@ class Evaluation {
     spec.set_keep_adversarials(!options_.results.adversarials_path.empty());
     spec.set_keep_probabilities(options_.keep_probabilities);
     spec.set_keep_features(options_.keep_features);
+    spec.set_no_cache(options_.no_cache);
     SetLabels(labels_, spec.mutable_labels());
     SetUrgency(&spec);
     if (options_.stop_when_decided) *spec.mutable_stop_when_decided() = StopWhenDecided();
@@ -303,6 +304,7 @@ class Evaluation {
     start.set_keep_adversarials(!options_.results.adversarials_path.empty());
     start.set_keep_probabilities(options_.keep_probabilities);
     start.set_keep_features(options_.keep_features);
+    start.set_no_cache(options_.no_cache);
     SetLabels(labels_, start.mutable_labels());
     SetUrgency(&start);
     std::string name;
@@ -408,6 +410,8 @@ CommandRun Evaluate(Leaf& leaf) {
   leaf.Add("--deadline", &options->deadline,
            "End when this much time is over, with the report of what is done by then: 90s, 2h, 1d")
       .TypeName("TIME");
+  leaf.Add("--no-cache", &options->no_cache,
+           "Compute every outcome, even where the server has it from an earlier evaluation");
   ResultOptions& results = options->results;
   results.AddTo(leaf);
   results.AddOutcomesTo(leaf);

@@ -40,6 +40,7 @@ struct EvaluateOptions {
   std::string priority;
   // A time such as 2h; empty: none.
   std::string deadline;
+  bool no_cache = false;
   bool keep_probabilities = false;
   // Name of a layer; empty: none.
   std::string keep_features;

@@ -78,6 +78,7 @@ class ReadyMadeSet {
     spec.set_seed(options_.seed);
     spec.set_task_samples(options_.task_samples);
     spec.set_allow_missing_classes(options_.data.allow_missing_classes);
+    spec.set_no_cache(options_.no_cache);
     SetLabels(labels_, spec.mutable_labels());
     const std::string id =
         options_.id.empty() ? std::string() : absl::StrCat(options_.id, "-", suffix);

@@ -93,7 +93,7 @@ struct Lane {
   std::vector<float> images, gradients, logits;
   // Where the samples of the batch go.
   Batch for_gradient, for_forward;
-  size_t finished = 0;
+  std::vector<size_t> finished;
   double work = 0;
 };
 
@@ -132,20 +132,27 @@ class Driver {
             pending_.push_back(i);
           } else {
             ++finished_;
+            task_.observer.OnOutcome(outcomes_[i]);
           }
         });
   }
 
   // How many samples are under attack at once: enough for full batches of every lane whatever their
   // passes, and as many as fit into a moderate amount of memory, since those that survive take
-  // equally long and should end together.
+  // equally long and should end together; with checkpoints as many as end together soon.
   size_t MostActive() const {
     constexpr size_t kMemory = size_t{1} << 29;
+    // Passes between two such ends.
+    constexpr double kCheckpointWork = 20'000;
     // Arrays of the size of an image that a state keeps, roughly.
     constexpr size_t kArrays = 12;
     const auto batch = static_cast<size_t>(std::max(gradient_source_.gradient_sizes().largest(),
                                                     task_.classifier.forward_sizes().largest()));
-    return std::max(2 * lanes_ * batch, kMemory / (kArrays * image_size_ * sizeof(float)));
+    size_t most = kMemory / (kArrays * image_size_ * sizeof(float));
+    if (task_.checkpoints) {
+      most = std::min(most, static_cast<size_t>(kCheckpointWork / std::max(1.0, work_per_sample_)));
+    }
+    return std::max(2 * lanes_ * batch, most);
   }
 
   // --- lanes
@@ -238,14 +245,15 @@ class Driver {
     stopped_ = stopped_ || !status.ok();
     for (auto& active : lane.for_gradient) for_gradient_.Add(std::move(active));
     for (auto& active : lane.for_forward) for_forward_.Add(std::move(active));
-    active_ -= lane.finished;
-    finished_ += lane.finished;
+    active_ -= lane.finished.size();
+    finished_ += lane.finished.size();
     work_ += lane.work;
-    if (lane.finished > 0 || lane.work > 0) Report();
+    for (const size_t sample : lane.finished) task_.observer.OnOutcome(outcomes_[sample]);
+    if (!lane.finished.empty() || lane.work > 0) Report();
     lane.batch.clear();
     lane.for_gradient.clear();
     lane.for_forward.clear();
-    lane.finished = 0;
+    lane.finished.clear();
     lane.work = 0;
     changed_.notify_all();
   }
@@ -312,7 +320,7 @@ class Driver {
     if (!attack.success() && options_.surrogate == nullptr && !attack_.minimum_norm()) {
       active.losses.Describe(attack);
     }
-    ++lane.finished;
+    lane.finished.push_back(active.sample);
   }
 
   // Takes an adversarial example: records it, and sends its rounded copy on its way.
@@ -359,7 +367,7 @@ class Driver {
     if (active->state->NextTarget()) {
       Queue(lane, std::move(active));
     } else {
-      ++lane.finished;
+      lane.finished.push_back(active->sample);
     }
   }
 
@@ -368,7 +376,7 @@ class Driver {
     outcome.set_undecided(true);
     outcome.set_prediction(-1);
     outcome.set_confidence(0);
-    ++lane.finished;
+    lane.finished.push_back(active.sample);
   }
 
   // --- passes

@@ -10,9 +10,12 @@ namespace assay::engine {
 absl::StatusOr<std::vector<v1::Outcome>> RunAttack(const TaskContext& task) {
   if (const TaskMethod run = TaskMethodNamed(task.condition.method())) return run(task);
   ASSAY_ASSIGN_OR_RETURN(const auto attack, MakeAttack(task.condition));
-  ASSAY_ASSIGN_OR_RETURN(auto outcomes, Drive(task, *attack));
-  ASSAY_RETURN_IF_ERROR(TryWithoutABudget(task, outcomes));
-  return outcomes;
+  return Drive(task, *attack);
+}
+
+absl::Status CompleteAttack(const TaskContext& task, std::vector<v1::Outcome>& outcomes) {
+  if (TaskMethodNamed(task.condition.method()) != nullptr) return absl::OkStatus();
+  return TryWithoutABudget(task, outcomes);
 }
 
 }  // namespace assay::engine

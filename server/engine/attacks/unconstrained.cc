@@ -26,21 +26,6 @@ NewAttack MakeUnconstrained() {
   return MakeSequence(parts);
 }
 
-// Some samples of another source.
-class Chosen final : public SampleSource {
- public:
-  Chosen(const SampleSource& all, std::vector<size_t> samples)
-      : all_(all), samples_(std::move(samples)) {}
-  size_t size() const override { return samples_.size(); }
-  int64_t index(size_t i) const override { return all_.index(samples_[i]); }
-  int label(size_t i) const override { return all_.label(samples_[i]); }
-  void ReadImage(size_t i, float* pixels) const override { all_.ReadImage(samples_[i], pixels); }
-
- private:
-  const SampleSource& all_;
-  const std::vector<size_t> samples_;
-};
-
 // Hears of a task all of whose samples are done.
 class DoneObserver final : public TaskObserver {
  public:
@@ -89,7 +74,7 @@ absl::Status TryWithoutABudget(const TaskContext& task, std::vector<v1::Outcome>
   // Only its id matters, by which random draws are keyed.
   v1::Condition condition;
   condition.set_id(absl::StrCat(RandomnessId(task.condition), "/unconstrained"));
-  const Chosen samples(task.samples, survivors);
+  const ChosenSamples samples(task.samples, survivors);
   DoneObserver observer(task);
   DriveOptions options;
   options.verify = false;

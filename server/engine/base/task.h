@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,12 +31,30 @@ class SampleSource {
   virtual void ReadImage(size_t i, float* pixels) const = 0;
 };
 
+// Some samples of another source, which must outlive this.
+class ChosenSamples final : public SampleSource {
+ public:
+  // Their numbers there, in the order that they are to have.
+  ChosenSamples(const SampleSource& all, std::vector<size_t> samples)
+      : all_(all), samples_(std::move(samples)) {}
+  size_t size() const override { return samples_.size(); }
+  int64_t index(size_t i) const override { return all_.index(samples_[i]); }
+  int label(size_t i) const override { return all_.label(samples_[i]); }
+  void ReadImage(size_t i, float* pixels) const override { all_.ReadImage(samples_[i], pixels); }
+
+ private:
+  const SampleSource& all_;
+  const std::vector<size_t> samples_;
+};
+
 // Hears about progress; asked between passes whether to stop. Called on any lane, by one at a time.
 class TaskObserver {
  public:
   virtual ~TaskObserver() = default;
   // `fraction` of the task's work is done, 0 to 1.
   virtual void OnProgress(int64_t samples_done, double fraction) = 0;
+  // A sample is done: its outcome, but for what is found out when all are.
+  virtual void OnOutcome(const v1::Outcome& /*outcome*/) {}
   virtual bool Cancelled() = 0;
 };
 
@@ -56,6 +75,8 @@ struct TaskContext {
   std::vector<Classifier*> others = {};
   // Where adversarial examples go, in no order; nullptr: nowhere.
   std::vector<KeptExample>* kept = nullptr;
+  // Samples are to be finished now and then, rather than all together at the end.
+  bool checkpoints = false;
 
   RandomKey random_key() const { return RandomKey(seed, RandomnessId(condition)); }
 };

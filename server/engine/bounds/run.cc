@@ -151,6 +151,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunBounds(const TaskContext& task,
     ASSAY_RETURN_IF_ERROR(one(i));
     MutexLock lock(mutex);
     ++done;
+    task.observer.OnOutcome(outcomes[i]);
     task.observer.OnProgress(static_cast<int64_t>(done),
                              static_cast<double>(done) / static_cast<double>(count));
     if (task.observer.Cancelled()) return Error(Reason::kCancelled, "the task was cancelled");

@@ -114,6 +114,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunConformal(const TaskContext& task) {
         if (item % per_sample + 1 == per_sample) {
           outcomes.push_back(
               ScoredOutcome(task, sample, sums.data(), squares.data(), classes, draws, undecided));
+          task.observer.OnOutcome(outcomes.back());
         }
       }));
   return outcomes;

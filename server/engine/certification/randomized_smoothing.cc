@@ -245,6 +245,7 @@ class Smoothing {
                                             [](const auto& active) { return !active->finished; });
     for (auto it = left; it != active_.end(); ++it) {
       outcomes_[(*it)->sample] = OutcomeOf(**it);
+      task_.observer.OnOutcome(outcomes_[(*it)->sample]);
       ++finished_;
     }
     active_.erase(left, active_.end());

@@ -64,6 +64,7 @@ absl::StatusOr<std::vector<v1::Outcome>> RunCorruption(const TaskContext& task,
   ASSAY_RETURN_IF_ERROR(ForwardAll(task, read, [&](size_t i, const float* logits) {
     outcomes[i] = MakeOutcome(task.samples.index(i), task.samples.label(i),
                               Predict(logits, task.classifier.num_classes()));
+    task.observer.OnOutcome(outcomes[i]);
   }));
   return outcomes;
 }

@@ -293,6 +293,7 @@ TEST_F(EvaluateStreamTest, ClassNamesMustBeAsManyAsLogitsUnlessThatIsAllowed) {
   late.Start(start);
   EXPECT_THAT(Fields(late.End()), ElementsAre("start.class_names"));
   start.set_allow_missing_classes(true);
+  start.set_no_cache(true);
   Stream allowed(*evaluations());
   allowed.Start(start);
   allowed.Batch(0, 4);
@@ -300,6 +301,7 @@ TEST_F(EvaluateStreamTest, ClassNamesMustBeAsManyAsLogitsUnlessThatIsAllowed) {
   ASSERT_THAT(allowed.End(), IsOk());
   EXPECT_EQ(allowed.event().evaluation().state(), v1::Evaluation::SUCCEEDED);
   EXPECT_TRUE(allowed.event().evaluation().spec().allow_missing_classes());
+  EXPECT_TRUE(allowed.event().evaluation().spec().no_cache());
   EXPECT_THAT(allowed.event().report().notes(0), HasSubstr("12 classes"));
 }
 

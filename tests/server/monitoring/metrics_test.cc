@@ -54,6 +54,7 @@ void FillEverything(Metrics* metrics) {
   passes.set_backwards(3000);
   passes.set_needed_backwards(2950);
   metrics->CountTask("attack", 2.5, 100, passes);
+  metrics->CountReused("attack", 40);
   metrics->AddPhaseSeconds("model", 1.5);
   metrics->CountEngineRestart("died_idle");
   metrics->SetModelStates({{"READY", 2}});
@@ -80,7 +81,8 @@ TEST(MetricsTest, KnownSeriesAreZeroFromTheStart) {
   const std::string page = metrics.Render();
   for (const char* series :
        {"assay_samples_total{kind=\"clean\"} 0", "assay_samples_total{kind=\"smoothing\"} 0",
-        "assay_samples_total{kind=\"bounds\"} 0", "assay_samples_total{kind=\"conformal\"} 0",
+        "assay_reused_samples_total{kind=\"attack\"} 0", "assay_samples_total{kind=\"bounds\"} 0",
+        "assay_samples_total{kind=\"conformal\"} 0",
         "assay_passes_total{direction=\"forward\",kind=\"attack\"} 0",
         "assay_passes_total{direction=\"backward\",kind=\"corruption\"} 0",
         "assay_phase_seconds_total{phase=\"model\"} 0",
@@ -105,6 +107,7 @@ TEST(MetricsTest, EverythingThatHappensIsCounted) {
         "assay_tasks{state=\"OPEN\"} 12",
         "assay_queue_oldest_timestamp_seconds 1700000000.5",
         "assay_samples_total{kind=\"attack\"} 100",
+        "assay_reused_samples_total{kind=\"attack\"} 40",
         "assay_passes_total{direction=\"forward\",kind=\"attack\"} 7000",
         "assay_passes_total{direction=\"backward\",kind=\"attack\"} 3000",
         "assay_needed_passes_total{direction=\"forward\",kind=\"attack\"} 6900",

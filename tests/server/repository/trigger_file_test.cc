@@ -24,8 +24,8 @@ std::string Refusal(const std::string& text) {
 TEST(TriggerTest, AnEvaluationFileIsRead) {
   const auto trigger = ReadTrigger(
       absl::StrCat(kStart,
-                   "suite: classwise\nseed: 7\npriority: low\ndeadline: 2h\nlimit: 100\nlabel: "
-                   "[team=vision]\n"
+                   "suite: classwise\nseed: 7\npriority: low\ndeadline: 2h\nno-cache: true\n"
+                   "limit: 100\nlabel: [team=vision]\n"
                    "require:\n  - accuracy(clean) >= 90%\n  - accuracy(clean) >= baseline - 1%\n"
                    "baseline: previous\nundecided: pass\nconfidence-level: 0.99\n"),
       "t.yaml");
@@ -37,6 +37,7 @@ TEST(TriggerTest, AnEvaluationFileIsRead) {
   EXPECT_EQ(trigger->spec.priority(), v1::PRIORITY_LOW);
   EXPECT_EQ(trigger->spec.deadline().seconds(), 7200);
   EXPECT_EQ(trigger->spec.limit(), 100);
+  EXPECT_TRUE(trigger->spec.no_cache());
   EXPECT_EQ(trigger->spec.labels().at("team"), "vision");
   EXPECT_EQ(trigger->gates.size(), 2u);
   EXPECT_TRUE(trigger->undecided_passes);

@@ -10,7 +10,12 @@
 //   abort-once:FILE  dies and leaves FILE; with FILE there, ok
 //   wait:FILE        progress, then waits for FILE or for cancellation
 //   drip:FILE        as wait, with progress all the time
+//   half-kill:FILE   a checkpoint of the first half of what is to be computed, then it leaves FILE
+//                    and dies of SIGKILL; with FILE there, ok
+//   half-wait:FILE   such a checkpoint, then it waits for FILE or for cancellation
 //   short            one outcome too few;  busy  gets stuck so deep that nothing answers any more
+// With probes=WORD that is what the probes gave.
+// Finished samples that it is given are not computed again, if they are of its numerics.
 // With wrong=N every N-th sample, from the first, is predicted as the next of ten classes.
 // What it was given (environment, descriptors, requests) goes to standard error, and print=WORD to
 // standard output at every load.
@@ -102,6 +107,7 @@ class FakeEngine final : public rpc::EngineService::Service {
     numerics.set_threads(request->threads());
     // "Measured": no two processes choose the same.
     numerics.set_batch_size(request->batch_size() > 0 ? request->batch_size() : getpid());
+    numerics.set_probes(behaviour_["probes"]);
     numerics_ = numerics;
     return grpc::Status::OK;
   }
@@ -143,6 +149,23 @@ class FakeEngine final : public rpc::EngineService::Service {
     if (event.has_vectors()) writer.Write(event);
   }
 
+  void WriteHalf(const std::vector<v1::Outcome>& computed,
+                 grpc::ServerWriter<rpc::RunEvent>& writer) const {
+    rpc::RunEvent event;
+    rpc::RunEvent::Checkpoint& checkpoint = *event.mutable_checkpoint();
+    for (size_t i = 0; i < computed.size() / 2; ++i) {
+      *checkpoint.mutable_outcomes()->add_outcomes() = computed[i];
+    }
+    checkpoint.mutable_outcomes()->mutable_passes()->set_forwards(
+        static_cast<int64_t>(computed.size() / 2));
+    *checkpoint.mutable_numerics() = numerics_;
+    checkpoint.set_model_seconds(0.5);
+    writer.Write(event);
+    event.mutable_progress()->set_samples_done(static_cast<int64_t>(computed.size() / 2));
+    event.mutable_progress()->set_fraction(0.5);
+    writer.Write(event);
+  }
+
   absl::Status DoRun(const grpc::ServerContext& context, const rpc::RunRequest& request,
                      grpc::ServerWriter<rpc::RunEvent>& writer) {
     rpc::RunEvent progress;
@@ -175,6 +198,14 @@ class FakeEngine final : public rpc::EngineService::Service {
         std::this_thread::sleep_for(kTick);
       }
     }
+    std::map<int64_t, v1::Outcome> there;
+    const bool used =
+        request.finished().outcomes_size() > 0 &&
+        request.finished_numerics().SerializeAsString() == numerics_.SerializeAsString();
+    if (used) {
+      for (const auto& outcome : request.finished().outcomes()) there[outcome.sample()] = outcome;
+    }
+    std::vector<v1::Outcome> computed;
     rpc::RunEvent outcomes;
     for (const auto& chunk : request.chunks()) {
       const std::string bytes = ReadFile(chunk.path());
@@ -193,6 +224,27 @@ class FakeEngine final : public rpc::EngineService::Service {
         outcome.set_label(label);
         const int64_t every = std::atoll(behaviour_["wrong"].c_str());
         outcome.set_prediction(every > 0 && sample % every == 0 ? (label + 1) % 10 : label);
+        if (const auto found = there.find(sample); found != there.end()) {
+          outcome = found->second;
+        } else {
+          computed.push_back(outcome);
+        }
+      }
+    }
+    std::fprintf(stderr, "run %zu of %d\n", computed.size(), request.samples());
+    if (absl::StartsWith(how, "half-")) {
+      const std::string file = how.substr(std::strlen("half-kill:"));
+      const bool kills = absl::StartsWith(how, "half-kill:");
+      if (!kills || !Exists(file)) {
+        if (request.checkpoint_seconds() > 0) WriteHalf(computed, writer);
+        if (kills) {
+          close(open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+          raise(SIGKILL);
+        }
+        while (!Exists(file)) {
+          if (context.IsCancelled()) return Error(Reason::kCancelled, "cancelled");
+          std::this_thread::sleep_for(kTick);
+        }
       }
     }
     if (how == "short") outcomes.mutable_outcomes()->mutable_outcomes()->RemoveLast();
@@ -204,8 +256,10 @@ class FakeEngine final : public rpc::EngineService::Service {
     writer.Write(outcomes);
     rpc::RunEvent done;
     *done.mutable_done()->mutable_numerics() = numerics_;
-    done.mutable_done()->mutable_passes()->set_forwards(request.samples());
-    done.mutable_done()->mutable_passes()->set_needed_forwards(request.samples());
+    done.mutable_done()->mutable_passes()->set_forwards(static_cast<int64_t>(computed.size()));
+    done.mutable_done()->mutable_passes()->set_needed_forwards(
+        static_cast<int64_t>(computed.size()));
+    done.mutable_done()->set_used_finished(used);
     writer.Write(done);
     return absl::OkStatus();
   }

@@ -169,6 +169,15 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("ReadOutcomes"));
     return store_.ReadOutcomes(name, conditions);
   }
+  absl::StatusOr<std::vector<ContentPlace>> FindContent(
+      const std::vector<std::string>& keys) override {
+    ASSAY_RETURN_IF_ERROR(Before("FindContent"));
+    return store_.FindContent(keys);
+  }
+  absl::StatusOr<std::optional<TaskOutcomes>> ReadContent(int64_t task) override {
+    ASSAY_RETURN_IF_ERROR(Before("ReadContent"));
+    return store_.ReadContent(task);
+  }
   absl::StatusOr<std::map<std::string, int64_t>> CountEvaluations() override {
     ASSAY_RETURN_IF_ERROR(Before("CountEvaluations"));
     return store_.CountEvaluations();
@@ -216,6 +225,14 @@ class HookedStore final : public JobStore {
                           const TaskEffort& effort) override {
     ASSAY_RETURN_IF_ERROR(Before("CommitTask"));
     return store_.CommitTask(claim, outcomes, numerics, effort);
+  }
+  absl::Status AddToCheckpoint(const ClaimedTask& claim, const TaskCheckpoint& part) override {
+    ASSAY_RETURN_IF_ERROR(Before("AddToCheckpoint"));
+    return store_.AddToCheckpoint(claim, part);
+  }
+  absl::StatusOr<std::optional<TaskCheckpoint>> ReadCheckpoint(const ClaimedTask& claim) override {
+    ASSAY_RETURN_IF_ERROR(Before("ReadCheckpoint"));
+    return store_.ReadCheckpoint(claim);
   }
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
                            int64_t wait_micros) override {

@@ -54,19 +54,30 @@ class WorkerTest : public EngineFixture {
               int32_t task_samples, const std::vector<std::string>& conditions = {"clean"}) {
     AddModel(id, behaviour);
     AddDataset(id, chunks, class_names_);
+    v1::EvaluationSpec spec;
+    spec.set_model("models/" + id);
+    spec.set_dataset("datasets/" + id);
+    spec.set_keep_probabilities(keep_probabilities_);
+    spec.set_allow_missing_classes(allow_missing_classes_);
+    spec.set_task_samples(task_samples);
+    Queue(id, spec, conditions);
+  }
+
+  // Of a model and a dataset that are there.
+  void Queue(const std::string& id, const v1::EvaluationSpec& spec,
+             const std::vector<std::string>& conditions) {
     v1::Evaluation evaluation;
     evaluation.set_name("evaluations/" + id);
-    evaluation.mutable_spec()->set_model("models/" + id);
-    evaluation.mutable_spec()->set_dataset("datasets/" + id);
-    evaluation.mutable_spec()->set_allow_missing_classes(allow_missing_classes_);
+    *evaluation.mutable_spec() = spec;
     const auto parsed = ParseConditions(conditions);
     ASSERT_THAT(parsed, IsOk());
     for (const auto& condition : *parsed) *evaluation.add_conditions() = condition;
-    int64_t samples = 0;
-    for (const int n : chunks) samples += n;
-    ASSERT_THAT(
-        store_->CreateEvaluation(evaluation, PlanTasks(*parsed, 0, samples, task_samples), ""),
-        IsOk());
+    const auto dataset = store_->GetDataset(spec.dataset());
+    ASSERT_THAT(dataset, IsOk());
+    const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset->samples();
+    ASSERT_THAT(store_->CreateEvaluation(evaluation,
+                                         PlanTasks(*parsed, 0, samples, spec.task_samples()), ""),
+                IsOk());
     hub_.NotifyWork();
   }
 
@@ -93,7 +104,27 @@ class WorkerTest : public EngineFixture {
     EXPECT_EQ(seen.size(), static_cast<size_t>(samples * conditions));
   }
 
+  std::string EngineLog(int number) {
+    return FileText(directory_.File(absl::StrCat("engine-", number, ".log")));
+  }
+  // Forward passes that the report counts.
+  int64_t Passes(const std::string& id) {
+    const auto tasks = store::ReadAllOutcomes(*store_, "evaluations/" + id);
+    EXPECT_THAT(tasks, IsOk());
+    int64_t passes = 0;
+    for (const auto& task : *tasks) passes += task.outcomes.passes().forwards();
+    return passes;
+  }
+  int SamplesInCheckpoint(int64_t task = 1) {
+    store::ClaimedTask claim;
+    claim.task.id = task;
+    const auto checkpoint = store_->ReadCheckpoint(claim);
+    EXPECT_THAT(checkpoint, IsOk());
+    return checkpoint->has_value() ? (*checkpoint)->outcomes.outcomes_size() : 0;
+  }
+
   // Of the next submission.
+  bool keep_probabilities_ = false;
   int class_names_ = 0;
   bool allow_missing_classes_ = false;
   WorkerOptions worker_options_;
@@ -171,6 +202,193 @@ TEST_F(WorkerTest, ATaskWhoseEngineDiesIsTriedAgain) {
   ExpectComplete("e", 20);
   EXPECT_THAT(metrics_.Render(),
               HasSubstr("assay_engine_restarts_total{reason=\"died_at_work\"} 1"));
+}
+
+TEST_F(WorkerTest, ATaskWhoseEngineIsKilledGoesOnFromWhatItHadTold) {
+  options_.batch_size = 32;  // or no two engines have the same numerics
+  StartWorker();
+  Submit("e", "run=half-kill:" + directory_.File("died"), {7, 13}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+  EXPECT_THAT(EngineLog(0), HasSubstr("run 20 of 20"));
+  EXPECT_THAT(EngineLog(1), HasSubstr("run 10 of 20"));
+  EXPECT_EQ(Passes("e"), 20) << "of both runs";
+  EXPECT_EQ(store_->GetEvaluation("evaluations/e")->provenance.model_seconds(), 0.5);
+  EXPECT_EQ(SamplesInCheckpoint(), 0);
+  // In the order of the dataset, as if nothing had happened.
+  const auto tasks = store::ReadAllOutcomes(*store_, "evaluations/e");
+  ASSERT_THAT(tasks, IsOk());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(tasks->at(0).outcomes.outcomes(i).sample(), i);
+}
+
+TEST_F(WorkerTest, ACheckpointOfOtherNumericsIsNotTakenOver) {
+  StartWorker();  // each engine has other ones
+  Submit("e", "run=half-kill:" + directory_.File("died"), {20}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+  EXPECT_THAT(EngineLog(1), HasSubstr("run 20 of 20"));
+  EXPECT_EQ(Passes("e"), 30) << "what was in vain was done, too";
+}
+
+TEST_F(WorkerTest, ATaskThatIsGivenBackLeavesACheckpoint) {
+  options_.batch_size = 32;
+  worker_options_.checkpoint_seconds = 3600;
+  StartWorker();
+  Submit("e", "run=half-wait:" + directory_.File("gate"), {20}, 20);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/e").samples_done == 10; }));
+  EXPECT_EQ(SamplesInCheckpoint(), 0) << "it is not time yet";
+  workers_.clear();
+  EXPECT_EQ(SamplesInCheckpoint(), 10);
+  EXPECT_EQ(store_->CountTasks()->at("OPEN"), 1);
+  Touch(directory_.File("gate"));
+  StartWorker();
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+  EXPECT_EQ(Passes("e"), 20);
+}
+
+TEST_F(WorkerTest, FinishedSamplesAreStoredWhileTheTaskRuns) {
+  options_.batch_size = 32;
+  worker_options_.checkpoint_seconds = 1e-3;
+  std::atomic<bool> full = true;
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
+    if (method != "AddToCheckpoint" || !full) return absl::OkStatus();
+    return Error(Reason::kStorageFull, "no room");
+  });
+  StartWorker();
+  Submit("full", "run=half-wait:" + directory_.File("gate"), {20}, 20);
+  ASSERT_TRUE(Eventually([&] { return hub_.GetRunning("evaluations/full").samples_done == 10; }));
+  EXPECT_EQ(SamplesInCheckpoint(1), 0);
+  Touch(directory_.File("gate"));
+  ASSERT_TRUE(Ends("full", v1::Evaluation::SUCCEEDED)) << "which nobody has to wait for";
+  full = false;
+  Submit("e", "run=half-wait:" + directory_.File("other"), {20}, 20);
+  EXPECT_TRUE(Eventually([&] { return SamplesInCheckpoint(2) == 10; }));
+  Touch(directory_.File("other"));
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+}
+
+TEST_F(WorkerTest, ATaskThatKeepsMoreThanOutcomesStartsOver) {
+  options_.batch_size = 32;
+  keep_probabilities_ = true;
+  StartWorker();
+  Submit("e", "run=half-kill:" + directory_.File("died"), {20}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  EXPECT_THAT(EngineLog(1), HasSubstr("run 20 of 20"));
+}
+
+// --- outcomes that are there already
+
+class ReusingWorkerTest : public WorkerTest {
+ protected:
+  ReusingWorkerTest() {
+    options_.batch_size = 32;  // or no two engines have the same numerics
+    AddModel("m", "probes=same");
+    AddDataset("d", {20, 20, 20});
+    spec_.set_model("models/m");
+    spec_.set_dataset("datasets/d");
+    spec_.set_task_samples(15);
+    spec_.set_limit(30);
+    StartWorker();
+  }
+
+  // "computed reused" of an evaluation that has ended well, all of whose outcomes are there.
+  std::string Run(const v1::EvaluationSpec& spec,
+                  const std::vector<std::string>& conditions = {"clean"}) {
+    const std::string id = absl::StrCat("e", ++evaluations_);
+    Queue(id, spec, conditions);
+    if (!Ends(id, v1::Evaluation::SUCCEEDED)) return "failed";
+    ExpectComplete(id, static_cast<int>(spec.limit()), static_cast<int>(conditions.size()));
+    return absl::StrCat(Passes(id), " ",
+                        store_->GetEvaluation("evaluations/" + id)->provenance.reused_samples());
+  }
+
+  v1::EvaluationSpec spec_;
+  int evaluations_ = 0;
+};
+
+TEST_F(ReusingWorkerTest, TheSameIsNotComputedTwice) {
+  EXPECT_EQ(Run(spec_), "30 0");
+  EXPECT_EQ(Run(spec_), "0 30");
+  const auto first = store::ReadAllOutcomes(*store_, "evaluations/e1");
+  const auto second = store::ReadAllOutcomes(*store_, "evaluations/e2");
+  ASSERT_EQ(first->size(), second->size());
+  for (size_t i = 0; i < first->size(); ++i) {
+    EXPECT_EQ((*first)[i].numerics.SerializeAsString(), (*second)[i].numerics.SerializeAsString());
+    v1::OutcomeBatch without = (*first)[i].outcomes;
+    without.clear_passes();
+    v1::OutcomeBatch same = (*second)[i].outcomes;
+    same.clear_passes();
+    EXPECT_EQ(without.SerializeAsString(), same.SerializeAsString());
+  }
+  EXPECT_TRUE(Eventually([&] {
+    return metrics_.Render().find("assay_reused_samples_total{kind=\"clean\"} 30") !=
+           std::string::npos;
+  }));
+}
+
+TEST_F(ReusingWorkerTest, WhatIsAddedIsComputed) {
+  EXPECT_EQ(Run(spec_), "30 0");
+  EXPECT_EQ(Run(spec_, {"clean", "corruption/gaussian_noise:severity=1"}), "30 30");
+  spec_.set_limit(50);
+  EXPECT_EQ(Run(spec_), "20 30");
+  // Cut in another way, too.
+  spec_.set_task_samples(60);
+  spec_.set_limit(60);
+  EXPECT_EQ(Run(spec_), "10 50");
+  spec_.set_limit(7);
+  EXPECT_EQ(Run(spec_), "0 7");
+}
+
+TEST_F(ReusingWorkerTest, WhatDiffersIsComputed) {
+  EXPECT_EQ(Run(spec_), "30 0");
+  v1::EvaluationSpec other = spec_;
+  other.set_seed(1);
+  EXPECT_EQ(Run(other), "30 0");
+  AddModel("other", "probes=same");
+  other = spec_;
+  other.set_model("models/other");
+  EXPECT_EQ(Run(other), "30 0");
+  // The same bytes by another name are the same.
+  ASSERT_THAT(store_->CreateModel(store::MakeModel("twin", ModelContent("probes=same name=m")), ""),
+              IsOk());
+  other.set_model("models/twin");
+  EXPECT_EQ(Run(other), "0 30");
+  // The second chunk is of other images.
+  AddDataset("changed", {20, 10, 20});
+  other = spec_;
+  other.set_dataset("datasets/changed");
+  EXPECT_EQ(Run(other), "10 20");
+}
+
+TEST_F(ReusingWorkerTest, OutcomesOfOtherNumericsAreNotTaken) {
+  EXPECT_EQ(Run(spec_), "30 0");
+  workers_.clear();
+  pool_.reset();
+  options_.batch_size = 16;
+  StartWorker();
+  EXPECT_EQ(Run(spec_), "30 0");
+  EXPECT_EQ(Run(spec_), "0 30");
+}
+
+TEST_F(ReusingWorkerTest, WhoAsksForItComputesAll) {
+  EXPECT_EQ(Run(spec_), "30 0");
+  v1::EvaluationSpec other = spec_;
+  other.set_no_cache(true);
+  EXPECT_EQ(Run(other), "30 0");
+  other = spec_;
+  other.set_keep_probabilities(true);
+  EXPECT_EQ(Run(other), "30 0");
+}
+
+TEST_F(ReusingWorkerTest, WhatIsDeletedIsComputedAgain) {
+  EXPECT_EQ(Run(spec_), "30 0");
+  EXPECT_EQ(Run(spec_), "0 30");
+  ASSERT_THAT(store_->DeleteEvaluation("evaluations/e1"), IsOk());
+  EXPECT_EQ(Run(spec_), "0 30") << "it is there once more";
+  ASSERT_THAT(store_->DeleteEvaluation("evaluations/e2"), IsOk());
+  ASSERT_THAT(store_->DeleteEvaluation("evaluations/e3"), IsOk());
+  EXPECT_EQ(Run(spec_), "30 0");
 }
 
 TEST_F(WorkerTest, ATaskWhoseEngineDiedWaitsLongerEachTimeWhileOthersRun) {

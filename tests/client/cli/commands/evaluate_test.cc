@@ -144,6 +144,15 @@ TEST_F(EvaluateTest, MissingClassesAreAllowedByTheSpec) {
   EXPECT_TRUE(state()->starts.back().allow_missing_classes());
 }
 
+TEST_F(EvaluateTest, WithoutTheCacheByTheSpec) {
+  ASSERT_EQ(Run(Evaluate({})).code, 0);
+  EXPECT_FALSE(state()->evaluations["evaluations/chosen"].spec().no_cache());
+  ASSERT_EQ(Run(Evaluate({"--no-cache"})).code, 0);
+  EXPECT_TRUE(state()->evaluations["evaluations/chosen"].spec().no_cache());
+  ASSERT_EQ(Run(Evaluate({"--stream", "--no-cache"})).code, 0);
+  EXPECT_TRUE(state()->starts.back().no_cache());
+}
+
 TEST_F(EvaluateTest, OptionsOfFilesDoNotGoWithADatasetOfTheServer) {
   state()->datasets["datasets/d"].set_name("datasets/d");
   const Result result = Run({"evaluate", "-m", model_, "-d", "datasets/d", "-c", "clean",
