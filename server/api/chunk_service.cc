@@ -75,7 +75,8 @@ class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunk
     digest_ = header.digest();
     size_ = header.size_bytes();
     const std::string holder = UploadHolder(header.upload_id(), call_);
-    if (context_.blobs.Has(digest_, holder)) {
+    ASSAY_ASSIGN_OR_RETURN(const bool there, context_.blobs.Has(digest_, holder));
+    if (there) {
       // Another client was faster: let these bytes pass and end well.
       skip_bytes_ = size_;
       response_->set_deduplicated_chunks(response_->deduplicated_chunks() + 1);
@@ -147,9 +148,9 @@ grpc::ServerUnaryReactor* ChunkServiceImpl::FindMissingChunks(
         return InvalidFields(
             {{absl::StrCat("digests[", i, "]"), "must be 64 lower-case hexadecimal digits"}});
       }
-      if (seen.insert(digest).second && !context_.blobs.Has(digest, holder)) {
-        response->add_missing(digest);
-      }
+      if (!seen.insert(digest).second) continue;
+      ASSAY_ASSIGN_OR_RETURN(const bool there, context_.blobs.Has(digest, holder));
+      if (!there) response->add_missing(digest);
     }
     return absl::OkStatus();
   });

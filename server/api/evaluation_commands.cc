@@ -406,7 +406,8 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   *evaluation.mutable_spec()->mutable_labels() = labels;
   if (!start.has_metadata()) return context.evaluations.CreateStream(evaluation, manifest);
   const std::string& digest = start.metadata().digest();
-  if (!context.blobs.Has(digest, evaluation.name())) {
+  ASSAY_ASSIGN_OR_RETURN(const bool there, context.blobs.Has(digest, evaluation.name()));
+  if (!there) {
     return Error(Reason::kChunkMissing, absl::StrCat("the metadata of the samples, chunk ", digest,
                                                      ", has not been uploaded"))
         .ToStatus();
