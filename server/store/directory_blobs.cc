@@ -20,6 +20,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/digest.h"
 #include "core/base/errors.h"
+#include "server/store/file_error.h"
 
 namespace assay::store {
 namespace {
@@ -30,17 +31,6 @@ constexpr int64_t kSettled = 0;
 constexpr size_t kCopyBytes = 1 << 20;
 constexpr int kFileMode = 0640;
 constexpr int kDirectoryMode = 0750;
-
-// The full disk is told to clients, so its text names no path.
-absl::Status FileError(const char* what, const std::string& path, int error) {
-  // EFBIG: a limit on file sizes, which is a lack of room too.
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
-    return Error(Reason::kStorageFull, "no space is left to store the data").ToStatus();
-  }
-  return Error(Reason::kStorageFailed,
-               absl::StrCat("cannot ", what, " ", path, ": ",
-                            std::error_code(error, std::generic_category()).message()));
-}
 
 class FileDescriptor {
  public:
