@@ -98,9 +98,11 @@ std::vector<int64_t> PositionsOf(const v1::EvaluationSpec& spec, int64_t samples
   return positions;
 }
 
-// The chunks that hold the samples of a task.
-void AddChunks(const v1::DatasetManifest& manifest, const store::BlobStore& blobs,
-               rpc::RunRequest* request) {
+// The chunks that hold the samples of a task; `fetch` tells where they lie.
+absl::Status AddChunks(
+    const v1::DatasetManifest& manifest,
+    const std::function<absl::StatusOr<std::string>(const std::string& digest)>& fetch,
+    rpc::RunRequest* request) {
   const auto& positions = request->positions();
   const auto holds = [&](int64_t first, int64_t end) {
     if (positions.empty()) {
@@ -114,12 +116,13 @@ void AddChunks(const v1::DatasetManifest& manifest, const store::BlobStore& blob
     const int64_t end = first + chunk.samples();
     if (holds(first, end)) {
       rpc::RunRequest::Chunk* wanted = request->add_chunks();
-      wanted->set_path(blobs.Path(chunk.digest()));
+      ASSAY_ASSIGN_OR_RETURN(*wanted->mutable_path(), fetch(chunk.digest()));
       wanted->set_first_sample(first);
       wanted->set_samples(chunk.samples());
     }
     first = end;
   }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -215,6 +218,17 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   last_model_ = spec.model();
   const auto unwanted = [&] { return GivesBack() || !lease.status().ok(); };
   metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kLoading);
+  // They stay on this machine until the task has ended.
+  std::vector<store::LocalBlob> in_use;
+  const auto fetch = [&](const std::string& digest) -> absl::StatusOr<std::string> {
+    auto blob = Fetch(task.evaluation, digest, unwanted);
+    // A refused lease says more than that fetching was cancelled.
+    ASSAY_RETURN_IF_ERROR(lease.status());
+    ASSAY_RETURN_IF_ERROR(blob.status());
+    return in_use.emplace_back(*std::move(blob)).path();
+  };
+  // The pool wants it, too, and would give up sooner.
+  ASSAY_RETURN_IF_ERROR(fetch(model.digest()).status());
   auto engine = pool_.Acquire(options_.device, model, manifest.shape(), unwanted);
   // A refused lease says more than that the start was cancelled.
   ASSAY_RETURN_IF_ERROR(lease.status());
@@ -235,11 +249,10 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
       request.add_positions(position);
     }
   }
-  AddChunks(manifest, blobs_, &request);
-
+  ASSAY_RETURN_IF_ERROR(AddChunks(manifest, fetch, &request));
   for (const std::string& id : OtherModels(condition)) {
     ASSAY_ASSIGN_OR_RETURN(const auto other, store_.GetModel(ResourceName(kModels, id)));
-    request.add_other_model_paths(blobs_.Path(other.digest()));
+    ASSAY_ASSIGN_OR_RETURN(*request.add_other_model_paths(), fetch(other.digest()));
   }
   request.set_keep_adversarials(spec.keep_adversarials());
   request.set_keep_probabilities(spec.keep_probabilities());
@@ -339,12 +352,35 @@ absl::Status Worker::Persist(const std::string& evaluation,
   while (true) {
     const absl::Status status = store();
     const auto reason = ReasonOf(status);
-    if (stopping_ || (reason != Reason::kStorageFull && reason != Reason::kStorageFailed)) {
+    if (stopping_ || (reason != Reason::kStorageFull && reason != Reason::kStorageFailed &&
+                      reason != Reason::kUnavailable)) {
       return status;
     }
     // Computed outcomes are too dear to drop: wait for room.
     LogWarning("cannot store outcomes, trying again",
                {{"evaluation", evaluation}, {"error", status.message()}});
+    metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kBlocked);
+    hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
+  }
+}
+
+absl::StatusOr<store::LocalBlob> Worker::Fetch(const std::string& evaluation,
+                                               const std::string& digest,
+                                               const std::function<bool()>& unwanted) {
+  while (true) {
+    auto blob = blobs_.Fetch(digest, unwanted);
+    const auto reason = ReasonOf(blob.status());
+    if (reason == Reason::kChunkMissing) {
+      return Error(Reason::kStorageFailed,
+                   absl::StrCat("blob ", digest, ", which the task needs, is not stored any more"))
+          .ToStatus();
+    }
+    // What is away comes back, and room may; no attempt of the task is lost for that.
+    if (unwanted() || (reason != Reason::kUnavailable && reason != Reason::kStorageFull)) {
+      return blob;
+    }
+    LogWarning("cannot fetch what a task needs, trying again",
+               {{"evaluation", evaluation}, {"error", blob.status().message()}});
     metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kBlocked);
     hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
   }
@@ -361,7 +397,7 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
   if (reason == Reason::kLeaseLost) metrics_.CountLostLease();
   if (reason == Reason::kCancelled || reason == Reason::kLeaseLost) return;
   const bool retry = reason == Reason::kEngineLost || reason == Reason::kStorageFailed ||
-                     reason == Reason::kStorageFull;
+                     reason == Reason::kStorageFull || reason == Reason::kUnavailable;
   if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
   const bool again = retry && claim.attempt < options_.max_attempts;
   const double wait = options_.retry_wait_seconds * std::pow(kWaitGrowth, claim.attempt - 1);

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/energy_meter.h"
 #include "server/scheduler/engine_pool.h"
@@ -66,6 +67,10 @@ class Worker {
   absl::Status Execute(const store::ClaimedTask& claim);
   // What becomes of a task that was not committed.
   void HandleFailure(const store::ClaimedTask& claim, const absl::Status& status);
+  // A blob that a task needs, again and again while storage does not answer or has no room, and
+  // the task is wanted. kStorageFailed when it is not there.
+  absl::StatusOr<store::LocalBlob> Fetch(const std::string& evaluation, const std::string& digest,
+                                         const std::function<bool()>& unwanted);
   // Calls `store` again and again while that has no room or no luck, and nobody asks to stop.
   absl::Status Persist(const std::string& evaluation, const std::function<absl::Status()>& store);
   // Commits, until the lease is lost.
