@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "server/store/database_reader.h"
-#include "server/store/directory_blobs.h"
 #include "server/store/storage_check.h"
 #include "tests/server/store/s3_fixture.h"
 
