@@ -54,7 +54,7 @@ TEST_F(ObjectStorageTest, AnEvaluationOverItIsThatOfASingleAssaydThoughItIsAwayF
     v1::EvaluationSpec made = Spec(model, dataset, {"clean", "attack/pgd:eps=0.0001,steps=60"}, 4);
     // What is kept of tasks goes into the storage.
     made.set_keep_adversarials(true);
-    made.set_keep_features(true);
+    made.set_keep_probabilities(true);
     return made;
   };
   StartServer();
