@@ -98,11 +98,8 @@ std::vector<int64_t> PositionsOf(const v1::EvaluationSpec& spec, int64_t samples
   return positions;
 }
 
-// The chunks that hold the samples of a task; `fetch` tells where they lie.
-absl::Status AddChunks(
-    const v1::DatasetManifest& manifest,
-    const std::function<absl::StatusOr<std::string>(const std::string& digest)>& fetch,
-    rpc::RunRequest* request) {
+// The chunks that hold the samples of a task, without where they lie. Their digests.
+std::vector<std::string> AddChunks(const v1::DatasetManifest& manifest, rpc::RunRequest* request) {
   const auto& positions = request->positions();
   const auto holds = [&](int64_t first, int64_t end) {
     if (positions.empty()) {
@@ -111,18 +108,19 @@ absl::Status AddChunks(
     const auto found = std::lower_bound(positions.begin(), positions.end(), first);
     return found != positions.end() && *found < end;
   };
+  std::vector<std::string> digests;
   int64_t first = 0;
   for (const auto& chunk : manifest.chunks()) {
     const int64_t end = first + chunk.samples();
     if (holds(first, end)) {
       rpc::RunRequest::Chunk* wanted = request->add_chunks();
-      ASSAY_ASSIGN_OR_RETURN(*wanted->mutable_path(), fetch(chunk.digest()));
+      digests.push_back(chunk.digest());
       wanted->set_first_sample(first);
       wanted->set_samples(chunk.samples());
     }
     first = end;
   }
-  return absl::OkStatus();
+  return digests;
 }
 
 }  // namespace
@@ -218,19 +216,12 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   last_model_ = spec.model();
   const auto unwanted = [&] { return GivesBack() || !lease.status().ok(); };
   metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kLoading);
-  // They stay on this machine until the task has ended.
-  std::vector<store::LocalBlob> in_use;
-  const auto fetch = [&](const std::string& digest) -> absl::StatusOr<std::string> {
-    auto blob = Fetch(task.evaluation, digest, unwanted);
-    // A refused lease says more than that fetching was cancelled.
-    ASSAY_RETURN_IF_ERROR(lease.status());
-    ASSAY_RETURN_IF_ERROR(blob.status());
-    return in_use.emplace_back(*std::move(blob)).path();
-  };
   // The pool wants it, too, and would give up sooner.
-  ASSAY_RETURN_IF_ERROR(fetch(model.digest()).status());
+  const auto model_file = Fetch(task.evaluation, {model.digest()}, unwanted);
+  // A refused lease says more than that something was cancelled.
+  ASSAY_RETURN_IF_ERROR(lease.status());
+  ASSAY_RETURN_IF_ERROR(model_file.status());
   auto engine = pool_.Acquire(options_.device, model, manifest.shape(), unwanted);
-  // A refused lease says more than that the start was cancelled.
   ASSAY_RETURN_IF_ERROR(lease.status());
   ASSAY_RETURN_IF_ERROR(engine.status());
   metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kWorking);
@@ -249,10 +240,23 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
       request.add_positions(position);
     }
   }
-  ASSAY_RETURN_IF_ERROR(AddChunks(manifest, fetch, &request));
+  std::vector<std::string> digests = AddChunks(manifest, &request);
   for (const std::string& id : OtherModels(condition)) {
     ASSAY_ASSIGN_OR_RETURN(const auto other, store_.GetModel(ResourceName(kModels, id)));
-    ASSAY_ASSIGN_OR_RETURN(*request.add_other_model_paths(), fetch(other.digest()));
+    digests.push_back(other.digest());
+  }
+  // They stay on this machine until the task has ended.
+  const auto files = Fetch(task.evaluation, digests, unwanted);
+  ASSAY_RETURN_IF_ERROR(lease.status());
+  ASSAY_RETURN_IF_ERROR(files.status());
+  metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kWorking);
+  for (int i = 0; i < static_cast<int>(files->size()); ++i) {
+    const std::string& path = (*files)[static_cast<size_t>(i)].path();
+    if (i < request.chunks_size()) {
+      request.mutable_chunks(i)->set_path(path);
+    } else {
+      request.add_other_model_paths(path);
+    }
   }
   request.set_keep_adversarials(spec.keep_adversarials());
   request.set_keep_probabilities(spec.keep_probabilities());
@@ -364,23 +368,23 @@ absl::Status Worker::Persist(const std::string& evaluation,
   }
 }
 
-absl::StatusOr<store::LocalBlob> Worker::Fetch(const std::string& evaluation,
-                                               const std::string& digest,
-                                               const std::function<bool()>& unwanted) {
+absl::StatusOr<std::vector<store::LocalBlob>> Worker::Fetch(const std::string& evaluation,
+                                                            const std::vector<std::string>& digests,
+                                                            const std::function<bool()>& unwanted) {
   while (true) {
-    auto blob = blobs_.Fetch(digest, unwanted);
-    const auto reason = ReasonOf(blob.status());
+    auto files = blobs_.FetchAll(digests, unwanted);
+    const auto reason = ReasonOf(files.status());
     if (reason == Reason::kChunkMissing) {
       return Error(Reason::kStorageFailed,
-                   absl::StrCat("blob ", digest, ", which the task needs, is not stored any more"))
+                   absl::StrCat("what the task needs is lost: ", files.status().message()))
           .ToStatus();
     }
     // What is away comes back, and room may; no attempt of the task is lost for that.
     if (unwanted() || (reason != Reason::kUnavailable && reason != Reason::kStorageFull)) {
-      return blob;
+      return files;
     }
     LogWarning("cannot fetch what a task needs, trying again",
-               {{"evaluation", evaluation}, {"error", blob.status().message()}});
+               {{"evaluation", evaluation}, {"error", files.status().message()}});
     metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kBlocked);
     hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
   }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -67,10 +68,11 @@ class Worker {
   absl::Status Execute(const store::ClaimedTask& claim);
   // What becomes of a task that was not committed.
   void HandleFailure(const store::ClaimedTask& claim, const absl::Status& status);
-  // A blob that a task needs, again and again while storage does not answer or has no room, and
-  // the task is wanted. kStorageFailed when it is not there.
-  absl::StatusOr<store::LocalBlob> Fetch(const std::string& evaluation, const std::string& digest,
-                                         const std::function<bool()>& unwanted);
+  // Blobs that a task needs, again and again while storage does not answer or has no room, and
+  // the task is wanted. kStorageFailed when one is not there.
+  absl::StatusOr<std::vector<store::LocalBlob>> Fetch(const std::string& evaluation,
+                                                      const std::vector<std::string>& digests,
+                                                      const std::function<bool()>& unwanted);
   // Calls `store` again and again while that has no room or no luck, and nobody asks to stop.
   absl::Status Persist(const std::string& evaluation, const std::function<absl::Status()>& store);
   // Commits, until the lease is lost.

@@ -1,7 +1,13 @@
 #include "server/store/blob_store.h"
 
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <thread>
+
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "core/base/mutex.h"
 
 namespace assay::store {
 
@@ -94,6 +100,57 @@ absl::Status BlobStore::Join(const std::vector<std::string>& parts, const std::s
 absl::StatusOr<bool> BlobStore::Has(const std::string& digest, const std::string& holder) {
   if (!IsDigest(digest)) return false;
   return HoldIfThere(digest, holder);
+}
+
+absl::Status BlobStore::ForEach(size_t count,
+                                const std::function<absl::Status(size_t index)>& do_one) const {
+  std::atomic<size_t> next{0};
+  Mutex mutex;
+  absl::Status failure;
+  const auto work = [&] {
+    for (size_t index = next++; index < count; index = next++) {
+      const absl::Status status = do_one(index);
+      if (status.ok()) continue;
+      next = count;
+      MutexLock lock(mutex);
+      if (failure.ok()) failure = status;
+    }
+  };
+  std::vector<std::thread> others;
+  for (size_t i = 1; i < std::min(count, static_cast<size_t>(requests_)); ++i) {
+    others.emplace_back(work);
+  }
+  work();
+  for (std::thread& other : others) other.join();
+  return failure;
+}
+
+absl::StatusOr<std::vector<std::string>> BlobStore::MissingOf(
+    const std::vector<std::string>& digests, const std::string& holder) {
+  // Not a vector of bool, whose elements share bytes.
+  std::vector<char> there(digests.size(), 0);
+  ASSAY_RETURN_IF_ERROR(ForEach(digests.size(), [&](size_t index) -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(const bool has, Has(digests[index], holder));
+    there[index] = has ? 1 : 0;
+    return absl::OkStatus();
+  }));
+  std::vector<std::string> missing;
+  for (size_t i = 0; i < digests.size(); ++i) {
+    if (there[i] == 0) missing.push_back(digests[i]);
+  }
+  return missing;
+}
+
+absl::StatusOr<std::vector<LocalBlob>> BlobStore::FetchAll(
+    const std::vector<std::string>& digests, const std::function<bool()>& cancelled) const {
+  std::vector<std::optional<LocalBlob>> fetched(digests.size());
+  ASSAY_RETURN_IF_ERROR(ForEach(digests.size(), [&](size_t index) -> absl::Status {
+    ASSAY_ASSIGN_OR_RETURN(fetched[index], Fetch(digests[index], cancelled));
+    return absl::OkStatus();
+  }));
+  std::vector<LocalBlob> blobs;
+  for (std::optional<LocalBlob>& blob : fetched) blobs.push_back(*std::move(blob));
+  return blobs;
 }
 
 absl::StatusOr<std::string> BlobStore::Read(const std::string& digest) const {

@@ -95,6 +95,9 @@ class BlobStore {
 
   // Saying yes is a promise that an upload may rely on: the holder holds the blob.
   absl::StatusOr<bool> Has(const std::string& digest, const std::string& holder = "");
+  // The same of many, which may be asked for at the same time: those that are not there, in order.
+  absl::StatusOr<std::vector<std::string>> MissingOf(const std::vector<std::string>& digests,
+                                                     const std::string& holder);
   // The holder relies on these no longer: what names them is stored, or nothing ever will. Digests
   // that it does not hold stay as they are.
   virtual void Settle(const std::vector<std::string>& digests, const std::string& holder) = 0;
@@ -106,6 +109,9 @@ class BlobStore {
   // kCancelled soon after `cancelled` (may be null) says yes. kChunkMissing when it is not there.
   virtual absl::StatusOr<LocalBlob> Fetch(const std::string& digest,
                                           const std::function<bool()>& cancelled) const = 0;
+  // The same of many, in their order; they may come at the same time.
+  absl::StatusOr<std::vector<LocalBlob>> FetchAll(const std::vector<std::string>& digests,
+                                                  const std::function<bool()>& cancelled) const;
 
   // Removes blobs that `in_use` denies and that nobody holds, and what unfinished writes left.
   // Returns what was removed. `in_use` is first asked when all candidates are known, so it may look
@@ -143,6 +149,8 @@ class BlobStore {
   virtual absl::Status MoveAside(const std::string& digest) = 0;
 
  protected:
+  // `requests`: how many are answered at the same time, because each takes time and little else.
+  explicit BlobStore(int requests) : requests_(requests) {}
   // The error for a blob that is not there.
   static absl::Status Missing(const std::string& digest);
 
@@ -156,6 +164,11 @@ class BlobStore {
   virtual absl::Status ReadPieces(
       const std::string& digest,
       const std::function<absl::Status(absl::string_view piece)>& consume) const = 0;
+  // Calls `do_one` with 0 to count - 1, several at a time; the first error, after which no more
+  // are begun.
+  absl::Status ForEach(size_t count, const std::function<absl::Status(size_t index)>& do_one) const;
+
+  const int requests_;
 };
 
 }  // namespace assay::store

@@ -218,7 +218,8 @@ absl::Status DirectoryBlobs::FileWriter::Finish() {
 }
 
 DirectoryBlobs::DirectoryBlobs(std::string root, FileOps* ops, const Clock* clock, Sharing sharing)
-    : root_(std::move(root)),
+    : BlobStore(/*requests=*/1),
+      root_(std::move(root)),
       sharing_(sharing),
       ops_(ops != nullptr ? ops : new FileOps),
       own_ops_(ops != nullptr ? nullptr : ops_),

@@ -36,6 +36,8 @@ constexpr int64_t kLeftSeconds = BlobStore::kHoldSeconds;
 constexpr int64_t kShareOfSweep = 4;
 constexpr auto kPollInterval = std::chrono::milliseconds(200);
 constexpr int64_t kPieceBytes = 4 << 20;
+// At the same time, of one call.
+constexpr int kRequests = 16;
 // Of a blob whose bytes come out wrong.
 constexpr int kDownloads = 2;
 
@@ -136,7 +138,8 @@ class S3Blobs::S3Reader final : public Reader {
 
 S3Blobs::S3Blobs(S3BlobsOptions options, std::shared_ptr<AwsCredentials> credentials,
                  std::unique_ptr<BlobCache> cache)
-    : options_(std::move(options)),
+    : BlobStore(kRequests),
+      options_(std::move(options)),
       client_(
           [this] {
             S3Options s3 = options_.s3;

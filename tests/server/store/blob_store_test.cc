@@ -342,7 +342,7 @@ INSTANTIATE_TEST_SUITE_P(
         Kind{"Directory", [] { return std::unique_ptr<Place>(std::make_unique<Directory>()); }},
         Kind{"ObjectStorage",
              [] { return std::unique_ptr<Place>(std::make_unique<ObjectStorage>()); }}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& kind) { return kind.param.name; });
 
 }  // namespace
 }  // namespace assay::store
