@@ -46,8 +46,10 @@
 #include "server/scheduler/energy_meter.h"
 #include "server/scheduler/store_listener.h"
 #include "server/scheduler/worker.h"
+#include "server/store/directory_blobs.h"
 #include "server/store/postgres.h"
 #include "server/store/postgres_job_store.h"
+#include "server/store/s3_blobs.h"
 #include "server/store/sqlite_job_store.h"
 
 namespace assay {
@@ -150,6 +152,48 @@ absl::StatusOr<std::unique_ptr<store::JobStore>> OpenStore(const Flags& flags, c
   return store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive);
 }
 
+// Where blobs are: in object storage, which is `*s3` then, or in a directory.
+absl::StatusOr<std::unique_ptr<store::BlobStore>> OpenBlobs(const Flags& flags,
+                                                            const store::S3Blobs** s3) {
+  if (!store::IsS3Uri(flags.blobs)) {
+    const bool shared = !flags.store.empty();
+    return store::DirectoryBlobs::Open(
+        shared ? flags.blobs : flags.data_dir + "/blobs", nullptr, nullptr,
+        shared ? store::Sharing::kShared : store::Sharing::kExclusive);
+  }
+  store::S3BlobsOptions options;
+  ASSAY_ASSIGN_OR_RETURN(options.location, store::ParseS3Uri(flags.blobs));
+  options.s3.endpoint =
+      flags.s3_endpoint.empty() ? store::AwsEndpoint(flags.s3_region) : flags.s3_endpoint;
+  options.s3.region = flags.s3_region;
+  options.cache_directory =
+      flags.blob_cache.empty() ? flags.data_dir + "/blob-cache" : flags.blob_cache;
+  options.cache_bytes = flags.blob_cache_bytes;
+  ASSAY_ASSIGN_OR_RETURN(
+      auto blobs, store::S3Blobs::Open(std::move(options), std::make_shared<store::AwsCredentials>(
+                                                               flags.s3_credentials)));
+  *s3 = blobs.get();
+  return blobs;
+}
+
+monitoring::BlobStorageUsage UsageOf(const store::S3Blobs& blobs) {
+  monitoring::BlobStorageUsage usage;
+  const store::S3Traffic traffic = blobs.Traffic();
+  for (const auto& operation : traffic.operations) {
+    usage.requests.push_back({operation.name, operation.succeeded, operation.failed});
+  }
+  usage.retries = traffic.repeated;
+  usage.sent_bytes = traffic.sent_bytes;
+  usage.received_bytes = traffic.received_bytes;
+  usage.up = traffic.answers;
+  const store::BlobCacheCounts cache = blobs.CacheCounts();
+  usage.cache_bytes = cache.bytes;
+  usage.cache_hits = cache.hits;
+  usage.cache_misses = cache.misses;
+  usage.cache_evictions = cache.evicted;
+  return usage;
+}
+
 std::string HostName() {
   char name[256] = {};
   gethostname(name, sizeof(name) - 1);
@@ -188,7 +232,6 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
                                                                      listen.host, clock, metrics));
   ASSAY_ASSIGN_OR_RETURN(const std::string metrics_host, MetricsHost(flags, listen.host));
   const bool shared = !flags.store.empty();
-  const std::string blob_directory = shared ? flags.blobs : flags.data_dir + "/blobs";
   const bool answers = flags.role != "worker";
   const bool works = flags.role != "api";
   std::optional<repository::RepositoryOptions> repository_options;
@@ -196,25 +239,24 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     ASSAY_ASSIGN_OR_RETURN(repository_options, ReadRepositoryOptions(flags));
   }
   std::error_code error;
-  for (const std::string& directory : {blob_directory, flags.data_dir + "/engines"}) {
-    fs::create_directories(directory, error);
-    if (error) {
-      return Error(Reason::kStorageFailed,
-                   absl::StrCat("cannot create ", directory, ": ", error.message()));
-    }
+  fs::create_directories(flags.data_dir + "/engines", error);
+  if (error) {
+    return Error(Reason::kStorageFailed,
+                 absl::StrCat("cannot create ", flags.data_dir, "/engines: ", error.message()));
   }
   ASSAY_RETURN_IF_ERROR(LockDirectory(flags.data_dir));
   // What an earlier server left there is nobody's port, or another's by now.
   if (!flags.port_file.empty()) fs::remove(flags.port_file, error);
-  ASSAY_ASSIGN_OR_RETURN(
-      const auto blobs,
-      store::BlobStore::Open(blob_directory, nullptr, nullptr,
-                             shared ? store::Sharing::kShared : store::Sharing::kExclusive));
+  const store::S3Blobs* s3 = nullptr;
+  ASSAY_ASSIGN_OR_RETURN(const auto blobs, OpenBlobs(flags, &s3));
   ASSAY_ASSIGN_OR_RETURN(const auto store, OpenStore(flags, clock));
-  store::BlobSweeper sweeper(*store, *blobs, clock, flags.data_dir + "/reserve",
-                             [&metrics](const store::BlobCount& removed) {
-                               metrics.CountSwept(removed.blobs, removed.bytes);
-                             });
+  store::BlobSweeper sweeper(
+      *store, *blobs, clock, flags.data_dir + "/reserve",
+      [&metrics](const store::BlobCount& removed) {
+        metrics.CountSwept(removed.blobs, removed.bytes);
+      },
+      // A hundred workers need not list a bucket each.
+      /*by_itself=*/s3 == nullptr || answers);
   const monitoring::DataDirectoryUsage disk(flags.data_dir);
   scheduler::EnginePoolOptions pool_options;
   pool_options.engine_binary = checked.engine_binary;
@@ -231,7 +273,11 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   pool_options.frost_directory = flags.frost_directory;
   pool_options.numerics_directory = flags.numerics_directory;
   scheduler::EnginePool pool(pool_options, *store, *blobs, metrics);
-  metrics.SetSystemSource([&] { return monitoring::SystemSnapshot{pool.Devices(), disk.Read()}; });
+  metrics.SetSystemSource([&] {
+    monitoring::SystemSnapshot snapshot{pool.Devices(), disk.Read(), std::nullopt};
+    if (s3 != nullptr) snapshot.blob_storage = UsageOf(*s3);
+    return snapshot;
+  });
   scheduler::Hub hub;
   api::Context context(*store, *store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
                        kMaxWaitingCalls);

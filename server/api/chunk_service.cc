@@ -3,6 +3,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/digest.h"
@@ -75,7 +76,8 @@ class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunk
     digest_ = header.digest();
     size_ = header.size_bytes();
     const std::string holder = UploadHolder(header.upload_id(), call_);
-    if (context_.blobs.Has(digest_, holder)) {
+    ASSAY_ASSIGN_OR_RETURN(const bool there, context_.blobs.Has(digest_, holder));
+    if (there) {
       // Another client was faster: let these bytes pass and end well.
       skip_bytes_ = size_;
       response_->set_deduplicated_chunks(response_->deduplicated_chunks() + 1);
@@ -141,16 +143,18 @@ grpc::ServerUnaryReactor* ChunkServiceImpl::FindMissingChunks(
     }
     const std::string holder = UploadHolder(request->upload_id(), *call);
     std::set<std::string> seen;
+    std::vector<std::string> digests;
     for (int i = 0; i < request->digests_size(); ++i) {
       const std::string& digest = request->digests(i);
       if (!IsDigest(digest)) {
         return InvalidFields(
             {{absl::StrCat("digests[", i, "]"), "must be 64 lower-case hexadecimal digits"}});
       }
-      if (seen.insert(digest).second && !context_.blobs.Has(digest, holder)) {
-        response->add_missing(digest);
-      }
+      if (seen.insert(digest).second) digests.push_back(digest);
     }
+    ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> missing,
+                           context_.blobs.MissingOf(digests, holder));
+    for (const std::string& digest : missing) response->add_missing(digest);
     return absl::OkStatus();
   });
 }

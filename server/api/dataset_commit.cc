@@ -70,7 +70,8 @@ absl::StatusOr<v1::Dataset> PrepareDataset(Context& context, const std::string& 
     violations.push_back({"dataset_id", absl::StrCat("must be ", kIdRule)});
   }
   if (!violations.empty()) return InvalidFields(std::move(violations), Reason::kInvalidDataset);
-  for (const std::string& digest : BlobsOf(manifest)) context.blobs.Has(digest, holder);
+  // One that is missing is told of below.
+  ASSAY_RETURN_IF_ERROR(context.blobs.MissingOf(BlobsOf(manifest), holder).status());
   if (manifest.has_metadata()) {
     ASSAY_RETURN_IF_ERROR(
         ReadStoredMetadata(context.blobs, manifest.metadata(), TotalSamples(manifest)).status());

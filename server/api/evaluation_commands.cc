@@ -428,7 +428,8 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   if (start.has_deadline()) *evaluation.mutable_spec()->mutable_deadline() = start.deadline();
   if (!start.has_metadata()) return context.evaluations.CreateStream(evaluation, manifest);
   const std::string& digest = start.metadata().digest();
-  if (!context.blobs.Has(digest, evaluation.name())) {
+  ASSAY_ASSIGN_OR_RETURN(const bool there, context.blobs.Has(digest, evaluation.name()));
+  if (!there) {
     return Error(Reason::kChunkMissing, absl::StrCat("the metadata of the samples, chunk ", digest,
                                                      ", has not been uploaded"))
         .ToStatus();

@@ -49,11 +49,14 @@ absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request,
     return InvalidFields(std::move(violations));
   }
   std::vector<std::string> blobs = {request.chunks().begin(), request.chunks().end()};
-  if (!context_.blobs.Has(request.digest(), holder)) {
+  ASSAY_ASSIGN_OR_RETURN(const bool there, context_.blobs.Has(request.digest(), holder));
+  if (!there) {
     // A single chunk is the file itself, so only longer files need joining.
     ASSAY_RETURN_IF_ERROR(context_.blobs.Join(blobs, request.digest(), holder));
   }
-  ASSAY_RETURN_IF_ERROR(CheckModelFile(context_.blobs.Path(request.digest())));
+  ASSAY_ASSIGN_OR_RETURN(const store::LocalBlob file,
+                         context_.blobs.Fetch(request.digest(), nullptr));
+  ASSAY_RETURN_IF_ERROR(CheckModelFile(file.path()));
   ASSAY_ASSIGN_OR_RETURN(const int64_t size, context_.blobs.Size(request.digest()));
   v1::Model model;
   model.set_name(ResourceName(

@@ -11,7 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "core/corruptions/frost_files.h"
 #include "server/config/devices.h"
+#include "server/store/aws_credentials.h"
 #include "server/store/postgres.h"
+#include "server/store/s3_client.h"
 
 namespace assay {
 namespace {
@@ -82,11 +84,13 @@ class Checker {
   }
 
   void CheckStore() {
+    const bool s3 = store::IsS3Uri(flags_.blobs);
+    CheckObjectStorage(s3);
     if (flags_.store.empty()) {
       constexpr char kForSeveral[] =
           "is for several assayds over one --store, and a SQLite file has one";
       if (flags_.role != "all") Wrong("--role", kForSeveral);
-      if (!flags_.blobs.empty()) Wrong("--blobs", kForSeveral);
+      if (!flags_.blobs.empty() && !s3) Wrong("--blobs", kForSeveral);
       return;
     }
     if (!store::IsPostgresUri(flags_.store)) {
@@ -94,9 +98,27 @@ class Checker {
             absl::StrCat("must be postgresql://USER@HOST/DATABASE; got '", flags_.store, "'"));
     }
     if (flags_.blobs.empty()) {
-      Wrong("--blobs", "must be given with --store: the directory that all of its assayds see");
+      Wrong("--blobs",
+            "must be given with --store: the directory that all of its assayds see, or "
+            "s3://BUCKET/PREFIX");
     }
-    CheckDirectory("--blobs", flags_.blobs);
+    if (!s3) CheckDirectory("--blobs", flags_.blobs);
+  }
+
+  void CheckObjectStorage(bool wanted) {
+    if (!wanted) {
+      for (const auto& [flag, value] : {std::pair("--s3-endpoint", &flags_.s3_endpoint),
+                                        std::pair("--s3-credentials", &flags_.s3_credentials),
+                                        std::pair("--blob-cache", &flags_.blob_cache)}) {
+        if (!value->empty()) Wrong(flag, "is for --blobs s3://BUCKET/PREFIX");
+      }
+      return;
+    }
+    Add("--blobs", store::ParseS3Uri(flags_.blobs).status());
+    Add("--s3-endpoint", store::CheckS3Endpoint(flags_.s3_endpoint));
+    if (flags_.s3_region.empty()) Wrong("--s3-region", "must be a name such as eu-central-1");
+    Add("--s3-credentials", store::AwsCredentials(flags_.s3_credentials).Get().status());
+    CheckDirectory("--blob-cache", flags_.blob_cache);
   }
 
   // One that is there can be written to; else, one can be made there.

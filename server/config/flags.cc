@@ -54,9 +54,26 @@ void DeclareFlags(CLI::App& app, Flags& flags) {
       ->type_name("URI");
   app.add_option(
          "--blobs", flags.blobs,
-         "Directory of models and images, one for all that share a store. Default: blobs in "
-         "the data directory")
+         "Directory of models and images, one for all that share a store, or s3://BUCKET/PREFIX. "
+         "Default: blobs in the data directory")
+      ->type_name("DIR|URI");
+  app.add_option("--s3-endpoint", flags.s3_endpoint,
+                 "Object storage for --blobs s3://, http[s]://HOST[:PORT]; default: AWS")
+      ->type_name("URL");
+  app.add_option("--s3-region", flags.s3_region, "Region that requests to it are signed for")
+      ->capture_default_str();
+  app.add_option("--s3-credentials", flags.s3_credentials,
+                 "File with keys, as AWS's programs have it; default: AWS_ACCESS_KEY_ID and "
+                 "AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials")
+      ->type_name("FILE");
+  app.add_option("--blob-cache", flags.blob_cache,
+                 "Directory of what came from object storage. Default: blob-cache in the data "
+                 "directory")
       ->type_name("DIR");
+  app.add_option("--blob-cache-bytes", flags.blob_cache_bytes,
+                 "Size of it, such as 50GB; what was used least recently goes")
+      ->transform(As(ParseBytes, "SIZE"))
+      ->default_str("20GB");
   app.add_option("--role", flags.role,
                  "What this assayd does of what all do: api answers calls, worker runs evaluations")
       ->check(CLI::IsMember({"all", "api", "worker"}))

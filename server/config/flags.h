@@ -23,8 +23,15 @@ struct Flags {
   std::string data_dir = "assay-data";
   // Empty: a file in the data directory.
   std::string store;
-  // Empty: a folder of the data directory.
+  // A directory, or s3://BUCKET/PREFIX. Empty: a folder of the data directory.
   std::string blobs;
+  // Of object storage. Empty: that of AWS in the region; the keys of the environment or of the
+  // usual file; a folder of the data directory.
+  std::string s3_endpoint;
+  std::string s3_region = "us-east-1";
+  std::string s3_credentials;
+  std::string blob_cache;
+  int64_t blob_cache_bytes = 20'000'000'000;
   std::string role = "all";
   std::string devices = "auto";
   int threads = 0;

@@ -85,6 +85,46 @@ std::optional<double> Number(std::optional<int64_t> value) {
   return value.has_value() ? std::optional<double>(static_cast<double>(*value)) : std::nullopt;
 }
 
+MetricFamily Counters(const char* name, const char* help,
+                      const std::vector<std::pair<prometheus::Labels, int64_t>>& values) {
+  MetricFamily family{name, help, prometheus::MetricType::Counter, {}};
+  for (const auto& [labels, value] : values) {
+    ClientMetric metric;
+    for (const auto& [label, text] : labels) metric.label.push_back({label, text});
+    metric.counter.value = static_cast<double>(value);
+    family.metric.push_back(std::move(metric));
+  }
+  return family;
+}
+
+void AddBlobStorage(const BlobStorageUsage& usage, std::vector<MetricFamily>& families) {
+  std::vector<std::pair<prometheus::Labels, int64_t>> requests;
+  for (const auto& of : usage.requests) {
+    requests.push_back({{{"operation", of.operation}, {"result", "ok"}}, of.succeeded});
+    requests.push_back({{{"operation", of.operation}, {"result", "failed"}}, of.failed});
+  }
+  families.push_back(MakeGauge("assay_blob_storage_up",
+                               "Whether the object storage answered when it was asked last.", "",
+                               {{"", usage.up ? 1 : 0}}));
+  families.push_back(Counters("assay_blob_storage_requests_total",
+                              "Requests to the object storage, without repetitions.", requests));
+  families.push_back(Counters("assay_blob_storage_retries_total",
+                              "Requests that were repeated because they failed for the moment.",
+                              {{{}, usage.retries}}));
+  families.push_back(Counters("assay_blob_storage_bytes_total",
+                              "Bytes of objects sent to the object storage and received from it.",
+                              {{{{"direction", "sent"}}, usage.sent_bytes},
+                               {{{"direction", "received"}}, usage.received_bytes}}));
+  families.push_back(MakeGauge("assay_blob_cache_bytes", "Bytes of blobs in the cache.", "",
+                               {{"", usage.cache_bytes}}));
+  families.push_back(Counters(
+      "assay_blob_cache_requests_total", "Blobs that were asked of the cache.",
+      {{{{"result", "hit"}}, usage.cache_hits}, {{{"result", "miss"}}, usage.cache_misses}}));
+  families.push_back(Counters("assay_blob_cache_evictions_total",
+                              "Blobs that left the cache to make room.",
+                              {{{}, usage.cache_evictions}}));
+}
+
 std::vector<MetricFamily> SystemFamilies(const SystemSnapshot& snapshot) {
   using prometheus::MetricType;
   const auto of_devices = [&](const char* name, const char* help, MetricType type,
@@ -123,6 +163,7 @@ std::vector<MetricFamily> SystemFamilies(const SystemSnapshot& snapshot) {
   if (disk.blob_bytes.has_value()) stored["blobs"] = *disk.blob_bytes;
   families.push_back(
       MakeGauge("assay_stored_bytes", "Bytes of files in the data directory.", "kind", stored));
+  if (snapshot.blob_storage.has_value()) AddBlobStorage(*snapshot.blob_storage, families);
   return families;
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,10 +28,25 @@ struct QueueSnapshot {
   bool paused = false;
 };
 
+// Of blobs in object storage, since the start.
+struct BlobStorageUsage {
+  struct Requests {
+    std::string operation;
+    int64_t succeeded = 0, failed = 0;
+  };
+  std::vector<Requests> requests;
+  int64_t retries = 0;
+  int64_t sent_bytes = 0, received_bytes = 0;
+  bool up = true;  // whether it answered when it was asked last
+  int64_t cache_bytes = 0;
+  int64_t cache_hits = 0, cache_misses = 0, cache_evictions = 0;
+};
+
 // What a scrape asks of the machine.
 struct SystemSnapshot {
   std::vector<DeviceSnapshot> devices;
   DiskUsage disk;
+  std::optional<BlobStorageUsage> blob_storage;
 };
 
 // What a worker is doing.
@@ -38,7 +54,8 @@ enum class WorkerState {
   kIdle,
   kLoading,  // waits for an engine with its model
   kWorking,
-  // Has outcomes that the store has no room for, or refuses for another reason that may pass.
+  // Has outcomes that the store has no room for, or refuses for another reason that may pass; or
+  // waits for blobs that cannot be fetched.
   kBlocked,
 };
 

@@ -83,7 +83,8 @@ absl::StatusOr<std::string> ModelSource::Digest(const std::string& trailer,
 absl::Status ModelSource::Store(const std::string& trailer, const std::string& digest,
                                 store::BlobStore& blobs, const std::string& holder,
                                 const std::function<bool()>& cancelled) const {
-  if (blobs.Has(digest, holder)) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(const bool there, blobs.Has(digest, holder));
+  if (there) return absl::OkStatus();
   ASSAY_ASSIGN_OR_RETURN(
       const auto writer,
       blobs.Create(digest, stamp_.size + static_cast<int64_t>(trailer.size()), holder));

@@ -287,7 +287,8 @@ absl::Status ModelRepository::Read(const FoundVersion& found, bool first, Stored
   }
   ASSAY_RETURN_IF_ERROR(source.Store(trailer, digest, context_.blobs, holder, cancelled));
   // Of the stored bytes, which nobody changes.
-  ASSAY_RETURN_IF_ERROR(CheckModelFile(context_.blobs.Path(digest)));
+  ASSAY_ASSIGN_OR_RETURN(const store::LocalBlob file, context_.blobs.Fetch(digest, cancelled));
+  ASSAY_RETURN_IF_ERROR(CheckModelFile(file.path()));
   ASSAY_ASSIGN_OR_RETURN(const int64_t size, context_.blobs.Size(digest));
   model.set_digest(digest);
   model.set_size_bytes(size);
@@ -308,8 +309,9 @@ absl::Status ModelRepository::Compare(const FoundVersion& found, const v1::Model
   const auto cancelled = [this] { return context_.draining.load(); };
   ASSAY_ASSIGN_OR_RETURN(const ModelSource source, ModelSource::Open(tree_, found));
   // The file with the interface that was stored: what assay.yaml says now is compared apart.
-  ASSAY_ASSIGN_OR_RETURN(const ModelFile before,
-                         ReadModelFile(context_.blobs.Path(model.digest())));
+  ASSAY_ASSIGN_OR_RETURN(const store::LocalBlob stored,
+                         context_.blobs.Fetch(model.digest(), cancelled));
+  ASSAY_ASSIGN_OR_RETURN(const ModelFile before, ReadModelFile(stored.path()));
   const std::string trailer = InterfaceTrailer(before.interface);
   ASSAY_ASSIGN_OR_RETURN(const std::string with_trailer, source.Digest(trailer, cancelled));
   std::string plain = with_trailer;

@@ -40,7 +40,7 @@ const char* KindOfFailure(const absl::Status& status) {
   const auto reason = ReasonOf(status).value_or(Reason::kInternal);
   if (reason == Reason::kEngineLost) return "engine_lost";
   const bool of_server = reason == Reason::kInternal || reason == Reason::kStorageFailed ||
-                         reason == Reason::kStorageFull;
+                         reason == Reason::kStorageFull || reason == Reason::kUnavailable;
   return of_server ? "server" : "refused";
 }
 
@@ -167,6 +167,8 @@ absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
 
 absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::ImageShape& shape,
                               const std::function<bool()>& cancelled) {
+  // Before an engine starts, which would wait for it.
+  ASSAY_ASSIGN_OR_RETURN(const store::LocalBlob file, blobs_.Fetch(model.digest(), cancelled));
   int64_t number = 0;
   {
     MutexLock lock(mutex_);
@@ -209,7 +211,7 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
     }
   }
   engine_rpc::v1::LoadRequest request;
-  request.set_model_path(blobs_.Path(model.digest()));
+  request.set_model_path(file.path());
   *request.mutable_input_shape() = shape;
   request.set_device(engine.device);
   request.set_threads(options_.threads);

@@ -121,9 +121,8 @@ int64_t AddFound(const FoundOutcomes& found, rpc::RunRequest* request) {
   return added;
 }
 
-// The chunks that hold the samples of a task.
-void AddChunks(const v1::DatasetManifest& manifest, const store::BlobStore& blobs,
-               rpc::RunRequest* request) {
+// The chunks that hold the samples of a task, without where they lie. Their digests.
+std::vector<std::string> AddChunks(const v1::DatasetManifest& manifest, rpc::RunRequest* request) {
   const auto& positions = request->positions();
   const auto holds = [&](int64_t first, int64_t end) {
     if (positions.empty()) {
@@ -132,17 +131,19 @@ void AddChunks(const v1::DatasetManifest& manifest, const store::BlobStore& blob
     const auto found = std::lower_bound(positions.begin(), positions.end(), first);
     return found != positions.end() && *found < end;
   };
+  std::vector<std::string> digests;
   int64_t first = 0;
   for (const auto& chunk : manifest.chunks()) {
     const int64_t end = first + chunk.samples();
     if (holds(first, end)) {
       rpc::RunRequest::Chunk* wanted = request->add_chunks();
-      wanted->set_path(blobs.Path(chunk.digest()));
+      digests.push_back(chunk.digest());
       wanted->set_first_sample(first);
       wanted->set_samples(chunk.samples());
     }
     first = end;
   }
+  return digests;
 }
 
 }  // namespace
@@ -240,8 +241,12 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   last_model_ = spec.model();
   const auto unwanted = [&] { return GivesBack() || !lease.status().ok(); };
   metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kLoading);
+  // The pool wants it, too, and would give up sooner.
+  const auto model_file = Fetch(task.evaluation, {model.digest()}, unwanted);
+  // A refused lease says more than that something was cancelled.
+  ASSAY_RETURN_IF_ERROR(lease.status());
+  ASSAY_RETURN_IF_ERROR(model_file.status());
   auto engine = pool_.Acquire(options_.device, model, manifest.shape(), unwanted);
-  // A refused lease says more than that the start was cancelled.
   ASSAY_RETURN_IF_ERROR(lease.status());
   ASSAY_RETURN_IF_ERROR(engine.status());
   metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kWorking);
@@ -267,12 +272,24 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
     content.positions = PositionsOf(spec, content.evaluation_samples, task);
     request.mutable_positions()->Add(content.positions.begin(), content.positions.end());
   }
-  AddChunks(manifest, blobs_, &request);
-
+  std::vector<std::string> digests = AddChunks(manifest, &request);
   for (const std::string& id : OtherModels(condition)) {
     ASSAY_ASSIGN_OR_RETURN(const auto other, store_.GetModel(ResourceName(kModels, id)));
-    request.add_other_model_paths(blobs_.Path(other.digest()));
+    digests.push_back(other.digest());
     content.others.push_back(other);
+  }
+  // They stay on this machine until the task has ended.
+  const auto files = Fetch(task.evaluation, digests, unwanted);
+  ASSAY_RETURN_IF_ERROR(lease.status());
+  ASSAY_RETURN_IF_ERROR(files.status());
+  metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kWorking);
+  for (int i = 0; i < static_cast<int>(files->size()); ++i) {
+    const std::string& path = (*files)[static_cast<size_t>(i)].path();
+    if (i < request.chunks_size()) {
+      request.mutable_chunks(i)->set_path(path);
+    } else {
+      request.add_other_model_paths(path);
+    }
   }
   request.set_keep_adversarials(spec.keep_adversarials());
   request.set_keep_probabilities(spec.keep_probabilities());
@@ -434,12 +451,35 @@ absl::Status Worker::Persist(const std::string& evaluation,
   while (true) {
     const absl::Status status = store();
     const auto reason = ReasonOf(status);
-    if (stopping_ || (reason != Reason::kStorageFull && reason != Reason::kStorageFailed)) {
+    if (stopping_ || (reason != Reason::kStorageFull && reason != Reason::kStorageFailed &&
+                      reason != Reason::kUnavailable)) {
       return status;
     }
     // Computed outcomes are too dear to drop: wait for room.
     LogWarning("cannot store outcomes, trying again",
                {{"evaluation", evaluation}, {"error", status.message()}});
+    metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kBlocked);
+    hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
+  }
+}
+
+absl::StatusOr<std::vector<store::LocalBlob>> Worker::Fetch(const std::string& evaluation,
+                                                            const std::vector<std::string>& digests,
+                                                            const std::function<bool()>& unwanted) {
+  while (true) {
+    auto files = blobs_.FetchAll(digests, unwanted);
+    const auto reason = ReasonOf(files.status());
+    if (reason == Reason::kChunkMissing) {
+      return Error(Reason::kStorageFailed,
+                   absl::StrCat("what the task needs is lost: ", files.status().message()))
+          .ToStatus();
+    }
+    // What is away comes back, and room may; no attempt of the task is lost for that.
+    if (unwanted() || (reason != Reason::kUnavailable && reason != Reason::kStorageFull)) {
+      return files;
+    }
+    LogWarning("cannot fetch what a task needs, trying again",
+               {{"evaluation", evaluation}, {"error", files.status().message()}});
     metrics_.SetWorkerState(options_.device, monitoring::WorkerState::kBlocked);
     hub_.WaitForWork(kStoreRetryInterval, &work_seen_);
   }
@@ -456,7 +496,7 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
   if (reason == Reason::kLeaseLost) metrics_.CountLostLease();
   if (reason == Reason::kCancelled || reason == Reason::kLeaseLost) return;
   const bool retry = reason == Reason::kEngineLost || reason == Reason::kStorageFailed ||
-                     reason == Reason::kStorageFull;
+                     reason == Reason::kStorageFull || reason == Reason::kUnavailable;
   if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
   const bool killed_from_outside = stage_ == Stage::kEngineKilledFromOutside;
   const int attempts =

@@ -11,8 +11,10 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/energy_meter.h"
 #include "server/scheduler/engine_pool.h"
@@ -74,6 +76,11 @@ class Worker {
   bool Splits(const store::ClaimedTask& claim);
   // Of a task that is not tried again: the condition, or the whole evaluation, has failed.
   absl::Status Fail(const store::ClaimedTask& claim, const v1::Failure& failure);
+  // Blobs that a task needs, again and again while storage does not answer or has no room, and
+  // the task is wanted. kStorageFailed when one is not there.
+  absl::StatusOr<std::vector<store::LocalBlob>> Fetch(const std::string& evaluation,
+                                                      const std::vector<std::string>& digests,
+                                                      const std::function<bool()>& unwanted);
   // Calls `store` again and again while that has no room or no luck, and nobody asks to stop.
   absl::Status Persist(const std::string& evaluation, const std::function<absl::Status()>& store);
   // Commits, until the lease is lost.

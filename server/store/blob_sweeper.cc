@@ -23,12 +23,14 @@ constexpr auto kMergeInterval = std::chrono::milliseconds(3000);
 }  // namespace
 
 BlobSweeper::BlobSweeper(Catalog& catalog, BlobStore& blobs, const Clock& clock,
-                         const std::string& reserve_path, Listener on_removed)
+                         const std::string& reserve_path, Listener on_removed, bool by_itself)
     : catalog_(catalog),
       blobs_(blobs),
       clock_(clock),
       reserve_(reserve_path),
       on_removed_(std::move(on_removed)),
+      by_itself_(by_itself),
+      asked_(by_itself),
       thread_([this] { Loop(); }) {}
 
 BlobSweeper::~BlobSweeper() {
@@ -62,7 +64,7 @@ void BlobSweeper::Loop() {
       MutexLock lock(mutex_);
       lock.WaitFor(changed_, kPollInterval, [this] { return stop_ || asked_; });
       if (stop_) return;
-      if (!asked_ && clock_.NowMicros() < next) continue;
+      if (!asked_ && (!by_itself_ || clock_.NowMicros() < next)) continue;
       asked_ = false;
     }
     const absl::Status swept = SweepNow().status();

@@ -24,9 +24,11 @@ class BlobSweeper {
   // Called by whoever sweeps, after a sweep that removed something.
   using Listener = std::function<void(const BlobCount& removed)>;
 
-  // All must outlive it. Sweeps on a thread of its own. `reserve_path` is where space is held back.
+  // All must outlive it. Sweeps on a thread of its own; unless `by_itself`, only when it is asked.
+  // `reserve_path` is where space is held back.
   BlobSweeper(Catalog& catalog, BlobStore& blobs, const Clock& clock,
-              const std::string& reserve_path, Listener on_removed = nullptr);
+              const std::string& reserve_path, Listener on_removed = nullptr,
+              bool by_itself = true);
   ~BlobSweeper();
   // Sweeps on this thread. What it removed.
   absl::StatusOr<BlobCount> SweepNow();
@@ -46,10 +48,11 @@ class BlobSweeper {
   const Clock& clock_;
   SpaceReserve reserve_;
   const Listener on_removed_;
+  const bool by_itself_;
   Mutex mutex_;
   std::condition_variable changed_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  bool asked_ ABSL_GUARDED_BY(mutex_) = true;
+  bool asked_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -1,13 +1,7 @@
 #include "server/store/storage_check.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <iterator>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,16 +14,11 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto kStepTime = std::chrono::milliseconds(250);
-constexpr size_t kPieceBytes = 1 << 20;
 constexpr int kShards = 256;
 // Looking up who names a blob reads whole tables.
 constexpr int64_t kMostLookUps = 1000;
 
 std::string ShardName(int shard) { return absl::StrFormat("%02x", shard); }
-
-std::string SystemText(int error) {
-  return std::error_code(error, std::generic_category()).message();
-}
 
 bool Contains(const std::vector<std::string>& sorted, const std::string& digest) {
   return std::binary_search(sorted.begin(), sorted.end(), digest);
@@ -37,11 +26,8 @@ bool Contains(const std::vector<std::string>& sorted, const std::string& digest)
 
 }  // namespace
 
-struct StorageCheck::OpenFile {
-  ~OpenFile() {
-    if (fd >= 0) ::close(fd);
-  }
-  int fd = -1;
+struct StorageCheck::OpenBlob {
+  std::unique_ptr<BlobStore::Reader> reader;
   int64_t size = 0;
   Sha256 hash;
 };
@@ -152,8 +138,6 @@ absl::Status StorageCheck::BeginShard() {
   files_.clear();
   corrupt_.clear();
   const std::string name = ShardName(shard_);
-  ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> shards, blobs_.Shards());
-  if (!Contains(shards, name)) return absl::OkStatus();
   ASSAY_ASSIGN_OR_RETURN(files_, blobs_.FilesOf(name));
   std::sort(files_.begin(), files_.end());
   return absl::OkStatus();
@@ -168,44 +152,45 @@ absl::Status StorageCheck::ReadPiece() {
       return Say(Finding::UNKNOWN_FILE, name, 0,
                  absl::StrCat("blobs/", ShardName(shard_), " has a file that is no blob"));
     }
-    open_ = std::make_unique<OpenFile>();
-    open_->fd = ::open(blobs_.Path(name).c_str(), O_RDONLY | O_CLOEXEC);
-    const int error = errno;
-    buffer_.resize(kPieceBytes);
-    if (open_->fd < 0) {
+    auto reader = blobs_.OpenStored(name);
+    // Storage that does not answer ends the check; a single blob that cannot be read does not.
+    if (ReasonOf(reader.status()) == Reason::kUnavailable) return reader.status();
+    if (!reader.ok()) {
       // One that is gone was deleted meanwhile, or will be found missing.
-      if (error != ENOENT)
-        EndFile(name, 0, 0, absl::StrCat("cannot be opened: ", SystemText(error)));
-      open_.reset();
+      if (ReasonOf(reader.status()) != Reason::kChunkMissing) {
+        EndFile(name, 0, "", std::string(reader.status().message()));
+      }
       ++file_;
       return absl::OkStatus();
     }
+    open_ = std::make_unique<OpenBlob>();
+    open_->reader = *std::move(reader);
   }
-  const ssize_t count = ::read(open_->fd, buffer_.data(), buffer_.size());
-  if (count < 0 && errno == EINTR) return absl::OkStatus();
-  if (count > 0) {
-    open_->hash.Update(absl::string_view(buffer_).substr(0, static_cast<size_t>(count)));
+  const auto piece = open_->reader->Next();
+  if (ReasonOf(piece.status()) == Reason::kUnavailable) return piece.status();
+  if (piece.ok() && !piece->empty()) {
+    const auto count = static_cast<int64_t>(piece->size());
+    open_->hash.Update(*piece);
     open_->size += count;
     summary_.set_checked_bytes(summary_.checked_bytes() + count);
     return absl::OkStatus();
   }
   std::string problem;
-  if (count < 0) {
-    problem = absl::StrCat("cannot be read: ", SystemText(errno));
+  if (!piece.ok()) {
+    problem = std::string(piece.status().message());
   } else if (const std::string actual = open_->hash.HexDigest(); actual != name) {
     problem = absl::StrCat("its ", open_->size, " bytes have the SHA-256 ", actual);
   }
-  struct stat read;
-  EndFile(name, open_->size, ::fstat(open_->fd, &read) == 0 ? read.st_ino : 0, problem);
+  EndFile(name, open_->size, open_->reader->version(), problem);
   open_.reset();
   ++file_;
   return absl::OkStatus();
 }
 
-void StorageCheck::EndFile(const std::string& digest, int64_t size, uint64_t inode,
+void StorageCheck::EndFile(const std::string& digest, int64_t size, const std::string& version,
                            const std::string& problem) {
   summary_.set_checked_blobs(summary_.checked_blobs() + 1);
-  if (!problem.empty()) corrupt_.push_back({digest, size, inode, problem});
+  if (!problem.empty()) corrupt_.push_back({digest, size, version, problem});
 }
 
 absl::Status StorageCheck::EndShard() {
@@ -223,20 +208,22 @@ absl::Status StorageCheck::EndShard() {
     ASSAY_ASSIGN_OR_RETURN(named, database_->References(name, name));
   }
   for (const std::string& digest : missing) {
-    struct stat status;
-    if (!Contains(named, digest) || ::stat(blobs_.Path(digest).c_str(), &status) == 0) continue;
+    if (!Contains(named, digest)) continue;
+    const auto state = blobs_.StateOf(digest);
+    if (state.ok()) continue;
+    if (ReasonOf(state.status()) == Reason::kUnavailable) return state.status();
     summary_.set_missing_blobs(summary_.missing_blobs() + 1);
     ASSAY_RETURN_IF_ERROR(Say(Finding::MISSING_BLOB, digest, 0, "is named, but not there"));
   }
   for (const Corrupt& corrupt : corrupt_) {
-    struct stat status;
-    if (::stat(blobs_.Path(corrupt.digest).c_str(), &status) != 0) continue;  // deleted meanwhile
-    // Brought again meanwhile: another file.
-    if (corrupt.inode != 0 && corrupt.inode != status.st_ino) continue;
+    const auto state = blobs_.StateOf(corrupt.digest);
+    if (!state.ok()) continue;  // deleted meanwhile
+    // Brought again meanwhile.
+    if (!corrupt.version.empty() && corrupt.version != state->version) continue;
     bool repaired = false;
     std::string problem = corrupt.problem;
     // One that could not be opened may be whole.
-    if (repair_ && corrupt.inode != 0) {
+    if (repair_ && !corrupt.version.empty()) {
       const absl::Status moved = blobs_.MoveAside(corrupt.digest);
       repaired = moved.ok();
       absl::StrAppend(&problem, repaired
@@ -249,14 +236,12 @@ absl::Status StorageCheck::EndShard() {
         Say(Finding::CORRUPT_BLOB, corrupt.digest, corrupt.size, problem, repaired));
   }
   for (const std::string& digest : orphans) {
-    struct stat status;
-    if (!IsDigest(digest) || Contains(named, digest) || blobs_.IsHeld(digest) ||
-        ::stat(blobs_.Path(digest).c_str(), &status) != 0) {
-      continue;
-    }
+    if (!IsDigest(digest) || Contains(named, digest)) continue;
+    const auto state = blobs_.StateOf(digest);
+    if (!state.ok() || state->held) continue;
     summary_.set_orphaned_blobs(summary_.orphaned_blobs() + 1);
-    summary_.set_orphaned_bytes(summary_.orphaned_bytes() + status.st_size);
-    ASSAY_RETURN_IF_ERROR(Say(Finding::ORPHANED_BLOB, digest, status.st_size,
+    summary_.set_orphaned_bytes(summary_.orphaned_bytes() + state->bytes);
+    ASSAY_RETURN_IF_ERROR(Say(Finding::ORPHANED_BLOB, digest, state->bytes,
                               "nothing names or holds it; the next sweep removes it"));
   }
   in_shard_ = false;

@@ -45,7 +45,7 @@ class StorageCheck {
  private:
   using Finding = v1::CheckStorageResponse::Finding;
   enum class Phase { kDatabase, kBlobs, kSweep, kSummary, kEnd };
-  struct OpenFile;
+  struct OpenBlob;
 
   absl::Status Step();
   absl::Status CheckDatabase();
@@ -54,8 +54,9 @@ class StorageCheck {
   absl::Status BeginShard();
   // A piece of the current file, or its end.
   absl::Status ReadPiece();
-  // `inode`: of the file that was read; 0: it could not be opened.
-  void EndFile(const std::string& digest, int64_t size, uint64_t inode, const std::string& problem);
+  // `version`: of the blob that was read; empty: it could not be opened.
+  void EndFile(const std::string& digest, int64_t size, const std::string& version,
+               const std::string& problem);
   absl::Status EndShard();
   absl::Status Say(Finding::Kind kind, const std::string& digest, int64_t size,
                    const std::string& text, bool repaired = false);
@@ -80,12 +81,11 @@ class StorageCheck {
   bool in_shard_ = false;
   std::vector<std::string> files_;
   size_t file_ = 0;
-  std::unique_ptr<OpenFile> open_;
-  std::string buffer_;
+  std::unique_ptr<OpenBlob> open_;
   struct Corrupt {
     std::string digest;
     int64_t size;
-    uint64_t inode;
+    std::string version;
     std::string problem;
   };
   std::vector<Corrupt> corrupt_;

@@ -50,7 +50,7 @@ class ChunkServiceTest : public ApiFixture {
     std::unique_ptr<grpc::ClientWriter<v1::UploadChunksRequest>> stream_;
   };
 
-  bool Has(const std::string& content) { return blobs_->Has(Sha256Hex(content)); }
+  bool Has(const std::string& content) { return *blobs_->Has(Sha256Hex(content)); }
 };
 
 TEST_F(ChunkServiceTest, ChunksArriveInPiecesAndAreCounted) {

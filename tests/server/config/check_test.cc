@@ -70,5 +70,26 @@ TEST_F(CheckTest, EverythingThatIsWrongIsTold) {
                                       HasSubstr("--engine-binary: there is no program")));
 }
 
+TEST_F(CheckTest, ObjectStorageIsCheckedAsFarAsItCanBe) {
+  flags_.blobs = "s3://bucket/some prefix";
+  flags_.s3_endpoint = "minio:9000";
+  flags_.s3_credentials = folder_ + "/keys";
+  flags_.s3_region = "";
+  EXPECT_THAT(Mistakes(), ElementsAre(HasSubstr("--blobs: must be s3://BUCKET"),
+                                      HasSubstr("--s3-endpoint: must be https://HOST"),
+                                      HasSubstr("--s3-region: "),
+                                      HasSubstr("--s3-credentials: object storage needs")));
+  std::ofstream(folder_ + "/keys") << "[default]\naws_access_key_id=a\naws_secret_access_key=b\n";
+  flags_.blobs = "s3://bucket/prefix";
+  flags_.s3_endpoint = "https://minio:9000";
+  flags_.s3_region = "eu-central-1";
+  EXPECT_THAT(Mistakes(), IsEmpty()) << "also without --store";
+  flags_.blobs = folder_;
+  EXPECT_THAT(Mistakes(),
+              ElementsAre(HasSubstr("--s3-endpoint: is for --blobs s3://"),
+                          HasSubstr("--s3-credentials: is for --blobs s3://"),
+                          HasSubstr("--blobs: is for several assayds over one --store")));
+}
+
 }  // namespace
 }  // namespace assay

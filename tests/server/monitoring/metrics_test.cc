@@ -191,6 +191,37 @@ TEST(MetricsTest, WhatTheMachineDoesNotTellIsLeftOut) {
   EXPECT_THAT(metrics.Render(), Not(HasSubstr("assay_engines{")));
 }
 
+TEST(MetricsTest, ObjectStorageIsShownWhereBlobsAreInIt) {
+  Metrics metrics;
+  SystemSnapshot snapshot;
+  metrics.SetSystemSource([&] { return snapshot; });
+  EXPECT_THAT(metrics.Render(), Not(HasSubstr("assay_blob_storage")));
+  BlobStorageUsage& usage = snapshot.blob_storage.emplace();
+  usage.requests = {{"put", 5, 1}, {"get", 7, 0}};
+  usage.retries = 3;
+  usage.sent_bytes = 100;
+  usage.received_bytes = 200;
+  usage.up = false;
+  usage.cache_bytes = 50;
+  usage.cache_hits = 11;
+  usage.cache_misses = 12;
+  usage.cache_evictions = 2;
+  const std::string page = metrics.Render();
+  for (const char* line :
+       {"assay_blob_storage_up 0",
+        "assay_blob_storage_requests_total{operation=\"put\",result=\"ok\"} 5",
+        "assay_blob_storage_requests_total{operation=\"put\",result=\"failed\"} 1",
+        "assay_blob_storage_requests_total{operation=\"get\",result=\"failed\"} 0",
+        "assay_blob_storage_retries_total 3",
+        "assay_blob_storage_bytes_total{direction=\"sent\"} 100",
+        "assay_blob_storage_bytes_total{direction=\"received\"} 200", "assay_blob_cache_bytes 50",
+        "assay_blob_cache_requests_total{result=\"hit\"} 11",
+        "assay_blob_cache_requests_total{result=\"miss\"} 12",
+        "assay_blob_cache_evictions_total 2"}) {
+    EXPECT_THAT(page, HasSubstr(line));
+  }
+}
+
 TEST(MetricsTest, AWorkerIsInOneStateUntilItIsGone) {
   Metrics metrics;
   metrics.SetWorkerState("cpu", WorkerState::kLoading);

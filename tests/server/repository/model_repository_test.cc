@@ -37,7 +37,7 @@ TEST_F(ModelRepositoryTest, FilesBecomeModels) {
   EXPECT_EQ(Version("resnet", 3).state(), v1::Model::UNLOADED);
   // The stored copy stays whatever becomes of the file.
   fs::remove_all(File("resnet"));
-  EXPECT_TRUE(blobs_->Has(model->digest()));
+  EXPECT_TRUE(*blobs_->Has(model->digest()));
   EXPECT_EQ(Look().removed(), 1);
   EXPECT_TRUE(Version("resnet", 3).removed());
   EXPECT_EQ(Look().removed(), 0);

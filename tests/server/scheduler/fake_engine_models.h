@@ -17,7 +17,7 @@
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_pool.h"
 #include "server/scheduler/engine_process.h"
-#include "server/store/blob_store.h"
+#include "server/store/directory_blobs.h"
 #include "tests/manual_clock.h"
 #include "tests/server/store/store_test_util.h"
 
@@ -76,7 +76,7 @@ class EngineFixture : public ::testing::Test {
  protected:
   EngineFixture() {
     auto store = store::OpenSqliteJobStore(directory_.File("jobs.db"), clock_);
-    auto blobs = store::BlobStore::Open(directory_.File("blobs"));
+    auto blobs = store::DirectoryBlobs::Open(directory_.File("blobs"));
     if (!store.ok() || !blobs.ok()) std::abort();
     store_ = *std::move(store);
     blobs_ = *std::move(blobs);
@@ -123,7 +123,7 @@ class EngineFixture : public ::testing::Test {
   ManualClock clock_;
   monitoring::Metrics metrics_;
   std::unique_ptr<store::JobStore> store_;
-  std::unique_ptr<store::BlobStore> blobs_;
+  std::unique_ptr<store::DirectoryBlobs> blobs_;
   EnginePoolOptions options_;
 };
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "server/store/blob_sweeper.h"
+#include "server/store/directory_blobs.h"
 #include "tests/server/scheduler/hooked_store.h"
 #include "tests/server/store/store_test_util.h"
 
@@ -34,13 +35,13 @@ class BlobHoldsTest : public JobStoreTest {
 
   // As after a restart.
   void ReopenBlobs() {
-    auto blobs = BlobStore::Open(directory_.File("blobs"), nullptr, &clock_);
+    auto blobs = DirectoryBlobs::Open(directory_.File("blobs"), nullptr, &clock_);
     if (!blobs.ok()) std::abort();
     blobs_ = *std::move(blobs);
   }
   // Uploads, unless it is there, and stores what names it.
   void CreateModel(const std::string& id, const std::string& content, const std::string& upload) {
-    if (!blobs_->Has(Sha256Hex(content), upload)) {
+    if (!*blobs_->Has(Sha256Hex(content), upload)) {
       ASSERT_THAT(blobs_->Put(content, upload), IsOk());
     }
     ASSERT_THAT(store_->CreateModel(MakeModel(id, content), ""), IsOk());
@@ -70,7 +71,7 @@ class BlobHoldsTest : public JobStoreTest {
 
   std::string reserve() const { return directory_.File("reserve"); }
 
-  std::unique_ptr<BlobStore> blobs_;
+  std::unique_ptr<DirectoryBlobs> blobs_;
 };
 
 TEST_F(BlobHoldsTest, WhatADeletedResourceNamedIsFreedAtOnce) {
@@ -92,7 +93,7 @@ TEST_F(BlobHoldsTest, WhatAnotherResourceNamesStays) {
 
 TEST_F(BlobHoldsTest, WhatAnUploadWasToldJustBeforeTheDeletionStaysUntilItsResourceIsStored) {
   CreateModel("m", "content", "first");
-  EXPECT_TRUE(blobs_->Has(Sha256Hex("content"), "second"));
+  EXPECT_TRUE(*blobs_->Has(Sha256Hex("content"), "second"));
   DeleteModel("m");
   EXPECT_EQ(Sweep(), 0);
   CreateModel("m", "content", "second");
@@ -103,7 +104,7 @@ TEST_F(BlobHoldsTest, WhatAnUploadWasToldJustBeforeTheDeletionStaysUntilItsResou
 
 TEST_F(BlobHoldsTest, UploadsOfTheSameContentAtOnceDoNotEndEachOther) {
   ASSERT_THAT(blobs_->Put("content", "first"), IsOk());
-  EXPECT_TRUE(blobs_->Has(Sha256Hex("content"), "second"));
+  EXPECT_TRUE(*blobs_->Has(Sha256Hex("content"), "second"));
   // And a third one, which was told that it was missing, brings it again.
   ASSERT_THAT(blobs_->Put("content", "third"), IsOk());
   CreateModel("m", "content", "first");
@@ -121,7 +122,7 @@ TEST_F(BlobHoldsTest, AnUploadThatNeverEndsHoldsForADay) {
   ASSERT_THAT(blobs_->Put("content", "upload"), IsOk());
   clock_.AdvanceSeconds(23 * kHour);
   EXPECT_EQ(Sweep(), 0);
-  EXPECT_TRUE(blobs_->Has(Sha256Hex("content"), "upload")) << "asking again renews";
+  EXPECT_TRUE(*blobs_->Has(Sha256Hex("content"), "upload")) << "asking again renews";
   clock_.AdvanceSeconds(23 * kHour);
   EXPECT_EQ(Sweep(), 0);
   clock_.AdvanceSeconds(kHour);
@@ -131,7 +132,7 @@ TEST_F(BlobHoldsTest, AnUploadThatNeverEndsHoldsForADay) {
 TEST_F(BlobHoldsTest, AnAbandonedUploadDoesNotKeepWhatIsDeletedAfterItsDay) {
   EXPECT_THAT(blobs_->Put("content", "abandoned"), IsOk());
   clock_.AdvanceSeconds(20 * kHour);
-  EXPECT_TRUE(blobs_->Has(Sha256Hex("content"), "upload"));
+  EXPECT_TRUE(*blobs_->Has(Sha256Hex("content"), "upload"));
   clock_.AdvanceSeconds(5 * kHour);
   CreateModel("m", "content", "upload");
   DeleteModel("m");
@@ -141,7 +142,7 @@ TEST_F(BlobHoldsTest, AnAbandonedUploadDoesNotKeepWhatIsDeletedAfterItsDay) {
 TEST_F(BlobHoldsTest, ARestartForgetsNoHold) {
   CreateModel("settled", "a", "one");
   CreateModel("held", "bb", "two");
-  EXPECT_TRUE(blobs_->Has(Sha256Hex("bb"), "three"));
+  EXPECT_TRUE(*blobs_->Has(Sha256Hex("bb"), "three"));
   ReopenBlobs();
   // Upload "three" goes on after the restart; "four" comes and goes meanwhile.
   CreateModel("held-too", "bb", "four");
@@ -155,7 +156,7 @@ TEST_F(BlobHoldsTest, ARestartForgetsNoHold) {
 TEST_F(BlobHoldsTest, WhatIsToldDuringASweepIsSpared) {
   CreateModel("m", "content", "first");
   DeleteModel("m");
-  EXPECT_EQ(Sweep([&] { EXPECT_TRUE(blobs_->Has(Sha256Hex("content"), "second")); }), 0);
+  EXPECT_EQ(Sweep([&] { EXPECT_TRUE(*blobs_->Has(Sha256Hex("content"), "second")); }), 0);
   EXPECT_EQ(Sweep(), 0);
 }
 

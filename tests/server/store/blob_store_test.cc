@@ -1,201 +1,188 @@
+// The contract of BlobStore, on a directory and on object storage.
 #include "server/store/blob_store.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
-#include "tests/server/store/store_test_util.h"
+#include "server/store/directory_blobs.h"
+#include "tests/server/store/s3_fixture.h"
 
 namespace assay::store {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
-// Fails the n-th call of a kind, counted from now, with an errno; writes at most `max_write` bytes
-// at a time.
-class FaultyFileOps final : public FileOps {
+constexpr double kHour = 3600;
+
+// Where the blobs are, and the time there.
+class Place {
  public:
-  struct Fault {
-    int countdown = 0;  // 0: no fault planned; 1: the next call
-    int error = 0;
-    bool Strikes() {
-      if (countdown == 0 || --countdown > 0) return false;
-      errno = error;
-      return true;
-    }
-  };
-  int Open(const std::string& p, int flags, int mode) override {
-    return open.Strikes() ? -1 : FileOps::Open(p, flags, mode);
-  }
-  int64_t Write(int fd, const void* data, size_t size) override {
-    ++writes;
-    return write.Strikes() ? -1 : FileOps::Write(fd, data, std::min(size, max_write));
-  }
-  int Fsync(int fd) override {
-    ++syncs;
-    return fsync.Strikes() ? -1 : FileOps::Fsync(fd);
-  }
-  int Rename(const std::string& from, const std::string& to) override {
-    syncs_before_rename = syncs;
-    return rename.Strikes() ? -1 : FileOps::Rename(from, to);
-  }
-  Fault open, write, fsync, rename;
-  size_t max_write = 1 << 20;
-  int writes = 0, syncs = 0, syncs_before_rename = 0;
+  virtual ~Place() = default;
+  virtual absl::StatusOr<std::unique_ptr<BlobStore>> Open() = 0;
+  virtual void AdvanceSeconds(double seconds) = 0;
+  // Other bytes where a blob is.
+  virtual void Overwrite(const std::string& digest, const std::string& bytes) = 0;
 };
 
-class BlobStoreTest : public ::testing::Test {
+class Directory final : public Place {
+ public:
+  absl::StatusOr<std::unique_ptr<BlobStore>> Open() override {
+    return DirectoryBlobs::Open(directory_.File("blobs"), nullptr, &clock_, Sharing::kShared);
+  }
+  void AdvanceSeconds(double seconds) override { clock_.AdvanceSeconds(seconds); }
+  void Overwrite(const std::string& digest, const std::string& bytes) override {
+    std::ofstream(directory_.File("blobs/" + digest.substr(0, 2) + "/" + digest)) << bytes;
+  }
+
+ private:
+  TempDirectory directory_;
+  ManualClock clock_;
+};
+
+class ObjectStorage final : public Place {
+ public:
+  absl::StatusOr<std::unique_ptr<BlobStore>> Open() override {
+    // A machine of its own each time.
+    return S3Blobs::Open(BlobsOptionsFor(server_, directory_, absl::StrCat("cache", ++opened_)),
+                         CredentialsIn(directory_));
+  }
+  void AdvanceSeconds(double seconds) override { server_.AdvanceSeconds(seconds); }
+  void Overwrite(const std::string& digest, const std::string& bytes) override {
+    server_.PutObject("some/blobs/" + digest.substr(0, 2) + "/" + digest, bytes);
+  }
+
+ private:
+  TempDirectory directory_;
+  S3Server server_;
+  int opened_ = 0;
+};
+
+struct Kind {
+  const char* name;
+  std::unique_ptr<Place> (*make)();
+};
+
+class BlobStoreTest : public ::testing::TestWithParam<Kind> {
  protected:
-  BlobStoreTest() { Reopen(); }
+  BlobStoreTest() : place_(GetParam().make()) { Reopen(); }
   void Reopen() {
-    auto store = BlobStore::Open(root(), &ops_);
+    store_.reset();
+    store_ = OpenAnother();
+  }
+  std::unique_ptr<BlobStore> OpenAnother() {
+    auto store = place_->Open();
     if (!store.ok()) {
       ADD_FAILURE() << store.status();
       std::abort();
     }
-    store_ = *std::move(store);
+    return *std::move(store);
   }
-  std::string root() const { return directory_.File("deep/blobs"); }
-  // Every regular file under the root, relative to it.
-  std::vector<std::string> Files() const {
-    std::vector<std::string> files;
-    for (const auto& entry : fs::recursive_directory_iterator(root())) {
-      if (entry.is_regular_file()) files.push_back(fs::relative(entry.path(), root()).string());
+  // Bytes freed, if nothing is in use but these. `meanwhile` happens between the look at what is
+  // stored and the removal.
+  int64_t Sweep(
+      const std::set<std::string>& in_use = {}, const std::function<void()>& meanwhile = [] {}) {
+    bool looked = false;
+    const auto freed = store_->Sweep([&](const std::string& digest) {
+      if (!looked) {
+        looked = true;
+        meanwhile();
+      }
+      return in_use.count(digest) > 0;
+    });
+    EXPECT_THAT(freed, IsOk());
+    return freed.ok() ? freed->bytes : -1;
+  }
+  static std::string TextOf(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  }
+  // What is stored, past every cache.
+  std::string Stored(const std::string& digest) {
+    const auto reader = store_->OpenStored(digest);
+    EXPECT_THAT(reader, IsOk());
+    std::string bytes;
+    while (reader.ok()) {
+      const auto piece = (*reader)->Next();
+      EXPECT_THAT(piece, IsOk());
+      if (!piece.ok() || piece->empty()) break;
+      bytes.append(piece->data(), piece->size());
     }
-    std::sort(files.begin(), files.end());
-    return files;
-  }
-  // The directory of the blob with this content is there since an earlier run.
-  void MakeShardOf(const std::string& content) {
-    fs::create_directory(root() + "/" + Sha256Hex(content).substr(0, 2));
-    Reopen();
-  }
-  absl::Status Upload(const std::string& content) { return store_->Put(content).status(); }
-  static void MakeOld(const std::string& path, int64_t seconds) {
-    const timespec then = {::time(nullptr) - seconds, 0};
-    const timespec times[2] = {then, then};
-    ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+    return bytes;
   }
 
-  TempDirectory directory_;
-  FaultyFileOps ops_;
+  const std::unique_ptr<Place> place_;
   std::unique_ptr<BlobStore> store_;
 };
 
-TEST_F(BlobStoreTest, PutBlobCanBeReadBackUnderItsSha256) {
+TEST_P(BlobStoreTest, WhatWasPutCanBeReadUnderItsSha256ByEverybody) {
   const auto digest = store_->Put("abc");
   ASSERT_THAT(digest, IsOk());
   // FIPS 180-2, appendix B.1.
   EXPECT_EQ(*digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_TRUE(store_->Has(*digest));
-  EXPECT_EQ(*store_->Size(*digest), 3);
-  EXPECT_EQ(*store_->Read(*digest), "abc");
-  EXPECT_EQ(store_->Path(*digest), root() + "/ba/" + *digest);
-  EXPECT_THAT(Files(), ElementsAre("ba/" + *digest));
+  const auto other = OpenAnother();
+  for (BlobStore* store : {store_.get(), other.get()}) {
+    EXPECT_TRUE(*store->Has(*digest));
+    EXPECT_EQ(*store->Size(*digest), 3);
+    EXPECT_EQ(*store->Read(*digest), "abc");
+    const auto file = store->Fetch(*digest, nullptr);
+    ASSERT_THAT(file, IsOk());
+    EXPECT_EQ(TextOf(file->path()), "abc");
+  }
 }
 
-TEST_F(BlobStoreTest, BlobArrivesInPiecesAndIsInvisibleUntilCommit) {
-  const std::string content(3'000'000, 'x');
+TEST_P(BlobStoreTest, ABlobArrivesInPiecesAndIsInvisibleUntilCommit) {
+  std::string content(3'000'000, 'x');
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * i >> 8);
   const std::string digest = Sha256Hex(content);
   auto writer = store_->Create(digest, 3'000'000);
   ASSERT_THAT(writer, IsOk());
   for (size_t at = 0; at < content.size(); at += 700'000) {
-    EXPECT_FALSE(store_->Has(digest));
+    EXPECT_FALSE(*store_->Has(digest));
     ASSERT_THAT((*writer)->Append(absl::string_view(content).substr(at, 700'000)), IsOk());
   }
   EXPECT_EQ((*writer)->remaining_bytes(), 0);
-  EXPECT_FALSE(store_->Has(digest));
+  EXPECT_FALSE(*store_->Has(digest));
   ASSERT_THAT((*writer)->Commit(), IsOk());
-  EXPECT_EQ(*store_->Read(digest), content);
+  EXPECT_EQ(*OpenAnother()->Read(digest), content);
   EXPECT_THAT((*writer)->Append("x"), HasReason(Reason::kInternal));
   EXPECT_THAT((*writer)->Commit(), HasReason(Reason::kInternal));
-  EXPECT_THAT(Files(), ElementsAre(digest.substr(0, 2) + "/" + digest));
 }
 
-TEST_F(BlobStoreTest, EmptyBlobIsABlob) {
+TEST_P(BlobStoreTest, AnEmptyBlobIsABlob) {
   const auto digest = store_->Put("");
   ASSERT_THAT(digest, IsOk());
   EXPECT_EQ(*store_->Size(*digest), 0);
-  EXPECT_EQ(*store_->Read(*digest), "");
+  EXPECT_EQ(*OpenAnother()->Read(*digest), "");
 }
 
-TEST_F(BlobStoreTest, FileIsSyncedBeforeItsNameAndTheDirectoryAfterIt) {
-  MakeShardOf("a");
-  const int before = ops_.syncs;
-  ASSERT_THAT(Upload("a"), IsOk());
-  EXPECT_EQ(ops_.syncs_before_rename - before, 1);
-  EXPECT_EQ(ops_.syncs - before, 2);
-}
-
-TEST_F(BlobStoreTest, NewDirectoryIsSyncedBeforeABlobInItIsAcknowledged) {
-  ops_.fsync = {2, EIO};
-  EXPECT_THAT(Upload("a"), HasReason(Reason::kStorageFailed));
-  EXPECT_THAT(Files(), IsEmpty());
-  // The directory is there now, but nobody has synced it yet.
-  const int before = ops_.syncs;
-  ASSERT_THAT(Upload("a"), IsOk());
-  EXPECT_EQ(ops_.syncs - before, 3);
-  ASSERT_THAT(Upload("a"), IsOk());
-  EXPECT_EQ(ops_.syncs - before, 5);
-}
-
-TEST_F(BlobStoreTest, AbandonedWriterLeavesNoTrace) {
-  {
-    auto writer = store_->Create(Sha256Hex("abc"), 3);
-    ASSERT_THAT(writer, IsOk());
-    ASSERT_THAT((*writer)->Append("ab"), IsOk());
-    EXPECT_EQ(Files().size(), 1u);
-  }
-  EXPECT_THAT(Files(), IsEmpty());
-}
-
-TEST_F(BlobStoreTest, OtherBytesThanAnnouncedAreRefused) {
+TEST_P(BlobStoreTest, WhatIsNotAsAnnouncedIsRefusedAndNotThere) {
   const std::string digest = Sha256Hex("abc");
   auto writer = store_->Create(digest, 3);
   ASSERT_THAT(writer, IsOk());
   ASSERT_THAT((*writer)->Append("abd"), IsOk());
   EXPECT_THAT((*writer)->Commit(), HasReason(Reason::kDigestMismatch));
-  EXPECT_FALSE(store_->Has(digest));
-  EXPECT_THAT(Files(), IsEmpty());
-}
-
-TEST_F(BlobStoreTest, FewerBytesThanAnnouncedAreRefused) {
-  auto writer = store_->Create(Sha256Hex("abc"), 3);
-  ASSERT_THAT(writer, IsOk());
+  writer = store_->Create(digest, 3);
   ASSERT_THAT((*writer)->Append("ab"), IsOk());
-  EXPECT_EQ((*writer)->remaining_bytes(), 1);
-  const absl::Status status = (*writer)->Commit();
-  EXPECT_THAT(status, HasReason(Reason::kUploadIncomplete));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("2 of 3 bytes"));
-  EXPECT_THAT(Files(), IsEmpty());
-}
-
-TEST_F(BlobStoreTest, MoreBytesThanAnnouncedAreRefusedForGood) {
-  auto writer = store_->Create(Sha256Hex("abc"), 3);
-  ASSERT_THAT(writer, IsOk());
+  EXPECT_THAT((*writer)->Commit(), HasReason(Reason::kUploadIncomplete));
+  writer = store_->Create(digest, 3);
   ASSERT_THAT((*writer)->Append("abc"), IsOk());
   EXPECT_THAT((*writer)->Append("d"), HasReason(Reason::kTooLarge));
   EXPECT_THAT((*writer)->Commit(), HasReason(Reason::kTooLarge));
-  EXPECT_THAT(Files(), IsEmpty());
+  EXPECT_FALSE(*store_->Has(digest));
+  EXPECT_THAT(*store_->FilesOf(digest.substr(0, 2)), IsEmpty());
 }
 
-TEST_F(BlobStoreTest, MalformedDigestAndSizeAreBothReported) {
+TEST_P(BlobStoreTest, MalformedDigestAndSizeAreBothReported) {
   const auto writer = store_->Create("../../etc/passwd", -1);
   EXPECT_THAT(writer, HasReason(Reason::kInvalidArgument));
   EXPECT_EQ(ViolationsOf(writer.status()).size(), 2u);
 }
 
-TEST_F(BlobStoreTest, SameBlobTwiceEndsWellAlsoWhenBothWritersOverlap) {
+TEST_P(BlobStoreTest, TheSameBlobTwiceEndsWellAlsoWhenBothWritersOverlap) {
   const std::string digest = Sha256Hex("abc");
   auto first = store_->Create(digest, 3);
   auto second = store_->Create(digest, 3);
@@ -205,16 +192,18 @@ TEST_F(BlobStoreTest, SameBlobTwiceEndsWellAlsoWhenBothWritersOverlap) {
   EXPECT_THAT((*second)->Append("abc"), IsOk());
   EXPECT_THAT((*first)->Commit(), IsOk());
   EXPECT_THAT((*second)->Commit(), IsOk());
-  EXPECT_THAT(Upload("abc"), IsOk());
-  EXPECT_EQ(Files().size(), 1u);
+  EXPECT_THAT(store_->Put("abc"), IsOk());
+  EXPECT_THAT(*store_->FilesOf(digest.substr(0, 2)), ElementsAre(digest));
 }
 
-TEST_F(BlobStoreTest, MissingBlobIsNamed) {
+TEST_P(BlobStoreTest, AMissingBlobIsNamed) {
   const std::string digest = Sha256Hex("never");
-  EXPECT_FALSE(store_->Has(digest));
-  EXPECT_FALSE(store_->Has("not a digest"));
+  EXPECT_FALSE(*store_->Has(digest));
+  EXPECT_FALSE(*store_->Has("not a digest"));
   for (const absl::Status& status :
-       {store_->Size(digest).status(), store_->Read(digest).status()}) {
+       {store_->Size(digest).status(), store_->Read(digest).status(),
+        store_->Fetch(digest, nullptr).status(), store_->StateOf(digest).status(),
+        store_->OpenStored(digest).status(), store_->MoveAside(digest)}) {
     EXPECT_THAT(status, HasReason(Reason::kChunkMissing));
     EXPECT_THAT(std::string(status.message()), HasSubstr(digest));
   }
@@ -222,18 +211,20 @@ TEST_F(BlobStoreTest, MissingBlobIsNamed) {
   EXPECT_THAT(store_->Read("x"), HasReason(Reason::kChunkMissing));
 }
 
-TEST_F(BlobStoreTest, JoinConcatenatesInOrder) {
+TEST_P(BlobStoreTest, JoinConcatenatesInOrder) {
   const std::string big(1'500'000, 'b');
   std::vector<std::string> parts;
   for (const std::string& content : {std::string("a"), big, std::string("c"), std::string("a")}) {
     parts.push_back(*store_->Put(content));
   }
   const std::string whole = "a" + big + "ca";
+  // Somebody else than who brought the parts.
+  Reopen();
   ASSERT_THAT(store_->Join(parts, Sha256Hex(whole)), IsOk());
-  EXPECT_EQ(*store_->Read(Sha256Hex(whole)), whole);
+  EXPECT_EQ(*OpenAnother()->Read(Sha256Hex(whole)), whole);
 }
 
-TEST_F(BlobStoreTest, JoinRefusesAWrongDigestAndNamesTheFirstMissingPart) {
+TEST_P(BlobStoreTest, JoinRefusesAWrongDigestAndNamesTheFirstMissingPart) {
   const std::string a = *store_->Put("a");
   const std::string b = *store_->Put("b");
   EXPECT_THAT(store_->Join({b, a}, Sha256Hex("ab")), HasReason(Reason::kDigestMismatch));
@@ -241,154 +232,16 @@ TEST_F(BlobStoreTest, JoinRefusesAWrongDigestAndNamesTheFirstMissingPart) {
   const absl::Status missing = store_->Join({a, x, Sha256Hex("y")}, Sha256Hex("axy"));
   EXPECT_THAT(missing, HasReason(Reason::kChunkMissing));
   EXPECT_THAT(std::string(missing.message()), HasSubstr(x));
-  EXPECT_EQ(Files().size(), 2u);
+  EXPECT_FALSE(*store_->Has(Sha256Hex("ab")));
 }
 
-TEST_F(BlobStoreTest, ShortAndInterruptedWritesAreContinued) {
-  ops_.max_write = 7;
-  ops_.write = {2, EINTR};
-  const std::string content = "a text that takes several writes";
-  const auto digest = store_->Put(content);
-  ASSERT_THAT(digest, IsOk());
-  EXPECT_EQ(*store_->Read(*digest), content);
-  EXPECT_EQ(ops_.writes, 6);
-}
-
-struct FaultCase {
-  const char* name;
-  FaultyFileOps::Fault FaultyFileOps::*which;
-  FaultyFileOps::Fault fault;
-  Reason reason;
-};
-
-class BlobStoreFaultTest : public BlobStoreTest, public ::testing::WithParamInterface<FaultCase> {};
-
-TEST_P(BlobStoreFaultTest, NothingIsVisibleTheErrorIsClearAndARetryWorks) {
-  const std::string content = "some content";
-  const std::string digest = Sha256Hex(content);
-  MakeShardOf(content);
-  ops_.max_write = 5;
-  ops_.*GetParam().which = GetParam().fault;
-  const absl::Status status = Upload(content);
-  EXPECT_THAT(status, HasReason(GetParam().reason));
-  if (GetParam().reason == Reason::kStorageFull) {
-    EXPECT_THAT(std::string(status.message()), Not(HasSubstr(root())));
-  } else {
-    EXPECT_THAT(std::string(status.message()), HasSubstr(root()));
-  }
-  EXPECT_FALSE(store_->Has(digest));
-  EXPECT_THAT(Files(), IsEmpty());
-
-  ASSERT_THAT(Upload(content), IsOk());
-  EXPECT_EQ(*store_->Read(digest), content);
-}
-
-TEST_P(BlobStoreFaultTest, BlobThatWasThereBeforeSurvives) {
-  ASSERT_THAT(Upload("some content"), IsOk());
-  ops_.max_write = 5;
-  ops_.*GetParam().which = GetParam().fault;
-  EXPECT_THAT(Upload("some content"), HasReason(GetParam().reason));
-  EXPECT_EQ(*store_->Read(Sha256Hex("some content")), "some content");
-  EXPECT_EQ(Files().size(), 1u);
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Faults, BlobStoreFaultTest,
-    ::testing::Values(
-        FaultCase{"CreateOnFullDisk", &FaultyFileOps::open, {1, ENOSPC}, Reason::kStorageFull},
-        FaultCase{"CreateDenied", &FaultyFileOps::open, {1, EACCES}, Reason::kStorageFailed},
-        FaultCase{"FullDisk", &FaultyFileOps::write, {1, ENOSPC}, Reason::kStorageFull},
-        FaultCase{"FullDiskHalfWay", &FaultyFileOps::write, {2, ENOSPC}, Reason::kStorageFull},
-        FaultCase{"Quota", &FaultyFileOps::write, {1, EDQUOT}, Reason::kStorageFull},
-        FaultCase{"BrokenWrite", &FaultyFileOps::write, {3, EIO}, Reason::kStorageFailed},
-        FaultCase{"BrokenSync", &FaultyFileOps::fsync, {1, EIO}, Reason::kStorageFailed},
-        FaultCase{"FullDiskAtSync", &FaultyFileOps::fsync, {1, ENOSPC}, Reason::kStorageFull},
-        FaultCase{"BrokenRename", &FaultyFileOps::rename, {1, EIO}, Reason::kStorageFailed},
-        FaultCase{"DirectoryNotOpened", &FaultyFileOps::open, {2, EMFILE}, Reason::kStorageFailed},
-        FaultCase{"DirectoryNotSynced", &FaultyFileOps::fsync, {2, EIO}, Reason::kStorageFailed}),
-    [](const auto& instance) { return std::string(instance.param.name); });
-
-TEST_F(BlobStoreTest, FailedWriteIsNotForgottenByCommit) {
-  auto writer = store_->Create(Sha256Hex("abcdef"), 6);
-  ASSERT_THAT(writer, IsOk());
-  ops_.write = {1, ENOSPC};
-  EXPECT_THAT((*writer)->Append("abc"), HasReason(Reason::kStorageFull));
-  EXPECT_THAT((*writer)->Append("def"), HasReason(Reason::kStorageFull));
-  EXPECT_THAT((*writer)->Commit(), HasReason(Reason::kStorageFull));
-  EXPECT_THAT(Files(), IsEmpty());
-}
-
-TEST_F(BlobStoreTest, ReadErrorIsToldApartFromAMissingBlob) {
-  const std::string digest = *store_->Put("abc");
-  ops_.open = {1, EIO};
-  EXPECT_THAT(store_->Read(digest), HasReason(Reason::kStorageFailed));
-  EXPECT_EQ(*store_->Read(digest), "abc");
-}
-
-TEST_F(BlobStoreTest, OpenFailsWhereADirectoryCannotBe) {
-  const std::string file = directory_.File("file");
-  std::ofstream(file) << "not a directory";
-  EXPECT_THAT(BlobStore::Open(file + "/blobs"), HasReason(Reason::kStorageFailed));
-  EXPECT_THAT(BlobStore::Open(file), HasReason(Reason::kStorageFailed));
-}
-
-TEST_F(BlobStoreTest, ReopenedStoreHasItsBlobsAndLosesOnlyStaleWrites) {
-  const std::string digest = *store_->Put("abc");
-  const std::string stale = root() + "/tmp/stale";
-  const std::string fresh = root() + "/tmp/fresh";
-  std::ofstream(stale) << "x";
-  std::ofstream(fresh) << "x";
-  MakeOld(stale, 3700);
-  MakeOld(fresh, 3500);
-  Reopen();
-  EXPECT_EQ(*store_->Read(digest), "abc");
-  EXPECT_FALSE(fs::exists(stale));
-  EXPECT_TRUE(fs::exists(fresh));
-}
-
-TEST_F(BlobStoreTest, SweepRemovesWhatIsOldAndUnusedOnly) {
-  const std::string used = *store_->Put("used");
-  const std::string young = *store_->Put("young");
-  const std::string old = *store_->Put("old one");
-  MakeOld(store_->Path(used), BlobStore::kHoldSeconds + 100);
-  MakeOld(store_->Path(young), BlobStore::kHoldSeconds - 100);
-  MakeOld(store_->Path(old), BlobStore::kHoldSeconds + 100);
-  std::ofstream(root() + "/tmp/write") << "in progress";
-  const auto in_use = [&](const std::string& digest) { return digest == used; };
-
-  const auto freed = store_->Sweep(in_use);
-  ASSERT_THAT(freed, IsOk());
-  EXPECT_EQ(freed->bytes, 7);
-  EXPECT_TRUE(fs::exists(store_->Path(used)));
-  EXPECT_TRUE(fs::exists(store_->Path(young)));
-  EXPECT_FALSE(fs::exists(store_->Path(old)));
-  EXPECT_TRUE(fs::exists(root() + "/tmp/write"));
-  EXPECT_EQ(store_->Sweep(in_use)->bytes, 0);
-  MakeOld(store_->Path(young), BlobStore::kHoldSeconds + 100);
-  EXPECT_EQ(store_->Sweep(in_use)->bytes, 5);
-}
-
-TEST_F(BlobStoreTest, BlobWhosePresenceWasToldOrThatCameAgainIsYoung) {
-  const std::string told = *store_->Put("told");
-  const std::string again = *store_->Put("again");
-  MakeOld(store_->Path(told), BlobStore::kHoldSeconds + 100);
-  MakeOld(store_->Path(again), BlobStore::kHoldSeconds + 100);
-  EXPECT_TRUE(store_->Has(told));
-  EXPECT_THAT(Upload("again"), IsOk());
-  EXPECT_EQ(store_->Sweep([](const std::string&) { return false; })->bytes, 0);
-}
-
-TEST_F(BlobStoreTest, ManyThreadsOfTwoStoresWriteTheSameBlobs) {
-  const auto other = BlobStore::Open(root());
-  ASSERT_THAT(other, IsOk());
-  // FaultyFileOps counts without locks, so both stores here use the plain operations.
-  const auto plain = BlobStore::Open(root());
-  ASSERT_THAT(plain, IsOk());
+TEST_P(BlobStoreTest, ManyThreadsOfTwoStoresWriteTheSameBlobs) {
+  const auto other = OpenAnother();
   std::atomic<int> failures{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
-      BlobStore& store = t % 2 == 0 ? **plain : **other;
+      BlobStore& store = t % 2 == 0 ? *store_ : *other;
       for (int i = 0; i < 20; ++i) {
         if (!store.Put(absl::StrCat("blob ", i)).ok()) ++failures;
       }
@@ -396,11 +249,100 @@ TEST_F(BlobStoreTest, ManyThreadsOfTwoStoresWriteTheSameBlobs) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(failures, 0);
-  EXPECT_EQ(Files().size(), 20u);
   for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(*store_->Read(Sha256Hex(absl::StrCat("blob ", i))), absl::StrCat("blob ", i));
+    EXPECT_EQ(*other->Read(Sha256Hex(absl::StrCat("blob ", i))), absl::StrCat("blob ", i));
   }
 }
+
+TEST_P(BlobStoreTest, WhatWasBroughtOrToldIsHeldForADayAndSweptWithinThree) {
+  const std::string brought = *store_->Put("brought", "upload"), told = *store_->Put("told");
+  place_->AdvanceSeconds(23 * kHour);
+  EXPECT_EQ(Sweep(), 0);
+  place_->AdvanceSeconds(20 * kHour);
+  // By another process than the one that sweeps.
+  EXPECT_TRUE(*OpenAnother()->Has(told, "upload"));
+  EXPECT_TRUE(store_->StateOf(told)->held);
+  place_->AdvanceSeconds(23.9 * kHour);
+  EXPECT_EQ(Sweep({brought}), 0);
+  EXPECT_TRUE(*store_->Has(told, "upload"));
+  place_->AdvanceSeconds(72 * kHour);
+  EXPECT_FALSE(store_->StateOf(told)->held);
+  EXPECT_EQ(Sweep({brought}), 4);
+  EXPECT_FALSE(*store_->Has(told));
+  EXPECT_EQ(*store_->Read(brought), "brought") << "what is in use stays for ever";
+  place_->AdvanceSeconds(72 * kHour);
+  EXPECT_EQ(Sweep(), 7);
+  EXPECT_EQ(Sweep(), 0);
+}
+
+TEST_P(BlobStoreTest, WhatIsToldOrBroughtDuringASweepIsSpared) {
+  const std::string told = *store_->Put("told"), again = *store_->Put("again");
+  ASSERT_THAT(store_->Put("left"), IsOk());
+  place_->AdvanceSeconds(72 * kHour);
+  const auto other = OpenAnother();
+  EXPECT_EQ(Sweep({},
+                  [&] {
+                    EXPECT_TRUE(*other->Has(told, "upload"));
+                    EXPECT_THAT(other->Put("again", "upload"), IsOk());
+                  }),
+            4);
+  EXPECT_TRUE(*store_->Has(told));
+  EXPECT_TRUE(*store_->Has(again));
+  EXPECT_EQ(Sweep(), 0);
+}
+
+TEST_P(BlobStoreTest, ARestartForgetsNoHold) {
+  const std::string digest = *store_->Put("content", "upload");
+  place_->AdvanceSeconds(23 * kHour);
+  Reopen();
+  EXPECT_EQ(Sweep(), 0);
+  EXPECT_TRUE(*store_->Has(digest));
+}
+
+TEST_P(BlobStoreTest, WhatIsStoredIsReadPastCaches) {
+  const std::string big(9'000'000, 'b');
+  const std::string digest = *store_->Put(big);
+  EXPECT_EQ(Stored(digest), big);
+  const auto before = store_->StateOf(digest);
+  EXPECT_EQ(before->bytes, 9'000'000);
+  EXPECT_EQ((*store_->OpenStored(digest))->version(), before->version);
+  place_->Overwrite(digest, "other");
+  EXPECT_EQ(Stored(digest), "other");
+}
+
+TEST_P(BlobStoreTest, WhatWasMovedAsideIsMissingUntilItIsBroughtAgain) {
+  const std::string digest = *store_->Put("content");
+  const std::string shard = digest.substr(0, 2);
+  place_->Overwrite(digest, "other");
+  EXPECT_THAT(*store_->FilesOf(shard), ElementsAre(digest));
+  ASSERT_THAT(store_->MoveAside(digest), IsOk());
+  EXPECT_FALSE(*store_->Has(digest));
+  EXPECT_THAT(store_->Read(digest), HasReason(Reason::kChunkMissing));
+  EXPECT_THAT(*store_->FilesOf(shard), IsEmpty());
+  ASSERT_THAT(store_->Put("content"), IsOk());
+  EXPECT_EQ(Stored(digest), "content");
+}
+
+TEST_P(BlobStoreTest, CountsWhatIsThere) {
+  EXPECT_EQ(store_->Count().blobs, 0);
+  ASSERT_THAT(store_->Put("12345"), IsOk());
+  ASSERT_THAT(store_->Put("678"), IsOk());
+  EXPECT_EQ(store_->Count().blobs, 2);
+  EXPECT_EQ(store_->Count().bytes, 8);
+  Reopen();
+  place_->AdvanceSeconds(72 * kHour);
+  EXPECT_EQ(Sweep({Sha256Hex("12345")}), 3);
+  EXPECT_EQ(store_->Count().blobs, 1);
+  EXPECT_EQ(store_->Count().bytes, 5);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, BlobStoreTest,
+    ::testing::Values(
+        Kind{"Directory", [] { return std::unique_ptr<Place>(std::make_unique<Directory>()); }},
+        Kind{"ObjectStorage",
+             [] { return std::unique_ptr<Place>(std::make_unique<ObjectStorage>()); }}),
+    [](const auto& kind) { return kind.param.name; });
 
 }  // namespace
 }  // namespace assay::store

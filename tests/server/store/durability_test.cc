@@ -13,7 +13,7 @@
 #include <sstream>
 #include <thread>
 
-#include "server/store/blob_store.h"
+#include "server/store/directory_blobs.h"
 #include "server/store/sqlite.h"
 #include "server/store/sqlite_file.h"
 #include "tests/server/store/store_test_util.h"
@@ -273,14 +273,14 @@ TEST_F(DurabilityTest, KilledUploadLosesNoBlobThatItAcknowledged) {
     return absl::StrCat(number, std::string(static_cast<size_t>(20'000 + 997 * number), 'x'));
   };
   const std::vector<int> told = RunAndKill(25, [&](const auto& tell) {
-    auto store = BlobStore::Open(root);
+    auto store = DirectoryBlobs::Open(root);
     if (!store.ok()) ::_exit(2);
     for (int number = 0; number < 100'000; ++number) {
       if (!(*store)->Put(content(number)).ok()) ::_exit(3);
       tell(number);
     }
   });
-  const auto store = BlobStore::Open(root);
+  const auto store = DirectoryBlobs::Open(root);
   ASSERT_THAT(store, IsOk());
   for (const int number : told) {
     const auto read = (*store)->Read(Sha256Hex(content(number)));

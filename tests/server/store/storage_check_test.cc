@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/store/blob_store.h"
+#include "server/store/directory_blobs.h"
 #include "tests/server/store/store_test_util.h"
 
 namespace assay::store {
@@ -29,7 +29,7 @@ class StorageCheckTest : public ::testing::Test {
  protected:
   StorageCheckTest() {
     store_ = *OpenSqliteJobStore(directory_.File("jobs.db"), clock_);
-    blobs_ = *BlobStore::Open(directory_.File("blobs"), nullptr, &clock_);
+    blobs_ = *DirectoryBlobs::Open(directory_.File("blobs"), nullptr, &clock_);
   }
 
   // A model of this content, stored and settled.
@@ -79,7 +79,7 @@ class StorageCheckTest : public ::testing::Test {
   TempDirectory directory_;
   ManualClock clock_;
   std::unique_ptr<JobStore> store_;
-  std::unique_ptr<BlobStore> blobs_;
+  std::unique_ptr<DirectoryBlobs> blobs_;
 };
 
 TEST_F(StorageCheckTest, WhatIsWholeHasNoFindings) {
@@ -102,7 +102,7 @@ TEST_F(StorageCheckTest, ACorruptBlobIsNamedWithThoseWhoUseIt) {
   EXPECT_THAT(findings[0].users(), ElementsAre("models/b"));
   EXPECT_THAT(findings[0].text(), HasSubstr(Sha256Hex("secand")));
   EXPECT_EQ(summary_->corrupt_blobs(), 1);
-  EXPECT_TRUE(blobs_->Has(Sha256Hex("second"))) << "nothing is changed without repair";
+  EXPECT_TRUE(*blobs_->Has(Sha256Hex("second"))) << "nothing is changed without repair";
 }
 
 TEST_F(StorageCheckTest, RepairMovesACorruptBlobAsideSoThatAnUploadReplacesIt) {
@@ -112,7 +112,7 @@ TEST_F(StorageCheckTest, RepairMovesACorruptBlobAsideSoThatAnUploadReplacesIt) {
   ASSERT_EQ(findings.size(), 1u);
   EXPECT_TRUE(findings[0].repaired());
   EXPECT_EQ(summary_->repaired(), 1);
-  EXPECT_FALSE(blobs_->Has(Sha256Hex("second")));
+  EXPECT_FALSE(*blobs_->Has(Sha256Hex("second")));
   EXPECT_TRUE(fs::exists(directory_.File("blobs/corrupt/" + Sha256Hex("second"))));
   const auto missing = Check();
   ASSERT_EQ(missing.size(), 1u);
@@ -243,7 +243,7 @@ TEST_F(BlobCountTest, CountsWhatIsThere) {
   EXPECT_EQ(blobs_->Count().bytes, 5);
   // One that is replaced by its right bytes.
   Overwrite("12345", "1234567");
-  blobs_ = *BlobStore::Open(directory_.File("blobs"), nullptr, &clock_);
+  blobs_ = *DirectoryBlobs::Open(directory_.File("blobs"), nullptr, &clock_);
   EXPECT_EQ(blobs_->Count().bytes, 7);
   ASSERT_THAT(blobs_->Put("12345"), IsOk());
   EXPECT_EQ(blobs_->Count().blobs, 1);
