@@ -38,6 +38,7 @@ const std::vector<EvaluationKey>& EvaluationKeys() {
       {One("id"), kCaller},
       {List("label"), kEvaluation},
       {One("task-samples"), kEvaluation},
+      {One("pin-numerics"), kEvaluation},
       {One("confidence-level"), kEvaluation},
       {One("reference"), kCaller},
       {One("report"), kCaller},

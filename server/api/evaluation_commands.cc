@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/labels.h"
@@ -25,6 +26,7 @@
 #include "server/api/quota.h"
 #include "server/api/stored_metadata.h"
 #include "server/api/timestamps.h"
+#include "server/api/waiting_reason.h"
 #include "server/scheduler/class_count.h"
 #include "server/scheduler/planner.h"
 
@@ -182,6 +184,20 @@ std::vector<std::string> ReportedClasses(const v1::Model& model,
   return report::ClassNames(input);
 }
 
+// A kind of devices, which nobody need have yet.
+void CheckPin(const std::string& kind, const std::string& field,
+              std::vector<FieldViolation>* violations) {
+  constexpr size_t kMostBytes = 100;
+  const bool printable = std::all_of(kind.begin(), kind.end(), [](char c) {
+    return absl::ascii_isprint(static_cast<unsigned char>(c));
+  });
+  if (kind.size() <= kMostBytes && printable) return;
+  violations->push_back(
+      {field, absl::StrCat("must be the kind of a device as fingerprints name it (cpu, NVIDIA "
+                           "H200), printable and of at most ",
+                           kMostBytes, " bytes")});
+}
+
 void CheckId(const std::string& id, std::vector<FieldViolation>* violations) {
   if (!id.empty() && !IsValidId(id)) {
     violations->push_back({"evaluation_id", absl::StrCat("must be ", kIdRule)});
@@ -311,6 +327,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
   const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset.samples();
   CheckDraws(conditions, samples, "spec.conditions", &violations);
   CheckLayer(model, spec.keep_features(), "spec.keep_features", &violations);
+  CheckPin(spec.pin_numerics(), "spec.pin_numerics", &violations);
   if (spec.has_stop_when_decided() && !conditions.empty()) {
     Append(report::CheckStopWhenDecided(spec.stop_when_decided(), conditions,
                                         ReportedClasses(model, dataset.manifest())),
@@ -347,6 +364,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
                                      MostTaskSamples(spec, dataset.manifest().shape())),
           request.request_id()));
   context.hub.NotifyWork();
+  SetWaitingReason(context, &record.proto);
   return record;
 }
 
@@ -390,6 +408,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   const std::vector<v1::Condition> conditions =
       CheckConditions(context, start.conditions(), model, start.shape(), "start.", &violations);
   CheckLayer(model, start.keep_features(), "start.keep_features", &violations);
+  CheckPin(start.pin_numerics(), "start.pin_numerics", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
   ASSAY_RETURN_IF_ERROR(CheckCallerQuota(context, caller));
@@ -402,6 +421,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_keep_adversarials(start.keep_adversarials());
   evaluation.mutable_spec()->set_keep_probabilities(start.keep_probabilities());
   evaluation.mutable_spec()->set_keep_features(start.keep_features());
+  evaluation.mutable_spec()->set_pin_numerics(start.pin_numerics());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
   *evaluation.mutable_spec()->mutable_labels() = labels;
   if (!start.has_metadata()) return context.evaluations.CreateStream(evaluation, manifest);

@@ -57,6 +57,7 @@ class TriggerReader {
     spec.set_allow_missing_classes(Given("allow-missing-classes"));
     spec.set_keep_probabilities(Given("keep-probabilities"));
     spec.set_keep_features(Value("keep-features"));
+    spec.set_pin_numerics(Value("pin-numerics"));
     ReadLevel();
     ReadGates();
     trigger_.digest = Sha256Hex(Canonical());

@@ -47,7 +47,9 @@ constexpr char kRecordColumns[] =
     "e.tasks, e.tasks_done, e.samples, e.samples_done, e.work, e.work_done, e.failure, "
     "e.evaluation, (SELECT t.condition FROM tasks t WHERE t.evaluation = e.id AND t.state = 1 "
     "ORDER BY t.id LIMIT 1), "
-    "p.versions, p.model_digest, p.model_seconds, p.other_seconds, p.energy_joules";
+    "p.versions, p.model_digest, p.model_seconds, p.other_seconds, p.energy_joules, "
+    "(SELECT sum(t.running_samples) FROM tasks t WHERE t.evaluation = e.id AND t.state = 1), "
+    "(SELECT sum(t.running_work) FROM tasks t WHERE t.evaluation = e.id AND t.state = 1)";
 constexpr char kRecordTables[] =
     " FROM evaluations e LEFT JOIN provenance p ON p.evaluation = e.id ";
 
@@ -79,6 +81,8 @@ absl::StatusOr<EvaluationRecord> ReadRecord(const Statement& row) {
       progress.set_current_condition(evaluation.conditions(static_cast<int>(condition)).id());
     }
   }
+  if (!row.IsNull(21)) record.running_samples = row.Int(21);
+  if (!row.IsNull(22)) record.running_work = row.Double(22);
   if (!row.IsNull(16)) {
     record.provenance.set_assay_version(row.Text(16));
     record.provenance.set_model_digest(row.Text(17));
@@ -169,6 +173,7 @@ absl::StatusOr<int64_t> SqlJobStore::InsertEvaluation(const Evaluation& evaluati
   fixed.clear_create_time();
   fixed.clear_start_time();
   fixed.clear_end_time();
+  fixed.clear_waiting_reason();
   ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
   ASSAY_ASSIGN_OR_RETURN(
       const int64_t id,
@@ -183,6 +188,11 @@ absl::StatusOr<int64_t> SqlJobStore::InsertEvaluation(const Evaluation& evaluati
   for (const auto& [key, value] : evaluation.spec().labels()) {
     ASSAY_RETURN_IF_ERROR(db_.Run(
         "INSERT INTO evaluation_labels (evaluation, key, value) VALUES (?, ?, ?)", id, key, value));
+  }
+  if (!evaluation.spec().pin_numerics().empty()) {
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("INSERT INTO pinned_evaluations (evaluation, device_kind) VALUES (?, ?)", id,
+                evaluation.spec().pin_numerics()));
   }
   for (const v1::Condition& condition : evaluation.conditions()) {
     for (const std::string& model : OtherModels(condition)) {

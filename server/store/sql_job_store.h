@@ -1,6 +1,6 @@
 // The class behind OpenSqliteJobStore and OpenPostgresJobStore, for the files that implement it:
-// sql_catalog.cc, sql_evaluations.cc and sql_task_queue.cc, an interface each, and
-// sql_job_store.cc, what they share.
+// sql_catalog.cc, sql_evaluations.cc, sql_task_queue.cc and sql_instances.cc, an interface each,
+// and sql_job_store.cc, what they share.
 #ifndef ASSAY_SERVER_STORE_SQL_JOB_STORE_H_
 #define ASSAY_SERVER_STORE_SQL_JOB_STORE_H_
 
@@ -54,8 +54,8 @@ class SqlJobStore final : public JobStore {
   absl::Status SetModelLabels(const std::string& name, const Labels& labels) override;
   absl::StatusOr<std::optional<v1::NumericsFingerprint>> GetNumerics(
       const std::string& key) override;
-  absl::Status SetNumerics(const std::string& key,
-                           const v1::NumericsFingerprint& numerics) override;
+  absl::StatusOr<v1::NumericsFingerprint> SetNumerics(
+      const std::string& key, const v1::NumericsFingerprint& numerics) override;
 
   absl::StatusOr<v1::Dataset> CreateDataset(const v1::Dataset& dataset,
                                             const std::string& request_id) override;
@@ -98,8 +98,10 @@ class SqlJobStore final : public JobStore {
 
   absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
                                                        int64_t lease_micros,
-                                                       const std::string& prefer_model) override;
-  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) override;
+                                                       const std::string& prefer_model,
+                                                       const std::string& device_kind) override;
+  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros,
+                          const std::optional<TaskProgress>& progress) override;
   absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
                           const v1::NumericsFingerprint& numerics,
                           const TaskEffort& effort) override;
@@ -107,6 +109,18 @@ class SqlJobStore final : public JobStore {
                            int64_t wait_micros) override;
   absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override;
   absl::StatusOr<std::optional<int64_t>> OldestOpenTaskMicros() override;
+
+  absl::Status RegisterInstance(const std::string& name, int64_t forget_micros) override;
+  absl::Status UpdateInstance(const std::string& name, const v1::ServerStatus& status,
+                              const v1::ListModelsResponse& models) override;
+  absl::Status RemoveInstance(const std::string& name) override;
+  absl::StatusOr<std::vector<InstanceRecord>> ListInstances(int64_t silent_micros) override;
+  absl::StatusOr<int64_t> AddOrder(const InstanceOrder& order) override;
+  absl::StatusOr<std::vector<InstanceOrder>> ListOrders(const std::string& instance) override;
+  absl::Status RemoveOrder(int64_t id) override;
+  absl::StatusOr<Pause> PauseClaims(const std::string& reason) override;
+  absl::Status ResumeClaims() override;
+  absl::StatusOr<std::optional<Pause>> GetPause() override;
 
  private:
   // What decides about transitions of an evaluation.
@@ -186,12 +200,14 @@ class SqlJobStore final : public JobStore {
 
   // --- sql_task_queue.cc
 
-  // The first unfinished evaluation beyond `after` that has a task to claim; of this model, unless
-  // that is empty.
+  // The first unfinished evaluation beyond `after` that has a task to claim for a device of this
+  // kind, while the queue is not paused; of this model, unless that is empty.
   absl::StatusOr<std::optional<EvaluationKey>> FindWork(int64_t now, const std::string& model,
+                                                        const std::string& device_kind,
                                                         int64_t after)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::optional<ClaimedTask>> FindClaimable(int64_t now, const std::string& model)
+  absl::StatusOr<std::optional<ClaimedTask>> FindClaimable(int64_t now, const std::string& model,
+                                                           const std::string& device_kind)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<ClaimState> FindClaim(const ClaimedTask& claim)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

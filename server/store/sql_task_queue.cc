@@ -12,6 +12,12 @@ namespace {
 
 using v1::Evaluation;
 
+// A condition on an evaluation e whose question mark is the kind of the device: that its tasks may
+// be begun there, now.
+constexpr char kMayBegin[] =
+    "NOT EXISTS (SELECT 1 FROM pinned_evaluations p WHERE p.evaluation = e.id "
+    "AND p.device_kind <> ?) AND NOT EXISTS (SELECT 1 FROM pauses) ";
+
 absl::Status LeaseLost(const ClaimedTask& claim) {
   return Error(Reason::kLeaseLost,
                absl::StrCat("claim ", claim.fence, " of task ", claim.task.id, " of ",
@@ -21,7 +27,7 @@ absl::Status LeaseLost(const ClaimedTask& claim) {
 }  // namespace
 
 absl::StatusOr<std::optional<SqlJobStore::EvaluationKey>> SqlJobStore::FindWork(
-    int64_t now, const std::string& model, int64_t after) {
+    int64_t now, const std::string& model, const std::string& device_kind, int64_t after) {
   // Both loops walk their index in the wanted order and stop at the first hit; INDEXED BY makes
   // that a condition instead of a hope. An evaluation costs one probe, and one step for each task
   // that is leased to others.
@@ -30,28 +36,28 @@ absl::StatusOr<std::optional<SqlJobStore::EvaluationKey>> SqlJobStore::FindWork(
                         " WHERE e.state <= 3 AND e.id > ? AND ", filter,
                         "EXISTS (SELECT 1 FROM tasks t",
                         IndexedBy(db_.dialect(), "unfinished_tasks"),
-                        " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?) "
-                        "ORDER BY e.id LIMIT 1");
+                        " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?) AND ",
+                        kMayBegin, "ORDER BY e.id LIMIT 1");
   };
   const auto first = [](const Statement& row) { return EvaluationKey{row.Int(0), row.Text(1)}; };
   if (model.empty()) {
-    Statement row = db_.Query(query("unfinished_evaluations", ""), after, now);
+    Statement row = db_.Query(query("unfinished_evaluations", ""), after, now, device_kind);
     if (row.Next()) return first(row);
     ASSAY_RETURN_IF_ERROR(row.status());
     return std::nullopt;
   }
-  Statement row =
-      db_.Query(query("unfinished_evaluations_by_model", "e.model = ? AND "), after, model, now);
+  Statement row = db_.Query(query("unfinished_evaluations_by_model", "e.model = ? AND "), after,
+                            model, now, device_kind);
   if (row.Next()) return first(row);
   ASSAY_RETURN_IF_ERROR(row.status());
   return std::nullopt;
 }
 
-absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(int64_t now,
-                                                                      const std::string& model) {
+absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(
+    int64_t now, const std::string& model, const std::string& device_kind) {
   EvaluationKey evaluation;
   while (true) {
-    ASSAY_ASSIGN_OR_RETURN(auto next, FindWork(now, model, evaluation.id));
+    ASSAY_ASSIGN_OR_RETURN(auto next, FindWork(now, model, device_kind, evaluation.id));
     if (!next) return std::nullopt;
     evaluation = *std::move(next);
     Statement row = db_.Query(
@@ -82,24 +88,25 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(int64_t no
 
 absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::string& owner,
                                                                   int64_t lease_micros,
-                                                                  const std::string& prefer_model) {
+                                                                  const std::string& prefer_model,
+                                                                  const std::string& device_kind) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kTask);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
   std::optional<ClaimedTask> claim;
   if (!prefer_model.empty()) {
-    ASSAY_ASSIGN_OR_RETURN(claim, FindClaimable(now, prefer_model));
+    ASSAY_ASSIGN_OR_RETURN(claim, FindClaimable(now, prefer_model, device_kind));
   }
   if (!claim) {
-    ASSAY_ASSIGN_OR_RETURN(claim, FindClaimable(now, ""));
+    ASSAY_ASSIGN_OR_RETURN(claim, FindClaimable(now, "", device_kind));
   }
   if (!claim) return std::nullopt;
   ++claim->fence;
   ++claim->attempt;
   ASSAY_RETURN_IF_ERROR(
-      db_.Run("UPDATE tasks SET state = 1, lease_micros = ?, fence = ?, attempts = ?, owner = ? "
-              "WHERE id = ?",
+      db_.Run("UPDATE tasks SET state = 1, lease_micros = ?, fence = ?, attempts = ?, owner = ?, "
+              "running_samples = 0, running_work = 0 WHERE id = ?",
               now + lease_micros, claim->fence, claim->attempt, owner, claim->task.id));
   ASSAY_RETURN_IF_ERROR(
       db_.Run("UPDATE evaluations SET state = CASE WHEN state = ? THEN ? ELSE state END, "
@@ -138,14 +145,22 @@ absl::StatusOr<SqlJobStore::ClaimState> SqlJobStore::CheckClaim(const ClaimedTas
   return found;
 }
 
-absl::Status SqlJobStore::RenewLease(const ClaimedTask& claim, int64_t lease_micros) {
+absl::Status SqlJobStore::RenewLease(const ClaimedTask& claim, int64_t lease_micros,
+                                     const std::optional<TaskProgress>& progress) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kTask);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_RETURN_IF_ERROR(CheckClaim(claim).status());
   ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
-  ASSAY_RETURN_IF_ERROR(
-      db_.Run("UPDATE tasks SET lease_micros = ? WHERE id = ?", now + lease_micros, claim.task.id));
+  if (progress) {
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("UPDATE tasks SET lease_micros = ?, running_samples = ?, running_work = ? "
+                "WHERE id = ?",
+                now + lease_micros, progress->samples_done, progress->work_done, claim.task.id));
+  } else {
+    ASSAY_RETURN_IF_ERROR(db_.Run("UPDATE tasks SET lease_micros = ? WHERE id = ?",
+                                  now + lease_micros, claim.task.id));
+  }
   return transaction.Commit();
 }
 

@@ -36,6 +36,8 @@ struct EvaluateOptions {
   LabelOptions labels;
   // 0: chosen by the server.
   int32_t task_samples = 0;
+  // Kind of devices; empty: any.
+  std::string pin_numerics;
   bool keep_probabilities = false;
   // Name of a layer; empty: none.
   std::string keep_features;

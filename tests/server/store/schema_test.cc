@@ -44,7 +44,7 @@ TEST_F(SchemaTest, AFileOfVersion1GetsTheTablesThatCameLater) {
   for (int i = 0; i < 2; ++i) {
     const auto database = OpenSqliteFile(path_, clock_);
     ASSERT_THAT(database, IsOk());
-    EXPECT_EQ(Number(**database, "PRAGMA user_version"), 3);
+    EXPECT_EQ(Number(**database, "PRAGMA user_version"), 4);
     EXPECT_EQ(Number(**database, "SELECT count(*) FROM kept_vectors"), 0);
     EXPECT_EQ(Number(**database, "SELECT count(*) FROM outcomes"), outcomes);
   }
@@ -96,6 +96,10 @@ TEST_F(OldFileTest, IsBroughtUpToDateAndItsEvaluationsGoOn) {
                                        "DROP TABLE evaluation_labels; DROP TABLE kept_vectors; "
                                        "DROP TABLE chunk_statistics; "
                                        "ALTER TABLE manifests DROP COLUMN metadata; "
+                                       "DROP TABLE instance_orders; DROP TABLE instances; "
+                                       "DROP TABLE pauses; DROP TABLE pinned_evaluations; "
+                                       "ALTER TABLE tasks DROP COLUMN running_samples; "
+                                       "ALTER TABLE tasks DROP COLUMN running_work; "
                                        "PRAGMA user_version = 1"),
                 IsOk());
   }
