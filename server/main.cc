@@ -256,6 +256,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     const auto oldest = store->OldestOpenTaskMicros();
     if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
     snapshot.paused = context.control.state().paused;
+    snapshot.registered_workers = context.registry.CountWorkers();
     return snapshot;
   });
 

@@ -78,13 +78,13 @@ void SetTask(const WorkControl::RunningTask& running, ServerStatus::Worker::Task
 std::string InstanceName() { return absl::StrCat(HostName(), "/", getpid()); }
 
 Registry::Registry(WorkControl& control, EnginePool& pool, store::Catalog& catalog, Hub& hub,
-                   const Clock& clock)
+                   const Clock& clock, std::string instance)
     : control_(control),
       pool_(pool),
       catalog_(catalog),
       hub_(hub),
       clock_(clock),
-      instance_(InstanceName()),
+      instance_(std::move(instance)),
       host_(HostName()),
       start_micros_(clock.NowMicros()) {}
 
@@ -371,6 +371,18 @@ std::vector<ServerStatus::Worker> Registry::Workers() const {
   const auto others = Others();
   for (const store::InstanceRecord& record : *others) AddWorkers(record, &status);
   return {status.workers().begin(), status.workers().end()};
+}
+
+std::map<std::string, int64_t> Registry::CountWorkers() const {
+  std::map<std::string, int64_t> counts = {{"busy", 0}, {"idle", 0}, {"draining", 0}, {"lost", 0}};
+  for (const ServerStatus::Worker& worker : Workers()) {
+    const char* const state = worker.lost()       ? "lost"
+                              : worker.has_task() ? "busy"
+                              : worker.draining() ? "draining"
+                                                  : "idle";
+    ++counts[state];
+  }
+  return counts;
 }
 
 int Registry::RunningTasks() const {

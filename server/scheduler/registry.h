@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -37,9 +38,9 @@ std::string InstanceName();
 // Thread-safe, but for Share and Stop.
 class Registry {
  public:
-  // All must outlive it.
+  // All must outlive it. `instance`: another name, for tests.
   Registry(WorkControl& control, EnginePool& pool, store::Catalog& catalog, Hub& hub,
-           const Clock& clock);
+           const Clock& clock, std::string instance = InstanceName());
   ~Registry();
 
   const std::string& instance() const { return instance_; }
@@ -60,6 +61,8 @@ class Registry {
   // Those that have ended without saying so are among them (lost).
   std::vector<v1::ServerStatus::Worker> Workers() const;
   int RunningTasks() const;
+  // How many workers are "busy", "idle", "draining" (without a task) and "lost".
+  std::map<std::string, int64_t> CountWorkers() const;
   // Fills in state and state_reason: READY where any of them has it loaded.
   void DescribeState(v1::Model* model) const;
 

@@ -346,9 +346,8 @@ render::Table StatusTable(const ServerStatus& status) {
                     {text, worker.lost() ? render::Tone::kBad : render::Tone::kPlain}});
   }
   for (const ServerStatus::Engine& engine : status.engines()) {
-    std::string text =
-        absl::StrCat(engine.model(), " on ", several ? engine.instance() + " " : "",
-                     engine.device(), ", ", EngineState(engine));
+    std::string text = absl::StrCat(engine.model(), " on ", several ? engine.instance() + " " : "",
+                                    engine.device(), ", ", EngineState(engine));
     if (engine.has_process()) {
       absl::StrAppend(&text, ", pid ", engine.process().pid(), ", ",
                       render::Bytes(engine.process().resident_bytes()), ", ",
@@ -392,9 +391,9 @@ render::Table StatusTable(const ServerStatus& status) {
 
 render::Table WorkersTable(const ServerStatus& status) {
   render::Table table;
-  table.columns = {{"worker", false}, {"kind", false}, {"state", false}, {"task", false},
-                   {"done %"},        {"samples/s"},   {"for"},          {"models"},
-                   {"tasks done"}};
+  table.columns = {{"worker", false}, {"kind", false}, {"state", false},
+                   {"task", false},   {"done %"},      {"samples/s"},
+                   {"for"},           {"models"},      {"tasks done"}};
   for (const ServerStatus::Worker& worker : status.workers()) {
     const std::string state = WorkerState(worker, status);
     std::vector<render::Cell> row = {

@@ -37,8 +37,8 @@ absl::Status Await(Session& session, client::Client& client, const std::string& 
     const bool all = drains == workers &&
                      (status.instance() != instance || status.control().draining() || workers > 0);
     if (drained && !all) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          instance, " does not drain any more: somebody has resumed or restarted it"));
+      return absl::FailedPreconditionError(
+          absl::StrCat(instance, " does not drain any more: somebody has resumed or restarted it"));
     }
     drained = drained || all;
     if (all && running == 0) {
