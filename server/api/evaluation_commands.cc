@@ -351,7 +351,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
     }
     return store::EvaluationRecord{evaluation, 0};
   }
-  const int batch = context.pool.usual_batch();
+  const int batch = context.registry.UsualBatch();
   ASSAY_ASSIGN_OR_RETURN(
       auto record,
       context.evaluations.CreateEvaluation(
@@ -489,7 +489,7 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
   const absl::Status appended = context.evaluations.AppendStreamChunk(
       name, batch.index(), chunk,
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, first, samples, 0,
-                           scheduler::Moment::kPartArrived, context.pool.usual_batch(),
+                           scheduler::Moment::kPartArrived, context.registry.UsualBatch(),
                            MostTaskSamples(evaluation.proto.spec(), manifest.shape())));
   context.blobs.Settle({chunk.digest()}, name);
   ASSAY_RETURN_IF_ERROR(appended);
@@ -516,7 +516,7 @@ absl::Status FinishStream(Context& context, const std::string& evaluation, int64
   ASSAY_RETURN_IF_ERROR(context.evaluations.FinishStream(
       evaluation, stored.name(),
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, 0, stored.samples(), 0,
-                           scheduler::Moment::kLastArrived, context.pool.usual_batch(),
+                           scheduler::Moment::kLastArrived, context.registry.UsualBatch(),
                            MostTaskSamples(record.proto.spec(), stored.manifest().shape()))));
   context.hub.NotifyWork();
   context.hub.NotifyChanged(evaluation);

@@ -105,12 +105,15 @@ std::vector<std::shared_ptr<EnginePool::Engine>> EnginePool::Evict(const std::st
 }
 
 int EnginePool::usual_batch() const {
+  return UsualBatch(
+      std::any_of(options_.devices.begin(), options_.devices.end(),
+                  [](const std::string& device) { return !absl::StartsWith(device, "cpu"); }));
+}
+
+int EnginePool::UsualBatch(bool gpu) const {
   constexpr int kCpuBatch = 32, kGpuBatch = 128;
-  for (const std::string& device : options_.devices) {
-    if (absl::StartsWith(device, "cpu")) continue;
-    return options_.batch_size > 0 ? options_.batch_size : kGpuBatch;
-  }
-  return kCpuBatch;
+  if (!gpu) return kCpuBatch;
+  return options_.batch_size > 0 ? options_.batch_size : kGpuBatch;
 }
 
 absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,

@@ -55,6 +55,8 @@ class EnginePool {
 
   // About how many images the engines take at once, for cutting tasks.
   int usual_batch() const;
+  // The same of engines elsewhere, with the options of this pool.
+  int UsualBatch(bool gpu) const;
 
   struct Engine;
   // An engine that belongs to the caller until the lease ends.

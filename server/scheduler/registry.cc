@@ -394,6 +394,14 @@ int Registry::RunningTasks() const {
   return running;
 }
 
+int Registry::UsualBatch() const {
+  if (!pool_.options().devices.empty()) return pool_.usual_batch();
+  const auto workers = Workers();
+  return pool_.UsualBatch(std::any_of(workers.begin(), workers.end(), [](const auto& worker) {
+    return !worker.lost() && worker.device_kind() != "cpu";
+  }));
+}
+
 void Registry::DescribeState(v1::Model* model) const {
   pool_.DescribeState(model);
   const auto others = Others();

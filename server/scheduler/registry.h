@@ -63,6 +63,9 @@ class Registry {
   int RunningTasks() const;
   // How many workers are "busy", "idle", "draining" (without a task) and "lost".
   std::map<std::string, int64_t> CountWorkers() const;
+  // About how many images engines take at once, for cutting tasks: those of this process, or of the
+  // others where it has none.
+  int UsualBatch() const;
   // Fills in state and state_reason: READY where any of them has it loaded.
   void DescribeState(v1::Model* model) const;
 
