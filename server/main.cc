@@ -194,12 +194,6 @@ monitoring::BlobStorageUsage UsageOf(const store::S3Blobs& blobs) {
   return usage;
 }
 
-std::string HostName() {
-  char name[256] = {};
-  gethostname(name, sizeof(name) - 1);
-  return name;
-}
-
 // What is told of the model repository; without a directory there is none.
 absl::StatusOr<repository::RepositoryOptions> ReadRepositoryOptions(const Flags& flags) {
   repository::RepositoryOptions options;
@@ -261,7 +255,9 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   scheduler::EnginePoolOptions pool_options;
   pool_options.engine_binary = checked.engine_binary;
   pool_options.log_directory = flags.data_dir + "/engines";
-  if (works) pool_options.devices = checked.devices;
+  pool_options.devices = works ? checked.devices : std::vector<std::string>();
+  pool_options.device_kinds = checked.device_kinds;
+  pool_options.libtorch_version = checked.libtorch_version;
   // Engines of several devices work at the same time.
   pool_options.threads =
       flags.threads > 0
@@ -279,6 +275,8 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     return snapshot;
   });
   scheduler::Hub hub;
+  // Its heartbeats do not wait for what others ask of the store.
+  std::unique_ptr<store::JobStore> registry_store;
   api::Context context(*store, *store, *store, *blobs, pool, hub, metrics, clock, kExecutorThreads,
                        kMaxWaitingCalls);
   context.max_queued_evaluations = flags.max_evaluations;
@@ -287,8 +285,14 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   context.writes.Start(std::chrono::milliseconds(static_cast<int64_t>(flags.write_seconds * 1000)));
   context.disk = &disk;
   context.disk_quota_bytes = flags.disk_quota;
-  if (!shared) context.database_path = flags.data_dir + "/assay.db";
-  ASSAY_RETURN_IF_ERROR(context.control.RememberIn(flags.data_dir + "/queue-paused"));
+  context.database = shared ? flags.store : flags.data_dir + "/assay.db";
+  for (const std::string& device : pool_options.devices) context.control.AddWorker(device);
+  if (shared) {
+    ASSAY_ASSIGN_OR_RETURN(registry_store, OpenStore(flags, clock));
+    ASSAY_RETURN_IF_ERROR(context.registry.Share(*registry_store, flags.role));
+  } else {
+    ASSAY_RETURN_IF_ERROR(context.control.RememberIn(flags.data_dir + "/queue-paused"));
+  }
   if (context.control.state().paused) {
     LogWarning("the queue is paused, as it was before; `assay admin resume` ends that");
   }
@@ -299,6 +303,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
     const auto oldest = store->OldestOpenTaskMicros();
     if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
     snapshot.paused = context.control.state().paused;
+    snapshot.registered_workers = context.registry.CountWorkers();
     return snapshot;
   });
 
@@ -352,11 +357,13 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   // Its claims and renewals do not wait for what others ask of the store.
   std::vector<std::unique_ptr<store::JobStore>> worker_stores;
   std::optional<scheduler::StoreListener> listener;
-  if (shared && works) listener.emplace(flags.store, hub);
+  if (shared) {
+    listener.emplace(flags.store, hub, [&context] { context.registry.Wake(); });
+  }
   std::vector<std::unique_ptr<scheduler::Worker>> workers;
   for (const std::string& device : pool_options.devices) {
     scheduler::WorkerOptions options;
-    options.owner = absl::StrCat(HostName(), "/", getpid(), "/", device);
+    options.owner = absl::StrCat(context.registry.instance(), "/", device);
     options.device = device;
     options.lease_seconds = flags.lease_seconds;
     options.stall_seconds = flags.stall_seconds;
@@ -366,7 +373,6 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
       return api::LookForDecision(context, evaluation);
     };
     options.control = &context.control;
-    context.control.AddWorker(device);
     store::JobStore* own = store.get();
     if (shared) {
       ASSAY_ASSIGN_OR_RETURN(auto opened, OpenStore(flags, clock));
@@ -419,6 +425,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   for (const auto& worker : workers) worker->Stop();
   if (looks.has_value()) looks->Stop();
   workers.clear();
+  context.registry.Stop();
   if (server != nullptr) server->Shutdown(2);
   metrics.SetQueueSource(nullptr);
   metrics.SetSystemSource(nullptr);

@@ -25,8 +25,10 @@ absl::StatusOr<v1::QueueControl> Client::PauseQueue(const std::string& reason) {
   return Call<v1::QueueControl>(*stubs_->admin, &Admin::PauseQueue, request, kQuickSeconds);
 }
 
-absl::StatusOr<v1::QueueControl> Client::DrainServer(bool release_running) {
+absl::StatusOr<v1::QueueControl> Client::DrainServer(bool release_running,
+                                                     const std::string& instance) {
   v1::DrainServerRequest request;
+  request.set_instance(instance);
   request.set_release_running(release_running);
   return Call<v1::QueueControl>(*stubs_->admin, &Admin::DrainServer, request, kQuickSeconds);
 }

@@ -168,7 +168,9 @@ class Client {
   // In one attempt, for who asks again anyway.
   absl::StatusOr<v1::ServerStatus> GetServerStatusOnce(double timeout_seconds);
   absl::StatusOr<v1::QueueControl> PauseQueue(const std::string& reason);
-  absl::StatusOr<v1::QueueControl> DrainServer(bool release_running);
+  // `instance`: of several assayds over one store; empty: the one that answers.
+  absl::StatusOr<v1::QueueControl> DrainServer(bool release_running,
+                                               const std::string& instance = "");
   absl::StatusOr<v1::QueueControl> ResumeServer();
   absl::StatusOr<v1::CollectGarbageResponse> CollectGarbage();
   // Until the check has ended, or `on_message` fails.

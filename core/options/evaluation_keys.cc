@@ -41,6 +41,7 @@ const std::vector<EvaluationKey>& EvaluationKeys() {
       {One("priority"), kEvaluation},
       {One("deadline"), kEvaluation},
       {Switch("no-cache"), kEvaluation},
+      {One("pin-numerics"), kEvaluation},
       {One("confidence-level"), kEvaluation},
       {One("reference"), kCaller},
       {One("report"), kCaller},

@@ -37,6 +37,7 @@ grpc::ServerUnaryReactor* AdminServiceImpl::PauseQueue(grpc::CallbackServerConte
     ASSAY_RETURN_IF_ERROR(
         context_.WithReserve([&] { return context_.control.Pause(request->reason()); }));
     LogInfo("the queue is paused");
+    context_.registry.Wake();
     *response = ControlOf(context_);
     return absl::OkStatus();
   });
@@ -46,10 +47,11 @@ grpc::ServerUnaryReactor* AdminServiceImpl::DrainServer(grpc::CallbackServerCont
                                                         const v1::DrainServerRequest* request,
                                                         v1::QueueControl* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
-    context_.control.Drain(request->release_running());
-    update_health_();
+    ASSAY_RETURN_IF_ERROR(context_.registry.Drain(request->instance(), request->release_running()));
     LogInfo(request->release_running() ? "the server is drained; running tasks go back"
-                                       : "the server is drained");
+                                       : "the server is drained",
+            {{"instance",
+              request->instance().empty() ? context_.registry.instance() : request->instance()}});
     *response = ControlOf(context_);
     return absl::OkStatus();
   });
@@ -59,9 +61,7 @@ grpc::ServerUnaryReactor* AdminServiceImpl::ResumeServer(grpc::CallbackServerCon
                                                          const v1::ResumeServerRequest* /*request*/,
                                                          v1::QueueControl* response) {
   return AnswerUnary(context_, call, [this, response]() -> absl::Status {
-    ASSAY_RETURN_IF_ERROR(context_.control.Resume());
-    update_health_();
-    context_.hub.NotifyWork();
+    ASSAY_RETURN_IF_ERROR(context_.registry.Resume());
     LogInfo("the server takes and does work again");
     *response = ControlOf(context_);
     return absl::OkStatus();

@@ -2,9 +2,6 @@
 #ifndef ASSAY_SERVER_API_ADMIN_SERVICE_H_
 #define ASSAY_SERVER_API_ADMIN_SERVICE_H_
 
-#include <functional>
-#include <utility>
-
 #include "assay/v1/admin.grpc.pb.h"
 #include "server/api/context.h"
 
@@ -12,9 +9,7 @@ namespace assay::api {
 
 class AdminServiceImpl final : public v1::AdminService::CallbackService {
  public:
-  // `update_health` is called when the server begins or stops to take work.
-  AdminServiceImpl(Context& context, std::function<void()> update_health)
-      : context_(context), update_health_(std::move(update_health)) {}
+  explicit AdminServiceImpl(Context& context) : context_(context) {}
   grpc::ServerUnaryReactor* GetServerStatus(grpc::CallbackServerContext* call,
                                             const v1::GetServerStatusRequest* request,
                                             v1::ServerStatus* response) override;
@@ -37,7 +32,6 @@ class AdminServiceImpl final : public v1::AdminService::CallbackService {
   absl::Status Collect(v1::CollectGarbageResponse* response);
 
   Context& context_;
-  const std::function<void()> update_health_;
 };
 
 }  // namespace assay::api

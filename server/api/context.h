@@ -25,6 +25,7 @@
 #include "server/monitoring/metrics.h"
 #include "server/scheduler/engine_pool.h"
 #include "server/scheduler/hub.h"
+#include "server/scheduler/registry.h"
 #include "server/scheduler/work_control.h"
 #include "server/store/blob_store.h"
 #include "server/store/blob_sweeper.h"
@@ -54,6 +55,7 @@ struct Context {
         clock(time),
         start_micros(time.NowMicros()),
         control(time),
+        registry(control, engines, models_and_datasets, changes, time),
         reports(catalog, evaluations, blobs, kReportLimits),
         comparisons(executor, std::max(1, threads / 4), max_waiting_calls),
         executor(threads, max_waiting_calls),
@@ -80,10 +82,13 @@ struct Context {
   const monitoring::DataDirectoryUsage* disk = nullptr;
   // Blobs and database together may have so many bytes; 0: any number.
   std::atomic<int64_t> disk_quota_bytes = 0;
-  // Of the store's SQLite file; empty: CheckStorage cannot be had.
-  std::string database_path;
-  // Pauses, drains and what workers are at.
+  // Where the store is: the path of its SQLite file, or the URI of its PostgreSQL. Empty:
+  // CheckStorage cannot be had.
+  std::string database;
+  // Pauses, drains and what workers of this process are at.
   scheduler::WorkControl control;
+  // The same of all processes over this store.
+  scheduler::Registry registry;
   // Set when the server stops: new work is refused.
   std::atomic<bool> draining = false;
   WriteLimits writes;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/base/labels.h"
@@ -25,6 +26,7 @@
 #include "server/api/quota.h"
 #include "server/api/stored_metadata.h"
 #include "server/api/timestamps.h"
+#include "server/api/waiting_reason.h"
 #include "server/scheduler/class_count.h"
 #include "server/scheduler/planner.h"
 
@@ -182,6 +184,20 @@ std::vector<std::string> ReportedClasses(const v1::Model& model,
   return report::ClassNames(input);
 }
 
+// A kind of devices, which nobody need have yet.
+void CheckPin(const std::string& kind, const std::string& field,
+              std::vector<FieldViolation>* violations) {
+  constexpr size_t kMostBytes = 100;
+  const bool printable = std::all_of(kind.begin(), kind.end(), [](char c) {
+    return absl::ascii_isprint(static_cast<unsigned char>(c));
+  });
+  if (kind.size() <= kMostBytes && printable) return;
+  violations->push_back(
+      {field, absl::StrCat("must be the kind of a device as fingerprints name it (cpu, NVIDIA "
+                           "H200), printable and of at most ",
+                           kMostBytes, " bytes")});
+}
+
 void CheckId(const std::string& id, std::vector<FieldViolation>* violations) {
   if (!id.empty() && !IsValidId(id)) {
     violations->push_back({"evaluation_id", absl::StrCat("must be ", kIdRule)});
@@ -329,6 +345,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
   const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset.samples();
   CheckDraws(conditions, samples, "spec.conditions", &violations);
   CheckLayer(model, spec.keep_features(), "spec.keep_features", &violations);
+  CheckPin(spec.pin_numerics(), "spec.pin_numerics", &violations);
   if (spec.has_stop_when_decided() && !conditions.empty()) {
     Append(report::CheckStopWhenDecided(spec.stop_when_decided(), conditions,
                                         ReportedClasses(model, dataset.manifest())),
@@ -352,7 +369,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
     }
     return store::EvaluationRecord{evaluation, 0};
   }
-  const int batch = context.pool.usual_batch();
+  const int batch = context.registry.UsualBatch();
   ASSAY_ASSIGN_OR_RETURN(
       auto record,
       context.evaluations.CreateEvaluation(
@@ -365,6 +382,7 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
                                      MostTaskSamples(spec, dataset.manifest().shape())),
           request.request_id()));
   context.hub.NotifyWork();
+  SetWaitingReason(context, &record.proto);
   return record;
 }
 
@@ -409,6 +427,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
       CheckConditions(context, start.conditions(), model, start.shape(), "start.", &violations);
   CheckLayer(model, start.keep_features(), "start.keep_features", &violations);
   CheckUrgency(start, "start.", &violations);
+  CheckPin(start.pin_numerics(), "start.pin_numerics", &violations);
   if (!violations.empty()) return Refuse(std::move(violations));
   ASSAY_RETURN_IF_ERROR(CheckQuota(context));
   ASSAY_RETURN_IF_ERROR(CheckCallerQuota(context, caller));
@@ -421,6 +440,7 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   evaluation.mutable_spec()->set_keep_adversarials(start.keep_adversarials());
   evaluation.mutable_spec()->set_keep_probabilities(start.keep_probabilities());
   evaluation.mutable_spec()->set_keep_features(start.keep_features());
+  evaluation.mutable_spec()->set_pin_numerics(start.pin_numerics());
   evaluation.mutable_spec()->set_allow_missing_classes(start.allow_missing_classes());
   evaluation.mutable_spec()->set_no_cache(start.no_cache());
   *evaluation.mutable_spec()->mutable_labels() = labels;
@@ -492,7 +512,7 @@ absl::Status AppendBatch(Context& context, const store::EvaluationRecord& evalua
   const absl::Status appended = context.evaluations.AppendStreamChunk(
       name, batch.index(), chunk,
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, first, samples, 0,
-                           scheduler::Moment::kPartArrived, context.pool.usual_batch(),
+                           scheduler::Moment::kPartArrived, context.registry.UsualBatch(),
                            MostTaskSamples(evaluation.proto.spec(), manifest.shape())));
   context.blobs.Settle({chunk.digest()}, name);
   ASSAY_RETURN_IF_ERROR(appended);
@@ -519,7 +539,7 @@ absl::Status FinishStream(Context& context, const std::string& evaluation, int64
   ASSAY_RETURN_IF_ERROR(context.evaluations.FinishStream(
       evaluation, stored.name(),
       scheduler::PlanTasks({conditions.begin(), conditions.end()}, 0, stored.samples(), 0,
-                           scheduler::Moment::kLastArrived, context.pool.usual_batch(),
+                           scheduler::Moment::kLastArrived, context.registry.UsualBatch(),
                            MostTaskSamples(record.proto.spec(), stored.manifest().shape()))));
   context.hub.NotifyWork();
   context.hub.NotifyChanged(evaluation);

@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "server/api/waiting_reason.h"
 
 namespace assay::api {
 namespace {
@@ -25,12 +26,17 @@ absl::StatusOr<int64_t> ParseToken(absl::string_view token) {
                          "with the current state"}});
 }
 
-void AddRunning(const scheduler::RunningProgress& running, v1::Evaluation* evaluation) {
-  if (HasEnded(*evaluation)) return;
-  v1::Progress& progress = *evaluation->mutable_progress();
+// What tasks of this process have told since they renewed their leases, and what is stored of those
+// of all: the one that is further.
+void AddRunning(const scheduler::RunningProgress& running, store::EvaluationRecord* record) {
+  v1::Evaluation& evaluation = record->proto;
+  if (HasEnded(evaluation)) return;
+  v1::Progress& progress = *evaluation.mutable_progress();
   progress.set_samples_done(
-      std::min(progress.samples(), progress.samples_done() + running.samples_done));
-  progress.set_work_done(std::min(progress.work(), progress.work_done() + running.work_done));
+      std::min(progress.samples(),
+               progress.samples_done() + std::max(running.samples_done, record->running_samples)));
+  progress.set_work_done(std::min(
+      progress.work(), progress.work_done() + std::max(running.work_done, record->running_work)));
   if (!running.condition.empty()) progress.set_current_condition(running.condition);
 }
 
@@ -48,7 +54,8 @@ absl::StatusOr<store::EvaluationRecord> CurrentEvaluation(Context& context,
                                                           const std::string& name) {
   const scheduler::RunningProgress running = context.hub.GetRunning(name);
   ASSAY_ASSIGN_OR_RETURN(auto record, context.evaluations.GetEvaluation(name));
-  AddRunning(running, &record.proto);
+  AddRunning(running, &record);
+  SetWaitingReason(context, &record.proto);
   return record;
 }
 
@@ -58,8 +65,9 @@ absl::StatusOr<store::Listing<store::EvaluationRecord>> CurrentEvaluations(
   ASSAY_ASSIGN_OR_RETURN(auto listing, context.evaluations.ListEvaluations(page, filter));
   for (store::EvaluationRecord& record : listing.records) {
     const auto it = running.find(record.proto.name());
-    if (it != running.end()) AddRunning(it->second, &record.proto);
+    AddRunning(it == running.end() ? scheduler::RunningProgress() : it->second, &record);
   }
+  SetWaitingReasons(context, &listing.records);
   return listing;
 }
 
@@ -154,9 +162,14 @@ absl::StatusOr<std::optional<v1::EvaluationEvent>> EventPump::Next() {
   const bool ended = HasEnded(record.proto);
   const double work = record.proto.progress().work_done();
   // What the token's event told is not told again. How far running tasks were by then is not known.
-  if (resumed_) told_work_ = work;
+  const std::string waiting = record.proto.waiting_reason();
+  if (resumed_) {
+    told_work_ = work;
+    told_waiting_ = waiting;
+  }
   resumed_ = false;
-  if (!ended && record.revision == told_revision_ && work == told_work_) {
+  if (!ended && record.revision == told_revision_ && work == told_work_ &&
+      waiting == told_waiting_) {
     return std::optional<v1::EvaluationEvent>();
   }
   v1::EvaluationEvent event;
@@ -174,6 +187,7 @@ absl::StatusOr<std::optional<v1::EvaluationEvent>> EventPump::Next() {
   }
   told_revision_ = record.revision;
   told_work_ = work;
+  told_waiting_ = waiting;
   event.mutable_evaluation()->Swap(&record.proto);
   return std::optional<v1::EvaluationEvent>(std::move(event));
 }

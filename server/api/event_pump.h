@@ -67,6 +67,7 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   bool resumed_ = false;
   int64_t told_revision_ = -1;
   double told_work_ = -1;
+  std::string told_waiting_;
   int64_t reported_tasks_ = 0;
   std::chrono::steady_clock::time_point last_report_{};
 };

@@ -40,11 +40,12 @@ class Server final : public GrpcServer {
         models_(context),
         datasets_(context),
         evaluations_(context),
-        admin_(context, [this] { UpdateHealth(); }),
+        admin_(context),
         more_(more) {}
 
   // Streams that watch would keep the server from ending.
   ~Server() override {
+    control_.OnDrainChange(nullptr);
     if (server_ != nullptr) Shutdown(0);
   }
 
@@ -80,6 +81,7 @@ class Server final : public GrpcServer {
       return Error(Reason::kUnavailable, absl::StrCat("cannot listen on ", address.ToString(),
                                                       "; choose another address with --listen"));
     }
+    control_.OnDrainChange([this] { UpdateHealth(); });
     UpdateHealth();
     return absl::OkStatus();
   }
@@ -126,7 +128,7 @@ class Server final : public GrpcServer {
     for (const auto& [name, service] : more_) set(name);
   }
 
-  const scheduler::WorkControl& control_;
+  scheduler::WorkControl& control_;
   Mutex health_mutex_;
   std::atomic<bool> stopping_ = false;
   ChunkServiceImpl chunks_;

@@ -78,14 +78,14 @@ absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request,
   context_.blobs.Settle(blobs, holder);
   // The parts of a longer file have no use any more.
   if (request.chunks_size() > 1) context_.FreeSpaceSoon();
-  context_.pool.DescribeState(response);
+  context_.registry.DescribeState(response);
   return absl::OkStatus();
 }
 
 absl::Status ModelServiceImpl::Describe(const std::string& name, v1::Model* response) {
   ASSAY_RETURN_IF_ERROR(ParseResourceName(kModels, name, "name").status());
   ASSAY_ASSIGN_OR_RETURN(*response, context_.catalog.GetModel(name));
-  context_.pool.DescribeState(response);
+  context_.registry.DescribeState(response);
   return absl::OkStatus();
 }
 
@@ -99,7 +99,7 @@ absl::Status ModelServiceImpl::Load(const v1::LoadModelRequest& request, v1::Mod
                            "the shape of the images is needed until the model has been validated "
                            "once; for example 3x32x32 (channels, height, width)"}});
   }
-  ASSAY_RETURN_IF_ERROR(context_.pool.EnsureLoaded(*response, shape));
+  ASSAY_RETURN_IF_ERROR(context_.registry.Load(*response, shape));
   return Describe(request.name(), response);
 }
 
@@ -131,7 +131,7 @@ grpc::ServerUnaryReactor* ModelServiceImpl::ListModels(grpc::CallbackServerConte
         context_.catalog.ListModels({request->page_size(), request->page_token()}, labels));
     for (const v1::Model& model : listing.records) {
       *response->add_models() = model;
-      context_.pool.DescribeState(response->mutable_models(response->models_size() - 1));
+      context_.registry.DescribeState(response->mutable_models(response->models_size() - 1));
     }
     response->set_next_page_token(listing.next_token);
     return absl::OkStatus();
@@ -145,7 +145,7 @@ grpc::ServerUnaryReactor* ModelServiceImpl::DeleteModel(grpc::CallbackServerCont
     ASSAY_RETURN_IF_ERROR(ParseResourceName(kModels, request->name(), "name").status());
     ASSAY_RETURN_IF_ERROR(
         context_.WithReserve([&] { return context_.catalog.DeleteModel(request->name()); }));
-    context_.pool.Forget(request->name());
+    context_.registry.Forget(request->name());
     context_.FreeSpaceSoon();
     return absl::OkStatus();
   });
@@ -163,7 +163,7 @@ grpc::ServerUnaryReactor* ModelServiceImpl::UnloadModel(grpc::CallbackServerCont
                                                         v1::Model* response) {
   return AnswerUnary(context_, call, [this, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(Describe(request->name(), response));
-    context_.pool.Unload(request->name());
+    ASSAY_RETURN_IF_ERROR(context_.registry.Unload(request->name()));
     return Describe(request->name(), response);
   });
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "core/base/errors.h"
@@ -23,55 +24,6 @@ void SetUsage(int pid, const monitoring::ProcessUsage& usage, ServerStatus::Proc
   process->set_cpu_seconds(usage.cpu_seconds);
 }
 
-void AddWorkers(const Context& context, ServerStatus* status) {
-  for (const auto& state : context.control.Workers()) {
-    ServerStatus::Worker& worker = *status->add_workers();
-    worker.set_device(state.device);
-    worker.set_tasks_done(state.tasks_done);
-    worker.set_samples_done(state.samples_done);
-    if (!state.task) continue;
-    ServerStatus::Worker::Task& task = *worker.mutable_task();
-    task.set_evaluation(state.task->evaluation);
-    task.set_condition(state.task->condition);
-    task.set_model(state.task->model);
-    task.set_first_sample(state.task->first_sample);
-    task.set_samples(state.task->samples);
-    task.set_attempt(state.task->attempt);
-    *task.mutable_start_time() = ToTimestamp(state.task->start_micros);
-    task.set_samples_done(state.task->samples_done);
-    task.set_fraction_done(state.task->fraction_done);
-    if (state.task->samples_per_second) {
-      task.set_samples_per_second(*state.task->samples_per_second);
-    }
-  }
-}
-
-void AddEngines(const Context& context, int64_t now_micros, ServerStatus* status) {
-  using Work = scheduler::EnginePool::EngineState::Work;
-  for (const auto& state : context.pool.Engines()) {
-    ServerStatus::Engine& engine = *status->add_engines();
-    engine.set_model(state.model);
-    engine.set_device(state.device);
-    engine.set_state(state.work == Work::kLoading ? ServerStatus::Engine::LOADING
-                     : state.work == Work::kBusy  ? ServerStatus::Engine::BUSY
-                                                  : ServerStatus::Engine::IDLE);
-    *engine.mutable_load_time() =
-        ToTimestamp(now_micros - static_cast<int64_t>(state.seconds * 1e6));
-    if (state.pid != 0) SetUsage(state.pid, state.usage, engine.mutable_process());
-  }
-}
-
-void AddDevices(const Context& context, ServerStatus* status) {
-  for (const monitoring::DeviceSnapshot& snapshot : context.pool.Devices()) {
-    ServerStatus::Device& device = *status->add_devices();
-    device.set_name(snapshot.device);
-    const monitoring::DeviceUsage& usage = snapshot.usage;
-    if (usage.memory_size_bytes) device.set_memory_bytes(*usage.memory_size_bytes);
-    if (usage.memory_used_bytes) device.set_memory_used_bytes(*usage.memory_used_bytes);
-    if (usage.utilization) device.set_utilization_ratio(*usage.utilization);
-  }
-}
-
 void SetDisk(const Context& context, ServerStatus::Disk* disk) {
   const store::BlobCount blobs = context.blobs.Count();
   disk->set_blobs(blobs.blobs);
@@ -90,6 +42,10 @@ absl::Status AddRunning(Context& context, ServerStatus* status) {
   filter.states = {v1::Evaluation::RUNNING, v1::Evaluation::RECEIVING};
   ASSAY_ASSIGN_OR_RETURN(const auto listing,
                          CurrentEvaluations(context, {kMostRunning, ""}, filter));
+  std::set<std::string> at_work;
+  for (const ServerStatus::Worker& worker : status->workers()) {
+    if (worker.has_task() && !worker.lost()) at_work.insert(worker.task().evaluation());
+  }
   for (const auto& record : listing.records) {
     const v1::Evaluation& evaluation = record.proto;
     ServerStatus::RunningEvaluation& running = *status->add_running();
@@ -101,6 +57,9 @@ absl::Status AddRunning(Context& context, ServerStatus* status) {
     if (evaluation.has_start_time()) *running.mutable_start_time() = evaluation.start_time();
     // How much there will be of one that is still being received nobody knows.
     if (evaluation.state() == v1::Evaluation::RECEIVING) continue;
+    if (at_work.count(evaluation.name()) > 0) {
+      context.control.NotePace(evaluation.name(), evaluation.progress().work_done());
+    }
     const auto remaining = context.control.RemainingSeconds(
         evaluation.name(), evaluation.progress().work_done(), evaluation.progress().work());
     if (remaining) running.set_remaining_seconds(*remaining);
@@ -118,7 +77,7 @@ v1::QueueControl ControlOf(const Context& context) {
   control.set_pause_reason(state.pause_reason);
   control.set_draining(state.draining);
   if (state.draining) *control.mutable_drain_time() = ToTimestamp(state.drain_micros);
-  control.set_running_tasks(state.running_tasks);
+  control.set_running_tasks(context.registry.RunningTasks());
   return control;
 }
 
@@ -135,9 +94,7 @@ absl::StatusOr<ServerStatus> StatusOf(Context& context) {
   for (const auto& [state, count] : tasks) (*status.mutable_tasks())[state] = count;
   ASSAY_ASSIGN_OR_RETURN(const std::optional<int64_t> oldest, context.tasks.OldestOpenTaskMicros());
   if (oldest) *status.mutable_oldest_task_time() = ToTimestamp(*oldest);
-  AddWorkers(context, &status);
-  AddEngines(context, now, &status);
-  AddDevices(context, &status);
+  context.registry.Describe(&status);
   SetDisk(context, status.mutable_disk());
   ASSAY_RETURN_IF_ERROR(AddRunning(context, &status));
   if (const auto own = monitoring::ReadProcess(getpid())) {

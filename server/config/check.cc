@@ -53,9 +53,15 @@ class Checker {
             absl::StrCat("there is no program ", checked_.engine_binary,
                          " that may be run; name assay-engine, which stands beside assayd"));
     } else {
-      auto devices = ResolveDevices(flags_.devices, checked_.engine_binary);
+      // To others it is told who this is, LibTorch included.
+      const bool tells = !flags_.store.empty() && flags_.role != "api";
+      auto devices = ResolveDevices(flags_.devices, checked_.engine_binary, tells);
       Add("--devices", devices.status());
-      if (devices.ok()) checked_.devices = *std::move(devices);
+      if (devices.ok()) {
+        checked_.devices = std::move(devices->names);
+        checked_.device_kinds = std::move(devices->kinds);
+        checked_.libtorch_version = std::move(devices->libtorch_version);
+      }
     }
     return std::move(checked_);
   }

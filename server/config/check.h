@@ -3,6 +3,7 @@
 #ifndef ASSAY_SERVER_CONFIG_CHECK_H_
 #define ASSAY_SERVER_CONFIG_CHECK_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ struct CheckedFlags {
   std::vector<FieldViolation> mistakes;
   Address listen;
   std::vector<std::string> devices;
+  // As fingerprints name them, by device.
+  std::map<std::string, std::string> device_kinds;
+  // Empty: not known yet.
+  std::string libtorch_version;
   std::string engine_binary;
 };
 

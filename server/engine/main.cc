@@ -22,7 +22,7 @@ constexpr char kHelp[] =
     "assay-engine: runs models for assayd, which starts it. Not meant to be started by "
     "hand.\n"
     "  --fd N           serve proto/assay/engine/v1 on this inherited, non-blocking socket\n"
-    "  --list-devices   print the devices of this machine, one a line\n";
+    "  --list-devices   print the devices of this machine, one a line: name, kind, LibTorch\n";
 
 int Serve(int fd) {
   assay::engine::EngineService service;
@@ -44,7 +44,11 @@ int Serve(int fd) {
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--list-devices") == 0) {
-    for (const std::string& device : assay::engine::AvailableDevices()) std::puts(device.c_str());
+    for (const std::string& device : assay::engine::AvailableDevices()) {
+      const assay::engine::NumericsOrigin origin = assay::engine::OriginOf(device);
+      std::printf("%s\t%s\t%s\n", device.c_str(), origin.device_kind.c_str(),
+                  origin.libtorch_version.c_str());
+    }
     return 0;
   }
   if (argc == 3 && std::strcmp(argv[1], "--fd") == 0) {

@@ -390,7 +390,10 @@ struct Metrics::State {
                   snapshot.evaluations),
         MakeGauge("assay_tasks", "Stored tasks by state.", "state", snapshot.tasks),
         Single("assay_queue_paused", "Whether the operator has paused the queue.",
-               prometheus::MetricType::Gauge, snapshot.paused ? 1 : 0)};
+               prometheus::MetricType::Gauge, snapshot.paused ? 1 : 0),
+        MakeGauge("assay_registered_workers",
+                  "Workers of all assayds over this store by what they do.", "state",
+                  snapshot.registered_workers)};
     if (snapshot.oldest_task_micros > 0) {
       families.push_back(Single(
           "assay_queue_oldest_timestamp_seconds", "When the oldest task that waits was queued.",

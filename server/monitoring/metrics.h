@@ -26,6 +26,8 @@ struct QueueSnapshot {
   std::map<std::string, int64_t> tasks;        // by state
   int64_t oldest_task_micros = 0;              // 0: empty queue
   bool paused = false;
+  // Of all assayds over this store, by what they do: "busy", "idle", "draining", "lost".
+  std::map<std::string, int64_t> registered_workers;
 };
 
 // Of blobs in object storage, since the start.

@@ -715,7 +715,7 @@ void ModelRepository::Describe(const Key& key, const v1::Model* model, bool deta
   shown->set_version(key.second);
   if (model != nullptr) {
     v1::Model described = *model;
-    context_.pool.DescribeState(&described);
+    context_.registry.DescribeState(&described);
     shown->set_name(model->name());
     shown->set_state(described.state());
     shown->set_state_reason(described.state_reason());

@@ -61,6 +61,7 @@ class TriggerReader {
     spec.set_keep_probabilities(Given("keep-probabilities"));
     spec.set_keep_features(Value("keep-features"));
     ReadUrgency();
+    spec.set_pin_numerics(Value("pin-numerics"));
     ReadLevel();
     ReadGates();
     trigger_.digest = Sha256Hex(Canonical());

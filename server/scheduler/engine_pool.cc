@@ -59,7 +59,8 @@ EnginePool::EnginePool(EnginePoolOptions options, store::Catalog& catalog, store
       numerics_memory_(options_.numerics_directory),
       device_monitor_(options_.devices),
       blobs_(blobs),
-      metrics_(metrics) {}
+      metrics_(metrics),
+      libtorch_version_(options_.libtorch_version) {}
 
 EnginePool::~EnginePool() = default;
 
@@ -104,12 +105,15 @@ std::vector<std::shared_ptr<EnginePool::Engine>> EnginePool::Evict(const std::st
 }
 
 int EnginePool::usual_batch() const {
+  return UsualBatch(
+      std::any_of(options_.devices.begin(), options_.devices.end(),
+                  [](const std::string& device) { return !absl::StartsWith(device, "cpu"); }));
+}
+
+int EnginePool::UsualBatch(bool gpu) const {
   constexpr int kCpuBatch = 32, kGpuBatch = 128;
-  for (const std::string& device : options_.devices) {
-    if (absl::StartsWith(device, "cpu")) continue;
-    return options_.batch_size > 0 ? options_.batch_size : kGpuBatch;
-  }
-  return kCpuBatch;
+  if (!gpu) return kCpuBatch;
+  return options_.batch_size > 0 ? options_.batch_size : kGpuBatch;
 }
 
 absl::StatusOr<EnginePool::Lease> EnginePool::Acquire(const std::string& device,
@@ -201,13 +205,19 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
   // CPU nothing is chosen that they depend on.
   const bool chooses = !absl::StartsWith(engine.device, "cpu");
   const std::string numerics_key =
-      absl::StrCat(engine.key, " ", engine.device, " batch=", options_.batch_size);
+      absl::StrCat(engine.key, " ", KindOf(engine.device), " LibTorch ", options_.libtorch_version,
+                   " batch=", options_.batch_size);
   std::optional<v1::NumericsFingerprint> numerics;
   if (chooses) {
-    ASSAY_ASSIGN_OR_RETURN(numerics, catalog_.GetNumerics(numerics_key));
-    if (!numerics) {
-      numerics = numerics_memory_.Find(numerics_key);
-      if (numerics) ASSAY_RETURN_IF_ERROR(catalog_.SetNumerics(numerics_key, *numerics));
+    // The other one is from before kinds of devices and libraries were told apart.
+    for (const std::string& key : {numerics_key, absl::StrCat(engine.key, " ", engine.device,
+                                                              " batch=", options_.batch_size)}) {
+      if (numerics) break;
+      ASSAY_ASSIGN_OR_RETURN(numerics, catalog_.GetNumerics(key));
+      if (!numerics) numerics = numerics_memory_.Find(key);
+    }
+    if (numerics) {
+      ASSAY_ASSIGN_OR_RETURN(numerics, catalog_.SetNumerics(numerics_key, *numerics));
     }
   }
   engine_rpc::v1::LoadRequest request;
@@ -222,14 +232,18 @@ absl::Status EnginePool::Load(Engine& engine, const v1::Model& model, const v1::
   ASSAY_RETURN_IF_ERROR(
       engine.process->Load(request, options_.load_timeout_seconds, cancelled, &response));
   engine.validation = response.validation();
+  {
+    MutexLock lock(mutex_);
+    libtorch_version_ = engine.validation.numerics().libtorch_version();
+  }
   // What an earlier load said of it.
   if (!engine.details && model.validation().has_details()) {
     *engine.validation.mutable_details() = model.validation().details();
   }
   if (chooses && !numerics) {
     const v1::NumericsFingerprint& own = engine.validation.numerics();
-    const v1::NumericsFingerprint remembered = numerics_memory_.Remember(numerics_key, own);
-    ASSAY_RETURN_IF_ERROR(catalog_.SetNumerics(numerics_key, remembered));
+    v1::NumericsFingerprint remembered = numerics_memory_.Remember(numerics_key, own);
+    ASSAY_ASSIGN_OR_RETURN(remembered, catalog_.SetNumerics(numerics_key, remembered));
     if (remembered.batch_size() != own.batch_size()) {
       // Another server chose while this engine measured.
       return Load(engine, model, shape, cancelled);
@@ -350,11 +364,44 @@ std::vector<monitoring::DeviceSnapshot> EnginePool::Devices() const {
   return snapshots;
 }
 
+std::string EnginePool::KindOf(const std::string& device) const {
+  const auto known = options_.device_kinds.find(device);
+  if (known != options_.device_kinds.end()) return known->second;
+  return absl::StartsWith(device, "cpu") ? "cpu" : device;
+}
+
+std::string EnginePool::LibTorchVersion() const {
+  MutexLock lock(mutex_);
+  return libtorch_version_;
+}
+
+v1::ListModelsResponse EnginePool::States() const {
+  v1::ListModelsResponse states;
+  MutexLock lock(mutex_);
+  for (const auto& [name, entry] : states_) {
+    if (entry.state == v1::Model::UNLOADED) continue;
+    v1::Model& model = *states.add_models();
+    model.set_name(name);
+    model.set_state(entry.state);
+    model.set_state_reason(entry.reason);
+  }
+  return states;
+}
+
 void EnginePool::DescribeState(v1::Model* model) const {
   MutexLock lock(mutex_);
   const auto it = states_.find(model->name());
   model->set_state(it == states_.end() ? v1::Model::UNLOADED : it->second.state);
   model->set_state_reason(it == states_.end() ? "" : it->second.reason);
+}
+
+std::vector<std::string> EnginePool::LoadedOn(const std::string& device) const {
+  std::vector<std::string> models;
+  MutexLock lock(mutex_);
+  for (const std::shared_ptr<Engine>& engine : engines_) {
+    if (engine->loaded && engine->device == device) models.push_back(engine->model);
+  }
+  return models;
 }
 
 std::vector<EnginePool::EngineState> EnginePool::Engines() const {

@@ -29,6 +29,10 @@ struct EnginePoolOptions {
   std::string log_directory;
   // "cpu", "cuda:0", ...; one task at a time on each.
   std::vector<std::string> devices = {"cpu"};
+  // As fingerprints name them, by device: "NVIDIA H200". A CPU needs no entry.
+  std::map<std::string, std::string> device_kinds = {};
+  // Empty: the first engine says it.
+  std::string libtorch_version = {};
   int threads = 1;
   // Loaded models on one device, the one at work included.
   int max_engines_per_device = 3;
@@ -51,6 +55,8 @@ class EnginePool {
 
   // About how many images the engines take at once, for cutting tasks.
   int usual_batch() const;
+  // The same of engines elsewhere, with the options of this pool.
+  int UsualBatch(bool gpu) const;
 
   struct Engine;
   // An engine that belongs to the caller until the lease ends.
@@ -87,8 +93,15 @@ class EnginePool {
   // The devices with what is used of them, in the order of the options.
   std::vector<monitoring::DeviceSnapshot> Devices() const;
 
+  // As fingerprints name it: "cpu", "NVIDIA H200".
+  std::string KindOf(const std::string& device) const;
+  // Empty: not known yet.
+  std::string LibTorchVersion() const;
+
   // Fills in state and state_reason.
   void DescribeState(v1::Model* model) const;
+  // Name, state and state_reason of all models whose state is not UNLOADED.
+  v1::ListModelsResponse States() const;
 
   struct EngineState {
     enum class Work { kLoading, kIdle, kBusy };
@@ -102,6 +115,8 @@ class EnginePool {
   };
   // Most recently used first.
   std::vector<EngineState> Engines() const;
+  // Full names of the models that are loaded on a device, most recently used first.
+  std::vector<std::string> LoadedOn(const std::string& device) const;
 
   const EnginePoolOptions& options() const { return options_; }
 
@@ -139,6 +154,7 @@ class EnginePool {
   // Most recently used first.
   std::list<std::shared_ptr<Engine>> engines_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, ModelState> states_ ABSL_GUARDED_BY(mutex_);
+  std::string libtorch_version_ ABSL_GUARDED_BY(mutex_);
   int64_t started_ ABSL_GUARDED_BY(mutex_) = 0;
   // Of all processes that were started, by device; those that have ended move into the sum.
   struct Usages {

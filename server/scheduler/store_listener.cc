@@ -15,22 +15,29 @@ namespace {
 constexpr int kWaitMilliseconds = 200;
 constexpr auto kRetryInterval = std::chrono::milliseconds(1000);
 
-absl::Status Listen(const std::string& uri, Hub& hub, const std::atomic<bool>& stop) {
-  ASSAY_ASSIGN_OR_RETURN(const auto database, store::PostgresDatabase::Open(uri));
+}  // namespace
+
+absl::Status StoreListener::Listen() {
+  ASSAY_ASSIGN_OR_RETURN(const auto database, store::PostgresDatabase::Open(uri_));
   ASSAY_RETURN_IF_ERROR(database->Listen(store::kWorkChannel));
+  ASSAY_RETURN_IF_ERROR(database->Listen(store::kControlChannel));
   // What came before.
-  hub.NotifyWork();
-  while (!stop) {
+  hub_.NotifyWork();
+  on_control_();
+  while (!stop_) {
     ASSAY_ASSIGN_OR_RETURN(const auto channels, database->WaitForNotifications(kWaitMilliseconds));
-    if (!channels.empty()) hub.NotifyWork();
+    for (const std::string& channel : channels) {
+      channel == store::kControlChannel ? on_control_() : hub_.NotifyWork();
+    }
   }
   return absl::OkStatus();
 }
 
-}  // namespace
-
-StoreListener::StoreListener(std::string uri, Hub& hub)
-    : uri_(std::move(uri)), hub_(hub), thread_([this] { Loop(); }) {}
+StoreListener::StoreListener(std::string uri, Hub& hub, std::function<void()> on_control)
+    : uri_(std::move(uri)),
+      hub_(hub),
+      on_control_(std::move(on_control)),
+      thread_([this] { Loop(); }) {}
 
 StoreListener::~StoreListener() {
   stop_ = true;
@@ -39,10 +46,11 @@ StoreListener::~StoreListener() {
 
 void StoreListener::Loop() {
   while (!stop_) {
-    const absl::Status status = Listen(uri_, hub_, stop_);
+    const absl::Status status = Listen();
     if (status.ok()) return;
-    LogWarning(absl::StrCat("workers look for work once a second, since nobody tells them: ",
-                            status.message()));
+    LogWarning(
+        absl::StrCat("work and orders are looked for once a second, since nobody tells of them: ",
+                     status.message()));
     const auto end = std::chrono::steady_clock::now() + kRetryInterval;
     while (!stop_ && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds(kWaitMilliseconds));

@@ -24,6 +24,7 @@ constexpr double kLeastShare = 0.01;
 }  // namespace
 
 absl::Status WorkControl::RememberIn(const std::string& path) {
+  MutexLock pausing(pausing_);
   MutexLock lock(mutex_);
   path_ = path;
   if (!fs::exists(path)) return absl::OkStatus();
@@ -43,36 +44,94 @@ absl::Status WorkControl::RememberIn(const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status WorkControl::Pause(const std::string& reason) {
+absl::Status WorkControl::RememberIn(store::Instances& store) {
+  {
+    MutexLock pausing(pausing_);
+    store_ = &store;
+  }
+  return RefreshPause().status();
+}
+
+void WorkControl::SetPause(const std::optional<store::Pause>& pause) {
+  state_.paused = pause.has_value();
+  state_.pause_micros = pause ? pause->since_micros : 0;
+  state_.pause_reason = pause ? pause->reason : "";
+  origins_.clear();
+}
+
+absl::StatusOr<bool> WorkControl::RefreshPause() {
+  MutexLock pausing(pausing_);
+  if (store_ == nullptr) return false;
+  ASSAY_ASSIGN_OR_RETURN(const std::optional<store::Pause> pause, store_->GetPause());
   MutexLock lock(mutex_);
-  const int64_t since = state_.paused ? state_.pause_micros : clock_.NowMicros();
-  if (!path_.empty()) {
-    const nlohmann::json json = {{"time_micros", since}, {"reason", reason}};
+  if (pause.has_value() == state_.paused &&
+      (!pause ||
+       (pause->reason == state_.pause_reason && pause->since_micros == state_.pause_micros))) {
+    return false;
+  }
+  SetPause(pause);
+  return true;
+}
+
+absl::Status WorkControl::Pause(const std::string& reason) {
+  MutexLock pausing(pausing_);
+  const State before = state();
+  store::Pause pause{before.paused ? before.pause_micros : clock_.NowMicros(), reason};
+  if (store_ != nullptr) {
+    ASSAY_ASSIGN_OR_RETURN(pause, store_->PauseClaims(reason));
+  } else if (!path_.empty()) {
+    const nlohmann::json json = {{"time_micros", pause.since_micros}, {"reason", reason}};
     ASSAY_RETURN_IF_ERROR(WriteDurably(path_, json.dump() + "\n"));
   }
-  state_.paused = true;
-  state_.pause_micros = since;
-  state_.pause_reason = reason;
-  origins_.clear();
+  MutexLock lock(mutex_);
+  SetPause(pause);
   return absl::OkStatus();
 }
 
 void WorkControl::Drain(bool release) {
-  MutexLock lock(mutex_);
-  if (!state_.draining) state_.drain_micros = clock_.NowMicros();
-  state_.draining = true;
-  if (release) ++releases_;
-  origins_.clear();
+  {
+    MutexLock lock(mutex_);
+    if (!state_.draining) state_.drain_micros = clock_.NowMicros();
+    state_.draining = true;
+    if (release) ++releases_;
+    origins_.clear();
+  }
+  TellListener();
+}
+
+void WorkControl::EndDrain() {
+  {
+    MutexLock lock(mutex_);
+    state_.draining = false;
+    state_.drain_micros = 0;
+    origins_.clear();
+  }
+  TellListener();
 }
 
 absl::Status WorkControl::Resume() {
-  MutexLock lock(mutex_);
-  if (state_.paused && !path_.empty()) {
-    ASSAY_RETURN_IF_ERROR(RemoveDurably(path_));
+  {
+    MutexLock pausing(pausing_);
+    if (store_ != nullptr) {
+      ASSAY_RETURN_IF_ERROR(store_->ResumeClaims());
+    } else if (state().paused && !path_.empty()) {
+      ASSAY_RETURN_IF_ERROR(RemoveDurably(path_));
+    }
+    MutexLock lock(mutex_);
+    SetPause(std::nullopt);
   }
-  state_ = State();
-  origins_.clear();
+  EndDrain();
   return absl::OkStatus();
+}
+
+void WorkControl::OnDrainChange(std::function<void()> listener) {
+  MutexLock lock(listener_mutex_);
+  listener_ = std::move(listener);
+}
+
+void WorkControl::TellListener() {
+  MutexLock lock(listener_mutex_);
+  if (listener_ != nullptr) listener_();
 }
 
 WorkControl::State WorkControl::state() const {
@@ -96,6 +155,7 @@ std::vector<WorkControl::WorkerState> WorkControl::Workers() const {
   std::vector<WorkerState> all;
   for (const auto& [device, entry] : workers_) {
     all.push_back(entry.shown);
+    all.back().claiming = entry.claiming && !entry.shown.task;
     if (!entry.began || !entry.shown.task || entry.shown.task->samples_done == 0) continue;
     const std::chrono::duration<double> seconds = SteadyClock::now() - *entry.began;
     if (seconds.count() > 0) {
@@ -141,8 +201,17 @@ void WorkControl::BeginTask(const std::string& device, const RunningTask& task,
   entry.shown.task = task;
   entry.shown.task->start_micros = clock_.NowMicros();
   entry.began = std::nullopt;
+  AddOrigin(task.evaluation, evaluation_work_done);
+}
+
+void WorkControl::NotePace(const std::string& evaluation, double work_done) {
+  MutexLock lock(mutex_);
+  AddOrigin(evaluation, work_done);
+}
+
+void WorkControl::AddOrigin(const std::string& evaluation, double work_done) {
   const auto [origin, added] =
-      origins_.try_emplace(task.evaluation, Origin{SteadyClock::now(), evaluation_work_done});
+      origins_.try_emplace(evaluation, Origin{SteadyClock::now(), work_done});
   origin->second.use = ++uses_;
   if (!added || origins_.size() <= kMostOrigins) return;
   origins_.erase(

@@ -53,6 +53,11 @@ class LeaseKeeper {
     changed_.notify_all();
     thread_.join();
   }
+  // How far the task is, to be told with the next renewal.
+  void SetProgress(const store::TaskProgress& progress) {
+    MutexLock lock(mutex_);
+    progress_ = progress;
+  }
   // OK while the lease is ours; then why not.
   absl::Status status() const {
     MutexLock lock(mutex_);
@@ -65,11 +70,13 @@ class LeaseKeeper {
     const auto interval = std::chrono::milliseconds(
         std::min<int64_t>(1000, std::max<int64_t>(10, lease_micros_ / 3000)));
     while (true) {
+      std::optional<store::TaskProgress> progress;
       {
         MutexLock lock(mutex_);
         if (lock.WaitFor(changed_, interval, [this] { return stop_; })) return;
+        progress = progress_;
       }
-      const absl::Status renewed = queue_.RenewLease(claim_, lease_micros_);
+      const absl::Status renewed = queue_.RenewLease(claim_, lease_micros_, progress);
       const auto reason = ReasonOf(renewed);
       // A store that fails for the moment does not end the work: the commit's fence decides.
       if (reason != Reason::kLeaseLost && reason != Reason::kCancelled) continue;
@@ -85,6 +92,7 @@ class LeaseKeeper {
   mutable Mutex mutex_;
   std::condition_variable changed_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<store::TaskProgress> progress_ ABSL_GUARDED_BY(mutex_);
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
@@ -184,7 +192,7 @@ void Worker::Loop() {
 
 void Worker::DoNext() {
   auto claim = store_.ClaimTask(options_.owner, static_cast<int64_t>(options_.lease_seconds * 1e6),
-                                last_model_);
+                                last_model_, pool_.KindOf(options_.device));
   const bool claimed = claim.ok() && claim->has_value();
   if (!claim.ok()) LogWarning("cannot claim a task", {{"error", claim.status().message()}});
   absl::Status status;
@@ -213,7 +221,7 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   if (options_.energy != nullptr) energy.emplace(*options_.energy);
   const auto joules = [&] { return energy ? energy->Joules() : std::nullopt; };
   const store::Task& task = claim.task;
-  const LeaseKeeper lease(store_, claim, options_.lease_seconds);
+  LeaseKeeper lease(store_, claim, options_.lease_seconds);
   ASSAY_ASSIGN_OR_RETURN(const auto evaluation, store_.GetEvaluation(task.evaluation));
   const v1::EvaluationSpec& spec = evaluation.proto.spec();
   ASSAY_ASSIGN_OR_RETURN(const auto model, store_.GetModel(spec.model()));
@@ -340,9 +348,11 @@ absl::Status Worker::Execute(const store::ClaimedTask& claim) {
   const auto on_event = [&](const rpc::RunEvent& event) {
     ++events;
     if (event.has_progress()) {
+      const store::TaskProgress progress{event.progress().samples_done(),
+                                         event.progress().fraction() * task.work};
+      lease.SetProgress(progress);
       hub_.SetRunning(task.evaluation, task.id,
-                      {event.progress().samples_done(), event.progress().fraction() * task.work,
-                       condition.id()});
+                      {progress.samples_done, progress.work_done, condition.id()});
       if (options_.control != nullptr) {
         options_.control->UpdateTask(options_.device, event.progress().samples_done(),
                                      event.progress().fraction());

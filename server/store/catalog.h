@@ -48,12 +48,13 @@ class Catalog {
                                           const v1::ModelValidation& validation) = 0;
   // Sets these labels, beside those that it has.
   virtual absl::Status SetModelLabels(const std::string& name, const Labels& labels) = 0;
-  // Numerics chosen at the first load under `key` (model digest, shape, device, library), kept so
-  // that a restarted engine computes the same bits.
+  // Numerics chosen at the first load under `key` (model digest, shape, kind of device, library),
+  // kept so that a restarted engine, or one of another machine, computes the same bits.
   virtual absl::StatusOr<std::optional<v1::NumericsFingerprint>> GetNumerics(
       const std::string& key) = 0;
-  virtual absl::Status SetNumerics(const std::string& key,
-                                   const v1::NumericsFingerprint& numerics) = 0;
+  // The first that are set stay. What is stored afterwards.
+  virtual absl::StatusOr<v1::NumericsFingerprint> SetNumerics(
+      const std::string& key, const v1::NumericsFingerprint& numerics) = 0;
 
   // --- datasets: as models, without labels
 

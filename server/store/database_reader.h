@@ -1,4 +1,4 @@
-// A second look at the SQLite file of a store that is in use, over a connection of its own: reading
+// A second look at the database of a store that is in use, over a connection of its own: reading
 // everything takes long, and must not hold up whoever uses the store.
 #ifndef ASSAY_SERVER_STORE_DATABASE_READER_H_
 #define ASSAY_SERVER_STORE_DATABASE_READER_H_
@@ -10,20 +10,20 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/store/sqlite.h"
+#include "server/store/sql.h"
 
 namespace assay::store {
 
 // Not thread-safe.
 class DatabaseReader {
  public:
-  // `path` of a store that is open. `cancelled` is asked now and then by whatever takes long, which
-  // then fails.
-  static absl::StatusOr<std::unique_ptr<DatabaseReader>> Open(const std::string& path,
+  // `database` of a store that is open: the path of its SQLite file, or the URI of its PostgreSQL.
+  // `cancelled` is asked now and then by whatever takes long, which then fails.
+  static absl::StatusOr<std::unique_ptr<DatabaseReader>> Open(const std::string& database,
                                                               std::function<bool()> cancelled);
 
-  // What SQLite finds wrong with the file, and records that name others which are not there; at
-  // most a hundred of each.
+  // What SQLite finds wrong with the file, or which rows PostgreSQL cannot read; and records that
+  // name others which are not there; at most a hundred of each.
   absl::StatusOr<std::vector<std::string>> FindProblems();
   // How many blobs are named, about: one that several name counts several times.
   absl::StatusOr<int64_t> CountReferences();
@@ -34,9 +34,18 @@ class DatabaseReader {
   absl::StatusOr<std::vector<std::string>> UsersOf(const std::string& digest);
 
  private:
-  explicit DatabaseReader(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+  DatabaseReader(std::unique_ptr<Database> database, std::function<bool()> cancelled)
+      : database_(std::move(database)), cancelled_(std::move(cancelled)) {}
+  absl::Status CheckNotCancelled() const;
+  absl::StatusOr<std::vector<std::string>> FindSqliteProblems();
+  absl::StatusOr<std::vector<std::string>> FindPostgresProblems();
+  // Of PostgreSQL: reads every row of the table, what is stored aside included.
+  absl::Status ReadTable(const std::string& table, std::vector<std::string>* problems);
+  // Of PostgreSQL: rows that name others which are not there.
+  absl::Status CheckKeys(std::vector<std::string>* problems);
 
   const std::unique_ptr<Database> database_;
+  const std::function<bool()> cancelled_;
 };
 
 }  // namespace assay::store

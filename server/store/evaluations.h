@@ -33,6 +33,10 @@ struct EvaluationRecord {
   // What is remembered of where its numbers come from: versions, digest of the model, seconds.
   // Nothing for evaluations from before that was stored.
   v1::Provenance provenance = {};
+  // How far its claimed tasks are, all together, as their workers last said
+  // (TaskQueue::RenewLease); not in the progress of `proto`.
+  int64_t running_samples = 0;
+  double running_work = 0;
 };
 
 // The outcomes of one task as committed.

@@ -166,9 +166,10 @@ class Database {
   const Dialect dialect_;
 };
 
-// There are tasks to claim; an evaluation has changed.
+// There are tasks to claim; an evaluation has changed; assayds are told to do something.
 inline constexpr absl::string_view kWorkChannel = "assay_work";
 inline constexpr absl::string_view kChangeChannel = "assay_change";
+inline constexpr absl::string_view kControlChannel = "assay_control";
 
 // A transaction, rolled back unless committed.
 class Transaction {

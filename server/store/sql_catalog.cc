@@ -187,13 +187,17 @@ absl::StatusOr<std::optional<v1::NumericsFingerprint>> SqlJobStore::GetNumerics(
   return numerics;
 }
 
-absl::Status SqlJobStore::SetNumerics(const std::string& key,
-                                      const v1::NumericsFingerprint& numerics) {
+absl::StatusOr<v1::NumericsFingerprint> SqlJobStore::SetNumerics(
+    const std::string& key, const v1::NumericsFingerprint& numerics) {
   MutexLock lock(mutex_);
-  return db_.Run(
-      "INSERT INTO chosen_numerics (key, fingerprint) VALUES (?, ?) "
-      "ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint",
-      key, numerics);
+  ASSAY_RETURN_IF_ERROR(db_.Run(
+      "INSERT INTO chosen_numerics (key, fingerprint) VALUES (?, ?) ON CONFLICT (key) DO NOTHING",
+      key, numerics));
+  Statement row = db_.Query("SELECT fingerprint FROM chosen_numerics WHERE key = ?", key);
+  if (!row.Next()) return row.ErrorOr(Database::NoRow());
+  v1::NumericsFingerprint stored;
+  ASSAY_RETURN_IF_ERROR(row.Message(0, stored));
+  return stored;
 }
 
 // --- datasets

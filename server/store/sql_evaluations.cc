@@ -53,8 +53,11 @@ constexpr char kRecordColumns[] =
     "e.evaluation, (SELECT t.condition FROM tasks t WHERE t.evaluation = e.id AND t.state = 1 "
     "ORDER BY t.id LIMIT 1), "
     "p.versions, p.model_digest, p.model_seconds, p.other_seconds, p.energy_joules, "
-    "p.reused_samples, e.tasks_given_up";
-constexpr int kTasksGivenUp = 22;
+    "p.reused_samples, "
+    "(SELECT sum(t.running_samples) FROM tasks t WHERE t.evaluation = e.id AND t.state = 1), "
+    "(SELECT sum(t.running_work) FROM tasks t WHERE t.evaluation = e.id AND t.state = 1), "
+    "e.tasks_given_up";
+constexpr int kTasksGivenUp = 24;
 constexpr char kRecordTables[] =
     " FROM evaluations e LEFT JOIN provenance p ON p.evaluation = e.id ";
 
@@ -86,6 +89,8 @@ absl::StatusOr<EvaluationRecord> ReadRecord(const Statement& row) {
       progress.set_current_condition(evaluation.conditions(static_cast<int>(condition)).id());
     }
   }
+  if (!row.IsNull(22)) record.running_samples = row.Int(22);
+  if (!row.IsNull(23)) record.running_work = row.Double(23);
   if (!row.IsNull(16)) {
     record.provenance.set_assay_version(row.Text(16));
     record.provenance.set_model_digest(row.Text(17));
@@ -295,6 +300,11 @@ absl::StatusOr<int64_t> SqlJobStore::InsertEvaluation(const Evaluation& evaluati
   for (const auto& [key, value] : evaluation.spec().labels()) {
     ASSAY_RETURN_IF_ERROR(db_.Run(
         "INSERT INTO evaluation_labels (evaluation, key, value) VALUES (?, ?, ?)", id, key, value));
+  }
+  if (!evaluation.spec().pin_numerics().empty()) {
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("INSERT INTO pinned_evaluations (evaluation, device_kind) VALUES (?, ?)", id,
+                evaluation.spec().pin_numerics()));
   }
   for (const v1::Condition& condition : evaluation.conditions()) {
     for (const std::string& model : OtherModels(condition)) {

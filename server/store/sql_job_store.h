@@ -1,6 +1,6 @@
 // The class behind OpenSqliteJobStore and OpenPostgresJobStore, for the files that implement it:
-// sql_catalog.cc, sql_evaluations.cc and sql_task_queue.cc, an interface each, and
-// sql_job_store.cc, what they share.
+// sql_catalog.cc, sql_evaluations.cc, sql_task_queue.cc and sql_instances.cc, an interface each,
+// and sql_job_store.cc, what they share.
 #ifndef ASSAY_SERVER_STORE_SQL_JOB_STORE_H_
 #define ASSAY_SERVER_STORE_SQL_JOB_STORE_H_
 
@@ -57,8 +57,8 @@ class SqlJobStore final : public JobStore {
   absl::Status SetModelLabels(const std::string& name, const Labels& labels) override;
   absl::StatusOr<std::optional<v1::NumericsFingerprint>> GetNumerics(
       const std::string& key) override;
-  absl::Status SetNumerics(const std::string& key,
-                           const v1::NumericsFingerprint& numerics) override;
+  absl::StatusOr<v1::NumericsFingerprint> SetNumerics(
+      const std::string& key, const v1::NumericsFingerprint& numerics) override;
 
   absl::StatusOr<v1::Dataset> CreateDataset(const v1::Dataset& dataset,
                                             const std::string& request_id) override;
@@ -106,8 +106,10 @@ class SqlJobStore final : public JobStore {
 
   absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
                                                        int64_t lease_micros,
-                                                       const std::string& prefer_model) override;
-  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) override;
+                                                       const std::string& prefer_model,
+                                                       const std::string& device_kind) override;
+  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros,
+                          const std::optional<TaskProgress>& progress) override;
   absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
                           const v1::NumericsFingerprint& numerics,
                           const TaskEffort& effort) override;
@@ -120,6 +122,18 @@ class SqlJobStore final : public JobStore {
   void ShareBy(const std::string& label) override;
   absl::StatusOr<std::map<std::string, int64_t>> CountTasks() override;
   absl::StatusOr<std::optional<int64_t>> OldestOpenTaskMicros() override;
+
+  absl::Status RegisterInstance(const std::string& name, int64_t forget_micros) override;
+  absl::Status UpdateInstance(const std::string& name, const v1::ServerStatus& status,
+                              const v1::ListModelsResponse& models) override;
+  absl::Status RemoveInstance(const std::string& name) override;
+  absl::StatusOr<std::vector<InstanceRecord>> ListInstances(int64_t silent_micros) override;
+  absl::StatusOr<int64_t> AddOrder(const InstanceOrder& order) override;
+  absl::StatusOr<std::vector<InstanceOrder>> ListOrders(const std::string& instance) override;
+  absl::Status RemoveOrder(int64_t id) override;
+  absl::StatusOr<Pause> PauseClaims(const std::string& reason) override;
+  absl::Status ResumeClaims() override;
+  absl::StatusOr<std::optional<Pause>> GetPause() override;
 
  private:
   // What decides about transitions of an evaluation.
@@ -138,8 +152,9 @@ class SqlJobStore final : public JobStore {
     std::string share;
     bool several_shares = false;  // among all that are unfinished
   };
-  // Which of them are wanted: all, or
+  // Which of them are wanted: those that a device of this kind may run, all or
   struct WorkFilter {
+    std::string device_kind = {};
     std::optional<int64_t> urgency = {};
     // of this one; together with an urgency only
     std::optional<std::string> share = {};
@@ -243,6 +258,7 @@ class SqlJobStore final : public JobStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A task of that urgency, of the share whose turn it is.
   absl::StatusOr<std::optional<ClaimedTask>> FindByTurns(int64_t now, int64_t urgency,
+                                                         const std::string& device_kind,
                                                          const std::string& prefer_model)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<ClaimState> FindClaim(const ClaimedTask& claim)

@@ -198,6 +198,7 @@ CREATE TABLE failed_conditions (
   failure BLOB NOT NULL,
   PRIMARY KEY (evaluation, condition)
 ) WITHOUT ROWID;
+
 -- Outcomes of finished samples of tasks that are not done, in parts.
 CREATE TABLE checkpoints (
   task INTEGER NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
@@ -223,6 +224,37 @@ CREATE TABLE contents (
 ) WITHOUT ROWID;
 CREATE INDEX contents_by_task ON contents(task);
 ALTER TABLE provenance ADD COLUMN reused_samples INTEGER NOT NULL DEFAULT 0;
+
+-- Several assayds over one database know of each other (instances.h): what each of them said last
+-- of itself, and what it is asked to do.
+CREATE TABLE instances (
+  name TEXT NOT NULL PRIMARY KEY,
+  heartbeat_micros INTEGER NOT NULL,
+  status BLOB NOT NULL,
+  models BLOB NOT NULL
+);
+CREATE TABLE instance_orders (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  instance TEXT NOT NULL REFERENCES instances(name) ON DELETE CASCADE,
+  kind INTEGER NOT NULL,
+  model BLOB NOT NULL
+);
+CREATE INDEX instance_orders_by_instance ON instance_orders(instance);
+-- While there is a row, no task is claimed.
+CREATE TABLE pauses (
+  id INTEGER PRIMARY KEY,
+  since_micros INTEGER NOT NULL,
+  reason TEXT NOT NULL
+);
+-- Evaluations that devices of one kind alone may run. A table of its own: a column would stand
+-- behind the messages of evaluations, and the search for work reads it of each.
+CREATE TABLE pinned_evaluations (
+  evaluation INTEGER PRIMARY KEY REFERENCES evaluations(id) ON DELETE CASCADE,
+  device_kind TEXT NOT NULL
+);
+-- How far a claimed task is, as its worker said when it last renewed the lease.
+ALTER TABLE tasks ADD COLUMN running_samples INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tasks ADD COLUMN running_work REAL NOT NULL DEFAULT 0;
 )sql";
 
 // What makes each version of the one before it; the first, of an empty database. Written for

@@ -16,6 +16,12 @@ namespace {
 
 using v1::Evaluation;
 
+// A condition on an evaluation e whose ?7 is the kind of the device: that its tasks may
+// be begun there, now.
+constexpr char kMayBegin[] =
+    "NOT EXISTS (SELECT 1 FROM pinned_evaluations p WHERE p.evaluation = e.id "
+    "AND p.device_kind <> ?7) AND NOT EXISTS (SELECT 1 FROM pauses) ";
+
 absl::Status LeaseLost(const ClaimedTask& claim) {
   return Error(Reason::kLeaseLost,
                absl::StrCat("claim ", claim.fence, " of task ", claim.task.id, " of ",
@@ -47,10 +53,10 @@ absl::StatusOr<std::optional<SqlJobStore::Work>> SqlJobStore::FindWork(int64_t n
                    filter.share ? " AND e.share = ?4" : " AND (?4 = '' OR e.share = ?4)",
                    filter.urgency ? " AND e.urgency = ?5" : " AND e.urgency >= ?5",
                    " AND EXISTS (SELECT 1 FROM tasks t", IndexedBy(dialect, "unfinished_tasks"),
-                   " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?6) "
+                   " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?6) AND ", kMayBegin,
                    "ORDER BY e.urgency, e.id LIMIT 1"),
       after.urgency, after.id, filter.model.value_or(""), filter.share.value_or(""),
-      filter.urgency.value_or(0), now);
+      filter.urgency.value_or(0), now, filter.device_kind);
   if (row.Next()) {
     Work work;
     work.urgency = row.Int(0);
@@ -97,7 +103,7 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(
     ASSAY_ASSIGN_OR_RETURN(const auto next, FindWork(now, filter, first));
     if (!next) return std::nullopt;
     if (next->several_shares && !filter.share) {
-      ASSAY_ASSIGN_OR_RETURN(auto claim, FindByTurns(now, next->urgency, prefer_model));
+      ASSAY_ASSIGN_OR_RETURN(auto claim, FindByTurns(now, next->urgency, filter.device_kind, prefer_model));
       if (claim) return claim;
       // Others are claiming all that is so urgent.
       first.urgency = next->urgency;
@@ -122,7 +128,8 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(
 }
 
 absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindByTurns(
-    int64_t now, int64_t urgency, const std::string& prefer_model) {
+    int64_t now, int64_t urgency, const std::string& device_kind,
+    const std::string& prefer_model) {
   // Start-time fair queueing (Goyal, Vin, Cheng 1996): a share that comes back after it had nothing
   // to do begins where the others are, and brings no claims from the past.
   struct Turn {
@@ -151,6 +158,7 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindByTurns(
   });
   for (const Turn& turn : turns) {
     WorkFilter filter;
+    filter.device_kind = device_kind;
     filter.urgency = urgency;
     filter.share = turn.share;
     ASSAY_ASSIGN_OR_RETURN(auto claim, FindClaimable(now, filter, prefer_model));
@@ -167,18 +175,22 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindByTurns(
 
 absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::string& owner,
                                                                   int64_t lease_micros,
-                                                                  const std::string& prefer_model) {
+                                                                  const std::string& prefer_model,
+                                                                  const std::string& device_kind) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kTask);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
-  ASSAY_ASSIGN_OR_RETURN(std::optional<ClaimedTask> claim, FindClaimable(now, {}, prefer_model));
+  WorkFilter filter;
+  filter.device_kind = device_kind;
+  ASSAY_ASSIGN_OR_RETURN(std::optional<ClaimedTask> claim,
+                         FindClaimable(now, filter, prefer_model));
   if (!claim) return std::nullopt;
   ++claim->fence;
   ++claim->attempt;
   ASSAY_RETURN_IF_ERROR(
-      db_.Run("UPDATE tasks SET state = 1, lease_micros = ?, fence = ?, attempts = ?, owner = ? "
-              "WHERE id = ?",
+      db_.Run("UPDATE tasks SET state = 1, lease_micros = ?, fence = ?, attempts = ?, owner = ?, "
+              "running_samples = 0, running_work = 0 WHERE id = ?",
               now + lease_micros, claim->fence, claim->attempt, owner, claim->task.id));
   ASSAY_RETURN_IF_ERROR(
       db_.Run("UPDATE evaluations SET state = CASE WHEN state = ? THEN ? ELSE state END, "
@@ -223,14 +235,22 @@ absl::StatusOr<SqlJobStore::ClaimState> SqlJobStore::CheckClaim(const ClaimedTas
   return found;
 }
 
-absl::Status SqlJobStore::RenewLease(const ClaimedTask& claim, int64_t lease_micros) {
+absl::Status SqlJobStore::RenewLease(const ClaimedTask& claim, int64_t lease_micros,
+                                     const std::optional<TaskProgress>& progress) {
   MutexLock lock(mutex_);
   Transaction transaction(db_, Transaction::kTask);
   ASSAY_RETURN_IF_ERROR(transaction.status());
   ASSAY_RETURN_IF_ERROR(CheckClaim(claim).status());
   ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
-  ASSAY_RETURN_IF_ERROR(
-      db_.Run("UPDATE tasks SET lease_micros = ? WHERE id = ?", now + lease_micros, claim.task.id));
+  if (progress) {
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("UPDATE tasks SET lease_micros = ?, running_samples = ?, running_work = ? "
+                "WHERE id = ?",
+                now + lease_micros, progress->samples_done, progress->work_done, claim.task.id));
+  } else {
+    ASSAY_RETURN_IF_ERROR(db_.Run("UPDATE tasks SET lease_micros = ? WHERE id = ?",
+                                  now + lease_micros, claim.task.id));
+  }
   return transaction.Commit();
 }
 

@@ -54,6 +54,13 @@ struct TaskCheckpoint {
   TaskEffort effort;
 };
 
+// How far a claimed task is.
+struct TaskProgress {
+  int64_t samples_done = 0;
+  // Of Task::work.
+  double work_done = 0;
+};
+
 class TaskQueue {
  public:
   virtual ~TaskQueue() = default;
@@ -61,15 +68,28 @@ class TaskQueue {
   // Claims the next task for `owner` until now + lease_micros: open ones, or those whose lease ran
   // out. Those of the highest priority come first; among them those of the share (ShareBy) that has
   // been served least, in seconds of devices while it had to share; of that, oldest evaluation
-  // first, then task order. nullopt when there is none. Moves the evaluation from QUEUED to
-  // RUNNING. `prefer_model` (full name, may be empty) puts tasks of evaluations with that model
-  // first where neither priority nor share is against it, so that loaded models are used.
+  // first, then task order. nullopt when there is none, and while the queue is paused
+  // (instances.h). Moves the evaluation from QUEUED to RUNNING. `prefer_model` (full name, may be
+  // empty) puts tasks of evaluations with that model first where neither priority nor share is
+  // against it, so that loaded models are used. Evaluations that are pinned to a kind of devices
+  // other than `device_kind` are left out; "": all that are pinned.
   virtual absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
                                                                int64_t lease_micros,
-                                                               const std::string& prefer_model) = 0;
-  // Extends the lease. kLeaseLost when the claim is no longer the current one, kCancelled when the
+                                                               const std::string& prefer_model,
+                                                               const std::string& device_kind) = 0;
+  absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
+                                                       int64_t lease_micros,
+                                                       const std::string& prefer_model) {
+    return ClaimTask(owner, lease_micros, prefer_model, "");
+  }
+  // Extends the lease, and remembers how far the task is, if that is known (EvaluationRecord has
+  // the sum). kLeaseLost when the claim is no longer the current one, kCancelled when the
   // evaluation has ended.
-  virtual absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) = 0;
+  virtual absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros,
+                                  const std::optional<TaskProgress>& progress) = 0;
+  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) {
+    return RenewLease(claim, lease_micros, std::nullopt);
+  }
   // Stores the outcomes and marks the task done, in one transaction; the last one makes the
   // evaluation SUCCEEDED (unless it is RECEIVING, or ends by SetDecision). kLeaseLost as above;
   // kCancelled when the evaluation has ended.

@@ -55,6 +55,9 @@ render::Table Details(const Evaluation& evaluation) {
          {absl::StrCat(evaluation.failure().reason(), ": ", evaluation.failure().message()),
           render::Tone::kBad}});
   }
+  if (!evaluation.waiting_reason().empty()) {
+    rows.push_back({"waits", {evaluation.waiting_reason(), render::Tone::kNotice}});
+  }
   rows.push_back({"model", spec.model()});
   rows.push_back({"dataset", spec.dataset()});
   rows.push_back({"seed", absl::StrCat(spec.seed())});
@@ -66,6 +69,7 @@ render::Table Details(const Evaluation& evaluation) {
     rows.push_back({"deadline", absl::StrCat(TimeUtil::ToString(spec.deadline()),
                                              " after its creation or last retry")});
   }
+  if (!spec.pin_numerics().empty()) rows.push_back({"pinned to", spec.pin_numerics()});
   for (const auto& [key, value] : LabelsOf(spec.labels())) {
     rows.push_back({"label", absl::StrCat(key, "=", value)});
   }
@@ -111,6 +115,11 @@ absl::Status PrintEvaluations(Session& session, const std::vector<Evaluation>& e
     json.push_back(ToJson(evaluation));
   }
   return session.PrintTable(table, json);
+}
+
+void SayWaiting(Session& session, const Evaluation& evaluation) {
+  if (evaluation.waiting_reason().empty()) return;
+  session.Say(absl::StrCat(evaluation.name(), " waits: ", evaluation.waiting_reason()));
 }
 
 ProgressPoint PointOf(const Evaluation& evaluation) {

@@ -13,6 +13,8 @@ namespace assay::cli {
 
 absl::Status PrintEvaluation(Session& session, const v1::Evaluation& evaluation);
 absl::Status PrintEvaluations(Session& session, const std::vector<v1::Evaluation>& evaluations);
+// On stderr, why nothing of it runs, where that is so.
+void SayWaiting(Session& session, const v1::Evaluation& evaluation);
 // How far an evaluation is.
 ProgressPoint PointOf(const v1::Evaluation& evaluation);
 

@@ -53,7 +53,8 @@ std::string ReasonHint(Reason reason) {
     case Reason::kPermissionDenied:
       return "who runs the server gives scopes to tokens (docs/security.md)";
     case Reason::kServerNotTrusted:
-      return "`--ca FILE` names the authority that signed the server's certificate; docs/security.md "
+      return "`--ca FILE` names the authority that signed the server's certificate; "
+             "docs/security.md "
              "tells how to look at it";
     case Reason::kNotFound:
       return "`assay model list`, `assay dataset list` and `assay evaluation list` show what there "
@@ -92,7 +93,8 @@ std::string ReasonHint(Reason reason) {
     case Reason::kOutOfMemory:
       return "use smaller images or a smaller model, or a device with more memory";
     case Reason::kDeadlineReached:
-      return "`assay evaluation report NAME` shows what was done; `assay evaluation retry NAME` goes "
+      return "`assay evaluation report NAME` shows what was done; `assay evaluation retry NAME` "
+             "goes "
              "on, with the same time again";
     case Reason::kShuttingDown:
       return "the server is stopping; run the command again when it is back";

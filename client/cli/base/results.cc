@@ -222,7 +222,10 @@ absl::Status WriteResults(Session& session, const Evaluation& evaluation,
 }
 
 void ShowEvents(Session& session, client::WatchListener* listener) {
-  listener->on_event = [&session](const v1::EvaluationEvent& event) {
+  // Once for each reason.
+  listener->on_event = [&session, told = std::string()](const v1::EvaluationEvent& event) mutable {
+    if (event.evaluation().waiting_reason() != told) SayWaiting(session, event.evaluation());
+    told = event.evaluation().waiting_reason();
     session.progress().Update(PointOf(event.evaluation()));
   };
   listener->on_interruption = [&session](const absl::Status& status) {

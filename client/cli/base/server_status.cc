@@ -75,6 +75,26 @@ std::string SamplesText(int64_t done, int64_t all) {
   return absl::StrCat(render::Count(done), " of ", render::Count(all));
 }
 
+// Whether it is to be told on which of several assayds something is.
+bool IsOfSeveral(const ServerStatus& status) {
+  for (const ServerStatus::Worker& worker : status.workers()) {
+    if (worker.instance() != status.workers(0).instance()) return true;
+  }
+  return status.workers_size() > 0 && status.workers(0).instance() != status.instance();
+}
+
+std::string WorkerName(const ServerStatus::Worker& worker, const ServerStatus& status) {
+  return IsOfSeveral(status) ? absl::StrCat(worker.instance(), " ", worker.device())
+                             : worker.device();
+}
+
+// "lost for 0:20", "draining", "busy", "idle".
+std::string WorkerState(const ServerStatus::Worker& worker, const ServerStatus& status) {
+  if (worker.lost()) return absl::StrCat("lost for ", Since(worker.heartbeat_time(), status));
+  if (worker.draining()) return "draining";
+  return worker.has_task() ? "busy" : "idle";
+}
+
 std::string TaskText(const ServerStatus::Worker::Task& task, const ServerStatus& status) {
   std::string text = absl::StrCat(task.evaluation(), " ", task.condition(), ": ",
                                   SamplesText(task.samples_done(), task.samples()), " samples, ",
@@ -127,10 +147,14 @@ std::optional<double> CpuShare(const ServerStatus::ProcessUsage& now,
   return std::max(0.0, now.cpu_seconds() - before->cpu_seconds()) / seconds;
 }
 
-const ServerStatus::Engine* FindEngine(const ServerStatus* status, int pid) {
+const ServerStatus::Engine* FindEngine(const ServerStatus* status,
+                                       const ServerStatus::Engine& wanted) {
   if (status == nullptr) return nullptr;
   for (const ServerStatus::Engine& engine : status->engines()) {
-    if (engine.process().pid() == pid) return &engine;
+    if (engine.process().pid() == wanted.process().pid() &&
+        engine.instance() == wanted.instance()) {
+      return &engine;
+    }
   }
   return nullptr;
 }
@@ -199,27 +223,44 @@ void Append(Grid grid, size_t most, size_t width, std::vector<FrameLine>* lines)
   }
 }
 
+// Of several assayds their names take the place of the memory.
 Grid DeviceGrid(const ServerStatus& status) {
+  const bool several = IsOfSeveral(status);
   Grid grid;
-  grid.columns = {{"DEVICE"},     {"MEMORY"},          {"BUSY", true}, {"TASK", false, true},
-                  {"DONE", true}, {"SAMPLES/S", true}, {"FOR", true}};
-  std::map<std::string, const ServerStatus::Device*> devices;
-  for (const ServerStatus::Device& device : status.devices()) devices[device.name()] = &device;
+  if (several) grid.columns.push_back({"WORKER", false, true});
+  grid.columns.push_back({"DEVICE"});
+  if (!several) grid.columns.push_back({"MEMORY"});
+  for (const Grid::Column& column : std::vector<Grid::Column>{{"BUSY", true},
+                                                              {"TASK", false, true},
+                                                              {"DONE", true},
+                                                              {"SAMPLES/S", true},
+                                                              {"FOR", true}}) {
+    grid.columns.push_back(column);
+  }
+  std::map<std::pair<std::string, std::string>, const ServerStatus::Device*> devices;
+  for (const ServerStatus::Device& device : status.devices()) {
+    devices[{device.instance(), device.name()}] = &device;
+  }
   for (const ServerStatus::Worker& worker : status.workers()) {
-    const auto found = devices.find(worker.device());
-    std::vector<std::string> row = {
-        worker.device(), found == devices.end() ? render::kUndefined : MemoryText(*found->second),
-        found == devices.end() ? render::kUndefined : PercentOrNone(Utilization(*found->second))};
+    const auto found = devices.find({worker.instance(), worker.device()});
+    const ServerStatus::Device* const device = found == devices.end() ? nullptr : found->second;
+    std::vector<std::string> row;
+    if (several) row.push_back(worker.instance());
+    row.push_back(worker.device());
+    if (!several) row.push_back(device == nullptr ? render::kUndefined : MemoryText(*device));
+    row.push_back(device == nullptr ? render::kUndefined : PercentOrNone(Utilization(*device)));
+    const std::string state = WorkerState(worker, status);
     if (worker.has_task()) {
       const ServerStatus::Worker::Task& task = worker.task();
-      row.push_back(absl::StrCat(Short(task.evaluation()), " ", task.condition()));
+      row.push_back(absl::StrCat(state == "busy" ? "" : state + ": ", Short(task.evaluation()), " ",
+                                 task.condition()));
       row.push_back(PercentOrNone(task.fraction_done()));
       row.push_back(task.has_samples_per_second()
                         ? render::Significant(task.samples_per_second(), 3)
                         : render::kUndefined);
       row.push_back(Since(task.start_time(), status));
     } else {
-      row.insert(row.end(), {"idle", "", "", ""});
+      row.insert(row.end(), {state, "", "", ""});
     }
     grid.rows.push_back(std::move(row));
   }
@@ -232,7 +273,7 @@ Grid EngineGrid(const ServerStatus& status, const ServerStatus* before) {
                   {"MEMORY", true},        {"CPU", true}, {"AGE", true}};
   const double seconds = before != nullptr ? SecondsBetween(before->time(), status.time()) : 0;
   for (const ServerStatus::Engine& engine : status.engines()) {
-    const ServerStatus::Engine* const earlier = FindEngine(before, engine.process().pid());
+    const ServerStatus::Engine* const earlier = FindEngine(before, engine);
     const bool runs = engine.has_process();
     grid.rows.push_back(
         {Short(engine.model()), engine.device(), EngineState(engine),
@@ -284,6 +325,7 @@ render::Table StatusTable(const ServerStatus& status) {
   render::Table table;
   table.columns = {{"field", false}, {"value", false}};
   auto& rows = table.rows;
+  const bool several = IsOfSeveral(status);
   const bool stopped = status.control().paused() || status.control().draining();
   rows.push_back(
       {"state",
@@ -294,12 +336,18 @@ render::Table StatusTable(const ServerStatus& status) {
   rows.push_back({"evaluations", EvaluationStates(status)});
   rows.push_back({"queue", QueueText(status)});
   for (const ServerStatus::Worker& worker : status.workers()) {
-    rows.push_back({absl::StrCat("worker ", worker.device()),
-                    worker.has_task() ? TaskText(worker.task(), status) : "idle"});
+    const std::string state = WorkerState(worker, status);
+    std::string text = worker.has_task() ? TaskText(worker.task(), status) : state;
+    if (worker.has_task() && state != "busy") text = absl::StrCat(state, ": ", text);
+    if (worker.device_kind() != worker.device() && !worker.device_kind().empty()) {
+      absl::StrAppend(&text, "; ", worker.device_kind());
+    }
+    rows.push_back({absl::StrCat("worker ", WorkerName(worker, status)),
+                    {text, worker.lost() ? render::Tone::kBad : render::Tone::kPlain}});
   }
   for (const ServerStatus::Engine& engine : status.engines()) {
-    std::string text =
-        absl::StrCat(engine.model(), " on ", engine.device(), ", ", EngineState(engine));
+    std::string text = absl::StrCat(engine.model(), " on ", several ? engine.instance() + " " : "",
+                                    engine.device(), ", ", EngineState(engine));
     if (engine.has_process()) {
       absl::StrAppend(&text, ", pid ", engine.process().pid(), ", ",
                       render::Bytes(engine.process().resident_bytes()), ", ",
@@ -313,7 +361,8 @@ render::Table StatusTable(const ServerStatus& status) {
     if (device.has_utilization_ratio()) {
       absl::StrAppend(&text, ", busy ", render::Percent(device.utilization_ratio()), " %");
     }
-    rows.push_back({absl::StrCat("device ", device.name()), text});
+    rows.push_back(
+        {absl::StrCat("device ", several ? device.instance() + " " : "", device.name()), text});
   }
   rows.push_back(
       {"disk", absl::StrCat(DiskText(status.disk(), ", "), ", ",
@@ -342,29 +391,28 @@ render::Table StatusTable(const ServerStatus& status) {
 
 render::Table WorkersTable(const ServerStatus& status) {
   render::Table table;
-  table.columns = {{"device", false},    {"evaluation", false},
-                   {"condition", false}, {"model", false},
-                   {"first sample"},     {"samples"},
-                   {"samples done"},     {"done %"},
-                   {"samples/s"},        {"for"},
-                   {"tasks done"},       {"all samples done"}};
+  table.columns = {{"worker", false}, {"kind", false}, {"state", false},
+                   {"task", false},   {"done %"},      {"samples/s"},
+                   {"for"},           {"models"},      {"tasks done"}};
   for (const ServerStatus::Worker& worker : status.workers()) {
-    std::vector<render::Cell> row = {worker.device()};
+    const std::string state = WorkerState(worker, status);
+    std::vector<render::Cell> row = {
+        absl::StrCat(worker.instance(), worker.instance().empty() ? "" : " ", worker.device()),
+        worker.device_kind(),
+        {state, worker.lost() ? render::Tone::kBad : render::Tone::kPlain}};
     if (worker.has_task()) {
       const ServerStatus::Worker::Task& task = worker.task();
       row.insert(row.end(),
-                 {task.evaluation(), task.condition(), task.model(),
-                  render::Count(task.first_sample()), render::Count(task.samples()),
-                  render::Count(task.samples_done()), render::Percent(task.fraction_done()),
+                 {absl::StrCat(Short(task.evaluation()), " ", task.condition()),
+                  render::Percent(task.fraction_done()),
                   task.has_samples_per_second() ? render::Significant(task.samples_per_second(), 3)
                                                 : std::string(render::kUndefined),
                   Since(task.start_time(), status)});
     } else {
-      row.push_back("idle");
-      row.resize(table.columns.size() - 2, render::Cell(""));
+      row.resize(row.size() + 4, render::Cell(""));
     }
+    row.push_back(render::Count(worker.models_size()));
     row.push_back(render::Count(worker.tasks_done()));
-    row.push_back(render::Count(worker.samples_done()));
     table.rows.push_back(std::move(row));
   }
   return table;

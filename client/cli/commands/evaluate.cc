@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/base/command.h"
 #include "client/cli/base/evaluation_file.h"
+#include "client/cli/base/evaluations.h"
 #include "client/cli/base/gates.h"
 #include "client/cli/base/output_file.h"
 #include "client/cli/base/reference_errors.h"
@@ -278,6 +279,7 @@ class Evaluation {
     for (const std::string& condition : options_.conditions) spec.add_conditions(condition);
     spec.set_seed(options_.seed);
     spec.set_task_samples(options_.task_samples);
+    spec.set_pin_numerics(options_.pin_numerics);
     spec.set_allow_missing_classes(options_.data.allow_missing_classes);
     spec.set_keep_adversarials(!options_.results.adversarials_path.empty());
     spec.set_keep_probabilities(options_.keep_probabilities);
@@ -288,7 +290,10 @@ class Evaluation {
     if (options_.stop_when_decided) *spec.mutable_stop_when_decided() = StopWhenDecided();
     ASSAY_ASSIGN_OR_RETURN(const v1::Evaluation evaluation,
                            client_->CreateEvaluation(spec, options_.id));
-    if (options_.detach) return session_.Print(evaluation.name() + "\n");
+    if (options_.detach) {
+      SayWaiting(session_, evaluation);
+      return session_.Print(evaluation.name() + "\n");
+    }
     session_.Say(absl::StrCat(evaluation.name(), ": ", evaluation.conditions_size(),
                               evaluation.conditions_size() == 1 ? " condition" : " conditions"));
     return WatchAndReport(session_, evaluation.name(), options_.results, gates_);
@@ -305,6 +310,7 @@ class Evaluation {
     start.set_keep_probabilities(options_.keep_probabilities);
     start.set_keep_features(options_.keep_features);
     start.set_no_cache(options_.no_cache);
+    start.set_pin_numerics(options_.pin_numerics);
     SetLabels(labels_, start.mutable_labels());
     SetUrgency(&start);
     std::string name;
@@ -412,6 +418,9 @@ CommandRun Evaluate(Leaf& leaf) {
       .TypeName("TIME");
   leaf.Add("--no-cache", &options->no_cache,
            "Compute every outcome, even where the server has it from an earlier evaluation");
+  leaf.Add("--pin-numerics", &options->pin_numerics,
+           "Run on devices of one kind alone, as fingerprints name it: cpu, 'NVIDIA H200'")
+      .TypeName("KIND");
   ResultOptions& results = options->results;
   results.AddTo(leaf);
   results.AddOutcomesTo(leaf);

@@ -41,6 +41,8 @@ struct EvaluateOptions {
   // A time such as 2h; empty: none.
   std::string deadline;
   bool no_cache = false;
+  // Kind of devices; empty: any.
+  std::string pin_numerics;
   bool keep_probabilities = false;
   // Name of a layer; empty: none.
   std::string keep_features;

@@ -77,6 +77,7 @@ class ReadyMadeSet {
     spec.add_conditions("clean");
     spec.set_seed(options_.seed);
     spec.set_task_samples(options_.task_samples);
+    spec.set_pin_numerics(options_.pin_numerics);
     spec.set_allow_missing_classes(options_.data.allow_missing_classes);
     spec.set_no_cache(options_.no_cache);
     SetLabels(labels_, spec.mutable_labels());

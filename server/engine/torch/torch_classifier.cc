@@ -51,6 +51,11 @@ at::Device DeviceOf(const std::string& name) {
   return absl::StartsWith(name, "cpu") ? at::Device(at::kCPU) : at::Device(name);
 }
 
+// As fingerprints name it.
+std::string KindOf(const at::Device& device) {
+  return device.is_cuda() ? GpuName(device.index()) : "cpu";
+}
+
 // For the calling thread: a team of threads for each pass would wait for cores that other lanes
 // use.
 void UseOneThread() { at::set_num_threads(1); }
@@ -410,7 +415,7 @@ class Loaded final : public TorchClassifier {
     v1::NumericsFingerprint& numerics = *validation_.mutable_numerics();
     // Sizes that were probed give the same bits, even where the options leave one of them.
     const bool one_size = numerics.probes().empty() && forward_sizes_.all().size() == 1;
-    numerics.set_device(device_.is_cuda() ? GpuName(device_.index()) : "cpu");
+    numerics.set_device(KindOf(device_));
     numerics.set_batch_size(one_size ? forward_sizes_.largest() : 0);
     numerics.set_libtorch_version(LibTorchVersion());
     numerics.set_capability(CpuCapability());
@@ -485,6 +490,10 @@ absl::StatusOr<std::unique_ptr<TorchClassifier>> TorchClassifier::Load(const Loa
         return loaded->Initialize();
       }));
   return std::unique_ptr<TorchClassifier>(std::move(loaded));
+}
+
+NumericsOrigin OriginOf(const std::string& device) {
+  return {KindOf(DeviceOf(device)), LibTorchVersion()};
 }
 
 std::vector<std::string> AvailableDevices() {

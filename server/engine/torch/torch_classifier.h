@@ -51,6 +51,12 @@ class TorchClassifier : public Classifier {
 
 // Devices of this machine in the form of LoadOptions::device: "cuda:0", ... and always "cpu", last.
 std::vector<std::string> AvailableDevices();
+// What fingerprints say of such a device, whatever the model.
+struct NumericsOrigin {
+  std::string device_kind;  // "cpu", or the name of the GPU
+  std::string libtorch_version;
+};
+NumericsOrigin OriginOf(const std::string& device);
 
 }  // namespace assay::engine
 

@@ -31,7 +31,7 @@ class AdminServiceTest : public ApiFixture {
                    metrics_.CountSwept(removed.blobs, removed.bytes);
                  }) {
     context().sweeper = &sweeper_;
-    context().database_path = directory_.File("jobs.db");
+    context().database = directory_.File("jobs.db");
   }
   ~AdminServiceTest() override {
     // The worker asks the context's control.
@@ -160,8 +160,55 @@ TEST_F(AdminServiceTest, APausedQueueBeginsNothingAndAcceptsEverything) {
   EXPECT_EQ(status.control().pause_reason(), "disks");
   EXPECT_EQ(status.tasks().at("OPEN"), 1);
   EXPECT_EQ(StateOf("evaluations/e"), v1::Evaluation::QUEUED);
+  EXPECT_EQ(GetEvaluation("evaluations/e")->waiting_reason(), "the queue is paused (disks)");
   Resume();
   EXPECT_TRUE(Ends("evaluations/e", v1::Evaluation::SUCCEEDED));
+  EXPECT_EQ(GetEvaluation("evaluations/e")->waiting_reason(), "");
+}
+
+TEST_F(AdminServiceTest, AnEvaluationThatNobodyCanRunSaysWhy) {
+  EXPECT_EQ(Submit("e").waiting_reason(), "no worker is registered");
+  context().control.AddWorker("cpu");
+  EXPECT_EQ(GetEvaluation("evaluations/e")->waiting_reason(), "");
+  v1::CreateEvaluationRequest request;
+  request.set_evaluation_id("pinned");
+  request.mutable_spec()->set_model("models/e");
+  request.mutable_spec()->set_dataset("datasets/e");
+  request.mutable_spec()->add_conditions("clean");
+  request.mutable_spec()->set_pin_numerics(std::string(101, 'x'));
+  v1::Evaluation pinned;
+  const auto create = [&] {
+    return Call(&v1::EvaluationService::Stub::CreateEvaluation, request, &pinned);
+  };
+  EXPECT_THAT(Fields(create()), ElementsAre("spec.pin_numerics"));
+  request.mutable_spec()->set_pin_numerics("NVIDIA H200");
+  ASSERT_THAT(create(), IsOk());
+  EXPECT_EQ(pinned.waiting_reason(),
+            "no worker has a device of the kind 'NVIDIA H200' (pin_numerics); registered: cpu");
+  v1::ListEvaluationsResponse list;
+  ASSERT_THAT(
+      Call(&v1::EvaluationService::Stub::ListEvaluations, v1::ListEvaluationsRequest(), &list),
+      IsOk());
+  EXPECT_EQ(list.evaluations(0).waiting_reason(), pinned.waiting_reason());
+  EXPECT_EQ(list.evaluations(1).waiting_reason(), "");
+  Drain();
+  EXPECT_EQ(GetEvaluation("evaluations/e")->waiting_reason(), "every worker is being drained");
+  Resume();
+  // Somebody who works on it has no reason to be told; who does not run it is not asked.
+  StartControlledWorker();
+  EXPECT_TRUE(Ends("evaluations/e", v1::Evaluation::SUCCEEDED));
+  EXPECT_EQ(StateOf("evaluations/pinned"), v1::Evaluation::QUEUED);
+}
+
+TEST_F(AdminServiceTest, ADrainOfAnotherThatIsNotThereIsRefused) {
+  v1::DrainServerRequest request;
+  request.set_instance("nobody/1");
+  v1::QueueControl control;
+  EXPECT_THAT(Ask(&v1::AdminService::Stub::DrainServer, request, &control),
+              HasReason(Reason::kNotFound));
+  request.set_instance(Status().instance());
+  EXPECT_THAT(Ask(&v1::AdminService::Stub::DrainServer, request, &control), IsOk());
+  EXPECT_TRUE(control.draining());
 }
 
 TEST_F(AdminServiceTest, APauseLetsRunningTasksEnd) {

@@ -86,6 +86,48 @@ TEST_F(EventPumpTest, TheCurrentStateIsTheFirstEvent) {
   EXPECT_EQ(first->event->evaluation().state(), v1::Evaluation::QUEUED);
 }
 
+TEST_F(EventPumpTest, AReasonToWaitIsTellableThoughNothingElseHasChanged) {
+  context().control.AddWorker("cpu");
+  Submit("e");
+  Reader reader;
+  ASSERT_THAT(reader.Start(context()), IsOk());
+  auto event = reader.Take();
+  ASSERT_TRUE(event.has_value());
+  EXPECT_EQ(event->event->evaluation().waiting_reason(), "");
+  ASSERT_THAT(context().control.Pause("disks"), IsOk());
+  reader.pump().Ready();
+  event = reader.Take();
+  ASSERT_TRUE(event.has_value());
+  EXPECT_EQ(event->event->evaluation().waiting_reason(), "the queue is paused (disks)");
+  ASSERT_THAT(context().control.Resume(), IsOk());
+  reader.pump().Ready();
+  event = reader.Take();
+  ASSERT_TRUE(event.has_value());
+  EXPECT_EQ(event->event->evaluation().waiting_reason(), "");
+}
+
+TEST_F(EventPumpTest, ProgressThatOthersStoredIsTold) {
+  Submit("e");
+  const auto claim = store_->ClaimTask("elsewhere", store::kLease, "");
+  ASSERT_THAT(claim, IsOk());
+  ASSERT_TRUE(claim->has_value());
+  Reader reader;
+  ASSERT_THAT(reader.Start(context()), IsOk());
+  ASSERT_TRUE(reader.Take().has_value());
+  ASSERT_THAT(store_->RenewLease(**claim, store::kLease, store::TaskProgress{5, 5}), IsOk());
+  reader.pump().Ready();
+  auto event = reader.Take();
+  ASSERT_TRUE(event.has_value());
+  EXPECT_EQ(event->event->evaluation().progress().samples_done(), 5);
+  EXPECT_DOUBLE_EQ(event->event->evaluation().progress().work_done(), 5);
+  // What this process knows itself is not added to what is stored of the same.
+  hub_.SetRunning("evaluations/e", (*claim)->task.id, {7, 7, "clean"});
+  reader.pump().Ready();
+  event = reader.Take();
+  ASSERT_TRUE(event.has_value());
+  EXPECT_EQ(event->event->evaluation().progress().samples_done(), 7);
+}
+
 TEST_F(EventPumpTest, NothingIsDeliveredUntilTheReaderIsReadyAndThenEverythingAtOnce) {
   Submit("e");
   Reader reader;

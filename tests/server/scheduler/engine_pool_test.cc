@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "server/scheduler/numerics_memory.h"
 #include "tests/server/scheduler/fake_engine_models.h"
+#include "tests/server/scheduler/hooked_store.h"
 
 namespace assay::scheduler {
 namespace {
@@ -288,6 +289,65 @@ TEST_F(EnginePoolTest, TheBatchOfAGpuIsMeasuredOnceAndKeptByTheStore) {
   auto elsewhere = Acquire(model, "cuda:1");
   ASSERT_THAT(elsewhere, IsOk());
   EXPECT_EQ(elsewhere->validation().numerics().batch_size(), elsewhere->process().pid());
+}
+
+TEST_F(EnginePoolTest, TwoCardsOfAKindShareAChoiceAndAnotherKindHasItsOwn) {
+  options_.devices = {"cuda:0", "cuda:1", "cuda:2"};
+  options_.device_kinds = {{"cuda:0", "A"}, {"cuda:1", "A"}, {"cuda:2", "B"}};
+  options_.libtorch_version = "2.9";
+  const v1::Model model = AddModel("m", "");
+  const auto batch = [&](const std::string& device) {
+    auto lease = Acquire(model, device);
+    EXPECT_THAT(lease, IsOk());
+    return lease.ok() ? lease->validation().numerics().batch_size() : 0;
+  };
+  const int first = batch("cuda:0");
+  EXPECT_EQ(batch("cuda:1"), first);
+  EXPECT_NE(batch("cuda:2"), first);
+  // As on another machine, where the same card has another number.
+  pool_.reset();
+  options_.device_kinds = {{"cuda:0", "B"}, {"cuda:1", "B"}, {"cuda:2", "A"}};
+  EXPECT_EQ(batch("cuda:2"), first);
+  // Another library chooses anew.
+  pool_.reset();
+  options_.libtorch_version = "2.10";
+  EXPECT_NE(batch("cuda:2"), first);
+}
+
+TEST_F(EnginePoolTest, WhoMeasuresAtTheSameTimeTakesTheChoiceOfTheFirst) {
+  store::HookedStore hooked(*store_);
+  pool_.emplace(options_, hooked, *blobs_, metrics_);
+  bool other = false;
+  const auto hook = hooked.Install([&](const std::string& method) {
+    if (method != "SetNumerics" || other) return absl::OkStatus();
+    other = true;
+    // Under the key that this one is about to use.
+    v1::NumericsFingerprint chosen;
+    chosen.set_batch_size(48);
+    return store_
+        ->SetNumerics(
+            absl::StrCat(Sha256Hex(ModelContent(" name=m")), " 1x1x1 cuda:0 LibTorch  batch=0"),
+            chosen)
+        .status();
+  });
+  auto lease = Acquire(AddModel("m", ""), "cuda:0");
+  ASSERT_THAT(lease, IsOk());
+  EXPECT_TRUE(other);
+  EXPECT_EQ(lease->validation().numerics().batch_size(), 48);
+}
+
+TEST_F(EnginePoolTest, AChoiceFromBeforeKindsWereToldApartStays) {
+  const v1::Model model = AddModel("m", "");
+  v1::NumericsFingerprint chosen;
+  chosen.set_batch_size(24);
+  ASSERT_THAT(store_->SetNumerics(absl::StrCat(model.digest(), " 1x1x1 cuda:0 batch=0"), chosen),
+              IsOk());
+  options_.device_kinds = {{"cuda:0", "A"}, {"cuda:1", "A"}};
+  for (const char* device : {"cuda:0", "cuda:1"}) {
+    auto lease = Acquire(model, device);
+    ASSERT_THAT(lease, IsOk());
+    EXPECT_EQ(lease->validation().numerics().batch_size(), 24) << device;
+  }
 }
 
 TEST_F(EnginePoolTest, OnACpuNothingIsChosenThatOutcomesDependOn) {

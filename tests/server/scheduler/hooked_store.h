@@ -76,8 +76,8 @@ class HookedStore final : public JobStore {
     ASSAY_RETURN_IF_ERROR(Before("GetNumerics"));
     return store_.GetNumerics(key);
   }
-  absl::Status SetNumerics(const std::string& key,
-                           const v1::NumericsFingerprint& numerics) override {
+  absl::StatusOr<v1::NumericsFingerprint> SetNumerics(
+      const std::string& key, const v1::NumericsFingerprint& numerics) override {
     ASSAY_RETURN_IF_ERROR(Before("SetNumerics"));
     return store_.SetNumerics(key, numerics);
   }
@@ -212,13 +212,15 @@ class HookedStore final : public JobStore {
   }
   absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
                                                        int64_t lease_micros,
-                                                       const std::string& prefer_model) override {
+                                                       const std::string& prefer_model,
+                                                       const std::string& device_kind) override {
     ASSAY_RETURN_IF_ERROR(Before("ClaimTask"));
-    return store_.ClaimTask(owner, lease_micros, prefer_model);
+    return store_.ClaimTask(owner, lease_micros, prefer_model, device_kind);
   }
-  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) override {
+  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros,
+                          const std::optional<TaskProgress>& progress) override {
     ASSAY_RETURN_IF_ERROR(Before("RenewLease"));
-    return store_.RenewLease(claim, lease_micros);
+    return store_.RenewLease(claim, lease_micros, progress);
   }
   absl::Status CommitTask(const ClaimedTask& claim, const v1::OutcomeBatch& outcomes,
                           const v1::NumericsFingerprint& numerics,
@@ -248,6 +250,48 @@ class HookedStore final : public JobStore {
     return store_.GiveUpCondition(claim, failure);
   }
   void ShareBy(const std::string& label) override { store_.ShareBy(label); }
+
+  absl::Status RegisterInstance(const std::string& name, int64_t forget_micros) override {
+    ASSAY_RETURN_IF_ERROR(Before("RegisterInstance"));
+    return store_.RegisterInstance(name, forget_micros);
+  }
+  absl::Status UpdateInstance(const std::string& name, const v1::ServerStatus& status,
+                              const v1::ListModelsResponse& models) override {
+    ASSAY_RETURN_IF_ERROR(Before("UpdateInstance"));
+    return store_.UpdateInstance(name, status, models);
+  }
+  absl::Status RemoveInstance(const std::string& name) override {
+    ASSAY_RETURN_IF_ERROR(Before("RemoveInstance"));
+    return store_.RemoveInstance(name);
+  }
+  absl::StatusOr<std::vector<InstanceRecord>> ListInstances(int64_t silent_micros) override {
+    ASSAY_RETURN_IF_ERROR(Before("ListInstances"));
+    return store_.ListInstances(silent_micros);
+  }
+  absl::StatusOr<int64_t> AddOrder(const InstanceOrder& order) override {
+    ASSAY_RETURN_IF_ERROR(Before("AddOrder"));
+    return store_.AddOrder(order);
+  }
+  absl::StatusOr<std::vector<InstanceOrder>> ListOrders(const std::string& instance) override {
+    ASSAY_RETURN_IF_ERROR(Before("ListOrders"));
+    return store_.ListOrders(instance);
+  }
+  absl::Status RemoveOrder(int64_t id) override {
+    ASSAY_RETURN_IF_ERROR(Before("RemoveOrder"));
+    return store_.RemoveOrder(id);
+  }
+  absl::StatusOr<Pause> PauseClaims(const std::string& reason) override {
+    ASSAY_RETURN_IF_ERROR(Before("PauseClaims"));
+    return store_.PauseClaims(reason);
+  }
+  absl::Status ResumeClaims() override {
+    ASSAY_RETURN_IF_ERROR(Before("ResumeClaims"));
+    return store_.ResumeClaims();
+  }
+  absl::StatusOr<std::optional<Pause>> GetPause() override {
+    ASSAY_RETURN_IF_ERROR(Before("GetPause"));
+    return store_.GetPause();
+  }
 
  private:
   void Remove() {

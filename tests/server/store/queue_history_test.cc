@@ -30,8 +30,9 @@ class NoFence final : public TaskQueue {
       : queue_(queue), mutex_(mutex), fences_(fences) {}
   absl::StatusOr<std::optional<ClaimedTask>> ClaimTask(const std::string& owner,
                                                        int64_t lease_micros,
-                                                       const std::string& model) override {
-    auto claim = queue_.ClaimTask(owner, lease_micros, model);
+                                                       const std::string& model,
+                                                       const std::string& kind) override {
+    auto claim = queue_.ClaimTask(owner, lease_micros, model, kind);
     MutexLock lock(mutex_);
     if (claim.ok() && claim->has_value()) fences_[(*claim)->task.id] = (*claim)->fence;
     return claim;
@@ -46,8 +47,9 @@ class NoFence final : public TaskQueue {
     }
     return queue_.CommitTask(latest, outcomes, numerics, effort);
   }
-  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros) override {
-    return queue_.RenewLease(claim, lease_micros);
+  absl::Status RenewLease(const ClaimedTask& claim, int64_t lease_micros,
+                          const std::optional<TaskProgress>& progress) override {
+    return queue_.RenewLease(claim, lease_micros, progress);
   }
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count, int64_t wait) override {
     return queue_.ReleaseTask(claim, count, wait);

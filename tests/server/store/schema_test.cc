@@ -96,6 +96,10 @@ TEST_F(OldFileTest, IsBroughtUpToDateAndItsEvaluationsGoOn) {
                                        "DROP TABLE evaluation_labels; DROP TABLE kept_vectors; "
                                        "DROP TABLE chunk_statistics; "
                                        "ALTER TABLE manifests DROP COLUMN metadata; "
+                                       "DROP TABLE instance_orders; DROP TABLE instances; "
+                                       "DROP TABLE pauses; DROP TABLE pinned_evaluations; "
+                                       "ALTER TABLE tasks DROP COLUMN running_samples; "
+                                       "ALTER TABLE tasks DROP COLUMN running_work; "
                                        "PRAGMA user_version = 1"),
                 IsOk());
   }

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "server/store/directory_blobs.h"
+#include "server/store/postgres.h"
+#include "server/store/sqlite.h"
 #include "tests/server/store/store_test_util.h"
 
 namespace assay::store {
@@ -28,10 +30,21 @@ using Finding = Response::Finding;
 class StorageCheckTest : public ::testing::Test {
  protected:
   StorageCheckTest() {
+#ifdef ASSAY_TEST_POSTGRES
+    store_ = *OpenPostgresJobStore(schema_.uri(), &clock_);
+#else
     store_ = *OpenSqliteJobStore(directory_.File("jobs.db"), clock_);
+#endif
     blobs_ = *DirectoryBlobs::Open(directory_.File("blobs"), nullptr, &clock_);
   }
 
+  std::string Database() const {
+#ifdef ASSAY_TEST_POSTGRES
+    return schema_.uri();
+#else
+    return directory_.File("jobs.db");
+#endif
+  }
   // A model of this content, stored and settled.
   void AddModel(const std::string& id, const std::string& content) {
     ASSERT_THAT(blobs_->Put(content, id), IsOk());
@@ -45,7 +58,7 @@ class StorageCheckTest : public ::testing::Test {
 
   std::unique_ptr<StorageCheck> NewCheck(
       bool repair = false, std::function<bool()> cancelled = [] { return false; }) {
-    auto reader = DatabaseReader::Open(directory_.File("jobs.db"), std::move(cancelled));
+    auto reader = DatabaseReader::Open(Database(), std::move(cancelled));
     EXPECT_THAT(reader, IsOk());
     return std::make_unique<StorageCheck>(*std::move(reader), *blobs_, repair, [this] {
       return blobs_->Sweep([this](const std::string& digest) {
@@ -77,6 +90,9 @@ class StorageCheckTest : public ::testing::Test {
     const Response::Summary* operator->() const { return &*value; }
   } summary_;
   TempDirectory directory_;
+#ifdef ASSAY_TEST_POSTGRES
+  PostgresSchema schema_;
+#endif
   ManualClock clock_;
   std::unique_ptr<JobStore> store_;
   std::unique_ptr<DirectoryBlobs> blobs_;
@@ -201,6 +217,33 @@ TEST_F(StorageCheckTest, WhatIsDeletedAndStoredMeanwhileIsNoFinding) {
   EXPECT_EQ(looks, 1);
 }
 
+#ifdef ASSAY_TEST_POSTGRES
+TEST_F(StorageCheckTest, PagesThatPostgresCannotReadAreAFinding) {
+  for (int i = 0; i < 500; ++i) AddModel(absl::StrCat("m", i), absl::StrCat("content ", i));
+  std::string file;
+  {
+    const auto database = PostgresDatabase::Open(schema_.uri());
+    ASSERT_THAT(database, IsOk());
+    Statement row = (*database)->Query(
+        "SELECT current_setting('data_directory') || '/' || pg_relation_filepath('models')");
+    ASSERT_TRUE(row.Next());
+    file = row.Text(0);
+    ASSERT_THAT((*database)->RunScript("CHECKPOINT"), IsOk());
+  }
+  ASSERT_GT(fs::file_size(file), 2u * 8192u);
+  std::fstream pages(file, std::ios::in | std::ios::out | std::ios::binary);
+  pages.seekp(8192);
+  pages << std::string(8192, '\x55');
+  pages.close();
+  // Forgets the pages that it holds.
+  PostgresServer::Get().Restart();
+  const auto reader = DatabaseReader::Open(schema_.uri(), [] { return false; });
+  ASSERT_THAT(reader, IsOk());
+  const auto problems = (*reader)->FindProblems();
+  ASSERT_THAT(problems, IsOk());
+  EXPECT_THAT(*problems, ElementsAre(HasSubstr("models, pages 0 to")));
+}
+#else
 TEST_F(StorageCheckTest, ADatabaseThatIsBrokenIsAFinding) {
   for (int i = 0; i < 200; ++i) AddModel(absl::StrCat("m", i), absl::StrCat("content ", i));
   store_.reset();
@@ -216,11 +259,34 @@ TEST_F(StorageCheckTest, ADatabaseThatIsBrokenIsAFinding) {
   EXPECT_GT(summary_->database_problems(), 0);
 }
 
+#endif
+
+TEST_F(StorageCheckTest, ARecordThatNamesOneWhichIsNotThereIsAFinding) {
+  ASSERT_THAT(store_->CreateEvaluation(MakeEvaluation("e"), MakeTasks(2), ""), IsOk());
+#ifdef ASSAY_TEST_POSTGRES
+  const auto database = PostgresDatabase::Open(Database());
+  constexpr char kUnchecked[] = "SET session_replication_role = replica";
+#else
+  const auto database = SqliteDatabase::Open(Database(), clock_);
+  constexpr char kUnchecked[] = "PRAGMA foreign_keys = OFF";
+#endif
+  ASSERT_THAT(database, IsOk());
+  ASSERT_THAT((*database)->RunScript(kUnchecked), IsOk());
+  ASSERT_THAT((*database)->RunScript("UPDATE tasks SET evaluation = 77 WHERE first_sample = 0"),
+              IsOk());
+  const auto findings = Check();
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].kind(), Finding::DATABASE);
+  EXPECT_THAT(findings[0].text(), HasSubstr("tasks"));
+  EXPECT_THAT(findings[0].text(), HasSubstr("name"));
+  EXPECT_THAT(findings[0].text(), HasSubstr("one of evaluations that is not there"));
+}
+
 TEST_F(StorageCheckTest, ACheckThatIsCancelledEndsWithinTheDatabaseToo) {
   for (int i = 0; i < 2000; ++i) {
     ASSERT_THAT(store_->CreateModel(MakeModel(absl::StrCat("m", i), absl::StrCat(i)), ""), IsOk());
   }
-  const auto reader = DatabaseReader::Open(directory_.File("jobs.db"), [] { return true; });
+  const auto reader = DatabaseReader::Open(Database(), [] { return true; });
   ASSERT_THAT(reader, IsOk());
   EXPECT_FALSE((*reader)->FindProblems().ok());
 }

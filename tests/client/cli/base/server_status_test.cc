@@ -162,13 +162,60 @@ TEST(StatusTableTest, PausesAndDrainsAreTold) {
               HasSubstr("draining since 2027-01-15T08:00:00Z, 2 tasks run; "));
 }
 
+// Two assayds, of which one is lost, as a third one tells of them.
+v1::ServerStatus OfSeveral() {
+  v1::ServerStatus status = Busy();
+  status.set_instance("api/1");
+  status.mutable_workers(0)->set_instance("gpu-node-1/4711");
+  status.mutable_workers(0)->set_device_kind("cpu");
+  status.mutable_devices(0)->set_instance("gpu-node-1/4711");
+  auto& lost = *status.add_workers();
+  lost = status.workers(0);
+  lost.set_instance("gpu-node-2/12");
+  lost.set_device("cuda:0");
+  lost.set_device_kind("NVIDIA H200");
+  lost.set_lost(true);
+  *lost.mutable_heartbeat_time() = TimeUtil::SecondsToTimestamp(1'800'000'000 - 20);
+  auto& drained = *status.add_workers();
+  drained.set_instance("gpu-node-3/9");
+  drained.set_device("cpu");
+  drained.set_draining(true);
+  return status;
+}
+
+TEST(TopFrameTest, OfSeveralAssaydsEachIsNamed) {
+  const std::string text = FrameText(OfSeveral(), 80, 40);
+  EXPECT_THAT(text, HasSubstr("WORKER           DEVICE"));
+  EXPECT_THAT(text, HasSubstr("gpu-node-1/4711  cpu "));
+  EXPECT_THAT(text, HasSubstr("gpu-node-2/12    cuda:0"));
+  EXPECT_THAT(text, HasSubstr("lost for 0:20"));
+  EXPECT_THAT(text, HasSubstr("draining"));
+}
+
+TEST(StatusTableTest, OfSeveralAssaydsEachIsNamed) {
+  const render::Table workers = WorkersTable(OfSeveral());
+  EXPECT_EQ(workers.rows[1][0].text, "gpu-node-2/12 cuda:0");
+  EXPECT_EQ(workers.rows[1][1].text, "NVIDIA H200");
+  EXPECT_EQ(workers.rows[1][2].text, "lost for 0:20");
+  EXPECT_EQ(workers.rows[2][2].text, "draining");
+  std::string text;
+  for (const auto& row : StatusTable(OfSeveral()).rows) {
+    absl::StrAppend(&text, row[0].text, ": ", row[1].text, "\n");
+  }
+  EXPECT_THAT(text, HasSubstr("worker gpu-node-1/4711 cpu: evaluations/first"));
+  EXPECT_THAT(text, HasSubstr("worker gpu-node-2/12 cuda:0: lost for 0:20: evaluations/first"));
+  EXPECT_THAT(text, HasSubstr("; NVIDIA H200\n"));
+}
+
 TEST(StatusTableTest, EveryRowIsWhole) {
   v1::ServerStatus status = Busy();
   status.add_workers()->set_device("cuda:0");
   for (const render::Table& table : {StatusTable(status), WorkersTable(status)}) {
     for (const auto& row : table.rows) EXPECT_EQ(row.size(), table.columns.size());
   }
-  EXPECT_EQ(WorkersTable(status).rows[1][1].text, "idle");
+  EXPECT_EQ(WorkersTable(status).rows[0][2].text, "busy");
+  EXPECT_EQ(WorkersTable(status).rows[0][3].text, "first attack/pgd/linf/8-255");
+  EXPECT_EQ(WorkersTable(status).rows[1][2].text, "idle");
 }
 
 }  // namespace

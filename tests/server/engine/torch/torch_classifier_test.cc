@@ -456,5 +456,11 @@ TEST(TorchClassifier, EveryRealModelPassesValidation) {
 
 TEST(Devices, TheCpuIsAlwaysThere) { EXPECT_EQ(AvailableDevices().back(), "cpu"); }
 
+TEST(Devices, OfADeviceItIsKnownWhatFingerprintsWillSay) {
+  EXPECT_EQ(OriginOf("cpu").device_kind, "cpu");
+  EXPECT_EQ(OriginOf("cpu:1").device_kind, "cpu");
+  EXPECT_FALSE(OriginOf("cpu").libtorch_version.empty());
+}
+
 }  // namespace
 }  // namespace assay::engine
