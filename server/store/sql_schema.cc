@@ -167,9 +167,19 @@ constexpr char kVersion3[] = R"sql(
 ALTER TABLE provenance ADD COLUMN energy_joules REAL;
 )sql";
 
+constexpr char kVersion4[] = R"sql(
+-- Whose token made a model or a dataset, and its bytes. What nobody is charged for has no row.
+CREATE TABLE owned (
+  name TEXT NOT NULL PRIMARY KEY,
+  owner TEXT NOT NULL,
+  bytes INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX owned_by_owner ON owned(owner);
+)sql";
+
 // What makes each version of the one before it; the first, of an empty database. Written for
 // SQLite.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 constexpr auto kVersion = static_cast<int64_t>(std::size(kSteps));
 
 // The same for PostgreSQL, whose texts are to be compared byte by byte, as SQLite's are.
