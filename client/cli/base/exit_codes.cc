@@ -53,7 +53,8 @@ std::string ReasonHint(Reason reason) {
     case Reason::kPermissionDenied:
       return "who runs the server gives scopes to tokens (docs/security.md)";
     case Reason::kServerNotTrusted:
-      return "`--ca FILE` names the authority that signed the server's certificate; docs/security.md "
+      return "`--ca FILE` names the authority that signed the server's certificate; "
+             "docs/security.md "
              "tells how to look at it";
     case Reason::kNotFound:
       return "`assay model list`, `assay dataset list` and `assay evaluation list` show what there "
@@ -111,6 +112,14 @@ std::optional<Reason> FailureReason(const absl::Status& status) {
   const auto found = info.metadata().find("failure_reason");
   if (found == info.metadata().end()) return std::nullopt;
   return ReasonFromName(found->second);
+}
+
+// The id of the call, of errors that have it.
+std::string RequestOf(const absl::Status& status) {
+  const auto payload = status.GetPayload("type.googleapis.com/google.rpc.RequestInfo");
+  google::rpc::RequestInfo info;
+  if (!payload || !info.ParseFromString(std::string(*payload))) return "";
+  return info.request_id();
 }
 
 }  // namespace
@@ -184,6 +193,10 @@ std::string ErrorText(const absl::Status& status) {
       absl::StrAppend(&out, "  ", render::Printable(violation.field), ": ",
                       render::Printable(violation.description), "\n");
     }
+  }
+  if (const std::string request = RequestOf(status); !request.empty()) {
+    absl::StrAppend(&out, "request: ", render::Printable(request),
+                    " is what the server's log calls it\n");
   }
   const std::string hint = HintOf(status);
   if (!hint.empty()) absl::StrAppend(&out, "hint: ", hint, "\n");
