@@ -68,7 +68,7 @@ constexpr int kStalled = 100;
 constexpr int kDeaf = 20;
 // Within which assayd, by its flags here, drops the latter two, and how long they are kept.
 constexpr int kHandshakeSeconds = 10;
-constexpr int kWriteSeconds = 10;
+constexpr int kWriteSeconds = 5;
 constexpr int kDropSeconds = 14;
 constexpr double kGoalMilliseconds = 50;
 constexpr int kImages = 4096;
@@ -251,6 +251,11 @@ class ServerProcess {
     for (int i = 0; i < 600 && port_ == 0; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       std::ifstream(port_file) >> port_;
+      siginfo_t ended{};
+      if (waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+          ended.si_pid != 0) {
+        break;
+      }
     }
   }
   ~ServerProcess() {
