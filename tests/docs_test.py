@@ -78,7 +78,7 @@ def blocks_of(path):
             inside = Block(page, number, line[3:], [])
         elif line.startswith("    "):
             # Of blocks that are marked by indentation alone, those that are commands: formulas look the same.
-            if indented is None and re.match(r"    (assay|for|T=|git|make|sudo) ?", line):
+            if indented is None and re.match(r"    (assay|for|[A-Z]+=|git|make|sudo) ?", line):
                 indented = Block(page, number, "", [])
                 found.append(indented)
             if indented is not None:
@@ -235,6 +235,9 @@ def check_kubectl(words, where):
     for word, value in zip(words, words[1:]):
         if word in ("-k", "-f"):
             require((SOURCE / value).exists(), f"{where}: there is no {value}")
+        if word == "deployment":
+            require(any(f"kind: Deployment\nmetadata:\n  name: {value}\n" in p.read_text() for p in SOURCE.glob("deploy/kubernetes/*/*.yaml")),
+                    f"{where}: no deployment {value}")
     for word in words:
         if word.startswith("service/"):
             require(f"name: {word[8:]}\n" in (SOURCE / "deploy/kubernetes/base/service.yaml").read_text(), f"{where}: no {word}")
