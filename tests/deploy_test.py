@@ -88,10 +88,18 @@ class Dockerfile:
         require(self.one("VOLUME") in WRITABLE, "Dockerfile: VOLUME")
         require(json.loads(self.one("ENTRYPOINT")) == ["assayd"], "Dockerfile: ENTRYPOINT")
         require(self.one("EXPOSE").split() == ["8001", "8002"], "Dockerfile: EXPOSE")
+        require("COPY deploy/container.yaml /etc/assay/assayd.yaml" in self.lines, "Dockerfile: configuration")
+        # What is in the command cannot be changed by a variable or a file.
+        require(self.arguments() == ["--insecure"], "Dockerfile: CMD")
         check_command_line(self.command(), "Dockerfile")
 
-    def command(self):
+    def arguments(self):
         return json.loads(self.one("CMD"))
+
+    def command(self):
+        """What is in force without arguments: the configuration of the image as flags, and its command."""
+        configuration = documents(SOURCE / "deploy/container.yaml")[0]
+        return [word for key, value in configuration.items() for word in (f"--{key}", str(value))] + self.arguments()
 
     def health_check(self):
         return json.loads(self.one("HEALTHCHECK").split(" CMD ", 1)[1])
@@ -435,12 +443,14 @@ def check_kubernetes(name):
 def check_server(dockerfile, build):
     with tempfile.TemporaryDirectory() as work:
         port_file, log = pathlib.Path(work, "port"), pathlib.Path(work, "log")
-        # What the container has, with free ports, and without a volume.
-        changed = {"0.0.0.0:8001": "0.0.0.0:0", "8002": "0", "/var/lib/assay/data": work + "/data"}
-        command = [changed.get(word, word) for word in dockerfile.command()]
+        # What the container has; with free ports, and without a volume, by variables, which go before its configuration.
         path = f"{build}/bin:{os.environ['PATH']}"
+        changed = {"ASSAYD_LISTEN": "0.0.0.0:0", "ASSAYD_METRICS_PORT": "0", "ASSAYD_DATA_DIR": work + "/data"}
+        command = [f"{build}/bin/assayd", "--config", SOURCE / "deploy/container.yaml", *dockerfile.arguments()]
+        said = subprocess.run([*command, "--check-config"], env={**os.environ, "ASSAYD_LISTEN": "0.0.0.0:9001"}, capture_output=True, text=True)
+        require(re.search(r"^listen +0\.0\.0\.0:9001 +ASSAYD_LISTEN$", said.stdout, re.M), said)
         with log.open("w") as out:
-            server = subprocess.Popen([f"{build}/bin/assayd", *command, "--port-file", port_file], stderr=out)
+            server = subprocess.Popen([*command, "--port-file", port_file], stderr=out, env={**os.environ, **changed})
         try:
             for _ in range(600):
                 if port_file.exists() or server.poll() is not None:
