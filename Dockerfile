@@ -46,6 +46,8 @@ COPY packages.txt ./
 COPY scripts/install-packages scripts/
 RUN scripts/install-packages run && rm -rf /var/lib/apt/lists/* /tmp/install && \
     useradd --uid 10001 --home-dir /var/lib/assay --create-home --shell /usr/sbin/nologin assay
+# Where to listen and to keep data: by a file, so that variables, arguments and another file go before it.
+COPY deploy/container.yaml /etc/assay/assayd.yaml
 USER 10001:10001
 WORKDIR /var/lib/assay
 VOLUME /var/lib/assay
@@ -55,9 +57,9 @@ EXPOSE 8001 8002
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["bash", "-c", \
     "exec 3<>/dev/tcp/127.0.0.1/8002 && printf 'GET /healthz HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 ENTRYPOINT ["assayd"]
-# --insecure: inside a container there is no other address to listen on. Publish the ports to trusted networks only, or give
-# --tls-cert, --tls-key and --tokens (docs/security.md).
-CMD ["--listen", "0.0.0.0:8001", "--metrics-port", "8002", "--data-dir", "/var/lib/assay/data", "--insecure"]
+# Inside a container there is no other address to listen on than a public one. Publish the ports to trusted networks only, or give
+# --tls-cert, --tls-key and --tokens (docs/security.md) in place of this.
+CMD ["--insecure"]
 
 FROM base AS gpu
 COPY --from=build-gpu /opt/torch/ /opt/torch/

@@ -3,10 +3,12 @@
 //   bench_service [ROUNDS]
 //
 // Starts the assayd beside it on a directory of its own, with 50 evaluations in a paused queue, so
-// that what is measured is the service and no model. Compares GetEvaluation with the same answer
-// from a plain gRPC server that keeps it in memory, in turns; then loads it with watchers, uploads,
-// clients that stall and clients that do not read, while it goes on asking GetEvaluation. Prints
-// latencies, CPU seconds and memory.
+// that what is measured is the service and no model, and a plain gRPC server of the same calls, the
+// echo, which answers from memory and keeps nothing. Compares GetEvaluation, uploads and watchers
+// of the two in turns; then loads assayd with watchers, uploads, clients that stall and clients
+// that do not read, one after the other and all at once, while it goes on asking both for
+// evaluations. Says latencies, CPU seconds and memory, who was dropped, and whether memory grew
+// from round to round.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
@@ -18,6 +20,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -34,6 +37,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -62,6 +66,11 @@ constexpr int kChunksOfEach = 2;
 constexpr size_t kChunkBytes = 1 << 20;
 constexpr int kStalled = 100;
 constexpr int kDeaf = 20;
+// Within which assayd, by its flags here, drops the latter two, and how long they are kept.
+constexpr int kHandshakeSeconds = 10;
+constexpr int kWriteSeconds = 5;
+constexpr int kDropSeconds = 14;
+constexpr double kGoalMilliseconds = 50;
 constexpr int kImages = 4096;
 constexpr int kImageBytes = 3 * 64 * 64;
 
@@ -101,10 +110,54 @@ struct Latencies {
 
 // --- the servers
 
-// Answers GetEvaluation with what it was given, from memory.
+// Writes one event, and keeps the call open until its client goes.
+class EchoWatch final : public grpc::ServerWriteReactor<v1::EvaluationEvent> {
+ public:
+  explicit EchoWatch(const v1::Evaluation& evaluation) {
+    *event_.mutable_evaluation() = evaluation;
+    StartWrite(&event_);
+  }
+  void OnCancel() override { Finish(grpc::Status::CANCELLED); }
+  void OnDone() override { delete this; }
+
+ private:
+  v1::EvaluationEvent event_;
+};
+
+// Takes what comes and drops it.
+class EchoUpload final : public grpc::ServerReadReactor<v1::UploadChunksRequest> {
+ public:
+  EchoUpload() { StartRead(&request_); }
+  void OnReadDone(bool ok) override {
+    if (ok) {
+      StartRead(&request_);
+    } else {
+      Finish(grpc::Status::OK);
+    }
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  v1::UploadChunksRequest request_;
+};
+
+class EchoChunks final : public v1::ChunkService::CallbackService {
+ public:
+  grpc::ServerReadReactor<v1::UploadChunksRequest>* UploadChunks(
+      grpc::CallbackServerContext* /*call*/, v1::UploadChunksResponse* /*response*/) override {
+    return new EchoUpload;
+  }
+};
+
+// Answers with what it was given, from memory.
 class Echo final : public v1::EvaluationService::CallbackService {
  public:
   explicit Echo(const std::string& answer) { answer_.ParseFromString(answer); }
+  grpc::ServerWriteReactor<v1::EvaluationEvent>* WatchEvaluation(
+      grpc::CallbackServerContext* /*call*/,
+      const v1::WatchEvaluationRequest* /*request*/) override {
+    return new EchoWatch(answer_);
+  }
   grpc::ServerUnaryReactor* GetEvaluation(grpc::CallbackServerContext* call,
                                           const v1::GetEvaluationRequest* /*request*/,
                                           v1::Evaluation* response) override {
@@ -140,10 +193,13 @@ class EchoProcess {
       close(in[1]);
       close(out[0]);
       Echo echo(ReadAll(in[0]));
+      EchoChunks chunks;
       int port = 0;
       grpc::ServerBuilder builder;
       builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+      builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 1000);
       builder.RegisterService(&echo);
+      builder.RegisterService(&chunks);
       const auto server = builder.BuildAndStart();
       const std::string text = std::to_string(port);
       if (write(out[1], text.data(), text.size()) < 0) _exit(1);
@@ -161,15 +217,18 @@ class EchoProcess {
     waitpid(pid_, nullptr, 0);
     close(out_);
   }
-  std::string Start(const v1::Evaluation& answer) {
+  void Start(const v1::Evaluation& answer) {
     const std::string bytes = answer.SerializeAsString();
     if (write(in_, bytes.data(), bytes.size()) < 0) std::abort();
     close(in_);
-    return "127.0.0.1:" + ReadAll(out_);
+    address_ = "127.0.0.1:" + ReadAll(out_);
   }
   pid_t pid() const { return pid_; }
+  // Once started.
+  const std::string& address() const { return address_; }
 
  private:
+  std::string address_;
   pid_t pid_ = -1;
   int in_ = -1;
   int out_ = -1;
@@ -185,12 +244,18 @@ class ServerProcess {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
       execl(binary.c_str(), binary.c_str(), "--listen", "127.0.0.1:0", "--metrics-port", "0",
             "--devices", "cpu", "--data-dir", data.c_str(), "--port-file", port_file.c_str(),
-            nullptr);
+            "--handshake-seconds", std::to_string(kHandshakeSeconds).c_str(), "--write-seconds",
+            std::to_string(kWriteSeconds).c_str(), nullptr);
       _exit(127);
     }
     for (int i = 0; i < 600 && port_ == 0; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       std::ifstream(port_file) >> port_;
+      siginfo_t ended{};
+      if (waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+          ended.si_pid != 0) {
+        break;
+      }
     }
   }
   ~ServerProcess() {
@@ -337,70 +402,108 @@ Measured Ask(const std::string& address, pid_t pid, int threads, double seconds)
   return measured;
 }
 
-// Asks for one evaluation every 10 ms while `load` does something, and says how that went.
-void Probe(const std::string& what, const ServerProcess& server,
-           const std::function<void()>& load) {
+// The servers, and what was seen of assayd in all phases.
+struct Bench {
+  const ServerProcess& server;
+  const EchoProcess& echo;
+  Latencies all;
+  double worst_p99 = 0;
+  std::string worst_phase;
+  double peak_mib = 0;
+};
+
+// Asks assayd and the echo for one evaluation each, in turns, every 10 ms while `load` does
+// something, and says how that went.
+void Probe(const std::string& what, Bench& bench, const std::function<void()>& load) {
   std::atomic<bool> stop = false;
-  Latencies latencies;
+  Latencies ours, theirs;
+  const ServerProcess& server = bench.server;
   server.ForgetPeak();
   const double cpu = CpuSecondsOf(server.pid());
+  const double own_cpu = CpuSecondsOf(getpid());
   const auto start = Clock::now();
   std::thread prober([&] {
-    const auto stub = v1::EvaluationService::NewStub(Connect(server.address()));
+    const auto assayd = v1::EvaluationService::NewStub(Connect(server.address()));
+    const auto echo = v1::EvaluationService::NewStub(Connect(bench.echo.address()));
     for (int i = 0; !stop; ++i) {
-      const auto begin = Clock::now();
-      v1::Evaluation evaluation;
-      const auto status =
-          Call(*stub, &v1::EvaluationService::Stub::GetEvaluation, Named(i), &evaluation);
-      if (!status.ok()) std::cerr << "GetEvaluation: " << status.message() << "\n";
-      latencies.milliseconds.push_back(Seconds(begin) * 1e3);
+      for (const auto& [stub, latencies] :
+           {std::make_pair(assayd.get(), &ours), std::make_pair(echo.get(), &theirs)}) {
+        const auto begin = Clock::now();
+        v1::Evaluation evaluation;
+        const auto status =
+            Call(*stub, &v1::EvaluationService::Stub::GetEvaluation, Named(i), &evaluation);
+        if (!status.ok()) std::cerr << "GetEvaluation: " << status.message() << "\n";
+        latencies->milliseconds.push_back(Seconds(begin) * 1e3);
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   });
   load();
   stop = true;
   prober.join();
+  const double seconds = Seconds(start);
+  const double p99 = ours.At(0.99);
+  if (p99 > bench.worst_p99) {
+    bench.worst_p99 = p99;
+    bench.worst_phase = what;
+  }
+  bench.peak_mib = std::max(bench.peak_mib, server.PeakMiB());
   std::cout << absl::StreamFormat(
-                   "%-34s p50 %6.2f  p99 %7.2f  worst %7.2f ms   server %5.2f CPUs   memory %6.1f, "
-                   "peak %6.1f MiB\n",
-                   what, latencies.At(0.5), latencies.At(0.99), latencies.At(1),
-                   (CpuSecondsOf(server.pid()) - cpu) / Seconds(start), MemoryOf(server.pid()),
-                   server.PeakMiB())
+                   "%-34s p50 %6.2f  p99 %7.2f  worst %7.2f ms (echo %6.2f %7.2f %7.2f)   CPU "
+                   "seconds %6.2f of %5.1f, clients %6.2f   memory %6.1f, peak %6.1f MiB\n",
+                   what, ours.At(0.5), p99, ours.At(1), theirs.At(0.5), theirs.At(0.99),
+                   theirs.At(1), CpuSecondsOf(server.pid()) - cpu, seconds,
+                   CpuSecondsOf(getpid()) - own_cpu, MemoryOf(server.pid()), server.PeakMiB())
             << std::flush;
+  bench.all.milliseconds.insert(bench.all.milliseconds.end(), ours.milliseconds.begin(),
+                                ours.milliseconds.end());
 }
 
-// Reads what comes, and counts it.
+// Of all watchers: how many have heard something, have heard of the end of their evaluation and
+// were left by the server then, and have lost their call otherwise.
+struct Heard {
+  std::atomic<int> first = 0;
+  std::atomic<int> end = 0;
+  std::atomic<int> lost = 0;
+};
+
+// Reads what comes.
 class Watcher final : public grpc::ClientReadReactor<v1::EvaluationEvent> {
  public:
-  Watcher(v1::EvaluationService::Stub& stub, int number, std::atomic<int>& heard) : heard_(heard) {
+  Watcher(v1::EvaluationService::Stub& stub, int number, Heard& heard) : heard_(heard) {
     request_.set_name(Named(number).name());
     stub.async()->WatchEvaluation(&context_, &request_, this);
     StartRead(&event_);
     StartCall();
   }
   ~Watcher() override {
+    leaving_ = true;
     context_.TryCancel();
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [this] { return done_; });
   }
   void OnReadDone(bool ok) override {
     if (!ok) return;
-    if (!first_) ++heard_;
+    if (!first_) ++heard_.first;
     first_ = true;
+    ended_ = event_.evaluation().state() == v1::Evaluation::CANCELLED;
     StartRead(&event_);
   }
-  void OnDone(const grpc::Status& /*status*/) override {
+  void OnDone(const grpc::Status& status) override {
+    if (!leaving_) ++(status.ok() && ended_ ? heard_.end : heard_.lost);
     const std::lock_guard<std::mutex> lock(mutex_);
     done_ = true;
     changed_.notify_all();
   }
 
  private:
-  std::atomic<int>& heard_;
+  Heard& heard_;
   grpc::ClientContext context_;
   v1::WatchEvaluationRequest request_;
   v1::EvaluationEvent event_;
   bool first_ = false;
+  bool ended_ = false;
+  std::atomic<bool> leaving_ = false;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool done_ = false;
@@ -458,6 +561,17 @@ class SlowLoris {
     for (const int fd : sockets_) close(fd);
   }
   size_t size() const { return sockets_.size(); }
+  // Those that the server has closed.
+  int Dropped() const {
+    int dropped = 0;
+    for (const int fd : sockets_) {
+      char buffer[512];
+      ssize_t count = 0;
+      while ((count = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0) continue;
+      if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) ++dropped;
+    }
+    return dropped;
+  }
   void SendOne() {
     constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     if (sent_ + 1 >= sizeof(kPreface) - 1) return;
@@ -472,8 +586,19 @@ class SlowLoris {
 
 void Sleep(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
 
-void CompareWithEcho(const std::string& assayd, pid_t assayd_pid, const std::string& echo,
-                     pid_t echo_pid) {
+// Calls of a method that are open at assayd.
+int64_t OpenCalls(const ServerProcess& server, const std::string& method) {
+  const auto stub = v1::AdminService::NewStub(Connect(server.address()));
+  v1::ServerStatus status;
+  if (!Call(*stub, &v1::AdminService::Stub::GetServerStatus, v1::GetServerStatusRequest(), &status)
+           .ok()) {
+    return -1;
+  }
+  const auto found = status.open_calls().find(method);
+  return found == status.open_calls().end() ? 0 : found->second;
+}
+
+void CompareCalls(const Bench& bench) {
   for (const int threads : {1, 8}) {
     Latencies ours, theirs;
     double our_calls = 0, their_calls = 0, our_cpu = 0, their_cpu = 0;
@@ -486,8 +611,9 @@ void CompareWithEcho(const std::string& assayd, pid_t assayd_pid, const std::str
         *calls += measured.calls_a_second / kTurns;
         *cpu += measured.cpu_microseconds_a_call / kTurns;
       };
-      add(Ask(assayd, assayd_pid, threads, 2), &ours, &our_calls, &our_cpu);
-      add(Ask(echo, echo_pid, threads, 2), &theirs, &their_calls, &their_cpu);
+      add(Ask(bench.server.address(), bench.server.pid(), threads, 2), &ours, &our_calls, &our_cpu);
+      add(Ask(bench.echo.address(), bench.echo.pid(), threads, 2), &theirs, &their_calls,
+          &their_cpu);
     }
     const auto print = [&](const char* what, Latencies& latencies, double calls, double cpu) {
       std::cout << absl::StreamFormat(
@@ -496,81 +622,216 @@ void CompareWithEcho(const std::string& assayd, pid_t assayd_pid, const std::str
     };
     print("assayd", ours, our_calls, our_cpu);
     print("echo", theirs, their_calls, their_cpu);
-    std::cout << absl::StreamFormat("%d callers, ratio   %.2f of the calls, %.2f of the CPU\n",
-                                    threads, our_calls / their_calls, our_cpu / their_cpu)
-              << std::flush;
+    std::cout
+        << absl::StreamFormat(
+               "%d callers, ratio   %.2f of the calls, %.2f of the CPU, %.2f of the p50, %.2f "
+               "of the p99\n",
+               threads, our_calls / their_calls, our_cpu / their_cpu, ours.At(0.5) / theirs.At(0.5),
+               ours.At(0.99) / theirs.At(0.99))
+        << std::flush;
   }
 }
 
-absl::Status Round(const ServerProcess& server, int round) {
-  std::cout << "round " << round + 1 << "\n";
-  Probe("idle", server, [] { Sleep(5); });
-  {
-    std::vector<std::unique_ptr<v1::EvaluationService::Stub>> stubs;
-    std::vector<std::unique_ptr<Watcher>> watchers;
-    std::atomic<int> heard = 0;
-    Probe(absl::StrCat(kWatchers, " watchers come"), server, [&] {
-      for (int i = 0; i < kWatchers; ++i) {
-        if (i % kWatchersAConnection == 0) {
-          stubs.push_back(v1::EvaluationService::NewStub(Connect(server.address())));
-        }
-        watchers.push_back(std::make_unique<Watcher>(*stubs.back(), i, heard));
-      }
-      for (int i = 0; i < 600 && heard < kWatchers; ++i) Sleep(0.1);
-    });
-    if (heard < kWatchers) {
-      return absl::InternalError(absl::StrCat("only ", heard.load(), " watchers were answered"));
-    }
-    Probe(absl::StrCat(kWatchers, " watchers stay"), server, [] { Sleep(10); });
-  }
+// 200 clients at once, each on a connection of its own; what they send has not been sent before.
+struct Uploads {
+  int failed = 0;
+  double mib_a_second = 0;
+};
+Uploads UploadAtOnce(const std::string& address) {
+  static std::atomic<int> uploaded = 0;
   std::atomic<int> failed = 0;
-  double seconds = 0;
-  Probe(absl::StrCat(kUploaders, " upload ", kChunksOfEach, " MiB at once"), server, [&] {
-    const auto start = Clock::now();
-    std::vector<std::thread> uploaders;
-    for (int i = 0; i < kUploaders; ++i) {
-      uploaders.emplace_back([&, i] {
-        std::vector<std::string> chunks;
-        for (int c = 0; c < kChunksOfEach; ++c) {
-          chunks.emplace_back(kChunkBytes, static_cast<char>(c));
-          const std::string own = absl::StrCat(round, "/", i, "/", c);
-          chunks.back().replace(0, own.size(), own);
-        }
-        const auto stub = v1::ChunkService::NewStub(Connect(server.address()));
-        if (const auto status = Upload(*stub, chunks); !status.ok()) {
-          ++failed;
-          std::cerr << status.message() << "\n";
-        }
-      });
-    }
-    for (std::thread& uploader : uploaders) uploader.join();
-    seconds = Seconds(start);
-  });
-  std::cout << absl::StreamFormat("  %.0f MiB/s durable, %d of %d failed\n",
-                                  kUploaders * kChunksOfEach * MiB(kChunkBytes) / seconds,
-                                  failed.load(), kUploaders);
-  {
-    SlowLoris loris(server.port());
-    Probe(absl::StrCat(loris.size(), " connections a byte a second"), server, [&] {
-      for (int i = 0; i < 8; ++i) {
-        loris.SendOne();
-        Sleep(1);
+  const int number = ++uploaded;
+  const auto start = Clock::now();
+  std::vector<std::thread> uploaders;
+  for (int i = 0; i < kUploaders; ++i) {
+    uploaders.emplace_back([&, i] {
+      std::vector<std::string> chunks;
+      for (int c = 0; c < kChunksOfEach; ++c) {
+        chunks.emplace_back(kChunkBytes, static_cast<char>(c));
+        const std::string own = absl::StrCat(number, "/", i, "/", c);
+        chunks.back().replace(0, own.size(), own);
+      }
+      const auto stub = v1::ChunkService::NewStub(Connect(address));
+      if (const auto status = Upload(*stub, chunks); !status.ok()) {
+        ++failed;
+        std::cerr << status.message() << "\n";
       }
     });
   }
-  {
-    std::vector<std::unique_ptr<Deaf>> deaf;
-    Probe(absl::StrCat(kDeaf, " ask for 48 MiB, read nothing"), server, [&] {
-      for (int i = 0; i < kDeaf; ++i) deaf.push_back(std::make_unique<Deaf>(server.address()));
-      Sleep(8);
-    });
+  for (std::thread& uploader : uploaders) uploader.join();
+  return {failed, kUploaders * kChunksOfEach * MiB(kChunkBytes) / Seconds(start)};
+}
+
+void CompareUploads(const Bench& bench) {
+  const auto upload = [](const std::string& address, pid_t pid, double* cpu) {
+    const double before = CpuSecondsOf(pid);
+    const double speed = UploadAtOnce(address).mib_a_second;
+    *cpu = CpuSecondsOf(pid) - before;
+    return speed;
+  };
+  double our_cpu = 0, their_cpu = 0;
+  const double theirs = upload(bench.echo.address(), bench.echo.pid(), &their_cpu);
+  const double ours = upload(bench.server.address(), bench.server.pid(), &our_cpu);
+  std::cout
+      << absl::StreamFormat(
+             "uploads at once: assayd, verified and durable, %.0f MiB/s and %.2f CPU seconds; "
+             "echo, dropped, %.0f MiB/s and %.2f; ratio %.2f of the speed, %.2f of the CPU\n",
+             ours, our_cpu, theirs, their_cpu, ours / theirs, our_cpu / their_cpu)
+      << std::flush;
+}
+
+// Watchers over all evaluations.
+class Watchers {
+ public:
+  explicit Watchers(const std::string& address) {
+    for (int i = 0; i < kWatchers; ++i) {
+      if (i % kWatchersAConnection == 0) {
+        stubs_.push_back(v1::EvaluationService::NewStub(Connect(address)));
+      }
+      watchers_.push_back(std::make_unique<Watcher>(*stubs_.back(), i, heard_));
+    }
   }
-  Probe("idle again", server, [] { Sleep(5); });
+  // Until `count` of all has come, or for a minute.
+  void Await(const std::atomic<int>& count) {
+    for (int i = 0; i < 60'000 && count < kWatchers; ++i) Sleep(0.001);
+  }
+  void AwaitFirst() { Await(heard_.first); }
+  const Heard& heard() const { return heard_; }
+
+ private:
+  Heard heard_;
+  std::vector<std::unique_ptr<v1::EvaluationService::Stub>> stubs_;
+  std::vector<std::unique_ptr<Watcher>> watchers_;
+};
+
+void CompareWatchers(const Bench& bench) {
+  const auto watch = [](const std::string& address, pid_t pid, double* cpu, double* kib) {
+    const double cpu_before = CpuSecondsOf(pid), before = MemoryOf(pid);
+    const auto start = Clock::now();
+    Watchers watchers(address);
+    watchers.AwaitFirst();
+    const double seconds = Seconds(start);
+    *cpu = CpuSecondsOf(pid) - cpu_before;
+    *kib = (MemoryOf(pid) - before) * 1024 / kWatchers;
+    return seconds;
+  };
+  double our_cpu = 0, our_kib = 0, their_cpu = 0, their_kib = 0;
+  const double theirs = watch(bench.echo.address(), bench.echo.pid(), &their_cpu, &their_kib);
+  const double ours = watch(bench.server.address(), bench.server.pid(), &our_cpu, &our_kib);
+  std::cout << absl::StreamFormat(
+                   "%d watchers have their first event: assayd %.2f s, %.2f CPU seconds, %.1f KiB "
+                   "each; echo %.2f s, %.2f, %.1f KiB; ratio %.2f of the time, %.2f of the CPU\n",
+                   kWatchers, ours, our_cpu, our_kib, theirs, their_cpu, their_kib, ours / theirs,
+                   our_cpu / their_cpu)
+            << std::flush;
+}
+
+// Every evaluation is cancelled, which its watchers hear of; RetryAll queues them again.
+absl::Status CancelAll(const ServerProcess& server) {
+  const auto stub = v1::EvaluationService::NewStub(Connect(server.address()));
+  v1::Evaluation evaluation;
+  for (int i = 0; i < kEvaluations; ++i) {
+    v1::CancelEvaluationRequest request;
+    request.set_name(Named(i).name());
+    ASSAY_RETURN_IF_ERROR(
+        Call(*stub, &v1::EvaluationService::Stub::CancelEvaluation, request, &evaluation));
+  }
   return absl::OkStatus();
 }
 
+absl::Status RetryAll(const ServerProcess& server) {
+  const auto stub = v1::EvaluationService::NewStub(Connect(server.address()));
+  v1::Evaluation evaluation;
+  for (int i = 0; i < kEvaluations; ++i) {
+    v1::RetryEvaluationRequest request;
+    request.set_name(Named(i).name());
+    ASSAY_RETURN_IF_ERROR(
+        Call(*stub, &v1::EvaluationService::Stub::RetryEvaluation, request, &evaluation));
+  }
+  return absl::OkStatus();
+}
+
+void StallFor(SlowLoris& loris, int seconds) {
+  for (int i = 0; i < seconds; ++i) {
+    loris.SendOne();
+    Sleep(1);
+  }
+}
+
+constexpr char kSamplesMethod[] = "assay.v1.DatasetService/StreamSamples";
+
+// Gives the memory that is used when nothing is going on any more.
+absl::StatusOr<double> Round(Bench& bench, int round) {
+  const ServerProcess& server = bench.server;
+  std::cout << "round " << round + 1 << "\n";
+  Probe("idle", bench, [] { Sleep(5); });
+  Uploads uploads;
+  Probe(absl::StrCat(kUploaders, " upload ", kChunksOfEach, " MiB at once"), bench,
+        [&] { uploads = UploadAtOnce(server.address()); });
+  std::cout << absl::StreamFormat("  %.0f MiB/s durable, %d of %d failed\n", uploads.mib_a_second,
+                                  uploads.failed, kUploaders);
+  {
+    SlowLoris loris(server.port());
+    Probe(absl::StrCat(loris.size(), " connections a byte a second"), bench,
+          [&] { StallFor(loris, kDropSeconds); });
+    std::cout << absl::StreamFormat("  %d of %d were dropped\n", loris.Dropped(), loris.size());
+  }
+  {
+    std::vector<std::unique_ptr<Deaf>> deaf;
+    Probe(absl::StrCat(kDeaf, " ask for 48 MiB, read nothing"), bench, [&] {
+      for (int i = 0; i < kDeaf; ++i) deaf.push_back(std::make_unique<Deaf>(server.address()));
+      Sleep(kDropSeconds);
+    });
+    std::cout << absl::StreamFormat("  %d of %d calls are still open\n",
+                                    OpenCalls(server, kSamplesMethod), kDeaf);
+  }
+  {
+    std::unique_ptr<Watchers> watchers;
+    Probe(absl::StrCat(kWatchers, " watchers come"), bench, [&] {
+      watchers = std::make_unique<Watchers>(server.address());
+      watchers->AwaitFirst();
+    });
+    const Heard& heard = watchers->heard();
+    if (heard.first < kWatchers) {
+      return absl::InternalError(
+          absl::StrCat("only ", heard.first.load(), " watchers were answered"));
+    }
+    Probe(absl::StrCat(kWatchers, " watchers stay"), bench, [] { Sleep(10); });
+    {
+      SlowLoris loris(server.port());
+      std::vector<std::unique_ptr<Deaf>> deaf;
+      Probe("all of it at once", bench, [&] {
+        for (int i = 0; i < kDeaf; ++i) deaf.push_back(std::make_unique<Deaf>(server.address()));
+        std::thread stalled([&] { StallFor(loris, kDropSeconds); });
+        uploads = UploadAtOnce(server.address());
+        stalled.join();
+      });
+      std::cout << absl::StreamFormat(
+          "  %.0f MiB/s durable, %d of %d failed; %d of %d watchers lost; dropped: %d of %d that "
+          "stall, %d of %d that do not read\n",
+          uploads.mib_a_second, uploads.failed, kUploaders, heard.lost.load(), kWatchers,
+          loris.Dropped(), loris.size(), kDeaf - OpenCalls(server, kSamplesMethod), kDeaf);
+    }
+    absl::Status cancelled;
+    double seconds = 0;
+    Probe("all evaluations are cancelled", bench, [&] {
+      const auto start = Clock::now();
+      cancelled = CancelAll(server);
+      watchers->Await(heard.end);
+      seconds = Seconds(start);
+    });
+    ASSAY_RETURN_IF_ERROR(cancelled);
+    ASSAY_RETURN_IF_ERROR(RetryAll(server));
+    std::cout << absl::StreamFormat(
+        "  %d of %d watchers heard of the end, the last %.2f s after the first of %d calls began\n",
+        heard.end.load(), kWatchers, seconds, kEvaluations);
+  }
+  Probe("idle again", bench, [] { Sleep(5); });
+  return MemoryOf(server.pid());
+}
+
 absl::Status Run(int argc, char** argv) {
-  int rounds = 2;
+  int rounds = 3;
   if (argc > 2 || (argc == 2 && !absl::SimpleAtoi(argv[1], &rounds))) {
     return absl::InvalidArgumentError("bench_service [ROUNDS]");
   }
@@ -589,9 +850,27 @@ absl::Status Run(int argc, char** argv) {
     ASSAY_RETURN_IF_ERROR(
         Call(*stub, &v1::EvaluationService::Stub::GetEvaluation, Named(0), &evaluation));
     std::cout << "an evaluation has " << evaluation.ByteSizeLong() << " bytes\n";
-    CompareWithEcho(server.address(), server.pid(), echo.Start(evaluation), echo.pid());
+    echo.Start(evaluation);
   }
-  for (int round = 0; round < rounds; ++round) ASSAY_RETURN_IF_ERROR(Round(server, round));
+  Bench bench{server, echo, {}, 0, "", 0};
+  CompareCalls(bench);
+  for (int turn = 0; turn < 2; ++turn) {
+    CompareUploads(bench);
+    CompareWatchers(bench);
+  }
+  std::vector<double> memory;
+  for (int round = 0; round < rounds; ++round) {
+    ASSAY_ASSIGN_OR_RETURN(const double mib, Round(bench, round));
+    memory.push_back(mib);
+  }
+  std::cout << absl::StreamFormat(
+      "GetEvaluation over all of this: p50 %.2f  p99 %.2f  worst %.2f ms; the worst p99 of a phase "
+      "%.2f ms (%s), goal %.0f\n",
+      bench.all.At(0.5), bench.all.At(0.99), bench.all.At(1), bench.worst_p99, bench.worst_phase,
+      kGoalMilliseconds);
+  std::cout << "memory of assayd after each round, MiB:";
+  for (const double mib : memory) std::cout << absl::StreamFormat(" %.1f", mib);
+  std::cout << absl::StreamFormat("; at most %.1f\n", bench.peak_mib);
   return absl::OkStatus();
 }
 

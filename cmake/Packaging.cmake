@@ -9,7 +9,8 @@ set(make_pages
     COMMAND assay --man-page >${made}/assay.1
     COMMAND assayd --man-page >${made}/assayd.8
     COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/deploy/man/assay-engine.8 ${CMAKE_SOURCE_DIR}/deploy/man/assay-example.1 ${made}
-    COMMAND gzip -9nf ${made}/assay.1 ${made}/assay-example.1 ${made}/assayd.8 ${made}/assay-engine.8
+    COMMAND ${CMAKE_COMMAND} -E copy ${made}/changelog ${made}/changelog.Debian
+    COMMAND gzip -9nf ${made}/assay.1 ${made}/assay-example.1 ${made}/assayd.8 ${made}/assay-engine.8 ${made}/changelog.Debian
     COMMAND assay completion bash >${made}/assay
     COMMAND assay completion zsh >${made}/_assay
     COMMAND assay completion fish >${made}/assay.fish)
@@ -27,7 +28,8 @@ install(FILES ${made}/assay.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendo
 install(FILES deploy/assayd.yaml DESTINATION /etc/assay)
 install(FILES deploy/systemd/assayd.service DESTINATION lib/systemd/system)
 install(DIRECTORY deploy/prometheus deploy/grafana DESTINATION ${CMAKE_INSTALL_DATADIR}/assay PATTERN "*_test.yml" EXCLUDE)
-install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md deploy/debian/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${made}/changelog.Debian.gz DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 install(DIRECTORY deploy/examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES deploy/systemd/gpu.conf DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
@@ -48,6 +50,7 @@ set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_RELEASE "1+deb${release}")
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
+configure_file(deploy/debian/changelog.in ${made}/changelog @ONLY)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # Not linked but looked for at run time: a fast BLAS. adduser: for the scripts.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libopenblas0-openmp, adduser")

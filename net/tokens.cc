@@ -27,15 +27,16 @@ constexpr size_t kMaxCertificateBytes = 255;
 constexpr size_t kMaxLineBytes = 4096;
 constexpr size_t kMaxSecretBytes = 1024;
 constexpr int kSecretBytes = 32;
+constexpr int64_t kMostStoredBytes = 1'000'000'000'000'000;
 
 constexpr std::pair<const char*, Scope> kScopeNames[] = {{"read", kScopeRead},
                                                          {"upload", kScopeUpload},
                                                          {"submit", kScopeSubmit},
                                                          {"admin", kScopeAdmin}};
 
-constexpr const char* kKeys[] = {"name",        "scopes",  "sha256",
-                                 "certificate", "expires", "max_unfinished_evaluations",
-                                 "max_uploads"};
+constexpr const char* kKeys[] = {"name",        "scopes",          "sha256",
+                                 "certificate", "expires",         "max_unfinished_evaluations",
+                                 "max_uploads", "max_stored_bytes"};
 
 absl::Status Wrong(absl::string_view where, absl::string_view what) {
   return InvalidFields({{std::string(where), std::string(what)}});
@@ -80,12 +81,12 @@ absl::StatusOr<std::string> TextOf(const json& object, const char* key, absl::st
 }
 
 absl::StatusOr<std::optional<int64_t>> LimitOf(const json& object, const char* key,
-                                               absl::string_view where) {
+                                               absl::string_view where,
+                                               int64_t most = 1'000'000'000) {
   const auto found = object.find(key);
   if (found == object.end()) return std::nullopt;
-  constexpr int64_t kMost = 1'000'000'000;
-  if (!found->is_number_integer() || found->get<int64_t>() < 0 || found->get<int64_t>() > kMost) {
-    return Wrong(where, absl::StrCat("\"", key, "\" must be a whole number from 0 to ", kMost));
+  if (!found->is_number_integer() || found->get<int64_t>() < 0 || found->get<int64_t>() > most) {
+    return Wrong(where, absl::StrCat("\"", key, "\" must be a whole number from 0 to ", most));
   }
   return found->get<int64_t>();
 }
@@ -141,6 +142,8 @@ absl::StatusOr<TokenEntry> ParseEntry(absl::string_view line, absl::string_view 
   ASSAY_ASSIGN_OR_RETURN(entry.max_unfinished_evaluations,
                          LimitOf(object, "max_unfinished_evaluations", where));
   ASSAY_ASSIGN_OR_RETURN(entry.max_uploads, LimitOf(object, "max_uploads", where));
+  ASSAY_ASSIGN_OR_RETURN(entry.max_stored_bytes,
+                         LimitOf(object, "max_stored_bytes", where, kMostStoredBytes));
   return entry;
 }
 
@@ -227,6 +230,7 @@ std::string TokenLine(const TokenEntry& entry) {
     object["max_unfinished_evaluations"] = *entry.max_unfinished_evaluations;
   }
   if (entry.max_uploads.has_value()) object["max_uploads"] = *entry.max_uploads;
+  if (entry.max_stored_bytes.has_value()) object["max_stored_bytes"] = *entry.max_stored_bytes;
   return object.dump();
 }
 

@@ -3,7 +3,8 @@
 //
 // One JSON object a line; empty lines, and lines that begin with '#', are passed over:
 //   {"name": "ci", "scopes": ["read", "submit"], "sha256": "9f86...", "expires":
-//    "2027-03-01T00:00:00Z", "max_uploads": 4, "max_unfinished_evaluations": 10}
+//    "2027-03-01T00:00:00Z", "max_uploads": 4, "max_unfinished_evaluations": 10,
+//    "max_stored_bytes": 50000000000}
 // `certificate` in place of `sha256` is the name (common name or alternative name) in a client
 // certificate.
 #ifndef ASSAY_NET_TOKENS_H_
@@ -50,6 +51,7 @@ struct TokenEntry {
   // Unlimited where not set.
   std::optional<int64_t> max_unfinished_evaluations;
   std::optional<int64_t> max_uploads;
+  std::optional<int64_t> max_stored_bytes;
 };
 
 inline constexpr size_t kMaxTokens = 10'000;

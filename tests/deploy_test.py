@@ -47,8 +47,8 @@ def check_command_line(args, where):
         flags[name] = value
     require(flags["--listen"] == "0.0.0.0:8001", where, flags)
     require(flags["--metrics-port"] == "8002", where, flags)
-    # A worker's own data are logs.
-    kept = "--blobs" if flags.get("--role") == "worker" else "--data-dir"
+    # With a store of its own kind, the data of each are logs.
+    kept = "--blobs" if "--store" in flags else "--data-dir"
     require(flags[kept].startswith("/var/lib/assay/"), where, flags)
     # Either open on purpose, or with TLS and tokens; metrics are public then only when that is said.
     if "--insecure" not in flags:
@@ -88,10 +88,18 @@ class Dockerfile:
         require(self.one("VOLUME") in WRITABLE, "Dockerfile: VOLUME")
         require(json.loads(self.one("ENTRYPOINT")) == ["assayd"], "Dockerfile: ENTRYPOINT")
         require(self.one("EXPOSE").split() == ["8001", "8002"], "Dockerfile: EXPOSE")
+        require("COPY deploy/container.yaml /etc/assay/assayd.yaml" in self.lines, "Dockerfile: configuration")
+        # What is in the command cannot be changed by a variable or a file.
+        require(self.arguments() == ["--insecure"], "Dockerfile: CMD")
         check_command_line(self.command(), "Dockerfile")
 
-    def command(self):
+    def arguments(self):
         return json.loads(self.one("CMD"))
+
+    def command(self):
+        """What is in force without arguments: the configuration of the image as flags, and its command."""
+        configuration = documents(SOURCE / "deploy/container.yaml")[0]
+        return [word for key, value in configuration.items() for word in (f"--{key}", str(value))] + self.arguments()
 
     def health_check(self):
         return json.loads(self.one("HEALTHCHECK").split(" CMD ", 1)[1])
@@ -197,7 +205,7 @@ def apply_operation(document, operation):
 
 
 def pods(resources):
-    return [r["spec"]["template"]["spec"] for r in resources if r["kind"] == "StatefulSet"]
+    return [r["spec"]["template"]["spec"] for r in resources if r["kind"] in ("StatefulSet", "Deployment")]
 
 
 def resolve(folder, given=None):
@@ -248,7 +256,7 @@ def matches(selector, labels):
     return bool(selector) and selector.items() <= labels.items()
 
 
-def check_kubernetes(name):
+def resolve_as_kubectl(name):
     folder = KUBERNETES / name
     resources = resolve(folder)
     if shutil.which("kubectl"):
@@ -258,6 +266,120 @@ def check_kubernetes(name):
         require(len(mine) == len(theirs), f"{name}: {len(mine)} resources, of kubectl {len(theirs)}")
         for own, other in zip(mine, theirs):
             require(own == other, f"{name}: {order(own)} differs from kubectl's:\n{yaml.dump(own)}\n{yaml.dump(other)}")
+    return resources
+
+
+def check_rights(name, pod, container, user):
+    context, own = pod["securityContext"], container["securityContext"]
+    require(context["runAsNonRoot"] and context["runAsUser"] == context["runAsGroup"] == context["fsGroup"] == user, name)
+    require(context["seccompProfile"] == {"type": "RuntimeDefault"}, name)
+    require(own == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, name)
+    require(pod["enableServiceLinks"] is False and pod["automountServiceAccountToken"] is False, name)
+
+
+def check_monitoring(name, of, services):
+    monitor = of["ServiceMonitor"][0]["spec"]
+    for service in services:
+        require(matches(monitor["selector"]["matchLabels"], service["metadata"]["labels"]), name)
+        require(all(e["port"] in [p["name"] for p in service["spec"]["ports"]] for e in monitor["endpoints"]), name)
+        # The job by which the rules know it.
+        job = service["metadata"]["labels"][monitor["jobLabel"]]
+        require(f'job="{job}"' in (SOURCE / "deploy/prometheus/rules.yml").read_text(), name, job)
+    rules = documents(SOURCE / "deploy/prometheus/rules.yml")[0]
+    require(of["PrometheusRule"][0]["spec"] == rules,
+            "prometheusrule.yaml is not deploy/prometheus/rules.yml; run: "
+            "scripts/prometheus-rule >deploy/kubernetes/components/monitoring/prometheusrule.yaml")
+    dashboards = {f.name for f in (SOURCE / "deploy/grafana/dashboards").glob("*.json")}
+    require(of["ConfigMap"][0]["data"].keys() == dashboards,
+            f"deploy/grafana/dashboards/kustomization.yaml does not list {dashboards}")
+    require(of["ConfigMap"][0]["metadata"]["labels"] == {"grafana_dashboard": "1"}, name)
+
+
+def check_several(name):
+    """Those that answer, workers and a database."""
+    resources = resolve_as_kubectl(name)
+    of, named = {}, {}
+    for resource in resources:
+        of.setdefault(resource["kind"], []).append(resource)
+        named[resource["kind"], resource["metadata"]["name"]] = resource
+    api, worker = named["Deployment", "assay"], named["Deployment", "assay-worker"]
+    (database,), (claim,) = of["StatefulSet"], of["PersistentVolumeClaim"]
+    flags = {}
+    for deployment, service in (api, "assay"), (worker, "assay-worker"):
+        template, which = deployment["spec"]["template"], f"{name}: {service}"
+        labels, pod = template["metadata"]["labels"], template["spec"]
+        (container,) = pod["containers"]
+        check_rights(which, pod, container, USER)
+        require(pod["serviceAccountName"] == of["ServiceAccount"][0]["metadata"]["name"], which)
+        flags[service] = check_command_line([a for a in container["args"]], which)
+        for selector in (deployment["spec"]["selector"]["matchLabels"], named["Service", service]["spec"]["selector"],
+                         named["PodDisruptionBudget", service]["spec"]["selector"]["matchLabels"],
+                         pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]):
+            require(matches(selector, labels), f"{which}: {selector} does not select {labels}")
+        ports = {p["name"]: p["containerPort"] for p in container["ports"]}
+        require({p["name"]: p["port"] for p in named["Service", service]["spec"]["ports"]} == ports, which, ports)
+        mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
+        require(set(mounts.values()) == WRITABLE and set(mounts) == {v["name"] for v in pod["volumes"]}, which, mounts)
+        require(pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"], which)
+        for variable in re.findall(r"\$\((\w+)\)", " ".join(container["args"])):
+            require(variable in [e["name"] for e in container["env"]], f"{which}: {variable} is not set")
+        for probe in "startupProbe", "livenessProbe", "readinessProbe":
+            ready = probe == "readinessProbe"
+            # A worker answers no calls.
+            wanted = {"grpc": {"port": 8001, "service": "readiness" if ready else "liveness"}} if deployment is api else \
+                {"httpGet": {"port": "metrics", "path": "/readyz" if ready else "/healthz"}}
+            require(wanted.items() <= container[probe].items(), which, probe)
+    require(matches(api["spec"]["selector"]["matchLabels"], api["spec"]["template"]["metadata"]["labels"]) and
+            not matches(api["spec"]["selector"]["matchLabels"], worker["spec"]["template"]["metadata"]["labels"]), name)
+    mine, theirs = flags["assay"], flags["assay-worker"]
+    require((mine["--role"], theirs["--role"]) == ("api", "worker"), name)
+    require(all(mine[f] == theirs[f] for f in ("--store", "--blobs")), name)
+    require(claim["spec"]["accessModes"] == ["ReadWriteMany"], name)
+
+    # The database that they name, which lets them in, and to which they may go.
+    host = re.fullmatch(r"postgresql://assay@([a-z-]+)/assay", mine["--store"]).group(1)
+    service, (server,) = named["Service", host], pods([database])[0]["containers"]
+    labels = database["spec"]["template"]["metadata"]["labels"]
+    check_rights(f"{name}: {host}", database["spec"]["template"]["spec"], server, 999)
+    require(matches(service["spec"]["selector"], labels) and service["spec"]["ports"][0]["port"] == 5432, name, service)
+    require(not matches(named["Service", "assay"]["spec"]["selector"], labels), name)
+    secrets = [e["valueFrom"]["secretKeyRef"] for p in pods(resources) for c in p["containers"] for e in c["env"]
+               if "secretKeyRef" in e.get("valueFrom", {})]
+    require(len(secrets) == 3 and all(s == {"name": "assay-postgresql", "key": "password"} for s in secrets), name, secrets)
+    out = named["NetworkPolicy", "assay"]["spec"]["egress"]
+    require(matches(out[0]["to"][0]["podSelector"]["matchLabels"], labels) and out[0]["ports"] == [{"port": 5432}], name, out)
+    require({p["port"] for p in out[1]["ports"]} == {53} and len(out) == 2, name, out)
+    inward = named["NetworkPolicy", host]["spec"]
+    require(matches(inward["podSelector"]["matchLabels"], labels) and inward["egress"] == [], name)
+    require(matches(inward["ingress"][0]["from"][0]["podSelector"]["matchLabels"], api["spec"]["template"]["metadata"]["labels"]), name)
+
+    if "ScaledObject" in of:
+        scaled = of["ScaledObject"][0]["spec"]
+        require(named[scaled["scaleTargetRef"]["kind"], scaled["scaleTargetRef"]["name"]] is worker, name)
+        # Two who decide how many there are would be at odds.
+        require("replicas" not in worker["spec"] and scaled["minReplicaCount"] < scaled["maxReplicaCount"], name)
+        query = scaled["triggers"][0]["metadata"]["query"]
+        (metric,) = re.findall(r"assay_[a-z_]+", query)
+        require(f"`{metric}`" in (SOURCE / "docs/operations.md").read_text(), name, metric)
+        if shutil.which("promtool"):
+            rule = {"groups": [{"name": "g", "rules": [{"record": "r", "expr": query}]}]}
+            with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+                yaml.safe_dump(rule, file)
+                file.flush()
+                subprocess.run(["promtool", "check", "rules", file.name], check=True, stdout=subprocess.DEVNULL)
+        # What it asks of is scraped.
+        require("ServiceMonitor" in of, name)
+    else:
+        require(worker["spec"]["replicas"] >= 2, name)
+    if "ServiceMonitor" in of:
+        check_monitoring(name, of, [named["Service", "assay"], named["Service", "assay-worker"]])
+    if "production" in name:
+        (container,) = worker["spec"]["template"]["spec"]["containers"]
+        require(container["image"] == "assay-gpu:latest" and container["resources"]["limits"]["nvidia.com/gpu"] == "1", name)
+
+
+def check_kubernetes(name):
+    resources = resolve_as_kubectl(name)
     of = {}
     for resource in resources:
         of.setdefault(resource["kind"], []).append(resource)
@@ -274,7 +396,6 @@ def check_kubernetes(name):
         require(matches(selector, labels), f"{name}: {selector} does not select {labels}")
     require(spec["serviceName"] == service["metadata"]["name"], name)
     require(pod["serviceAccountName"] == account["metadata"]["name"], name)
-    require(pod["enableServiceLinks"] is False and pod["automountServiceAccountToken"] is False, name)
 
     (container,) = pod["containers"]
     require(container["image"] == ("assay-gpu:latest" if "gpu" in name or "production" in name else "assay:latest"),
@@ -291,10 +412,7 @@ def check_kubernetes(name):
         require(variable in [e["name"] for e in container["env"]], f"{name}: {variable} is not set")
 
     # Writable: the volume and /tmp. Mounts and volumes are each other's.
-    context, own = pod["securityContext"], container["securityContext"]
-    require(context["runAsNonRoot"] and context["runAsUser"] == context["runAsGroup"] == context["fsGroup"] == USER, name)
-    require(context["seccompProfile"] == {"type": "RuntimeDefault"}, name)
-    require(own == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}, name)
+    check_rights(name, pod, container, USER)
     mounts = container["volumeMounts"]
     require({m["mountPath"] for m in mounts if not m.get("readOnly")} == WRITABLE, name, mounts)
     volumes = {v["name"] for v in pod["volumes"]} | {v["metadata"]["name"] for v in spec["volumeClaimTemplates"]}
@@ -316,20 +434,7 @@ def check_kubernetes(name):
     if "gpu" in name or "production" in name:
         require(container["resources"]["limits"]["nvidia.com/gpu"] == "1", name)
     if "ServiceMonitor" in of:
-        monitor = of["ServiceMonitor"][0]["spec"]
-        require(matches(monitor["selector"]["matchLabels"], service["metadata"]["labels"]), name)
-        require(all(e["port"] in ports for e in monitor["endpoints"]), name)
-        # The job by which the rules know it.
-        job = service["metadata"]["labels"][monitor["jobLabel"]]
-        require(f'job="{job}"' in (SOURCE / "deploy/prometheus/rules.yml").read_text(), name, job)
-        rules = documents(SOURCE / "deploy/prometheus/rules.yml")[0]
-        require(of["PrometheusRule"][0]["spec"] == rules,
-                "prometheusrule.yaml is not deploy/prometheus/rules.yml; run: "
-                "scripts/prometheus-rule >deploy/kubernetes/components/monitoring/prometheusrule.yaml")
-        dashboards = {f.name for f in (SOURCE / "deploy/grafana/dashboards").glob("*.json")}
-        require(of["ConfigMap"][0]["data"].keys() == dashboards,
-                f"deploy/grafana/dashboards/kustomization.yaml does not list {dashboards}")
-        require(of["ConfigMap"][0]["metadata"]["labels"] == {"grafana_dashboard": "1"}, name)
+        check_monitoring(name, of, [service])
 
 
 # --- for real
@@ -338,12 +443,14 @@ def check_kubernetes(name):
 def check_server(dockerfile, build):
     with tempfile.TemporaryDirectory() as work:
         port_file, log = pathlib.Path(work, "port"), pathlib.Path(work, "log")
-        # What the container has, with free ports, and without a volume.
-        changed = {"0.0.0.0:8001": "0.0.0.0:0", "8002": "0", "/var/lib/assay/data": work + "/data"}
-        command = [changed.get(word, word) for word in dockerfile.command()]
+        # What the container has; with free ports, and without a volume, by variables, which go before its configuration.
         path = f"{build}/bin:{os.environ['PATH']}"
+        changed = {"ASSAYD_LISTEN": "0.0.0.0:0", "ASSAYD_METRICS_PORT": "0", "ASSAYD_DATA_DIR": work + "/data"}
+        command = [f"{build}/bin/assayd", "--config", SOURCE / "deploy/container.yaml", *dockerfile.arguments()]
+        said = subprocess.run([*command, "--check-config"], env={**os.environ, "ASSAYD_LISTEN": "0.0.0.0:9001"}, capture_output=True, text=True)
+        require(re.search(r"^listen +0\.0\.0\.0:9001 +ASSAYD_LISTEN$", said.stdout, re.M), said)
         with log.open("w") as out:
-            server = subprocess.Popen([f"{build}/bin/assayd", *command, "--port-file", port_file], stderr=out)
+            server = subprocess.Popen([*command, "--port-file", port_file], stderr=out, env={**os.environ, **changed})
         try:
             for _ in range(600):
                 if port_file.exists() or server.poll() is not None:
@@ -377,7 +484,7 @@ def main():
         check_compose(chosen, dockerfile)
     names = ["base"] + sorted(f"overlays/{f.name}" for f in (KUBERNETES / "overlays").iterdir())
     for name in names:
-        check_kubernetes(name)
+        (check_several if "postgresql" in name else check_kubernetes)(name)
     if len(sys.argv) > 1:
         check_server(dockerfile, pathlib.Path(sys.argv[1]).resolve())
     print(f"Dockerfile, {1 + len(overlays)} compose files and {len(names)} kustomizations fit")

@@ -18,7 +18,7 @@ package=$(echo "$work"/assay_*.deb)
 dpkg-deb --fsys-tarfile "$package" | tar -tf - >"$work/files"
 for file in usr/bin/{assay,assayd,assay-engine,assay-example} etc/assay/assayd.yaml usr/lib/systemd/system/assayd.service \
   usr/share/assay/prometheus/rules.yml usr/share/assay/grafana/dashboards/assay-service.json usr/share/doc/assay/README.md \
-  usr/share/doc/assay/docs/operations.md usr/share/doc/assay/examples/gpu.conf; do
+  usr/share/doc/assay/docs/operations.md usr/share/doc/assay/examples/gpu.conf usr/share/doc/assay/copyright; do
   grep -qx "./$file" "$work/files" || fail "$file is not in the package"
 done
 dpkg-deb -f "$package" >"$work/control"

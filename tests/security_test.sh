@@ -103,13 +103,21 @@ has "$("$build/bin/assay" -q token new x --scopes read,submit | head -1)" '^assa
 # The audit log: who, what, which; opened anew after it was moved.
 has "$(cat audit.jsonl)" '"who":"reader".*"method":"/assay.v1.ModelService/DeleteModel","resource":"models/no".*"allowed":false'
 ! grep -q "$(cat me.token)" audit.jsonl server.log || fail "a secret was logged"
-mv audit.jsonl audit.1
+mv audit.jsonl audit.jsonl.1
 kill -HUP "${servers[0]}"
 for ((i = 0; i < 300; ++i)); do
   [ ! -e audit.jsonl ] || break
   sleep 0.1
 done
 [ -e audit.jsonl ] || fail "SIGHUP did not open the audit log anew"
+# And read, rotated as it is.
+mapfile -t audit_lines < <(block audit)
+[ "${#audit_lines[@]}" = 2 ] || fail "docs/security.md has ${#audit_lines[@]} commands for the audit log"
+for line in "${audit_lines[@]}"; do
+  eval "build/bin/${line//assay admin/assay --ca certs/ca.crt admin}" >audit.out || fail "$line"
+done
+has "$("$build/bin/assay" --ca certs/ca.crt admin audit --denied --who reader)" 'reader +ModelService/DeleteModel +models/no +refused: PERMISSION_DENIED'
+has "$("$build/bin/assay" --ca certs/ca.crt --token-file reader.token admin audit 2>&1)" 'AdminService/ListAuditEntries needs admin'
 
 # Versions and ciphers, from a client that would take the weakest.
 speak() { openssl s_client -connect "$plain" -alpn h2 -CAfile certs/ca.crt "$@" </dev/null 2>&1; }

@@ -1,5 +1,8 @@
 // What the operator of a server asks of it.
+#include <algorithm>
+#include <cstddef>
 #include <utility>
+#include <vector>
 
 #include "client/lib/call.h"
 #include "client/lib/client.h"
@@ -36,6 +39,21 @@ absl::StatusOr<v1::QueueControl> Client::DrainServer(bool release_running,
 absl::StatusOr<v1::QueueControl> Client::ResumeServer() {
   return Call<v1::QueueControl>(*stubs_->admin, &Admin::ResumeServer, v1::ResumeServerRequest(),
                                 kQuickSeconds);
+}
+
+absl::StatusOr<std::vector<v1::AuditEntry>> Client::ListAuditEntries(
+    v1::ListAuditEntriesRequest filter, size_t most) {
+  constexpr size_t kMostOfAPage = 1000;
+  std::vector<v1::AuditEntry> entries;
+  do {
+    filter.set_page_size(static_cast<int32_t>(std::min(most - entries.size(), kMostOfAPage)));
+    ASSAY_ASSIGN_OR_RETURN(v1::ListAuditEntriesResponse page,
+                           Call<v1::ListAuditEntriesResponse>(
+                               *stubs_->admin, &Admin::ListAuditEntries, filter, kQuickSeconds));
+    for (v1::AuditEntry& entry : *page.mutable_entries()) entries.push_back(std::move(entry));
+    filter.set_page_token(page.next_page_token());
+  } while (!filter.page_token().empty() && entries.size() < most);
+  return entries;
 }
 
 absl::StatusOr<v1::CollectGarbageResponse> Client::CollectGarbage() {

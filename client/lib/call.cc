@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "client/lib/request_id.h"
 #include "core/base/errors.h"
+#include "google/rpc/error_details.pb.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -141,6 +142,25 @@ using Datasets = v1::DatasetService::Stub;
 using Evaluations = v1::EvaluationService::Stub;
 
 }  // namespace
+
+void SetRequestId(const std::string& id, absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kDataLoss:
+      break;
+    case absl::StatusCode::kUnavailable:
+      // Without a reason it is gRPC's, and no server has seen the call.
+      if (ReasonOf(status).has_value()) break;
+      return;
+    default:
+      return;
+  }
+  google::rpc::RequestInfo info;
+  info.set_request_id(id);
+  status.SetPayload("type.googleapis.com/google.rpc.RequestInfo",
+                    absl::Cord(info.SerializeAsString()));
+}
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(ClientOptions options) {
   Target target;

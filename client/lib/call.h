@@ -13,6 +13,7 @@
 #include "assay/v1/models.grpc.pb.h"
 #include "assay/v1/repository.grpc.pb.h"
 #include "client/lib/client.h"
+#include "client/lib/request_id.h"
 #include "core/base/errors.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
@@ -60,25 +61,33 @@ inline void AddToken(const std::string& token, grpc::ClientContext& context) {
   if (!token.empty()) context.AddMetadata("authorization", absl::StrCat("Bearer ", token));
 }
 
+// Notes the id of its call in an error of which the server's log has more.
+void SetRequestId(const std::string& id, absl::Status& status);
+
 // A client context that an Interrupt cancels, with the token, if there is one.
 class InterruptibleContext {
  public:
   InterruptibleContext(Interrupt& interrupt, const std::string& token)
       : interrupt_(interrupt), scope_(interrupt, [this] { context_.TryCancel(); }) {
     AddToken(token, context_);
+    context_.AddMetadata("x-request-id", id_);
   }
 
   grpc::ClientContext* get() { return &context_; }
-  // The call's status; a cancellation of ours under its own name.
+  // The call's status; a cancellation of ours under its own name. What is the server's fault has
+  // the id under which the server has logged it (RequestInfo).
   absl::Status Status(const grpc::Status& status) const {
     if (status.error_code() == grpc::StatusCode::CANCELLED && interrupt_.triggered()) {
       return interrupt_.Check();
     }
-    return FromGrpcStatus(status);
+    absl::Status result = FromGrpcStatus(status);
+    SetRequestId(id_, result);
+    return result;
   }
 
  private:
   Interrupt& interrupt_;
+  const std::string id_ = NewRequestId();
   grpc::ClientContext context_;
   Interrupt::Scope scope_;
 };

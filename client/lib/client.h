@@ -173,6 +173,9 @@ class Client {
                                                const std::string& instance = "");
   absl::StatusOr<v1::QueueControl> ResumeServer();
   absl::StatusOr<v1::CollectGarbageResponse> CollectGarbage();
+  // Newest first, at most so many.
+  absl::StatusOr<std::vector<v1::AuditEntry>> ListAuditEntries(v1::ListAuditEntriesRequest filter,
+                                                               size_t most);
   // Until the check has ended, or `on_message` fails.
   absl::Status CheckStorage(
       bool repair, const std::function<absl::Status(const v1::CheckStorageResponse&)>& on_message);

@@ -20,6 +20,8 @@ inline constexpr char kLabelKeyRule[] =
 inline constexpr char kLabelValueRule[] =
     "1 to 256 bytes of UTF-8 without control characters or white space at its ends";
 inline constexpr size_t kMostLabels = 64;
+// Of an evaluation: whose token made it. The server's own.
+inline constexpr char kOwnerLabel[] = "assay/owner";
 
 bool IsLabelKey(absl::string_view key);
 // That it is UTF-8 is left to who takes it: protobuf does.

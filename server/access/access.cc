@@ -52,6 +52,7 @@ absl::Status Access::Use(const std::string& text) {
     caller->scopes = entry.scopes;
     caller->max_unfinished_evaluations = entry.max_unfinished_evaluations;
     caller->max_uploads = entry.max_uploads;
+    caller->max_stored_bytes = entry.max_stored_bytes;
     identities->push_back({absl::AsciiStrToLower(entry.sha256), entry.certificate,
                            entry.expires_micros, std::move(caller)});
   }

@@ -40,6 +40,7 @@ struct Caller {
   Scopes scopes = kScopeNone;
   std::optional<int64_t> max_unfinished_evaluations;
   std::optional<int64_t> max_uploads;
+  std::optional<int64_t> max_stored_bytes;
 };
 
 // What is known of a call before it is read.

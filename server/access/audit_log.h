@@ -41,6 +41,7 @@ class AuditLog {
   bool Write(const AuditEntry& entry);
   // Opens the path anew, after its file has been moved away. The old one stays when that fails.
   void Reopen();
+  const std::string& path() const { return path_; }
   // Whether the last line was written; if not, tries once more.
   bool Works();
 

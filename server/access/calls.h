@@ -45,6 +45,8 @@ class Calls {
   absl::Status Admit(const grpc::ServerContextBase& call) const;
   // Who makes a call that was admitted.
   std::shared_ptr<const Caller> CallerOf(const grpc::ServerContextBase& call) const;
+  // Of the audit log; empty: there is none.
+  std::string audit_path() const { return audit_ == nullptr ? "" : audit_->path(); }
 
  private:
   friend class CallInterceptor;

@@ -50,6 +50,7 @@ const std::vector<RpcRule>& AllRpcRules() {
       {"/assay.v1.AdminService/ResumeServer", kScopeAdmin},
       {"/assay.v1.AdminService/CollectGarbage", kScopeAdmin},
       {"/assay.v1.AdminService/CheckStorage", kScopeAdmin},
+      {"/assay.v1.AdminService/ListAuditEntries", kScopeAdmin},
   };
   return *rules;
 }

@@ -2,18 +2,23 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/base/log.h"
+#include "server/access/audit_reader.h"
 #include "server/api/check_stream.h"
 #include "server/api/retention.h"
 #include "server/api/server_status.h"
+#include "server/api/timestamps.h"
 
 namespace assay::api {
 namespace {
 
 constexpr size_t kMaxReasonBytes = 200;
+constexpr size_t kMostAuditEntries = 1000;
 
 }  // namespace
 
@@ -95,6 +100,53 @@ grpc::ServerUnaryReactor* AdminServiceImpl::CollectGarbage(
 grpc::ServerWriteReactor<v1::CheckStorageResponse>* AdminServiceImpl::CheckStorage(
     grpc::CallbackServerContext* call, const v1::CheckStorageRequest* request) {
   return NewCheckStream(context_, *call, *request);
+}
+
+absl::Status AdminServiceImpl::ListAudit(const v1::ListAuditEntriesRequest& request,
+                                         v1::ListAuditEntriesResponse* response) {
+  const std::string path = context_.access == nullptr ? "" : context_.access->audit_path();
+  if (path.empty()) {
+    return Error(Reason::kWrongState,
+                 "the server keeps no audit log; --audit-log FILE gives it one");
+  }
+  if (request.page_size() < 0) {
+    return InvalidFields({{"page_size", "must not be negative"}});
+  }
+  access::AuditQuery query;
+  if (request.has_since()) query.since_micros = ToMicros(request.since());
+  if (request.has_until()) query.until_micros = ToMicros(request.until());
+  query.who = request.who();
+  query.method = request.method();
+  query.resource = request.resource();
+  query.denied_only = request.denied_only();
+  query.most = request.page_size() == 0
+                   ? 100
+                   : std::min(static_cast<size_t>(request.page_size()), kMostAuditEntries);
+  query.page_token = request.page_token();
+  ASSAY_ASSIGN_OR_RETURN(access::AuditPage page, access::ReadAudit(path, query));
+  for (access::AuditEntry& entry : page.entries) {
+    v1::AuditEntry& told = *response->add_entries();
+    *told.mutable_time() = ToTimestamp(entry.time_micros);
+    told.set_who(std::move(entry.who));
+    told.set_by(std::move(entry.by));
+    told.set_peer(std::move(entry.peer));
+    told.set_method(std::move(entry.method));
+    told.set_resource(std::move(entry.resource));
+    told.set_request_id(std::move(entry.request_id));
+    told.set_allowed(entry.allowed);
+    told.set_code(std::move(entry.code));
+    told.set_reason(std::move(entry.reason));
+    told.set_seconds(entry.seconds);
+  }
+  response->set_next_page_token(page.next_token);
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* AdminServiceImpl::ListAuditEntries(
+    grpc::CallbackServerContext* call, const v1::ListAuditEntriesRequest* request,
+    v1::ListAuditEntriesResponse* response) {
+  return AnswerUnary(context_, call,
+                     [this, request, response] { return ListAudit(*request, response); });
 }
 
 }  // namespace assay::api

@@ -27,9 +27,14 @@ class AdminServiceImpl final : public v1::AdminService::CallbackService {
                                            v1::CollectGarbageResponse* response) override;
   grpc::ServerWriteReactor<v1::CheckStorageResponse>* CheckStorage(
       grpc::CallbackServerContext* call, const v1::CheckStorageRequest* request) override;
+  grpc::ServerUnaryReactor* ListAuditEntries(grpc::CallbackServerContext* call,
+                                             const v1::ListAuditEntriesRequest* request,
+                                             v1::ListAuditEntriesResponse* response) override;
 
  private:
   absl::Status Collect(v1::CollectGarbageResponse* response);
+  absl::Status ListAudit(const v1::ListAuditEntriesRequest& request,
+                         v1::ListAuditEntriesResponse* response);
 
   Context& context_;
 };

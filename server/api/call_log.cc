@@ -48,10 +48,18 @@ std::string CodeName(grpc::StatusCode code) {
   return index < std::size(kNames) ? kNames[index] : absl::StrCat(static_cast<int>(code));
 }
 
-LogLevel LevelOf(grpc::StatusCode code) {
+// Whether there is such a model or dataset, as every upload asks first.
+bool AsksWhetherThere(const std::string& method) {
+  return method == "/assay.v1.ModelService/GetModel" ||
+         method == "/assay.v1.DatasetService/GetDataset";
+}
+
+LogLevel LevelOf(const std::string& method, grpc::StatusCode code) {
   switch (code) {
     case grpc::StatusCode::OK:
       return LogLevel::kDebug;
+    case grpc::StatusCode::NOT_FOUND:
+      return AsksWhetherThere(method) ? LogLevel::kDebug : LogLevel::kInfo;
     case grpc::StatusCode::INTERNAL:
     case grpc::StatusCode::UNKNOWN:
     case grpc::StatusCode::DATA_LOSS:
@@ -119,7 +127,7 @@ class CallLog final : public Interceptor {
     if (ended_) return;
     ended_ = true;
     const auto elapsed = std::chrono::steady_clock::now() - start_;
-    Log(LevelOf(code), code == grpc::StatusCode::OK ? "call" : "call failed",
+    Log(LevelOf(method_, code), code == grpc::StatusCode::OK ? "call" : "call failed",
         {{"method", method_},
          {"code", CodeName(code)},
          {"error", message},

@@ -1,7 +1,8 @@
 // Calls in the log: who asked what, how it ended, and under which id. A call has the id of its
 // metadata `x-request-id`, or gets one; it is given back in the initial metadata. The trace of a
 // W3C `traceparent` is logged, too. Failed calls are logged at info (INTERNAL and the like at
-// error), others at debug.
+// error), others at debug, and so are models and datasets that are not there, for which clients ask
+// before they upload.
 #ifndef ASSAY_SERVER_API_CALL_LOG_H_
 #define ASSAY_SERVER_API_CALL_LOG_H_
 

@@ -86,7 +86,9 @@ class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunk
       return absl::OkStatus();
     }
     ASSAY_RETURN_IF_ERROR(CheckDiskQuota(context_, size_));
+    ASSAY_RETURN_IF_ERROR(CheckStoredQuota(context_, *caller_, size_));
     ASSAY_ASSIGN_OR_RETURN(writer_, context_.blobs.Create(digest_, size_, holder));
+    holder_ = holder;
     return absl::OkStatus();
   }
 
@@ -108,6 +110,9 @@ class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunk
     response_->set_stored_chunks(response_->stored_chunks() + 1);
     response_->set_stored_bytes(response_->stored_bytes() + size_);
     context_.metrics.CountUpload(size_, 0);
+    if (caller_->max_stored_bytes.has_value()) {
+      context_.uploaded.Add(caller_->name, holder_, size_, context_.clock.NowMicros());
+    }
     return absl::OkStatus();
   }
 
@@ -128,6 +133,7 @@ class UploadStream final : public Stream<grpc::ServerReadReactor<v1::UploadChunk
   v1::UploadChunksRequest request_;
   std::unique_ptr<store::BlobStore::Writer> writer_;
   std::string digest_;
+  std::string holder_;
   int64_t size_ = 0;
   int64_t skip_bytes_ = 0;  // of a chunk that is there already
 };

@@ -20,6 +20,7 @@
 #include "server/api/call_log.h"
 #include "server/api/executor.h"
 #include "server/api/report_cache.h"
+#include "server/api/uploaded_bytes.h"
 #include "server/api/write_limits.h"
 #include "server/monitoring/disk_usage.h"
 #include "server/monitoring/metrics.h"
@@ -92,6 +93,7 @@ struct Context {
   // Set when the server stops: new work is refused.
   std::atomic<bool> draining = false;
   WriteLimits writes;
+  UploadedBytes uploaded;
   ReportCache reports;
   LongCalls comparisons;
   Executor executor;

@@ -5,6 +5,7 @@
 
 #include "core/base/resource_names.h"
 #include "server/api/dataset_commit.h"
+#include "server/api/quota.h"
 #include "server/api/sample_stream.h"
 
 namespace assay::api {
@@ -12,7 +13,8 @@ namespace assay::api {
 grpc::ServerUnaryReactor* DatasetServiceImpl::CreateDataset(grpc::CallbackServerContext* call,
                                                             const v1::CreateDatasetRequest* request,
                                                             v1::Dataset* response) {
-  return AnswerUnary(context_, call, [this, call, request, response]() -> absl::Status {
+  const auto caller = context_.CallerOf(*call);
+  return AnswerUnary(context_, call, [this, caller, call, request, response]() -> absl::Status {
     ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
     const std::string holder = UploadHolder(request->request_id(), *call);
     ASSAY_ASSIGN_OR_RETURN(
@@ -22,9 +24,15 @@ grpc::ServerUnaryReactor* DatasetServiceImpl::CreateDataset(grpc::CallbackServer
       if (existing.ok() && existing->digest() != dataset.digest()) {
         return NameTaken(kDatasets, dataset.name());
       }
+      if (!existing.ok()) {
+        ASSAY_ASSIGN_OR_RETURN(const int64_t stored, context_.catalog.BytesOf(caller->name));
+        ASSAY_RETURN_IF_ERROR(
+            store::CheckStoredBytes(OwnerOf(*caller), stored, dataset.size_bytes()));
+      }
     } else {
-      ASSAY_ASSIGN_OR_RETURN(dataset,
-                             context_.catalog.CreateDataset(dataset, request->request_id()));
+      ASSAY_ASSIGN_OR_RETURN(dataset, context_.catalog.CreateDataset(dataset, request->request_id(),
+                                                                     OwnerOf(*caller)));
+      context_.uploaded.Settle(caller->name, holder);
       context_.blobs.Settle(BlobsOf(request->manifest()), holder);
     }
     response->Swap(&dataset);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/api/evaluation_commands.h"
 #include "server/api/event_pump.h"
+#include "server/api/quota.h"
 #include "server/api/serial_writer.h"
 #include "server/api/stream.h"
 
@@ -94,6 +95,11 @@ class EvaluateStream final
 
   absl::Status HandleBatch() {
     if (!started_) return NotStarted();
+    ASSAY_RETURN_IF_ERROR(
+        CheckStoredQuota(context_, *caller_,
+                         static_cast<int64_t>(request_.batch().images().size() +
+                                              static_cast<size_t>(request_.batch().labels_size()) *
+                                                  sizeof(int32_t))));
     const absl::Status appended = AppendBatch(context_, evaluation_, request_.batch());
     if (Overtaken(appended)) return absl::OkStatus();
     ASSAY_RETURN_IF_ERROR(appended);

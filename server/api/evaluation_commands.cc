@@ -532,9 +532,15 @@ absl::Status FinishStream(Context& context, const std::string& evaluation, int64
       const auto dataset,
       PrepareDataset(context, absl::StrCat("stream-", ManifestDigest(manifest).substr(0, 12)),
                      manifest, evaluation));
-  ASSAY_ASSIGN_OR_RETURN(const auto stored, context.catalog.CreateDataset(dataset, ""));
-  context.blobs.Settle(BlobsOf(manifest), evaluation);
   ASSAY_ASSIGN_OR_RETURN(const auto record, context.evaluations.GetEvaluation(evaluation));
+  // Who may have so much was asked batch by batch.
+  store::Owner owner;
+  if (const auto found = record.proto.spec().labels().find(kOwnerLabel);
+      found != record.proto.spec().labels().end()) {
+    owner.name = found->second;
+  }
+  ASSAY_ASSIGN_OR_RETURN(const auto stored, context.catalog.CreateDataset(dataset, "", owner));
+  context.blobs.Settle(BlobsOf(manifest), evaluation);
   const auto& conditions = record.proto.conditions();
   ASSAY_RETURN_IF_ERROR(context.evaluations.FinishStream(
       evaluation, stored.name(),

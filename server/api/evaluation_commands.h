@@ -10,9 +10,6 @@
 
 namespace assay::api {
 
-// The label that says whose token made an evaluation; the server's own.
-inline constexpr char kOwnerLabel[] = "assay/owner";
-
 // kQuotaExceeded when `caller` has as many unfinished evaluations as its token allows. Calls of one
 // moment do not see each other.
 absl::Status CheckCallerQuota(Context& context, const access::Caller& caller);

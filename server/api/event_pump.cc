@@ -124,11 +124,7 @@ void EventPump::Schedule() {
     busy_ = true;
     dirty_ = false;
   }
-  const bool queued = context_.executor.Submit([self = shared_from_this()] { self->Step(); });
-  if (queued) return;
-  // The executor is full; the hub pokes again within a second.
-  MutexLock lock(mutex_);
-  busy_ = false;
+  context_.executor.Continue([self = shared_from_this()] { self->Step(); });
 }
 
 void EventPump::Step() {

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace assay::api {
@@ -24,7 +25,9 @@ void YieldToOthers() {
 }
 
 Executor::Executor(int threads, size_t max_queue, std::function<void()> at_start)
-    : at_start_(std::move(at_start)), max_queue_(max_queue) {
+    : at_start_(std::move(at_start)),
+      max_queue_(max_queue),
+      most_stepping_(threads == 1 ? 1 : threads - std::max(1, threads / 4)) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
 }
 
@@ -40,8 +43,8 @@ Executor::~Executor() {
 bool Executor::Submit(std::function<void()> job) {
   {
     MutexLock lock(mutex_);
-    if (queue_.size() >= max_queue_) return false;
-    queue_.push_back(std::move(job));
+    if (calls_.size() >= max_queue_) return false;
+    calls_.push_back(std::move(job));
   }
   changed_.notify_one();
   return true;
@@ -50,7 +53,9 @@ bool Executor::Submit(std::function<void()> job) {
 void Executor::Continue(std::function<void()> step) {
   {
     MutexLock lock(mutex_);
-    queue_.push_back(std::move(step));
+    steps_.push_back(std::move(step));
+    // Whoever does a step now looks for the next one.
+    if (!MayStep()) return;
   }
   changed_.notify_one();
 }
@@ -59,14 +64,26 @@ void Executor::Loop() {
   if (at_start_ != nullptr) at_start_();
   while (true) {
     std::function<void()> job;
+    bool is_step = false;
     {
       MutexLock lock(mutex_);
-      lock.Wait(changed_, [this] { return stop_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      job = std::move(queue_.front());
-      queue_.pop_front();
+      lock.Wait(changed_, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return !calls_.empty() || MayStep() || Done();
+      });
+      if (Done()) return;
+      is_step = MayStep() && (step_next_ || calls_.empty());
+      step_next_ = !is_step;
+      std::deque<std::function<void()>>& queue = is_step ? steps_ : calls_;
+      job = std::move(queue.front());
+      queue.pop_front();
+      if (is_step) ++stepping_;
     }
     job();
+    if (!is_step) continue;
+    MutexLock lock(mutex_);
+    --stepping_;
+    // The last step may be what others wait for to end.
+    if (Done()) changed_.notify_all();
   }
 }
 

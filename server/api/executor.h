@@ -14,14 +14,16 @@
 
 namespace assay::api {
 
-// Thread-safe.
+// New calls and steps of open ones wait in a queue each, and take turns: a thousand streams that
+// all have something to do hold up no call. Of several threads a quarter, and one at least, does no
+// steps, as steps of uploads wait for the disk. Thread-safe.
 class Executor {
  public:
   // `at_start` is called by each thread before its first job.
   Executor(int threads, size_t max_queue, std::function<void()> at_start = nullptr);
   // Runs what is queued, then stops.
   ~Executor();
-  // A new call. False when the queue is full.
+  // A new call. False when too many of them wait.
   bool Submit(std::function<void()> job);
   // The next step of a call that was admitted: never refused. A call has one step waiting at most,
   // so these are bounded by the calls that are open.
@@ -29,12 +31,23 @@ class Executor {
 
  private:
   void Loop();
+  bool MayStep() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !steps_.empty() && stepping_ < most_stepping_;
+  }
+  bool Done() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stop_ && calls_.empty() && steps_.empty();
+  }
 
   const std::function<void()> at_start_;
   const size_t max_queue_;
+  const int most_stepping_;
   Mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::function<void()>> calls_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::function<void()>> steps_ ABSL_GUARDED_BY(mutex_);
+  // Threads that do a step, and whether the next job is to be one.
+  int stepping_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool step_next_ ABSL_GUARDED_BY(mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

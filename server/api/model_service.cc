@@ -9,6 +9,7 @@
 #include "core/base/labels.h"
 #include "core/base/resource_names.h"
 #include "core/models/model_file.h"
+#include "server/api/quota.h"
 #include "server/api/timestamps.h"
 
 namespace assay::api {
@@ -43,7 +44,8 @@ std::vector<FieldViolation> CheckCreate(const v1::CreateModelRequest& request) {
 }  // namespace
 
 absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request,
-                                      const std::string& holder, v1::Model* response) {
+                                      const std::string& holder, const access::Caller& caller,
+                                      v1::Model* response) {
   ASSAY_RETURN_IF_ERROR(context_.CheckTakesWork());
   if (auto violations = CheckCreate(request); !violations.empty()) {
     return InvalidFields(std::move(violations));
@@ -70,10 +72,16 @@ absl::Status ModelServiceImpl::Create(const v1::CreateModelRequest& request,
     if (existing.ok() && existing->digest() != request.digest()) {
       return NameTaken(kModels, model.name());
     }
+    if (!existing.ok()) {
+      ASSAY_ASSIGN_OR_RETURN(const int64_t stored, context_.catalog.BytesOf(caller.name));
+      ASSAY_RETURN_IF_ERROR(store::CheckStoredBytes(OwnerOf(caller), stored, size));
+    }
     *response = model;
     return absl::OkStatus();
   }
-  ASSAY_ASSIGN_OR_RETURN(*response, context_.catalog.CreateModel(model, request.request_id()));
+  ASSAY_ASSIGN_OR_RETURN(
+      *response, context_.catalog.CreateModel(model, request.request_id(), OwnerOf(caller)));
+  context_.uploaded.Settle(caller.name, holder);
   blobs.push_back(request.digest());
   context_.blobs.Settle(blobs, holder);
   // The parts of a longer file have no use any more.
@@ -106,8 +114,9 @@ absl::Status ModelServiceImpl::Load(const v1::LoadModelRequest& request, v1::Mod
 grpc::ServerUnaryReactor* ModelServiceImpl::CreateModel(grpc::CallbackServerContext* call,
                                                         const v1::CreateModelRequest* request,
                                                         v1::Model* response) {
-  return AnswerUnary(context_, call, [this, call, request, response] {
-    return Create(*request, UploadHolder(request->request_id(), *call), response);
+  const auto caller = context_.CallerOf(*call);
+  return AnswerUnary(context_, call, [this, caller, call, request, response] {
+    return Create(*request, UploadHolder(request->request_id(), *call), *caller, response);
   });
 }
 

@@ -34,7 +34,7 @@ class ModelServiceImpl final : public v1::ModelService::CallbackService {
  private:
   // `holder` holds the chunks.
   absl::Status Create(const v1::CreateModelRequest& request, const std::string& holder,
-                      v1::Model* response);
+                      const access::Caller& caller, v1::Model* response);
   absl::Status Load(const v1::LoadModelRequest& request, v1::Model* response);
   // The stored model with its current state.
   absl::Status Describe(const std::string& name, v1::Model* response);

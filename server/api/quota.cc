@@ -39,4 +39,16 @@ absl::Status CheckDiskQuota(const Context& context, int64_t more) {
       60);
 }
 
+store::Owner OwnerOf(const access::Caller& caller) {
+  if (caller.by == access::kByNobody) return {};
+  return {caller.name, caller.by, caller.max_stored_bytes};
+}
+
+absl::Status CheckStoredQuota(Context& context, const access::Caller& caller, int64_t more) {
+  if (!caller.max_stored_bytes.has_value()) return absl::OkStatus();
+  ASSAY_ASSIGN_OR_RETURN(const int64_t stored, context.catalog.BytesOf(caller.name));
+  return store::CheckStoredBytes(
+      OwnerOf(caller), stored + context.uploaded.Of(caller.name, context.clock.NowMicros()), more);
+}
+
 }  // namespace assay::api

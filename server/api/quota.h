@@ -21,6 +21,13 @@ int64_t StoredBytes(const Context& context);
 // Whether `more` bytes may be stored. Work that has begun goes on without asking.
 absl::Status CheckDiskQuota(const Context& context, int64_t more);
 
+// Who is charged for what `caller` makes: nobody on a server without tokens.
+store::Owner OwnerOf(const access::Caller& caller);
+// Whether `caller` may bring `more` bytes, beside what it has stored and uploaded:
+// kQuotaExceeded. Calls of one moment do not see each other; what is made in the end does
+// (Catalog).
+absl::Status CheckStoredQuota(Context& context, const access::Caller& caller, int64_t more);
+
 }  // namespace assay::api
 
 #endif  // ASSAY_SERVER_API_QUOTA_H_

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
+#include "server/api/blob_pieces.h"
 #include "server/api/decided_samples.h"
 #include "server/api/pulled_stream.h"
 #include "server/api/vectors.h"
@@ -126,7 +127,7 @@ int PerMessage(size_t item_bytes) {
   return static_cast<int>(std::max<size_t>(1, kMessageBytes / item_bytes));
 }
 
-// Walks over the kept examples of the tasks, one blob in memory at a time.
+// Walks over the kept examples of the tasks, one message of them in memory at a time.
 class AdversarialSource {
  public:
   AdversarialSource(Context& context, std::shared_ptr<Results> results, v1::ImageShape shape,
@@ -155,23 +156,22 @@ class AdversarialSource {
   // The next examples of the task, if there are any that the evaluation is about.
   absl::Status Fill(v1::StreamAdversarialsResponse* message) {
     if (sample_ == 0) {
-      ASSAY_ASSIGN_OR_RETURN(bytes_, context_.blobs.Read(Kept().digest()));
+      ASSAY_ASSIGN_OR_RETURN(images_, BlobPieces::Open(context_.blobs, Kept().digest()));
     }
-    const auto image_bytes =
-        static_cast<size_t>(SampleBytes(shape_, v1::FLOAT32) - int64_t{sizeof(int32_t)});
-    if (bytes_.size() != image_bytes * static_cast<size_t>(Kept().samples_size())) {
+    const int64_t image_bytes = SampleBytes(shape_, v1::FLOAT32) - int64_t{sizeof(int32_t)};
+    if (images_.size() != image_bytes * Kept().samples_size()) {
       return Error(Reason::kInternal,
                    absl::StrCat("the kept examples of ", results_->ConditionOf(task_),
                                 " from sample ", task_.first_sample, " on have the wrong size"));
     }
     message->set_condition(results_->ConditionOf(task_));
     *message->mutable_shape() = shape_;
-    const int most = PerMessage(image_bytes);
+    const int most = PerMessage(static_cast<size_t>(image_bytes));
     for (; sample_ < Kept().samples_size() && message->samples_size() < most; ++sample_) {
       if (!decided_.Has(Kept().samples(sample_))) continue;
       message->add_samples(Kept().samples(sample_));
-      message->mutable_images()->append(bytes_, static_cast<size_t>(sample_) * image_bytes,
-                                        image_bytes);
+      ASSAY_RETURN_IF_ERROR(
+          images_.Append(sample_ * image_bytes, image_bytes, message->mutable_images()));
     }
     return absl::OkStatus();
   }
@@ -184,7 +184,7 @@ class AdversarialSource {
   // Of the task: the next sample of the next message.
   int sample_ = 0;
   // Of the task.
-  std::string bytes_;
+  BlobPieces images_;
 };
 
 absl::StatusOr<Source<v1::StreamAdversarialsResponse>> OpenAdversarials(
@@ -209,7 +209,10 @@ absl::StatusOr<Source<v1::StreamAdversarialsResponse>> OpenAdversarials(
   ASSAY_ASSIGN_OR_RETURN(const int64_t allowed, AllowedSamples(context.catalog, context.evaluations,
                                                                results->evaluation.proto));
   DecidedSamples decided(results->evaluation.proto, allowed);
-  return AdversarialSource(context, std::move(results), std::move(shape), std::move(decided));
+  // Functions are copied, open files are not.
+  const auto source = std::make_shared<AdversarialSource>(context, std::move(results),
+                                                          std::move(shape), std::move(decided));
+  return [source](v1::StreamAdversarialsResponse* message) { return (*source)(message); };
 }
 
 // Walks over the kept vectors of the tasks, one blob in memory at a time.

@@ -1,6 +1,8 @@
 #include "server/api/sample_stream.h"
 
+#include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,12 +11,13 @@
 #include "core/base/errors.h"
 #include "core/base/manifest.h"
 #include "core/base/resource_names.h"
+#include "server/api/blob_pieces.h"
 #include "server/api/pulled_stream.h"
 
 namespace assay::api {
 namespace {
 
-// Walks over the wanted samples of the chunks, one chunk in memory at a time.
+// Walks over the wanted samples of the chunks, one message of them in memory at a time.
 class SampleSource {
  public:
   // `wanted`: positions, ascending, in the dataset; empty: all.
@@ -27,24 +30,36 @@ class SampleSource {
 
   absl::StatusOr<bool> operator()(v1::StreamSamplesResponse* message) {
     if (next_ == count_) return false;
-    ASSAY_RETURN_IF_ERROR(ReadChunkOf(Wanted(next_)));
+    ASSAY_RETURN_IF_ERROR(OpenChunkOf(Wanted(next_)));
     *message->mutable_shape() = Manifest().shape();
     message->set_pixel_type(Manifest().pixel_type());
     // Within gRPC's default limit of a message, unless one image alone is over it.
-    constexpr size_t kMessageBytes = 2 << 20;
+    constexpr int64_t kMessageBytes = 2 << 20;
+    constexpr int64_t kLabelBytes = sizeof(int32_t);
     const int64_t image_bytes = sample_bytes_ - int64_t{sizeof(int32_t)};
-    do {
+    int64_t room = std::max<int64_t>(1, kMessageBytes / image_bytes);
+    while (room > 0 && next_ < count_ && Wanted(next_) < first_ + samples_) {
+      // Those that lie one behind the other are read at once.
       const int64_t place = Wanted(next_) - first_;
-      int32_t label = 0;
-      std::memcpy(&label, bytes_.data() + place * int64_t{sizeof(label)}, sizeof(label));
-      message->add_samples(Wanted(next_));
-      message->add_labels(label);
-      message->mutable_images()->append(
-          bytes_, static_cast<size_t>(samples_ * int64_t{sizeof(label)} + place * image_bytes),
-          static_cast<size_t>(image_bytes));
-      ++next_;
-    } while (next_ < count_ && Wanted(next_) < first_ + samples_ &&
-             message->images().size() + static_cast<size_t>(image_bytes) <= kMessageBytes);
+      int64_t together = 1;
+      while (together < room && next_ + together < count_ && place + together < samples_ &&
+             Wanted(next_ + together) == Wanted(next_) + together) {
+        ++together;
+      }
+      std::string labels;
+      ASSAY_RETURN_IF_ERROR(
+          chunk_bytes_.Append(place * kLabelBytes, together * kLabelBytes, &labels));
+      ASSAY_RETURN_IF_ERROR(chunk_bytes_.Append(samples_ * kLabelBytes + place * image_bytes,
+                                                together * image_bytes, message->mutable_images()));
+      for (int64_t i = 0; i < together; ++i) {
+        int32_t label = 0;
+        std::memcpy(&label, labels.data() + i * kLabelBytes, sizeof(label));
+        message->add_samples(Wanted(next_ + i));
+        message->add_labels(label);
+      }
+      next_ += together;
+      room -= together;
+    }
     return true;
   }
 
@@ -52,15 +67,15 @@ class SampleSource {
   const v1::DatasetManifest& Manifest() const { return dataset_.manifest(); }
   int64_t Wanted(int64_t i) const { return wanted_.empty() ? i : wanted_[static_cast<size_t>(i)]; }
 
-  absl::Status ReadChunkOf(int64_t sample) {
+  absl::Status OpenChunkOf(int64_t sample) {
     if (sample < first_ + samples_) return absl::OkStatus();
     do {
       first_ += samples_;
       samples_ = Manifest().chunks(chunk_++).samples();
     } while (sample >= first_ + samples_);
     const std::string& digest = Manifest().chunks(chunk_ - 1).digest();
-    ASSAY_ASSIGN_OR_RETURN(bytes_, context_.blobs.Read(digest));
-    if (static_cast<int64_t>(bytes_.size()) == samples_ * sample_bytes_) return absl::OkStatus();
+    ASSAY_ASSIGN_OR_RETURN(chunk_bytes_, BlobPieces::Open(context_.blobs, digest));
+    if (chunk_bytes_.size() == samples_ * sample_bytes_) return absl::OkStatus();
     return Error(Reason::kInternal,
                  absl::StrCat("chunk ", digest, " of ", dataset_.name(), " has the wrong size"));
   }
@@ -72,11 +87,11 @@ class SampleSource {
   const int64_t count_;
   int64_t next_ = 0;
   const int64_t sample_bytes_;
-  // The chunk in memory: where it begins, how many samples it has, the number of the next one.
+  // The open chunk: where it begins, how many samples it has, the number of the next one.
   int64_t first_ = 0;
   int64_t samples_ = 0;
   int chunk_ = 0;
-  std::string bytes_;
+  BlobPieces chunk_bytes_;
 };
 
 absl::StatusOr<Source<v1::StreamSamplesResponse>> OpenSamples(
@@ -95,8 +110,11 @@ absl::StatusOr<Source<v1::StreamSamplesResponse>> OpenSamples(
           {{field, absl::StrCat("must ascend; got ", sample, " after ", request.samples(i - 1))}});
     }
   }
-  return SampleSource(context, std::move(dataset),
-                      {request.samples().begin(), request.samples().end()});
+  // Functions are copied, open files are not.
+  const auto source = std::make_shared<SampleSource>(
+      context, std::move(dataset),
+      std::vector<int64_t>(request.samples().begin(), request.samples().end()));
+  return [source](v1::StreamSamplesResponse* message) { return (*source)(message); };
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #ifndef ASSAY_SERVER_STORE_CATALOG_H_
 #define ASSAY_SERVER_STORE_CATALOG_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,18 @@ struct ChunkStatistics {
   std::string values;
 };
 
+// Who is charged for what is made; without a name, nobody.
+struct Owner {
+  std::string name;
+  // As errors say it, "token" or "certificate".
+  std::string by;
+  // What everything of the owner may have; nullopt: any number of bytes.
+  std::optional<int64_t> most_bytes;
+};
+
+// kQuotaExceeded when an owner that has `stored` bytes may not have so many more.
+absl::Status CheckStoredBytes(const Owner& owner, int64_t stored, int64_t more);
+
 class Catalog {
  public:
   virtual ~Catalog() = default;
@@ -37,8 +50,13 @@ class Catalog {
   // same digest, on which the labels of the given one are set, beside those that it has.
   // kAlreadyExists when the name is taken by another digest. A request_id (may be empty) seen
   // before returns the model that it made, whatever the arguments.
+  // One that is new belongs to `owner`, and kQuotaExceeded when that has too much then.
   virtual absl::StatusOr<v1::Model> CreateModel(const v1::Model& model,
-                                                const std::string& request_id) = 0;
+                                                const std::string& request_id,
+                                                const Owner& owner) = 0;
+  absl::StatusOr<v1::Model> CreateModel(const v1::Model& model, const std::string& request_id) {
+    return CreateModel(model, request_id, Owner());
+  }
   virtual absl::StatusOr<v1::Model> GetModel(const std::string& name) = 0;
   // By name, those that have all of `labels`; a label without a value: any value.
   virtual absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page, const Labels& labels) = 0;
@@ -59,7 +77,12 @@ class Catalog {
   // --- datasets: as models, without labels
 
   virtual absl::StatusOr<v1::Dataset> CreateDataset(const v1::Dataset& dataset,
-                                                    const std::string& request_id) = 0;
+                                                    const std::string& request_id,
+                                                    const Owner& owner) = 0;
+  absl::StatusOr<v1::Dataset> CreateDataset(const v1::Dataset& dataset,
+                                            const std::string& request_id) {
+    return CreateDataset(dataset, request_id, Owner());
+  }
   virtual absl::StatusOr<v1::Dataset> GetDataset(const std::string& name) = 0;
   // Without the manifests' chunk lists.
   virtual absl::StatusOr<Listing<v1::Dataset>> ListDatasets(const Page& page) = 0;
@@ -74,6 +97,10 @@ class Catalog {
                                                                    const std::string& layout) = 0;
 
   // --- space
+
+  // Bytes of the models and datasets that belong to it, and of the images that its streams have
+  // brought (evaluations with its kOwnerLabel), whatever they share with others.
+  virtual absl::StatusOr<int64_t> BytesOf(const std::string& owner) = 0;
 
   // Every digest that a model, a dataset or stream manifest, its metadata or a kept adversarial
   // example names.

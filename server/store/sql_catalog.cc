@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
 #include "core/base/labels.h"
+#include "core/base/manifest.h"
 #include "core/base/resource_names.h"
 #include "google/protobuf/util/time_util.h"
 #include "google/protobuf/wrappers.pb.h"
@@ -55,10 +56,22 @@ absl::StatusOr<std::optional<std::string>> SqlJobStore::FindCreated(const std::s
       .ToStatus();
 }
 
+absl::Status CheckStoredBytes(const Owner& owner, int64_t stored, int64_t more) {
+  if (!owner.most_bytes.has_value() || stored <= *owner.most_bytes - more) return absl::OkStatus();
+  const int64_t most = *owner.most_bytes;
+  return Error(Reason::kQuotaExceeded,
+               absl::StrCat("the ", owner.by, " ", owner.name, " has stored ", stored,
+                            " bytes, and with ", more, " more would be above its ", most,
+                            "; have models or datasets of it deleted"))
+      .Quota(absl::StrCat(owner.by, ":", owner.name), absl::StrCat("max_stored_bytes = ", most))
+      .RetryAfterSeconds(60);
+}
+
 // --- models
 
 absl::StatusOr<v1::Model> SqlJobStore::CreateModel(const v1::Model& model,
-                                                   const std::string& request_id) {
+                                                   const std::string& request_id,
+                                                   const Owner& owner) {
   v1::Model record = model;
   record.clear_state();
   record.clear_state_reason();
@@ -88,6 +101,7 @@ absl::StatusOr<v1::Model> SqlJobStore::CreateModel(const v1::Model& model,
       db_.Run("INSERT INTO models (name, digest, request_id, model) VALUES (?, ?, ?, ?)", name,
               record.digest(), OrNull(request_id), record));
   ASSAY_RETURN_IF_ERROR(WriteLabels(record));
+  ASSAY_RETURN_IF_ERROR(Charge(owner, name, record.size_bytes()));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
   LogCreated(record);
   return record;
@@ -151,6 +165,7 @@ absl::Status SqlJobStore::DeleteModel(const std::string& name) {
     ASSAY_RETURN_IF_ERROR(user.status());
   }
   ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM models WHERE name = ?", name));
+  ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM owned WHERE name = ?", name));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
   LogDeleted("model", name);
   return absl::OkStatus();
@@ -237,7 +252,8 @@ absl::StatusOr<v1::DatasetManifest> SqlJobStore::ReadManifest(int64_t id) {
 }
 
 absl::StatusOr<v1::Dataset> SqlJobStore::CreateDataset(const v1::Dataset& dataset,
-                                                       const std::string& request_id) {
+                                                       const std::string& request_id,
+                                                       const Owner& owner) {
   v1::Dataset record = dataset;
   const std::string& name = record.name();
 
@@ -256,6 +272,7 @@ absl::StatusOr<v1::Dataset> SqlJobStore::CreateDataset(const v1::Dataset& datase
   ASSAY_RETURN_IF_ERROR(db_.Run(
       "INSERT INTO datasets (name, digest, request_id, manifest, dataset) VALUES (?, ?, ?, ?, ?)",
       name, record.digest(), OrNull(request_id), manifest, summary));
+  ASSAY_RETURN_IF_ERROR(Charge(owner, name, record.size_bytes()));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
   LogCreated(record);
   return record;
@@ -305,6 +322,7 @@ absl::Status SqlJobStore::DeleteDataset(const std::string& name) {
     ASSAY_RETURN_IF_ERROR(user.status());
   }
   ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM datasets WHERE name = ?", name));
+  ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM owned WHERE name = ?", name));
   ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM manifests WHERE id = ?", manifest));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
   LogDeleted("dataset", name);
@@ -338,6 +356,50 @@ absl::StatusOr<std::optional<std::string>> SqlJobStore::GetStatistics(const std:
   }
   ASSAY_RETURN_IF_ERROR(row.Message(0, values));
   return std::optional<std::string>(std::move(*values.mutable_value()));
+}
+
+// --- space
+
+absl::StatusOr<int64_t> SqlJobStore::ReadBytesOf(const std::string& owner) {
+  int64_t bytes = 0;
+  {
+    Statement row = db_.Query(
+        "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM owned WHERE owner = ?", owner);
+    if (!row.Next()) return row.ErrorOr(Database::NoRow());
+    bytes = row.Int(0);
+  }
+  // What a stream has brought is charged as a dataset once it is one.
+  Statement streams = db_.Query(
+      "SELECT m.header, (SELECT CAST(coalesce(sum(c.samples), 0) AS BIGINT) FROM chunks c "
+      "WHERE c.manifest = m.id) FROM evaluation_labels l "
+      "JOIN evaluations e ON e.id = l.evaluation JOIN manifests m ON m.id = e.manifest "
+      "WHERE l.key = ? AND l.value = ? AND e.dataset = ''",
+      kOwnerLabel, owner);
+  while (streams.Next()) {
+    v1::DatasetManifest manifest;
+    ASSAY_RETURN_IF_ERROR(streams.Message(0, manifest));
+    bytes += streams.Int(1) * SampleBytes(manifest.shape(), manifest.pixel_type()) +
+             manifest.metadata().size_bytes();
+  }
+  ASSAY_RETURN_IF_ERROR(streams.status());
+  return bytes;
+}
+
+absl::StatusOr<int64_t> SqlJobStore::BytesOf(const std::string& owner) {
+  MutexLock lock(mutex_);
+  Transaction transaction(db_, Transaction::kRead);
+  ASSAY_RETURN_IF_ERROR(transaction.status());
+  return ReadBytesOf(owner);
+}
+
+absl::Status SqlJobStore::Charge(const Owner& owner, const std::string& name, int64_t bytes) {
+  if (owner.name.empty()) return absl::OkStatus();
+  if (owner.most_bytes.has_value()) {
+    ASSAY_ASSIGN_OR_RETURN(const int64_t stored, ReadBytesOf(owner.name));
+    ASSAY_RETURN_IF_ERROR(CheckStoredBytes(owner, stored, bytes));
+  }
+  return db_.Run("INSERT INTO owned (name, owner, bytes) VALUES (?, ?, ?)", name, owner.name,
+                 bytes);
 }
 
 absl::StatusOr<std::vector<std::string>> SqlJobStore::BlobsInUse() {

@@ -47,8 +47,8 @@ class SqlJobStore final : public JobStore {
   explicit SqlJobStore(std::unique_ptr<Database> database)
       : owned_database_(std::move(database)), db_(*owned_database_) {}
 
-  absl::StatusOr<v1::Model> CreateModel(const v1::Model& model,
-                                        const std::string& request_id) override;
+  absl::StatusOr<v1::Model> CreateModel(const v1::Model& model, const std::string& request_id,
+                                        const Owner& owner) override;
   absl::StatusOr<v1::Model> GetModel(const std::string& name) override;
   absl::StatusOr<Listing<v1::Model>> ListModels(const Page& page, const Labels& labels) override;
   absl::Status DeleteModel(const std::string& name) override;
@@ -61,13 +61,15 @@ class SqlJobStore final : public JobStore {
       const std::string& key, const v1::NumericsFingerprint& numerics) override;
 
   absl::StatusOr<v1::Dataset> CreateDataset(const v1::Dataset& dataset,
-                                            const std::string& request_id) override;
+                                            const std::string& request_id,
+                                            const Owner& owner) override;
   absl::StatusOr<v1::Dataset> GetDataset(const std::string& name) override;
   absl::StatusOr<Listing<v1::Dataset>> ListDatasets(const Page& page) override;
   absl::Status DeleteDataset(const std::string& name) override;
   absl::Status KeepStatistics(const std::vector<ChunkStatistics>& statistics) override;
   absl::StatusOr<std::optional<std::string>> GetStatistics(const std::string& chunk,
                                                            const std::string& layout) override;
+  absl::StatusOr<int64_t> BytesOf(const std::string& owner) override;
   absl::StatusOr<std::vector<std::string>> BlobsInUse() override;
   absl::StatusOr<bool> ReleaseSpace() override;
 
@@ -189,6 +191,11 @@ class SqlJobStore final : public JobStore {
                                                          const std::string& request_id)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Pages of the file that hold nothing.
+  absl::StatusOr<int64_t> ReadBytesOf(const std::string& owner)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Notes that `name` is its owner's, in the transaction that makes it.
+  absl::Status Charge(const Owner& owner, const std::string& name, int64_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<int64_t> CountFreePages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<v1::Model> ReadModel(const std::string& name)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -255,6 +255,14 @@ CREATE TABLE pinned_evaluations (
 -- How far a claimed task is, as its worker said when it last renewed the lease.
 ALTER TABLE tasks ADD COLUMN running_samples INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE tasks ADD COLUMN running_work REAL NOT NULL DEFAULT 0;
+
+-- Whose token made a model or a dataset, and its bytes. What nobody is charged for has no row.
+CREATE TABLE owned (
+  name TEXT NOT NULL PRIMARY KEY,
+  owner TEXT NOT NULL,
+  bytes INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX owned_by_owner ON owned(owner);
 )sql";
 
 // What makes each version of the one before it; the first, of an empty database. Written for

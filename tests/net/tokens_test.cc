@@ -39,6 +39,7 @@ TEST(TokensTest, ALineThatIsWrittenIsReadBack) {
   entry.expires_micros = *ParseTimeMicros("2027-03-01T00:00:00+02:00", "e");
   entry.max_uploads = 0;
   entry.max_unfinished_evaluations = 7;
+  entry.max_stored_bytes = 50'000'000'000;
   const std::string line = TokenLine(entry);
   EXPECT_THAT(line, AllOf(HasSubstr(R"("expires":"2027-02-28T22:00:00Z")"),
                           HasSubstr(R"("scopes":["read","submit"])")));
@@ -52,6 +53,7 @@ TEST(TokensTest, ALineThatIsWrittenIsReadBack) {
   EXPECT_EQ(read.expires_micros, entry.expires_micros);
   EXPECT_EQ(read.max_uploads, 0);
   EXPECT_EQ(read.max_unfinished_evaluations, 7);
+  EXPECT_EQ(read.max_stored_bytes, 50'000'000'000);
 }
 
 TEST(TokensTest, WhatIsWrongIsNamedWithItsLine) {
@@ -82,6 +84,8 @@ TEST(TokensTest, WhatIsWrongIsNamedWithItsLine) {
                 HasSubstr("must be a whole number"))
         << limit;
   }
+  EXPECT_THAT(Problem(Line(R"(, "max_stored_bytes": 1000000000000001)")),
+              HasSubstr("must be a whole number"));
 }
 
 TEST(TokensTest, NamesAndSecretsAreOfOneTokenOnly) {

@@ -118,6 +118,14 @@ std::optional<Reason> FailureReason(const absl::Status& status) {
   return ReasonFromName(found->second);
 }
 
+// The id of the call, of errors that have it.
+std::string RequestOf(const absl::Status& status) {
+  const auto payload = status.GetPayload("type.googleapis.com/google.rpc.RequestInfo");
+  google::rpc::RequestInfo info;
+  if (!payload || !info.ParseFromString(std::string(*payload))) return "";
+  return info.request_id();
+}
+
 }  // namespace
 
 int ExitCodeOf(const absl::Status& status) {
@@ -189,6 +197,10 @@ std::string ErrorText(const absl::Status& status) {
       absl::StrAppend(&out, "  ", render::Printable(violation.field), ": ",
                       render::Printable(violation.description), "\n");
     }
+  }
+  if (const std::string request = RequestOf(status); !request.empty()) {
+    absl::StrAppend(&out, "request: ", render::Printable(request),
+                    " is what the server's log calls it\n");
   }
   const std::string hint = HintOf(status);
   if (!hint.empty()) absl::StrAppend(&out, "hint: ", hint, "\n");

@@ -21,7 +21,8 @@ inline constexpr int kExitUnavailable = 7;
 
 int ExitCodeOf(const absl::Status& status);
 
-// "error: ..." and, where there are any, a line for each field violation and a "hint: ..." line.
+// "error: ..." and, where there are any, a line for each field violation, a "request: ..." line
+// with the id of the call, and a "hint: ..." line.
 // Ends with a line feed.
 std::string ErrorText(const absl::Status& status);
 

@@ -52,6 +52,7 @@
   COMMAND(AdminResume, "admin resume", "End a pause and a drain")                                  \
   COMMAND(AdminGc, "admin gc", "Remove what is not kept any more, now")                            \
   COMMAND(AdminCheck, "admin check", "Read everything that is stored, and tell what is wrong")     \
+  COMMAND(AdminAudit, "admin audit", "Show who did what, of the server's audit log")               \
   COMMAND(Conditions, "conditions", "Show conditions as the server understands them")              \
   GROUP("token", "Tokens for servers, made here")                                                  \
   COMMAND(TokenNew, "token new", "Make a secret, and its line for the server's --tokens file")     \

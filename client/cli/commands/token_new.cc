@@ -22,6 +22,7 @@ namespace assay::cli {
 namespace {
 
 constexpr int kMostOfALimit = 1'000'000;
+constexpr int64_t kMostStoredBytes = 1'000'000'000'000'000;
 
 struct TokenNewOptions {
   std::string name;
@@ -32,6 +33,8 @@ struct TokenNewOptions {
   // Below 0: no limit.
   int64_t max_uploads = -1;
   int64_t max_unfinished_evaluations = -1;
+  // Empty: no limit.
+  std::string max_stored_bytes;
 };
 
 // "90d", "12h", or a time.
@@ -86,6 +89,16 @@ absl::Status MakeToken(const TokenNewOptions& options, Session& session) {
   if (options.max_unfinished_evaluations >= 0) {
     entry.max_unfinished_evaluations = options.max_unfinished_evaluations;
   }
+  if (!options.max_stored_bytes.empty()) {
+    int64_t bytes = 0;
+    if (!absl::SimpleAtoi(options.max_stored_bytes, &bytes) || bytes < 0 ||
+        bytes > kMostStoredBytes) {
+      return InvalidFields({{"--max-stored-bytes", absl::StrCat("must be a number of bytes from 0 "
+                                                                "to ",
+                                                                kMostStoredBytes)}});
+    }
+    entry.max_stored_bytes = bytes;
+  }
   entry.certificate = options.certificate;
   if (!entry.certificate.empty()) return session.Print(TokenLine(entry) + "\n");
   const std::string secret = NewTokenSecret();
@@ -120,6 +133,9 @@ CommandRun TokenNew(Leaf& leaf) {
   leaf.Add("--max-unfinished-evaluations", &options->max_unfinished_evaluations,
            "Unfinished evaluations at a time")
       .From(0, kMostOfALimit);
+  leaf.Add("--max-stored-bytes", &options->max_stored_bytes,
+           "Bytes of the models and datasets that it has made")
+      .TypeName("BYTES");
   leaf.Footer(
       "Example:\n  assay token new ci --scopes read,upload,submit --expires 90d --secret ci.token "
       ">> tokens");

@@ -139,9 +139,13 @@ struct Models : Service<v1::ModelService::Service> {
     state.models[model->name()] = *model;
     return grpc::Status::OK;
   }
-  grpc::Status GetModel(grpc::ServerContext*, const v1::GetModelRequest* request,
+  grpc::Status GetModel(grpc::ServerContext* context, const v1::GetModelRequest* request,
                         v1::Model* model) override {
     MutexLock lock(state.mutex);
+    const auto id = context->client_metadata().find("x-request-id");
+    if (id != context->client_metadata().end()) {
+      state.call_ids.emplace_back(id->second.data(), id->second.size());
+    }
     const grpc::Status fault = Begin(state, "GetModel");
     return fault.ok() ? Find(state.models, request->name(), model) : fault;
   }

@@ -43,6 +43,8 @@ struct FakeState {
   // What has been asked, for expectations.
   std::vector<std::string> received_chunks;  // digests, repetitions included
   std::vector<std::string> request_ids;
+  // "x-request-id" of GetModel calls.
+  std::vector<std::string> call_ids;
   std::vector<std::string> watch_tokens;
   std::vector<v1::LoadModelRequest> loads;
   std::vector<v1::GetReportRequest> reports;

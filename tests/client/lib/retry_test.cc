@@ -1,6 +1,7 @@
 #include "client/lib/retry.h"
 
 #include "gmock/gmock.h"
+#include "google/rpc/error_details.pb.h"
 #include "net/grpc_status.h"
 #include "tests/client/lib/client_fixture.h"
 
@@ -40,6 +41,24 @@ TEST_F(RetryTest, AComparisonIsAskedForAgain) {
   ASSERT_TRUE(comparison.ok()) << comparison.status();
   EXPECT_EQ(comparison->dataset(), "datasets/d");
   EXPECT_EQ(state()->calls["CompareEvaluations"], 2);
+}
+
+TEST_F(RetryTest, EveryCallHasAnIdThatErrorsOfTheServerName) {
+  const auto id_of = [](const absl::Status& status) {
+    google::rpc::RequestInfo info;
+    const auto payload = status.GetPayload("type.googleapis.com/google.rpc.RequestInfo");
+    if (payload.has_value()) info.ParseFromString(std::string(*payload));
+    return info.request_id();
+  };
+  state()->failures["GetModel"] = {grpc::Status(grpc::StatusCode::INTERNAL, "internal error"),
+                                   grpc::Status(grpc::StatusCode::NOT_FOUND, "nothing there")};
+  const absl::Status internal = client_->GetModel("models/a").status();
+  const absl::Status missing = client_->GetModel("models/a").status();
+  ASSERT_THAT(state()->call_ids, SizeIs(2));
+  EXPECT_THAT(state()->call_ids[0], SizeIs(36));
+  EXPECT_NE(state()->call_ids[0], state()->call_ids[1]);
+  EXPECT_EQ(id_of(internal), state()->call_ids[0]);
+  EXPECT_EQ(id_of(missing), "");
 }
 
 TEST_F(RetryTest, TheServersDelayIsHonoured) {

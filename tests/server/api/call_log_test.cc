@@ -65,7 +65,6 @@ TEST_F(CallLogTest, AFailedCallIsOneLineWithItsIdAndTrace) {
     EXPECT_EQ(IdOf(client), "mine-1");
   });
   ASSERT_THAT(lines, SizeIs(1));
-  EXPECT_EQ(lines[0]["level"], "info");
   EXPECT_EQ(lines[0]["method"], "/assay.v1.ModelService/GetModel");
   EXPECT_EQ(lines[0]["code"], "NOT_FOUND");
   EXPECT_EQ(lines[0]["request_id"], "mine-1");
@@ -73,6 +72,26 @@ TEST_F(CallLogTest, AFailedCallIsOneLineWithItsIdAndTrace) {
   EXPECT_THAT(lines[0]["peer"].get<std::string>(), HasSubstr("127.0.0.1"));
   EXPECT_THAT(lines[0]["error"].get<std::string>(), HasSubstr("models/nothing"));
   EXPECT_TRUE(lines[0]["milliseconds"].is_number_integer());
+}
+
+TEST_F(CallLogTest, WhetherThereIsAModelIsAskedWithoutALineButOtherFailuresHaveOne) {
+  SetLog(LogFormat::kJson, LogLevel::kInfo);
+  const auto ask = [&] {
+    grpc::ClientContext client;
+    EXPECT_EQ(GetNothing(&client).error_code(), grpc::StatusCode::NOT_FOUND);
+  };
+  EXPECT_THAT(Lines("call failed", ask), SizeIs(0));
+  const auto lines = Lines("call failed", [&] {
+    grpc::ClientContext client;
+    SetUp(&client);
+    v1::DeleteModelRequest request;
+    request.set_name("models/nothing");
+    google::protobuf::Empty response;
+    EXPECT_EQ(models_->DeleteModel(&client, request, &response).error_code(),
+              grpc::StatusCode::NOT_FOUND);
+  });
+  ASSERT_THAT(lines, SizeIs(1));
+  EXPECT_EQ(lines[0]["level"], "info");
 }
 
 TEST_F(CallLogTest, ACallWithoutAnIdGetsOneAndOfAHostileOneNothingIsLogged) {

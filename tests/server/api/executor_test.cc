@@ -51,6 +51,43 @@ TEST(ExecutorTest, AFullQueueRefusesNewCallsButNotTheStepsOfOthers) {
   EXPECT_EQ(done, 4) << "what was queued is run before the executor is gone";
 }
 
+TEST(ExecutorTest, StepsThatWaitForSomethingLeaveAThreadForCalls) {
+  Gate gate;
+  std::atomic<int> done = 0;
+  {
+    Executor executor(4, 1);
+    for (int i = 0; i < 10; ++i) {
+      executor.Continue([&] {
+        gate.Wait();
+        ++done;
+      });
+    }
+    gate.AwaitWaiting(3);
+    for (int i = 0; i < 5; ++i) {
+      Gate one;
+      EXPECT_TRUE(executor.Submit([&] { one.Open(); })) << "steps that wait are no calls";
+      one.Wait();
+    }
+    EXPECT_EQ(done, 0);
+    gate.Open();
+  }
+  EXPECT_EQ(done, 10);
+}
+
+TEST(ExecutorTest, CallsAndStepsTakeTurns) {
+  Gate gate;
+  std::string order;
+  {
+    Executor executor(1, 10);
+    EXPECT_TRUE(executor.Submit([&] { gate.Wait(); }));
+    gate.AwaitWaiting(1);
+    for (int i = 0; i < 5; ++i) executor.Continue([&] { order += 's'; });
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(executor.Submit([&] { order += 'c'; }));
+    gate.Open();
+  }
+  EXPECT_EQ(order, "scscscss");
+}
+
 TEST(ExecutorTest, AStepMaySubmitTheNextEvenWhenTheExecutorEnds) {
   Gate gate;
   std::atomic<int> steps = 0;

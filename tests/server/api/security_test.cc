@@ -701,6 +701,131 @@ TEST_F(SecurityTest, ATokenHasSoManyUnfinishedEvaluationsWhichAreItsOwn) {
               HasReason(Reason::kQuotaExceeded));
 }
 
+TEST_F(SecurityTest, ATokenHasSoManyStoredBytesOfWhatItMakesAndUploads) {
+  TokenEntry small;
+  small.name = "small";
+  small.scopes = kScopeUpload | kScopeRead | kScopeSubmit;
+  small.sha256 = Sha256Hex("small-secret-0123456789");
+  const std::string file = ModelFile("name=one"), other = ModelFile("name=two");
+  small.max_stored_bytes = static_cast<int64_t>(file.size() + other.size() - 1);
+  UseTokens(TokenLine(small) + "\n" + TokenText("admin", kScopeAdmin, kAdmin));
+  StartSecurely();
+  const auto channel = Plain();
+  const auto upload = [&](const std::string& content, const std::string& secret) {
+    const auto stub = v1::ChunkService::NewStub(channel);
+    grpc::ClientContext call;
+    call.AddMetadata("authorization", "Bearer " + secret);
+    v1::UploadChunksResponse response;
+    const auto stream = stub->UploadChunks(&call, &response);
+    v1::UploadChunksRequest message;
+    message.mutable_header()->set_digest(Sha256Hex(content));
+    message.mutable_header()->set_size_bytes(static_cast<int64_t>(content.size()));
+    message.mutable_header()->set_upload_id("upload of " + Sha256Hex(content));
+    stream->Write(message);
+    message.set_data(content);
+    stream->Write(message);
+    stream->WritesDone();
+    return FromGrpcStatus(stream->Finish());
+  };
+  const auto create = [&](const std::string& id, const std::string& content,
+                          const std::string& secret, bool validate_only = false) {
+    v1::CreateModelRequest request;
+    request.set_model_id(id);
+    request.add_chunks(Sha256Hex(content));
+    request.set_digest(Sha256Hex(content));
+    request.set_request_id("upload of " + Sha256Hex(content));
+    request.set_validate_only(validate_only);
+    return Call(channel, "/assay.v1.ModelService/CreateModel", {"Bearer " + secret},
+                request.SerializeAsString());
+  };
+  const std::string secret = "small-secret-0123456789";
+  EXPECT_THAT(upload(file, secret), IsOk());
+  // It is not a model yet, and counts all the same.
+  const absl::Status refused = upload(other, secret);
+  EXPECT_THAT(refused, HasReason(Reason::kQuotaExceeded));
+  EXPECT_TRUE(HasDetail(refused, "QuotaFailure"));
+  EXPECT_TRUE(HasDetail(refused, "RetryInfo"));
+  EXPECT_THAT(create("one", file, secret), IsOk());
+  EXPECT_THAT(upload(other, secret), HasReason(Reason::kQuotaExceeded));
+  // What somebody else has brought need not be sent, and counts as well.
+  EXPECT_THAT(upload(other, kAdmin), IsOk());
+  EXPECT_THAT(create("two", other, secret, /*validate_only=*/true),
+              HasReason(Reason::kQuotaExceeded));
+  EXPECT_THAT(create("two", other, secret), HasReason(Reason::kQuotaExceeded));
+  EXPECT_THAT(create("two", other, kAdmin), IsOk());
+  // There already, and not charged to who asks for it again.
+  EXPECT_THAT(create("two", other, secret), IsOk());
+  EXPECT_EQ(*context().catalog.BytesOf("small"), static_cast<int64_t>(file.size()));
+  // Images of streams are checked before they are stored.
+  const auto stub = v1::EvaluationService::NewStub(channel);
+  grpc::ClientContext call;
+  call.AddMetadata("authorization", "Bearer " + secret);
+  const auto stream = stub->Evaluate(&call);
+  v1::EvaluateRequest message;
+  message.mutable_start()->set_model("models/one");
+  message.mutable_start()->add_conditions("clean");
+  *message.mutable_start()->mutable_shape() = MakeShape(1, 32, 32);
+  message.mutable_start()->set_pixel_type(v1::UINT8);
+  ASSERT_TRUE(stream->Write(message));
+  for (int i = 0; i < 10; ++i) message.mutable_batch()->add_labels(0);
+  message.mutable_batch()->set_images(std::string(10 * 32 * 32, 'x'));
+  stream->Write(message);
+  v1::EvaluateResponse response;
+  while (stream->Read(&response)) continue;
+  EXPECT_THAT(FromGrpcStatus(stream->Finish()), HasReason(Reason::kQuotaExceeded));
+  // Deleted by who may, and there is room.
+  v1::DeleteModelRequest remove;
+  remove.set_name("models/two");
+  EXPECT_THAT(Call(channel, "/assay.v1.ModelService/DeleteModel", {absl::StrCat("Bearer ", kAdmin)},
+                   remove.SerializeAsString()),
+              IsOk());
+  EXPECT_EQ(*context().catalog.BytesOf("small"), static_cast<int64_t>(file.size()));
+}
+
+TEST_F(SecurityTest, TheAuditLogIsReadByAdministratorsAndOnlyWhereThereIsOne) {
+  UseTokens();
+  StartSecurely();
+  v1::ListAuditEntriesRequest request;
+  const auto ask = [&](const std::string& secret, v1::ListAuditEntriesResponse* response) {
+    const auto stub = v1::AdminService::NewStub(Plain());
+    grpc::ClientContext call;
+    call.AddMetadata("authorization", "Bearer " + secret);
+    return FromGrpcStatus(stub->ListAuditEntries(&call, request, response));
+  };
+  v1::ListAuditEntriesResponse response;
+  EXPECT_THAT(ask(kAdmin, &response), HasReason(Reason::kWrongState));
+  security_options_.audit_log = directory_.File("audit.jsonl");
+  StartSecurely();
+  EXPECT_TRUE(absl::IsPermissionDenied(ask(kReader, &response)));
+  v1::DeleteModelRequest remove;
+  remove.set_name("models/gone");
+  for (const char* secret : {kReader, kAdmin}) {
+    Call(Plain(), "/assay.v1.ModelService/DeleteModel", {absl::StrCat("Bearer ", secret)},
+         remove.SerializeAsString())
+        .IgnoreError();
+  }
+  ASSERT_TRUE(Eventually([&] { return AuditLines().size() == 3; }));
+  request.set_method("Delete");
+  ASSERT_THAT(ask(kAdmin, &response), IsOk());
+  ASSERT_EQ(response.entries_size(), 2);
+  EXPECT_EQ(response.entries(0).who(), "admin");
+  EXPECT_EQ(response.entries(0).code(), "NOT_FOUND");
+  EXPECT_EQ(response.entries(0).resource(), "models/gone");
+  EXPECT_TRUE(response.entries(0).allowed());
+  EXPECT_EQ(response.entries(1).who(), "reader");
+  EXPECT_FALSE(response.entries(1).allowed());
+  EXPECT_EQ(response.next_page_token(), "");
+  request.set_page_size(1);
+  ASSERT_THAT(ask(kAdmin, &response), IsOk());
+  EXPECT_EQ(response.entries_size(), 1);
+  request.set_page_token(response.next_page_token());
+  ASSERT_THAT(ask(kAdmin, &response), IsOk());
+  ASSERT_EQ(response.entries_size(), 1);
+  EXPECT_EQ(response.entries(0).who(), "reader");
+  request.set_page_size(-1);
+  EXPECT_THAT(ask(kAdmin, &response), HasReason(Reason::kInvalidArgument));
+}
+
 TEST_F(SecurityTest, AStreamWhoseClientDoesNotReadIsEndedAndTheServerGoesOn) {
   // Far more than a connection holds by itself.
   EXPECT_THAT(CreateDataset("d", std::vector<int>(8, 1'000'000)), IsOk());

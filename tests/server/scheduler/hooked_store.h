@@ -45,10 +45,10 @@ class HookedStore final : public JobStore {
     return Scope(*this);
   }
 
-  absl::StatusOr<v1::Model> CreateModel(const v1::Model& model,
-                                        const std::string& request_id) override {
+  absl::StatusOr<v1::Model> CreateModel(const v1::Model& model, const std::string& request_id,
+                                        const Owner& owner) override {
     ASSAY_RETURN_IF_ERROR(Before("CreateModel"));
-    return store_.CreateModel(model, request_id);
+    return store_.CreateModel(model, request_id, owner);
   }
   absl::StatusOr<v1::Model> GetModel(const std::string& name) override {
     ASSAY_RETURN_IF_ERROR(Before("GetModel"));
@@ -82,9 +82,10 @@ class HookedStore final : public JobStore {
     return store_.SetNumerics(key, numerics);
   }
   absl::StatusOr<v1::Dataset> CreateDataset(const v1::Dataset& dataset,
-                                            const std::string& request_id) override {
+                                            const std::string& request_id,
+                                            const Owner& owner) override {
     ASSAY_RETURN_IF_ERROR(Before("CreateDataset"));
-    return store_.CreateDataset(dataset, request_id);
+    return store_.CreateDataset(dataset, request_id, owner);
   }
   absl::StatusOr<v1::Dataset> GetDataset(const std::string& name) override {
     ASSAY_RETURN_IF_ERROR(Before("GetDataset"));
@@ -106,6 +107,10 @@ class HookedStore final : public JobStore {
                                                            const std::string& layout) override {
     ASSAY_RETURN_IF_ERROR(Before("GetStatistics"));
     return store_.GetStatistics(chunk, layout);
+  }
+  absl::StatusOr<int64_t> BytesOf(const std::string& owner) override {
+    ASSAY_RETURN_IF_ERROR(Before("BytesOf"));
+    return store_.BytesOf(owner);
   }
   absl::StatusOr<std::vector<std::string>> BlobsInUse() override {
     ASSAY_RETURN_IF_ERROR(Before("BlobsInUse"));

@@ -18,6 +18,53 @@ using CatalogTest = JobStoreTest;
 
 constexpr char kRequest[] = "6f1c9a3e-0000-4000-8000-000000000001";
 
+// --- owners
+
+TEST_F(CatalogTest, AnOwnerIsChargedForWhatItMadeUntilThatIsDeleted) {
+  const Owner ci{"ci", "token", std::nullopt}, me{"me", "token", std::nullopt};
+  v1::Dataset dataset = MakeDataset("d", {"a"});
+  dataset.set_size_bytes(3'000);
+  ASSERT_THAT(store_->CreateModel(MakeModel("m"), kRequest, ci), IsOk());
+  ASSERT_THAT(store_->CreateDataset(dataset, "", ci), IsOk());
+  ASSERT_THAT(store_->CreateModel(MakeModel("n", "another"), "", me), IsOk());
+  ASSERT_THAT(store_->CreateModel(MakeModel("o"), ""), IsOk());
+  EXPECT_EQ(*store_->BytesOf("ci"), 3'005);
+  EXPECT_EQ(*store_->BytesOf("me"), 7);
+  EXPECT_EQ(*store_->BytesOf("nobody"), 0);
+  // It was there already; and the retry of a call is the first one.
+  ASSERT_THAT(store_->CreateModel(MakeModel("m"), "", me), IsOk());
+  ASSERT_THAT(store_->CreateModel(MakeModel("p", "other"), kRequest, ci), IsOk());
+  Reopen();
+  EXPECT_EQ(*store_->BytesOf("ci"), 3'005);
+  EXPECT_EQ(*store_->BytesOf("me"), 7);
+  ASSERT_THAT(store_->DeleteModel("models/m"), IsOk());
+  EXPECT_EQ(*store_->BytesOf("ci"), 3'000);
+  ASSERT_THAT(store_->DeleteDataset("datasets/d"), IsOk());
+  EXPECT_EQ(*store_->BytesOf("ci"), 0);
+  ASSERT_THAT(store_->CreateModel(MakeModel("m"), "", me), IsOk());
+  EXPECT_EQ(*store_->BytesOf("me"), 12);
+}
+
+TEST_F(CatalogTest, WhatIsAboveTheQuotaOfItsOwnerIsNotMade) {
+  const Owner ci{"ci", "token", 12};
+  ASSERT_THAT(store_->CreateModel(MakeModel("m"), "", ci), IsOk());
+  ASSERT_THAT(store_->CreateModel(MakeModel("n", "another"), "", ci), IsOk());
+  const auto refused = store_->CreateModel(MakeModel("o", "x"), "", ci);
+  EXPECT_THAT(refused, HasReason(Reason::kQuotaExceeded));
+  EXPECT_THAT(std::string(refused.status().message()),
+              HasSubstr("the token ci has stored 12 bytes, and with 1 more would be above its 12"));
+  EXPECT_THAT(store_->GetModel("models/o"), HasReason(Reason::kNotFound));
+  v1::Dataset dataset = MakeDataset("d", {"a"});
+  dataset.set_size_bytes(1);
+  EXPECT_THAT(store_->CreateDataset(dataset, "", ci), HasReason(Reason::kQuotaExceeded));
+  EXPECT_THAT(store_->GetDataset("datasets/d"), HasReason(Reason::kNotFound));
+  // What is there may be asked for again; and with less there, more may be.
+  EXPECT_THAT(store_->CreateModel(MakeModel("m"), "", ci), IsOk());
+  ASSERT_THAT(store_->DeleteModel("models/n"), IsOk());
+  EXPECT_THAT(store_->CreateModel(MakeModel("o", "x"), "", ci), IsOk());
+  EXPECT_EQ(*store_->BytesOf("ci"), 6);
+}
+
 // --- models
 
 TEST_F(CatalogTest, ModelIsReadBackAsItWasStoredAndStamped) {

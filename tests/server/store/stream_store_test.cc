@@ -40,6 +40,23 @@ TEST_F(StreamStoreTest, ManifestGrowsAndSurvivesARestart) {
   EXPECT_EQ(StateOf("s"), Evaluation::RECEIVING);
 }
 
+TEST_F(StreamStoreTest, ItsImagesAreItsOwnersUntilTheyAreADataset) {
+  Evaluation evaluation = MakeEvaluation("s", Evaluation::RECEIVING);
+  (*evaluation.mutable_spec()->mutable_labels())["assay/owner"] = "ci";
+  ASSERT_THAT(store_->CreateStream(evaluation, MakeDataset("x", {}).manifest()), IsOk());
+  EXPECT_EQ(*store_->BytesOf("ci"), 0);
+  ASSERT_THAT(Append(0, "a"), IsOk());
+  ASSERT_THAT(Append(1, "b"), IsOk());
+  // 20 images of 3 x 32 x 32, with their labels.
+  EXPECT_EQ(*store_->BytesOf("ci"), 20 * (3 * 32 * 32 + 4));
+  EXPECT_EQ(*store_->BytesOf("me"), 0);
+  v1::Dataset dataset = MakeDataset("d", {"a", "b"});
+  dataset.set_size_bytes(20 * (3 * 32 * 32 + 4));
+  ASSERT_THAT(store_->CreateDataset(dataset, "", {"ci", "token", std::nullopt}), IsOk());
+  ASSERT_THAT(store_->FinishStream(kStream, "datasets/d", {}), IsOk());
+  EXPECT_EQ(*store_->BytesOf("ci"), 20 * (3 * 32 * 32 + 4));
+}
+
 TEST_F(StreamStoreTest, AppendIsVisibleToWatchers) {
   Begin();
   const int64_t before = Get("s").revision;

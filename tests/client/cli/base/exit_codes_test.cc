@@ -2,6 +2,7 @@
 
 #include "core/base/errors.h"
 #include "gmock/gmock.h"
+#include "google/rpc/error_details.pb.h"
 #include "tests/all_reasons.h"
 
 namespace assay::cli {
@@ -74,6 +75,17 @@ TEST(ErrorTextTest, ViolationsFollowATextOfItsOwn) {
                                   .Violations({{"conditions[0]", "no such attack"}});
   EXPECT_THAT(ErrorText(status),
               StartsWith("error: nothing fits\n  conditions[0]: no such attack\n"));
+}
+
+TEST(ErrorTextTest, WhatTheServerLoggedHasItsId) {
+  absl::Status status = Error(Reason::kInternal, "internal error").ToStatus();
+  EXPECT_THAT(ErrorText(status), Not(HasSubstr("request:")));
+  google::rpc::RequestInfo info;
+  info.set_request_id("5b0c-1");
+  status.SetPayload("type.googleapis.com/google.rpc.RequestInfo",
+                    absl::Cord(info.SerializeAsString()));
+  EXPECT_THAT(ErrorText(status),
+              HasSubstr("\nrequest: 5b0c-1 is what the server's log calls it\nhint: "));
 }
 
 TEST(ErrorTextTest, ServersCannotMoveTheCursor) {

@@ -20,8 +20,8 @@ using TokenTest = ProgramTest;
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 TEST_F(TokenTest, TheSecretComesOnceAndTheLineHasItsDigest) {
-  const auto run = Run(
-      {"token", "new", "ci", "--scopes", "read,submit", "--expires", "90d", "--max-uploads", "2"});
+  const auto run = Run({"token", "new", "ci", "--scopes", "read,submit", "--expires", "90d",
+                        "--max-uploads", "2", "--max-stored-bytes", "50000000000"});
   ASSERT_EQ(run.code, 0) << run.err;
   const std::string secret = FirstLine(run.out);
   const auto entries = ParseTokens(run.out.substr(secret.size()), "out");
@@ -32,6 +32,7 @@ TEST_F(TokenTest, TheSecretComesOnceAndTheLineHasItsDigest) {
   EXPECT_EQ(entries->front().sha256, Sha256Hex(secret));
   EXPECT_TRUE(entries->front().expires_micros.has_value());
   EXPECT_EQ(entries->front().max_uploads, 2);
+  EXPECT_EQ(entries->front().max_stored_bytes, 50'000'000'000);
   EXPECT_FALSE(entries->front().max_unfinished_evaluations.has_value());
   EXPECT_NE(Run({"token", "new", "ci", "--scopes", "read"}).out, run.out);
 }
@@ -58,6 +59,8 @@ TEST_F(TokenTest, MistakesAreNamed) {
     return run.err;
   };
   EXPECT_THAT(error({"token", "new", "a b", "--scopes", "read"}), HasSubstr("name: must be"));
+  EXPECT_THAT(error({"token", "new", "a", "--scopes", "read", "--max-stored-bytes", "much"}),
+              HasSubstr("--max-stored-bytes: must be a number of bytes"));
   EXPECT_THAT(error({"token", "new", "a", "--scopes", "root"}), HasSubstr("--scopes: must be"));
   EXPECT_THAT(error({"token", "new", "a"}), HasSubstr("--scopes is required"));
   for (const char* when : {"tomorrow", "0d", "-1d", "90", "d", "99999999999999999999d"}) {
