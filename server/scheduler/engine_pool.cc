@@ -40,7 +40,7 @@ const char* KindOfFailure(const absl::Status& status) {
   const auto reason = ReasonOf(status).value_or(Reason::kInternal);
   if (reason == Reason::kEngineLost) return "engine_lost";
   const bool of_server = reason == Reason::kInternal || reason == Reason::kStorageFailed ||
-                         reason == Reason::kStorageFull;
+                         reason == Reason::kStorageFull || reason == Reason::kUnavailable;
   return of_server ? "server" : "refused";
 }
 

@@ -26,6 +26,12 @@ constexpr auto kStoreRetryInterval = std::chrono::milliseconds(2000);
 // Of the waits between the attempts of a task.
 constexpr double kWaitGrowth = 4;
 
+// What the store may get over: no room, a broken disk, a database that is away.
+bool IsOfTheStore(std::optional<Reason> reason) {
+  return reason == Reason::kStorageFull || reason == Reason::kStorageFailed ||
+         reason == Reason::kUnavailable;
+}
+
 double SecondsSince(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
@@ -338,10 +344,7 @@ absl::Status Worker::Persist(const std::string& evaluation,
                              const std::function<absl::Status()>& store) {
   while (true) {
     const absl::Status status = store();
-    const auto reason = ReasonOf(status);
-    if (stopping_ || (reason != Reason::kStorageFull && reason != Reason::kStorageFailed)) {
-      return status;
-    }
+    if (stopping_ || !IsOfTheStore(ReasonOf(status))) return status;
     // Computed outcomes are too dear to drop: wait for room.
     LogWarning("cannot store outcomes, trying again",
                {{"evaluation", evaluation}, {"error", status.message()}});
@@ -360,11 +363,13 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
   }
   if (reason == Reason::kLeaseLost) metrics_.CountLostLease();
   if (reason == Reason::kCancelled || reason == Reason::kLeaseLost) return;
-  const bool retry = reason == Reason::kEngineLost || reason == Reason::kStorageFailed ||
-                     reason == Reason::kStorageFull;
+  const bool retry = reason == Reason::kEngineLost || IsOfTheStore(reason);
   if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
-  const bool again = retry && claim.attempt < options_.max_attempts;
-  const double wait = options_.retry_wait_seconds * std::pow(kWaitGrowth, claim.attempt - 1);
+  // A database that is away, or a disk that is full, is no fault of the task's, however often.
+  const bool passes = reason == Reason::kUnavailable || reason == Reason::kStorageFull;
+  const bool again = retry && (passes || claim.attempt < options_.max_attempts);
+  const double wait =
+      options_.retry_wait_seconds * (passes ? 1 : std::pow(kWaitGrowth, claim.attempt - 1));
   LogWarning(again ? "task failed and is tried again" : "task failed",
              {{"evaluation", evaluation},
               {"task", claim.task.id},
@@ -378,7 +383,7 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
               {"error", status.message()},
               {"wait_seconds", again ? absl::StrCat(wait) : ""}});
   if (again) {
-    store_.ReleaseTask(claim, /*count_attempt=*/true, static_cast<int64_t>(wait * 1e6))
+    store_.ReleaseTask(claim, /*count_attempt=*/!passes, static_cast<int64_t>(wait * 1e6))
         .IgnoreError();
     return;
   }

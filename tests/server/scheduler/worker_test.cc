@@ -469,6 +469,23 @@ TEST_F(WorkerTest, AStoreThatKeepsFailingFailsTheEvaluationWithoutTellingPaths) 
   EXPECT_THAT(Get("e").failure().message(), ::testing::Not(HasSubstr("/secret")));
 }
 
+TEST_F(WorkerTest, ADatabaseThatIsAwayIsNoFaultOfTheTaskHoweverOften) {
+  std::atomic<int> failures = 0;
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
+    // Nor can the task be given back then.
+    if ((method != "GetDataset" && method != "ReleaseTask") || ++failures > 12) {
+      return absl::OkStatus();
+    }
+    clock_.AdvanceSeconds(60);
+    hub_.NotifyWork();
+    return Error(Reason::kUnavailable, "the database is away");
+  });
+  StartWorker();
+  Submit("e", "", {20}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+}
+
 TEST_F(WorkerTest, AShutdownGivesTheTaskBackWithoutCountingTheAttempt) {
   StartWorker();
   Submit("e", "run=wait:" + directory_.File("gate"), {20}, 20);
