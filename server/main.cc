@@ -240,7 +240,7 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   context.writes.Start(std::chrono::milliseconds(static_cast<int64_t>(flags.write_seconds * 1000)));
   context.disk = &disk;
   context.disk_quota_bytes = flags.disk_quota;
-  if (!shared) context.database_path = flags.data_dir + "/assay.db";
+  context.database = shared ? flags.store : flags.data_dir + "/assay.db";
   ASSAY_RETURN_IF_ERROR(context.control.RememberIn(flags.data_dir + "/queue-paused"));
   if (context.control.state().paused) {
     LogWarning("the queue is paused, as it was before; `assay admin resume` ends that");

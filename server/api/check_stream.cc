@@ -40,13 +40,12 @@ class CheckStream final : public Stream<grpc::ServerWriteReactor<v1::CheckStorag
   void End(const absl::Status& status) override { writer_.End(status); }
 
   absl::Status Start() {
-    if (context_.database_path.empty()) {
-      return Error(Reason::kWrongState,
-                   "only what is in a SQLite file of the server itself can be checked");
+    if (context_.database.empty()) {
+      return Error(Reason::kWrongState, "there is no database that can be checked");
     }
     ASSAY_ASSIGN_OR_RETURN(
         auto database,
-        store::DatabaseReader::Open(context_.database_path, [this] { return cancelled_.load(); }));
+        store::DatabaseReader::Open(context_.database, [this] { return cancelled_.load(); }));
     const auto sweep = [this]() -> absl::StatusOr<store::BlobCount> {
       if (context_.sweeper == nullptr) return store::BlobCount();
       return context_.sweeper->SweepNow();

@@ -80,8 +80,8 @@ struct Context {
   const monitoring::DataDirectoryUsage* disk = nullptr;
   // Blobs and database together may have so many bytes; 0: any number.
   std::atomic<int64_t> disk_quota_bytes = 0;
-  // Of the store's SQLite file; empty: CheckStorage cannot be had.
-  std::string database_path;
+  // Path of the store's SQLite file, or URI of its PostgreSQL; empty: CheckStorage cannot be had.
+  std::string database;
   // Pauses, drains and what workers are at.
   scheduler::WorkControl control;
   // Set when the server stops: new work is refused.

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "server/store/postgres.h"
 
 namespace assay::store {
 namespace {
@@ -13,7 +14,7 @@ constexpr char kReferences[] =
     "(SELECT digest FROM models UNION ALL SELECT digest FROM chunks "
     "UNION ALL SELECT metadata FROM manifests WHERE metadata IS NOT NULL "
     "UNION ALL SELECT adversarials FROM outcomes WHERE adversarials IS NOT NULL "
-    "UNION ALL SELECT digest FROM kept_vectors)";
+    "UNION ALL SELECT digest FROM kept_vectors) AS used";
 
 constexpr char kUsers[] =
     "SELECT name FROM models WHERE digest = ?1 "
@@ -34,6 +35,10 @@ constexpr char kUsers[] =
 
 absl::StatusOr<std::unique_ptr<DatabaseReader>> DatabaseReader::Open(
     const std::string& path, std::function<bool()> cancelled) {
+  if (IsPostgresUri(path)) {
+    ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<Database> shared, PostgresDatabase::Open(path));
+    return std::unique_ptr<DatabaseReader>(new DatabaseReader(std::move(shared)));
+  }
   // Nothing that is read here has a time.
   static const SystemClock* const clock = new SystemClock;
   ASSAY_ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
@@ -45,6 +50,8 @@ absl::StatusOr<std::unique_ptr<DatabaseReader>> DatabaseReader::Open(
 
 absl::StatusOr<std::vector<std::string>> DatabaseReader::FindProblems() {
   std::vector<std::string> problems;
+  // It looks after its files and references itself.
+  if (database_->dialect() == Dialect::kPostgres) return problems;
   Statement integrity = database_->Query("PRAGMA integrity_check(100)");
   while (integrity.Next()) {
     if (integrity.Text(0) != "ok") problems.push_back(integrity.Text(0));

@@ -31,7 +31,7 @@ class AdminServiceTest : public ApiFixture {
                    metrics_.CountSwept(removed.blobs, removed.bytes);
                  }) {
     context().sweeper = &sweeper_;
-    context().database_path = directory_.File("jobs.db");
+    context().database = directory_.File("jobs.db");
   }
   ~AdminServiceTest() override {
     // The worker asks the context's control.
