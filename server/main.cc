@@ -35,6 +35,7 @@
 #include "server/api/retention.h"
 #include "server/config/check.h"
 #include "server/config/configuration.h"
+#include "server/monitoring/dependencies.h"
 #include "server/monitoring/disk_usage.h"
 #include "server/monitoring/http_server.h"
 #include "server/monitoring/systemd.h"
@@ -149,6 +150,22 @@ absl::StatusOr<std::unique_ptr<store::JobStore>> OpenStore(const Flags& flags, c
   return store::OpenSqliteJobStore(flags.data_dir + "/assay.db", clock, store::Sharing::kExclusive);
 }
 
+// What is asked of whom, to know whether they are there. A SQLite file is as near as the process.
+monitoring::Dependencies::Probes ProbesOf(const Flags& flags, const store::BlobStore& blobs) {
+  monitoring::Dependencies::Probes probes;
+  probes["blobs"] = [&blobs] { return blobs.Probe(); };
+  if (flags.store.empty()) return probes;
+  // A connection of its own: it does not wait for what others ask.
+  auto connection = std::make_shared<std::unique_ptr<store::PostgresDatabase>>();
+  probes["database"] = [connection, uri = flags.store]() -> absl::Status {
+    if (*connection == nullptr) {
+      ASSAY_ASSIGN_OR_RETURN(*connection, store::PostgresDatabase::Open(uri));
+    }
+    return (*connection)->NowMicros().status();
+  };
+  return probes;
+}
+
 std::string HostName() {
   char name[256] = {};
   gethostname(name, sizeof(name) - 1);
@@ -245,16 +262,6 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   if (context.control.state().paused) {
     LogWarning("the queue is paused, as it was before; `assay admin resume` ends that");
   }
-  metrics.SetQueueSource([&] {
-    monitoring::QueueSnapshot snapshot;
-    snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
-    snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
-    const auto oldest = store->OldestOpenTaskMicros();
-    if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
-    snapshot.paused = context.control.state().paused;
-    return snapshot;
-  });
-
   api::Retention retention(context, RetentionOf(flags));
   context.retention = &retention;
 
@@ -280,11 +287,27 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
                                         LimitsOf(flags),
                                         {{"assay.v1.RepositoryService", &repository_service}}}));
   }
-  ASSAY_ASSIGN_OR_RETURN(const auto http,
-                         monitoring::HttpServer::Start(
-                             {metrics_host, flags.metrics_port}, metrics,
-                             [&] { return !context.draining && !context.control.draining(); },
-                             flags.metrics_tls ? security->certificate() : nullptr));
+  const monitoring::Dependencies dependencies(ProbesOf(flags, *blobs), [&](bool all) {
+    if (server != nullptr) server->SetDependencies(all);
+  });
+  metrics.SetQueueSource([&] {
+    monitoring::QueueSnapshot snapshot;
+    snapshot.paused = context.control.state().paused;
+    snapshot.dependencies = dependencies.Snapshot();
+    // A scrape must not wait for it.
+    if (!dependencies.Has("database")) return snapshot;
+    snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
+    snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
+    const auto oldest = store->OldestOpenTaskMicros();
+    if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
+    return snapshot;
+  });
+  ASSAY_ASSIGN_OR_RETURN(
+      const auto http,
+      monitoring::HttpServer::Start(
+          {metrics_host, flags.metrics_port}, metrics,
+          [&] { return !context.draining && !context.control.draining() && dependencies.All(); },
+          flags.metrics_tls ? security->certificate() : nullptr));
   const auto forget_http = absl::MakeCleanup([&] {
     if (security->tls() != nullptr) security->tls()->OnChange(nullptr);
   });

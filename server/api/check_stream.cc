@@ -43,9 +43,9 @@ class CheckStream final : public Stream<grpc::ServerWriteReactor<v1::CheckStorag
     if (context_.database.empty()) {
       return Error(Reason::kWrongState, "there is no database that can be checked");
     }
-    ASSAY_ASSIGN_OR_RETURN(
-        auto database,
-        store::DatabaseReader::Open(context_.database, [this] { return cancelled_.load(); }));
+    ASSAY_ASSIGN_OR_RETURN(auto database, store::DatabaseReader::Open(context_.database, [this] {
+                             return cancelled_.load();
+                           }));
     const auto sweep = [this]() -> absl::StatusOr<store::BlobCount> {
       if (context_.sweeper == nullptr) return store::BlobCount();
       return context_.sweeper->SweepNow();

@@ -25,6 +25,7 @@ struct QueueSnapshot {
   std::map<std::string, int64_t> tasks;        // by state
   int64_t oldest_task_micros = 0;              // 0: empty queue
   bool paused = false;
+  std::map<std::string, int64_t> dependencies;  // 1: it answers
 };
 
 // What a scrape asks of the machine.

@@ -19,6 +19,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/digest.h"
 #include "core/base/errors.h"
+#include "core/base/log.h"
 
 namespace assay::store {
 namespace {
@@ -30,15 +31,27 @@ constexpr size_t kCopyBytes = 1 << 20;
 constexpr int kFileMode = 0640;
 constexpr int kDirectoryMode = 0750;
 
+absl::Status Unreachable() {
+  return Error(Reason::kUnavailable,
+               "the server's blobs cannot be reached at the moment; they are tried again")
+      .RetryAfterSeconds(1);
+}
+
 // The full disk is told to clients, so its text names no path.
 absl::Status FileError(const char* what, const std::string& path, int error) {
   // EFBIG: a limit on file sizes, which is a lack of room too.
   if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
     return Error(Reason::kStorageFull, "no space is left to store the data").ToStatus();
   }
-  return Error(Reason::kStorageFailed,
-               absl::StrCat("cannot ", what, " ", path, ": ",
-                            std::error_code(error, std::generic_category()).message()));
+  const std::string text = absl::StrCat("cannot ", what, " ", path, ": ",
+                                        std::error_code(error, std::generic_category()).message());
+  // The directory is not there, or its file server does not answer: as long as it is not mounted.
+  if (error == ENOENT || error == ESTALE || error == ETIMEDOUT || error == ENOTCONN ||
+      error == EHOSTDOWN) {
+    LogWarning("the blobs cannot be reached", {{"error", text}});
+    return Unreachable();
+  }
+  return Error(Reason::kStorageFailed, text);
 }
 
 absl::Status Missing(const std::string& digest) {
@@ -430,10 +443,18 @@ absl::StatusOr<int64_t> BlobStore::Size(const std::string& digest) const {
   const std::string path = Path(digest);
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT) return Missing(digest);
-    return FileError("inspect", path, errno);
+    if (errno != ENOENT) return FileError("inspect", path, errno);
+    // Of a directory that is not mounted nothing is there.
+    ASSAY_RETURN_IF_ERROR(Probe());
+    return Missing(digest);
   }
   return int64_t{status.st_size};
+}
+
+absl::Status BlobStore::Probe() const {
+  const std::string path = TemporaryDirectory(root_);
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return fd.get() < 0 ? Unreachable() : absl::OkStatus();
 }
 
 absl::StatusOr<std::string> BlobStore::Read(const std::string& digest) const {

@@ -101,6 +101,9 @@ class BlobStore {
   // The holder relies on these no longer: what names them is stored, or nothing ever will. Digests
   // that it does not hold stay as they are.
   void Settle(const std::vector<std::string>& digests, const std::string& holder);
+  // Whether the blobs can be reached: kUnavailable when their directory is not there, as one that
+  // is not mounted.
+  absl::Status Probe() const;
   // Size in bytes; kChunkMissing when it is not there.
   absl::StatusOr<int64_t> Size(const std::string& digest) const;
   absl::StatusOr<std::string> Read(const std::string& digest) const;

@@ -17,8 +17,8 @@ namespace assay::store {
 // Not thread-safe.
 class DatabaseReader {
  public:
-  // `path` of the SQLite file, or the URI of the PostgreSQL, of a store that is open. `cancelled` is
-  // asked now and then by whatever takes long in SQLite, which then fails.
+  // `path` of the SQLite file, or the URI of the PostgreSQL, of a store that is open. `cancelled`
+  // is asked now and then by whatever takes long in SQLite, which then fails.
   static absl::StatusOr<std::unique_ptr<DatabaseReader>> Open(const std::string& path,
                                                               std::function<bool()> cancelled);
 

@@ -43,8 +43,8 @@ constexpr auto kPauseAfterSlowFailure = std::chrono::seconds(1);
 // What may go well when it is tried again: the connection or the server is gone, the server has
 // become one that only reads (a failover), or somebody else was in the way.
 bool Passes(absl::string_view state) {
-  for (const absl::string_view prefix : {"08", "57P0", "40001", "40P01", "55P03", "53300", "25P03",
-                                         "25006"}) {
+  for (const absl::string_view prefix :
+       {"08", "57P0", "40001", "40P01", "55P03", "53300", "25P03", "25006"}) {
     if (absl::StartsWith(state, prefix)) return true;
   }
   return false;
@@ -177,10 +177,12 @@ absl::Status PostgresDatabase::Connect() {
                                 "20000", "UTF8",   uri_.c_str(), nullptr};
   connection_ = PQconnectdbParams(keys, values, /*expand_dbname=*/1);
   if (connection_ == nullptr || PQstatus(connection_) != CONNECTION_OK) {
-    failure_ = absl::StrCat(
+    const std::string failure = absl::StrCat(
         "cannot connect to ", WithoutPassword(uri_), ": ",
         connection_ == nullptr ? "out of memory" : TextOf(PQerrorMessage(connection_)));
-    LogWarning("the database cannot be reached", {{"error", failure_}});
+    // Once, however often it is tried.
+    if (failure != failure_) LogWarning("the database cannot be reached", {{"error", failure}});
+    failure_ = failure;
     const auto now = std::chrono::steady_clock::now();
     if (now - start >= kSlowFailure) pause_until_ = now + kPauseAfterSlowFailure;
     // It is not there, which is not to be found out once more.
@@ -188,6 +190,7 @@ absl::Status PostgresDatabase::Connect() {
     return Unavailable();
   }
   lost_ = false;
+  failure_.clear();
   // What is there already is not worth a line in somebody's log.
   PQsetNoticeProcessor(
       connection_, [](void*, const char*) {}, nullptr);
@@ -216,12 +219,11 @@ absl::StatusOr<PostgresDatabase::Result> PostgresDatabase::Check(pg_result* raw)
   if (state != nullptr && std::string(state) == kDiskFull) {
     return Error(Reason::kStorageFull, "no space is left to store the data").ToStatus();
   }
-  const std::string text =
-      absl::StrCat("PostgreSQL: ",
-                   TextOf(raw == nullptr || *PQresultErrorMessage(raw) == '\0'
-                              ? PQerrorMessage(connection_)
-                              : PQresultErrorMessage(raw)),
-                   state != nullptr ? absl::StrCat(" (", state, ")") : "");
+  const std::string text = absl::StrCat(
+      "PostgreSQL: ",
+      TextOf(raw == nullptr || *PQresultErrorMessage(raw) == '\0' ? PQerrorMessage(connection_)
+                                                                  : PQresultErrorMessage(raw)),
+      state != nullptr ? absl::StrCat(" (", state, ")") : "");
   if (state != nullptr && !Passes(state)) return Error(Reason::kStorageFailed, text).ToStatus();
   LogWarning("a call of the database failed for the moment", {{"error", text}});
   return Unavailable();

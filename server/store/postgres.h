@@ -28,9 +28,9 @@ namespace assay::store {
 // "postgresql://..." or "postgres://...": what may be given as the place of a store.
 bool IsPostgresUri(absl::string_view text);
 
-// One connection. When it is lost, what was going on fails with kUnavailable, and the next statement
-// or transaction connects again. A network that swallows everything is given up within half a
-// minute, by both sides, and is tried again once a second then.
+// One connection. When it is lost, what was going on fails with kUnavailable, and the next
+// statement or transaction connects again. A network that swallows everything is given up within
+// half a minute, by both sides, and is tried again once a second then.
 class PostgresDatabase final : public Database {
  public:
   // What libpq takes: a URI, completed by its environment (PGPASSWORD, PGPASSFILE, PGSSLMODE, ...).

@@ -55,9 +55,9 @@ class BackupTest : public ZooFixture {
   void Begin() {
     GeneratedData data(48, 3, 8, 4);
     const std::string dataset = Upload(data);
-    done_ = Run(Without(Spec(Upload("tiny_cnn"), dataset,
-                             {"clean", "corruption/fog:severity=1"}, 8)))
-                .name();
+    done_ =
+        Run(Without(Spec(Upload("tiny_cnn"), dataset, {"clean", "corruption/fog:severity=1"}, 8)))
+            .name();
     const std::string slow = Upload("slow");
     for (std::string* name : {&running_, &queued_}) {
       auto spec = Without(Spec(slow, dataset, {"clean", "attack/pgd:eps=0.0001,steps=60"}, 8));
@@ -66,8 +66,8 @@ class BackupTest : public ZooFixture {
       ASSERT_TRUE(created.ok()) << created.status();
       *name = created->name();
     }
-    ASSERT_TRUE(Eventually(
-        [&] { return client_->GetEvaluation(running_)->progress().tasks_done() >= 2; }));
+    ASSERT_TRUE(
+        Eventually([&] { return client_->GetEvaluation(running_)->progress().tasks_done() >= 2; }));
   }
   // All reports, in the end, the finished one's with everything that it says.
   std::vector<std::string> Reports() {

@@ -442,8 +442,7 @@ class ChaosTest : public ZooFixture {
     const auto database = Database();
     ASSERT_NE(database, nullptr);
     const auto number = [&](const std::string& sql) { return Number(*database, sql); };
-    EXPECT_EQ(number("SELECT count(*) FROM evaluations"),
-              static_cast<int64_t>(evaluations_.size()))
+    EXPECT_EQ(number("SELECT count(*) FROM evaluations"), static_cast<int64_t>(evaluations_.size()))
         << "each request made one";
     EXPECT_EQ(number("SELECT count(*) FROM tasks WHERE state <> 2"), 0);
     EXPECT_GT(number("SELECT count(*) FROM tasks"), 0);

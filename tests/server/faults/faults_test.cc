@@ -34,9 +34,9 @@
 namespace assay {
 namespace {
 
-using ::testing::ValuesIn;
 using store::DatabaseFaults;
 using store::FaultyDisk;
+using ::testing::ValuesIn;
 
 enum class Kind { kSqlite, kPostgres };
 
@@ -56,8 +56,7 @@ class Server {
     if (store_ != nullptr) return absl::OkStatus();
     std::unique_ptr<store::Database> database;
     if (kind_ == Kind::kSqlite) {
-      ASSAY_ASSIGN_OR_RETURN(database,
-                             store::OpenSqliteFile(directory_.File("assay.db"), clock_));
+      ASSAY_ASSIGN_OR_RETURN(database, store::OpenSqliteFile(directory_.File("assay.db"), clock_));
       database = std::make_unique<store::FaultyDatabase>(std::move(database), faults);
     } else {
       ASSAY_ASSIGN_OR_RETURN(database, store::PostgresDatabase::Open(schema_->uri(), &clock_));
@@ -146,20 +145,26 @@ class Life {
     Work("e", /*tasks=*/100);
     Step("create another", [&] { return Create("f"); });
     Work("f", /*tasks=*/1);
-    Step("cancel", [&] { return server_.jobs().CancelEvaluation("evaluations/f").status(); },
-         Reason::kWrongState);
-    Step("retry", [&] { return server_.jobs().RetryEvaluation("evaluations/f").status(); },
-         Reason::kWrongState);
+    Step(
+        "cancel", [&] { return server_.jobs().CancelEvaluation("evaluations/f").status(); },
+        Reason::kWrongState);
+    Step(
+        "retry", [&] { return server_.jobs().RetryEvaluation("evaluations/f").status(); },
+        Reason::kWrongState);
     Work("f", /*tasks=*/100);
     Step("report", [&] { return Report(); });
     Step("look", [&] { return Look(); });
     if (!failed_) state_ = State();
-    Step("delete one", [&] { return Delete("f"); }, Reason::kNotFound);
-    Step("delete the other", [&] { return Delete("e"); }, Reason::kNotFound);
-    Step("delete the dataset", [&] { return server_.jobs().DeleteDataset("datasets/d"); },
-         Reason::kNotFound);
-    Step("delete the model", [&] { return server_.jobs().DeleteModel("models/m"); },
-         Reason::kNotFound);
+    Step(
+        "delete one", [&] { return Delete("f"); }, Reason::kNotFound);
+    Step(
+        "delete the other", [&] { return Delete("e"); }, Reason::kNotFound);
+    Step(
+        "delete the dataset", [&] { return server_.jobs().DeleteDataset("datasets/d"); },
+        Reason::kNotFound);
+    Step(
+        "delete the model", [&] { return server_.jobs().DeleteModel("models/m"); },
+        Reason::kNotFound);
     server_.clock().AdvanceSeconds(2.0 * store::BlobStore::kHoldSeconds);
     Step("sweep", [&] { return Sweep(); });
     if (!failed_) absl::StrAppend(&state_, "--- after deletion\n", State());
@@ -261,9 +266,8 @@ class Life {
       chunk.set_digest(Sha256Hex(Chunk(i)));
       chunk.set_samples(kTaskSamples);
     }
-    ASSAY_ASSIGN_OR_RETURN(
-        const v1::Dataset prepared,
-        api::PrepareDataset(server_.context(), "d", manifest, "upload"));
+    ASSAY_ASSIGN_OR_RETURN(const v1::Dataset prepared,
+                           api::PrepareDataset(server_.context(), "d", manifest, "upload"));
     ASSAY_RETURN_IF_ERROR(
         server_.jobs().CreateDataset(prepared, "request of the dataset").status());
     server_.blobs().Settle(api::BlobsOf(manifest), "upload");
@@ -316,10 +320,10 @@ class Life {
       }
       Step("renew", [&] { return server_.jobs().RenewLease(*claim, store::kLease); });
       // As Worker does, which holds the blobs of each attempt.
-      Step("commit", [&]() -> absl::Status { return Commit(*claim); }, Reason::kLeaseLost);
-      Step("decide", [&] {
-        return api::LookForDecision(server_.context(), claim->task.evaluation);
-      });
+      Step(
+          "commit", [&]() -> absl::Status { return Commit(*claim); }, Reason::kLeaseLost);
+      Step("decide",
+           [&] { return api::LookForDecision(server_.context(), claim->task.evaluation); });
       ++done;
     }
   }
@@ -357,7 +361,8 @@ class Life {
     ASSAY_ASSIGN_OR_RETURN(const auto digests, server_.jobs().BlobsInUse());
     const std::set<std::string> used(digests.begin(), digests.end());
     ASSAY_RETURN_IF_ERROR(
-        server_.blobs().Sweep([&](const std::string& digest) { return used.count(digest) > 0; })
+        server_.blobs()
+            .Sweep([&](const std::string& digest) { return used.count(digest) > 0; })
             .status());
     return server_.jobs().ReleaseSpace().status();
   }
@@ -526,10 +531,10 @@ class DiskFaultsTest : public FaultsTest {
  protected:
   void TryEach(FaultyDisk::Fault fault) {
     const bool cut = fault == FaultyDisk::Fault::kPowerCut;
-    const int64_t calls = TryEachCall(
-        [&](Server& server, int64_t n) { server.disk().Plan(fault, n); },
-        // After a power cut the count begins anew.
-        [](Server& server) { return server.disk().has_struck(); }, /*restart=*/cut);
+    const int64_t calls =
+        TryEachCall([&](Server& server, int64_t n) { server.disk().Plan(fault, n); },
+                    // After a power cut the count begins anew.
+                    [](Server& server) { return server.disk().has_struck(); }, /*restart=*/cut);
     RecordProperty("calls", std::to_string(calls));
     EXPECT_GT(calls, 50);
   }

@@ -81,9 +81,7 @@ int Sync(sqlite3_file* file, int flags) {
 int FileSize(sqlite3_file* file, sqlite3_int64* size) {
   return RealOf(file)->pMethods->xFileSize(RealOf(file), size);
 }
-int Lock(sqlite3_file* file, int kind) {
-  return RealOf(file)->pMethods->xLock(RealOf(file), kind);
-}
+int Lock(sqlite3_file* file, int kind) { return RealOf(file)->pMethods->xLock(RealOf(file), kind); }
 int Unlock(sqlite3_file* file, int kind) {
   return RealOf(file)->pMethods->xUnlock(RealOf(file), kind);
 }
@@ -254,9 +252,8 @@ void FaultyDisk::RestoreDirectory(const std::string& path, bool torn) {
     const std::string child = path + "/" + name;
     // SQLite syncs the directory of its own files, by itself.
     const bool of_sqlite = name.find(".db") != std::string::npos;
-    const bool durable =
-        of_sqlite || (known != entries_.end() && known->second.count(name) > 0) ||
-        (torn && random_() % 2 == 0);
+    const bool durable = of_sqlite || (known != entries_.end() && known->second.count(name) > 0) ||
+                         (torn && random_() % 2 == 0);
     if (!durable) {
       fs::remove_all(child);
     } else if (fs::is_directory(child)) {
