@@ -12,6 +12,9 @@ namespace {
 
 using v1::Evaluation;
 
+// No task waits longer for its next attempt (worker.h), unless the clock was set back.
+constexpr int64_t kLongestWaitMicros = int64_t{3600} * 1'000'000;
+
 absl::Status LeaseLost(const ClaimedTask& claim) {
   return Error(Reason::kLeaseLost,
                absl::StrCat("claim ", claim.fence, " of task ", claim.task.id, " of ",
@@ -94,7 +97,12 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::str
   if (!claim) {
     ASSAY_ASSIGN_OR_RETURN(claim, FindClaimable(now, ""));
   }
-  if (!claim) return std::nullopt;
+  if (!claim) {
+    // The next claim finds them.
+    ASSAY_RETURN_IF_ERROR(EndWaitsOfAnotherTime(now));
+    ASSAY_RETURN_IF_ERROR(transaction.Commit());
+    return std::nullopt;
+  }
   ++claim->fence;
   ++claim->attempt;
   ASSAY_RETURN_IF_ERROR(
@@ -108,6 +116,20 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::str
               claim->task.evaluation));
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
   return claim;
+}
+
+absl::Status SqlJobStore::EndWaitsOfAnotherTime(int64_t now) {
+  // Of unfinished evaluations only a few tasks wait, if nothing can be claimed.
+  const std::string waits =
+      "state = 0 AND lease_micros > ? AND evaluation IN (SELECT id FROM evaluations WHERE state <= "
+      "3)";
+  {
+    Statement row = db_.Query(absl::StrCat("SELECT 1 FROM tasks WHERE ", waits, " LIMIT 1"),
+                              now + kLongestWaitMicros);
+    if (!row.Next()) return row.status();
+  }
+  return db_.Run(absl::StrCat("UPDATE tasks SET lease_micros = 0 WHERE ", waits),
+                 now + kLongestWaitMicros);
 }
 
 absl::StatusOr<SqlJobStore::ClaimState> SqlJobStore::FindClaim(const ClaimedTask& claim) {
