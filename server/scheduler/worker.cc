@@ -365,8 +365,10 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
   if (reason == Reason::kCancelled || reason == Reason::kLeaseLost) return;
   const bool retry = reason == Reason::kEngineLost || IsOfTheStore(reason);
   if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
-  // A database that is away, or a disk that is full, is no fault of the task's, however often.
-  const bool passes = reason == Reason::kUnavailable || reason == Reason::kStorageFull;
+  // A database or blobs that are away, or a disk that is full, are no fault of the task's, however
+  // often. An engine that misses a file does not know why.
+  const bool passes = reason == Reason::kUnavailable || reason == Reason::kStorageFull ||
+                      (reason == Reason::kStorageFailed && !blobs_.Probe().ok());
   const bool again = retry && (passes || claim.attempt < options_.max_attempts);
   const double wait =
       options_.retry_wait_seconds * (passes ? 1 : std::pow(kWaitGrowth, claim.attempt - 1));

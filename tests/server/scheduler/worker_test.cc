@@ -486,6 +486,27 @@ TEST_F(WorkerTest, ADatabaseThatIsAwayIsNoFaultOfTheTaskHoweverOften) {
   ExpectComplete("e", 20);
 }
 
+TEST_F(WorkerTest, BlobsThatAreNotMountedAreNoFaultOfTheTaskHoweverOften) {
+  Submit("e", "", {20}, 20);
+  const std::string blobs = directory_.File("blobs"), away = directory_.File("away");
+  std::atomic<int> failures = 0;
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
+    if (method == "GetDataset" && failures < 8) {
+      // As an engine says it.
+      return Error(Reason::kStorageFailed, "cannot open the file of the model");
+    }
+    if (method == "ReleaseTask") {
+      if (++failures == 8) std::filesystem::rename(away, blobs);
+      hub_.NotifyWork();
+    }
+    return absl::OkStatus();
+  });
+  std::filesystem::rename(blobs, away);
+  StartWorker();
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+}
+
 TEST_F(WorkerTest, AShutdownGivesTheTaskBackWithoutCountingTheAttempt) {
   StartWorker();
   Submit("e", "run=wait:" + directory_.File("gate"), {20}, 20);
