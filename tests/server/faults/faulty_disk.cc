@@ -13,6 +13,8 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/strip.h"
+
 namespace assay::store {
 namespace {
 
@@ -174,7 +176,7 @@ sqlite3_vfs& Vfs() {
 
 }  // namespace
 
-FaultyDisk::FaultyDisk(std::string root) : root_(std::move(root)) {
+FaultyDisk::FaultyDisk(const std::string& root) : root_(absl::StripSuffix(root, "/")) {
   // What is there, its parents know.
   entries_[root_] = Names(root_);
   sqlite3_initialize();

@@ -30,7 +30,7 @@ class FaultyDisk final : public FileOps {
     kPowerCut,  // this call and all later ones fail
   };
   // Of files below `root`.
-  explicit FaultyDisk(std::string root);
+  explicit FaultyDisk(const std::string& root);
   ~FaultyDisk() override;
   FaultyDisk(const FaultyDisk&) = delete;
   FaultyDisk& operator=(const FaultyDisk&) = delete;
