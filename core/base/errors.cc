@@ -48,6 +48,7 @@ constexpr ReasonRow kReasons[] = {
     {Reason::kTooLarge, "TOO_LARGE", StatusCode::kInvalidArgument},
     {Reason::kEngineLost, "ENGINE_LOST", StatusCode::kUnavailable},
     {Reason::kOutOfMemory, "OUT_OF_MEMORY", StatusCode::kResourceExhausted},
+    {Reason::kDeadlineReached, "DEADLINE_REACHED", StatusCode::kAborted},
     {Reason::kShuttingDown, "SHUTTING_DOWN", StatusCode::kUnavailable},
     {Reason::kUnavailable, "UNAVAILABLE", StatusCode::kUnavailable},
     {Reason::kUnreadableInput, "UNREADABLE_INPUT", StatusCode::kInvalidArgument},

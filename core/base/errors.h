@@ -53,6 +53,7 @@ enum class Reason {
   kTooLarge,            // a message, chunk or file is over its limit
   kEngineLost,          // the engine process died or stopped answering
   kOutOfMemory,         // the device has too little memory for even one sample
+  kDeadlineReached,     // the evaluation was to end by now
   kShuttingDown,        // the server is stopping
   kUnavailable,         // the server cannot be reached
   kUnreadableInput,     // a local file cannot be read or understood (client)
