@@ -36,6 +36,7 @@
 #include "server/api/retention.h"
 #include "server/config/check.h"
 #include "server/config/configuration.h"
+#include "server/monitoring/dependencies.h"
 #include "server/monitoring/disk_usage.h"
 #include "server/monitoring/http_server.h"
 #include "server/monitoring/systemd.h"
@@ -194,6 +195,22 @@ monitoring::BlobStorageUsage UsageOf(const store::S3Blobs& blobs) {
   return usage;
 }
 
+// What is asked of whom, to know whether they are there. A SQLite file is as near as the process.
+monitoring::Dependencies::Probes ProbesOf(const Flags& flags, const store::BlobStore& blobs) {
+  monitoring::Dependencies::Probes probes;
+  probes["blobs"] = [&blobs] { return blobs.Probe(); };
+  if (flags.store.empty()) return probes;
+  // A connection of its own: it does not wait for what others ask.
+  auto connection = std::make_shared<std::unique_ptr<store::PostgresDatabase>>();
+  probes["database"] = [connection, uri = flags.store]() -> absl::Status {
+    if (*connection == nullptr) {
+      ASSAY_ASSIGN_OR_RETURN(*connection, store::PostgresDatabase::Open(uri));
+    }
+    return (*connection)->NowMicros().status();
+  };
+  return probes;
+}
+
 // What is told of the model repository; without a directory there is none.
 absl::StatusOr<repository::RepositoryOptions> ReadRepositoryOptions(const Flags& flags) {
   repository::RepositoryOptions options;
@@ -296,16 +313,6 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
   if (context.control.state().paused) {
     LogWarning("the queue is paused, as it was before; `assay admin resume` ends that");
   }
-  metrics.SetQueueSource([&] {
-    monitoring::QueueSnapshot snapshot;
-    snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
-    snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
-    const auto oldest = store->OldestOpenTaskMicros();
-    if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
-    snapshot.paused = context.control.state().paused;
-    snapshot.registered_workers = context.registry.CountWorkers();
-    return snapshot;
-  });
 
   store->ShareBy(flags.fair_share_label);
   std::optional<api::Deadlines> deadlines;
@@ -335,11 +342,28 @@ absl::Status Serve(const Flags& flags, const CheckedFlags& checked, const sigset
                                         LimitsOf(flags),
                                         {{"assay.v1.RepositoryService", &repository_service}}}));
   }
-  ASSAY_ASSIGN_OR_RETURN(const auto http,
-                         monitoring::HttpServer::Start(
-                             {metrics_host, flags.metrics_port}, metrics,
-                             [&] { return !context.draining && !context.control.draining(); },
-                             flags.metrics_tls ? security->certificate() : nullptr));
+  const monitoring::Dependencies dependencies(ProbesOf(flags, *blobs), [&](bool all) {
+    if (server != nullptr) server->SetDependencies(all);
+  });
+  metrics.SetQueueSource([&] {
+    monitoring::QueueSnapshot snapshot;
+    snapshot.paused = context.control.state().paused;
+    snapshot.registered_workers = context.registry.CountWorkers();
+    snapshot.dependencies = dependencies.Snapshot();
+    // A scrape must not wait for it.
+    if (!dependencies.Has("database")) return snapshot;
+    snapshot.evaluations = store->CountEvaluations().value_or(snapshot.evaluations);
+    snapshot.tasks = store->CountTasks().value_or(snapshot.tasks);
+    const auto oldest = store->OldestOpenTaskMicros();
+    if (oldest.ok()) snapshot.oldest_task_micros = oldest->value_or(0);
+    return snapshot;
+  });
+  ASSAY_ASSIGN_OR_RETURN(
+      const auto http,
+      monitoring::HttpServer::Start(
+          {metrics_host, flags.metrics_port}, metrics,
+          [&] { return !context.draining && !context.control.draining() && dependencies.All(); },
+          flags.metrics_tls ? security->certificate() : nullptr));
   const auto forget_http = absl::MakeCleanup([&] {
     if (security->tls() != nullptr) security->tls()->OnChange(nullptr);
   });

@@ -52,20 +52,21 @@ void Append(std::vector<FieldViolation> more, const std::string& prefix,
   }
 }
 
-// The model of a spec, or violations.
-v1::Model CheckModel(Context& context, const std::string& name, const std::string& field,
-                     std::vector<FieldViolation>* violations) {
+// The model of a spec, or violations; an error where it is not known whether it is there.
+absl::StatusOr<v1::Model> CheckModel(Context& context, const std::string& name,
+                                     const std::string& field,
+                                     std::vector<FieldViolation>* violations) {
   const auto parsed = ParseResourceName(kModels, name, field);
   if (!parsed.ok()) {
     Append(ViolationsOf(parsed.status()), "", violations);
-    return {};
+    return v1::Model();
   }
   auto model = context.catalog.GetModel(name);
-  if (!model.ok()) {
+  if (absl::IsNotFound(model.status())) {
     violations->push_back({field, std::string(model.status().message())});
-    return {};
+    return v1::Model();
   }
-  return *std::move(model);
+  return model;
 }
 
 // What is known of the model against what is known of the images.
@@ -107,15 +108,16 @@ void CheckLayer(const v1::Model& model, const std::string& layer, const std::str
 }
 
 // The other models that conditions name must be there and fit.
-void CheckOtherModels(Context& context, const std::vector<v1::Condition>& conditions,
-                      const v1::Model& model, const v1::ImageShape& shape, const std::string& field,
-                      std::vector<FieldViolation>* violations) {
+absl::Status CheckOtherModels(Context& context, const std::vector<v1::Condition>& conditions,
+                              const v1::Model& model, const v1::ImageShape& shape,
+                              const std::string& field, std::vector<FieldViolation>* violations) {
   std::set<std::string> ids;
   for (const v1::Condition& condition : conditions) {
     for (std::string& id : OtherModels(condition)) ids.insert(std::move(id));
   }
   for (const std::string& id : ids) {
-    const v1::Model other = CheckModel(context, ResourceName(kModels, id), field, violations);
+    ASSAY_ASSIGN_OR_RETURN(const v1::Model other,
+                           CheckModel(context, ResourceName(kModels, id), field, violations));
     CheckFit(other, shape, -1, field, violations);
     if (!other.has_validation() || !model.has_validation()) continue;
     const int classes = other.validation().num_classes();
@@ -125,6 +127,7 @@ void CheckOtherModels(Context& context, const std::vector<v1::Condition>& condit
                                model.validation().num_classes())});
     }
   }
+  return absl::OkStatus();
 }
 
 // A violation for each condition for which `check` is not OK.
@@ -139,13 +142,14 @@ void CheckEach(const Conditions& conditions, const std::string& field, const Che
 }
 
 // The conditions that `expressions` become, for this model and images of this shape; or violations.
-std::vector<v1::Condition> CheckConditions(
+absl::StatusOr<std::vector<v1::Condition>> CheckConditions(
     Context& context, const google::protobuf::RepeatedPtrField<std::string>& expressions,
     const v1::Model& model, const v1::ImageShape& shape, const std::string& prefix,
     std::vector<FieldViolation>* violations) {
   auto conditions = ParseConditions({expressions.begin(), expressions.end()});
   if (conditions.ok()) {
-    CheckOtherModels(context, *conditions, model, shape, prefix + "conditions", violations);
+    ASSAY_RETURN_IF_ERROR(
+        CheckOtherModels(context, *conditions, model, shape, prefix + "conditions", violations));
     if (model.has_validation()) {
       const int classes = model.validation().num_classes();
       CheckEach(
@@ -160,7 +164,7 @@ std::vector<v1::Condition> CheckConditions(
     return *std::move(conditions);
   }
   Append(ViolationsOf(conditions.status()), prefix, violations);
-  return {};
+  return std::vector<v1::Condition>();
 }
 
 // Smoothing whose alpha is for all samples together, once their number is known.
@@ -320,13 +324,17 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
   CheckId(request.evaluation_id(), &violations);
   SetOwner(caller, spec.mutable_labels(), "spec.labels", &violations);
   Append(CheckLabels(LabelsOf(spec.labels()), LabelUse::kStored, "labels"), "spec.", &violations);
-  const v1::Model model = CheckModel(context, spec.model(), "spec.model", &violations);
+  ASSAY_ASSIGN_OR_RETURN(const v1::Model model,
+                         CheckModel(context, spec.model(), "spec.model", &violations));
   v1::Dataset dataset;
   if (const auto parsed = ParseResourceName(kDatasets, spec.dataset(), "spec.dataset");
       !parsed.ok()) {
     Append(ViolationsOf(parsed.status()), "", &violations);
-  } else if (auto stored = context.catalog.GetDataset(spec.dataset()); !stored.ok()) {
+  } else if (auto stored = context.catalog.GetDataset(spec.dataset());
+             absl::IsNotFound(stored.status())) {
     violations.push_back({"spec.dataset", std::string(stored.status().message())});
+  } else if (!stored.ok()) {
+    return stored.status();
   } else {
     dataset.Swap(&*stored);
     CheckFit(model, dataset.manifest().shape(), dataset.max_label(), "spec.dataset", &violations);
@@ -340,8 +348,9 @@ absl::StatusOr<store::EvaluationRecord> CreateEvaluation(Context& context,
   if (spec.limit() < 0) violations.push_back({"spec.limit", "must not be negative"});
   if (spec.task_samples() < 0) violations.push_back({"spec.task_samples", "must not be negative"});
   CheckUrgency(spec, "spec.", &violations);
-  const std::vector<v1::Condition> conditions = CheckConditions(
-      context, spec.conditions(), model, dataset.manifest().shape(), "spec.", &violations);
+  ASSAY_ASSIGN_OR_RETURN(const std::vector<v1::Condition> conditions,
+                         CheckConditions(context, spec.conditions(), model,
+                                         dataset.manifest().shape(), "spec.", &violations));
   const int64_t samples = spec.limit() > 0 ? spec.limit() : dataset.samples();
   CheckDraws(conditions, samples, "spec.conditions", &violations);
   CheckLayer(model, spec.keep_features(), "spec.keep_features", &violations);
@@ -411,7 +420,8 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   auto labels = start.labels();
   SetOwner(caller, &labels, "start.labels", &violations);
   Append(CheckLabels(LabelsOf(start.labels()), LabelUse::kStored, "labels"), "start.", &violations);
-  const v1::Model model = CheckModel(context, start.model(), "start.model", &violations);
+  ASSAY_ASSIGN_OR_RETURN(const v1::Model model,
+                         CheckModel(context, start.model(), "start.model", &violations));
   v1::DatasetManifest manifest;
   *manifest.mutable_shape() = start.shape();
   manifest.set_pixel_type(start.pixel_type());
@@ -423,8 +433,9 @@ absl::StatusOr<store::EvaluationRecord> StartStream(Context& context,
   }
   CheckFit(model, start.shape(), -1, "start.shape", &violations);
   CheckClasses(model, manifest, start.allow_missing_classes(), "start.class_names", &violations);
-  const std::vector<v1::Condition> conditions =
-      CheckConditions(context, start.conditions(), model, start.shape(), "start.", &violations);
+  ASSAY_ASSIGN_OR_RETURN(
+      const std::vector<v1::Condition> conditions,
+      CheckConditions(context, start.conditions(), model, start.shape(), "start.", &violations));
   CheckLayer(model, start.keep_features(), "start.keep_features", &violations);
   CheckUrgency(start, "start.", &violations);
   CheckPin(start.pin_numerics(), "start.pin_numerics", &violations);

@@ -29,7 +29,9 @@ absl::Status CheckSameModel(Context& context, const std::string& name) {
   const std::string& digest = evaluation.provenance.model_digest();
   const std::string& model_name = evaluation.proto.spec().model();
   const auto model = context.catalog.GetModel(model_name);
-  if (digest.empty() || !model.ok() || model->digest() == digest) return absl::OkStatus();
+  if (digest.empty() || absl::IsNotFound(model.status())) return absl::OkStatus();
+  ASSAY_RETURN_IF_ERROR(model.status());
+  if (model->digest() == digest) return absl::OkStatus();
   return Error(Reason::kWrongState, absl::StrCat(name, " was begun with another ", model_name,
                                                  ", of digest ", digest, "; the one of now has ",
                                                  model->digest(), ": make a new evaluation of it"));

@@ -91,6 +91,10 @@ class Server final : public GrpcServer {
     stopping_ = true;
     UpdateHealth();
   }
+  void SetDependencies(bool there) override {
+    dependencies_ = there;
+    UpdateHealth();
+  }
   void Shutdown(double seconds) override {
     server_->Shutdown(std::chrono::system_clock::now() +
                       std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)));
@@ -120,7 +124,7 @@ class Server final : public GrpcServer {
   void UpdateHealth() {
     // Of two changes at a time, the last to be told is what holds.
     MutexLock lock(health_mutex_);
-    const bool serving = !stopping_ && !control_.draining();
+    const bool serving = !stopping_ && dependencies_ && !control_.draining();
     const auto set = [&](const std::string& name) {
       server_->GetHealthCheckService()->SetServingStatus(name, serving || name == "liveness");
     };
@@ -131,6 +135,7 @@ class Server final : public GrpcServer {
   scheduler::WorkControl& control_;
   Mutex health_mutex_;
   std::atomic<bool> stopping_ = false;
+  std::atomic<bool> dependencies_ = true;
   ChunkServiceImpl chunks_;
   ModelServiceImpl models_;
   DatasetServiceImpl datasets_;

@@ -52,6 +52,8 @@ class GrpcServer {
   virtual int port() const = 0;
   // Health says NOT_SERVING from now on.
   virtual void SetNotServing() = 0;
+  // Health says so, too, while what the server depends on is not there. Thread-safe.
+  virtual void SetDependencies(bool there) = 0;
   // Refuses new calls; cancels those that are still open after `seconds`.
   virtual void Shutdown(double seconds) = 0;
 };

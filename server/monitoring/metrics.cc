@@ -389,6 +389,8 @@ struct Metrics::State {
         MakeGauge("assay_evaluations", "Stored evaluations by state.", "state",
                   snapshot.evaluations),
         MakeGauge("assay_tasks", "Stored tasks by state.", "state", snapshot.tasks),
+        MakeGauge("assay_dependency_up", "Whether what the server depends on answers.",
+                  "dependency", snapshot.dependencies),
         Single("assay_queue_paused", "Whether the operator has paused the queue.",
                prometheus::MetricType::Gauge, snapshot.paused ? 1 : 0),
         MakeGauge("assay_registered_workers",

@@ -28,6 +28,7 @@ struct QueueSnapshot {
   bool paused = false;
   // Of all assayds over this store, by what they do: "busy", "idle", "draining", "lost".
   std::map<std::string, int64_t> registered_workers;
+  std::map<std::string, int64_t> dependencies;  // 1: it answers
 };
 
 // Of blobs in object storage, since the start.

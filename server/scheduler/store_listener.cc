@@ -45,12 +45,16 @@ StoreListener::~StoreListener() {
 }
 
 void StoreListener::Loop() {
+  std::string told;
   while (!stop_) {
     const absl::Status status = Listen();
     if (status.ok()) return;
-    LogWarning(
-        absl::StrCat("work and orders are looked for once a second, since nobody tells of them: ",
-                     status.message()));
+    // Once, however long that lasts.
+    if (told != status.message()) {
+      LogWarning(absl::StrCat("work and orders are looked for once a second, since nobody tells of them: ",
+                              status.message()));
+    }
+    told = std::string(status.message());
     const auto end = std::chrono::steady_clock::now() + kRetryInterval;
     while (!stop_ && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds(kWaitMilliseconds));

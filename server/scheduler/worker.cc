@@ -34,6 +34,12 @@ constexpr int kOutsideFactor = 3;
 // How often an engine tells of finished samples: what it has told is not lost when it dies.
 constexpr double kCheckpointEventSeconds = 1;
 
+// What the store may get over: no room, a broken disk, a database that is away.
+bool IsOfTheStore(std::optional<Reason> reason) {
+  return reason == Reason::kStorageFull || reason == Reason::kStorageFailed ||
+         reason == Reason::kUnavailable;
+}
+
 double SecondsSince(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
@@ -460,11 +466,7 @@ absl::Status Worker::Persist(const std::string& evaluation,
                              const std::function<absl::Status()>& store) {
   while (true) {
     const absl::Status status = store();
-    const auto reason = ReasonOf(status);
-    if (stopping_ || (reason != Reason::kStorageFull && reason != Reason::kStorageFailed &&
-                      reason != Reason::kUnavailable)) {
-      return status;
-    }
+    if (stopping_ || !IsOfTheStore(ReasonOf(status))) return status;
     // Computed outcomes are too dear to drop: wait for room.
     LogWarning("cannot store outcomes, trying again",
                {{"evaluation", evaluation}, {"error", status.message()}});
@@ -505,15 +507,19 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
   }
   if (reason == Reason::kLeaseLost) metrics_.CountLostLease();
   if (reason == Reason::kCancelled || reason == Reason::kLeaseLost) return;
-  const bool retry = reason == Reason::kEngineLost || reason == Reason::kStorageFailed ||
-                     reason == Reason::kStorageFull || reason == Reason::kUnavailable;
+  const bool retry = reason == Reason::kEngineLost || IsOfTheStore(reason);
   if (reason == Reason::kEngineLost) metrics_.CountEngineRestart("died_at_work");
-  const bool killed_from_outside = stage_ == Stage::kEngineKilledFromOutside;
-  const int attempts =
-      killed_from_outside ? kOutsideFactor * options_.max_attempts : options_.max_attempts;
-  const bool again = retry && claim.attempt < attempts;
-  const double wait = std::min(
-      kLongestWait, options_.retry_wait_seconds * std::pow(kWaitGrowth, claim.attempt - 1));
+  // A database or blobs that are away, or a disk that is full, are no fault of the task's, however
+  // often. An engine that misses a file does not know why.
+  const bool passes = reason == Reason::kUnavailable || reason == Reason::kStorageFull ||
+                      (reason == Reason::kStorageFailed && !blobs_.Probe().ok());
+  const int attempts = stage_ == Stage::kEngineKilledFromOutside
+                           ? kOutsideFactor * options_.max_attempts
+                           : options_.max_attempts;
+  const bool again = retry && (passes || claim.attempt < attempts);
+  const double wait =
+      std::min(kLongestWait, options_.retry_wait_seconds *
+                                 (passes ? 1 : std::pow(kWaitGrowth, claim.attempt - 1)));
   LogWarning(again ? "task failed and is tried again" : "task failed",
              {{"evaluation", evaluation},
               {"task", claim.task.id},
@@ -527,7 +533,7 @@ void Worker::HandleFailure(const store::ClaimedTask& claim, const absl::Status& 
               {"error", status.message()},
               {"wait_seconds", again ? absl::StrCat(wait) : ""}});
   if (again) {
-    store_.ReleaseTask(claim, /*count_attempt=*/true, static_cast<int64_t>(wait * 1e6))
+    store_.ReleaseTask(claim, /*count_attempt=*/!passes, static_cast<int64_t>(wait * 1e6))
         .IgnoreError();
     return;
   }

@@ -101,6 +101,9 @@ class BlobStore {
   // The holder relies on these no longer: what names them is stored, or nothing ever will. Digests
   // that it does not hold stay as they are.
   virtual void Settle(const std::vector<std::string>& digests, const std::string& holder) = 0;
+  // Whether the blobs can be reached: kUnavailable when their directory is not there, as one that
+  // is not mounted, or their object storage does not answer.
+  virtual absl::Status Probe() const = 0;
   // Size in bytes; kChunkMissing when it is not there.
   virtual absl::StatusOr<int64_t> Size(const std::string& digest) const = 0;
   // kChunkMissing when it is not there.

@@ -20,6 +20,7 @@
 #include "absl/strings/str_format.h"
 #include "core/base/digest.h"
 #include "core/base/errors.h"
+#include "core/base/log.h"
 #include "server/store/file_error.h"
 
 namespace assay::store {
@@ -31,6 +32,24 @@ constexpr int64_t kSettled = 0;
 constexpr size_t kCopyBytes = 1 << 20;
 constexpr int kFileMode = 0640;
 constexpr int kDirectoryMode = 0750;
+
+absl::Status Unreachable() {
+  return Error(Reason::kUnavailable,
+               "the server's blobs cannot be reached at the moment; they are tried again")
+      .RetryAfterSeconds(1);
+}
+
+// FileError; but when the directory is not there, or its file server does not answer, all waits for
+// as long as it is not mounted.
+absl::Status DirectoryError(const char* what, const std::string& path, int error) {
+  const absl::Status status = FileError(what, path, error);
+  if (error == ENOENT || error == ESTALE || error == ETIMEDOUT || error == ENOTCONN ||
+      error == EHOSTDOWN) {
+    LogWarning("the blobs cannot be reached", {{"error", status.message()}});
+    return Unreachable();
+  }
+  return status;
+}
 
 class FileDescriptor {
  public:
@@ -48,8 +67,8 @@ class FileDescriptor {
 
 absl::Status SyncDirectory(FileOps& ops, const std::string& path) {
   const FileDescriptor fd(ops.Open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
-  if (fd.get() < 0) return FileError("open", path, errno);
-  if (ops.Fsync(fd.get()) != 0) return FileError("sync", path, errno);
+  if (fd.get() < 0) return DirectoryError("open", path, errno);
+  if (ops.Fsync(fd.get()) != 0) return DirectoryError("sync", path, errno);
   return absl::OkStatus();
 }
 
@@ -61,7 +80,7 @@ absl::Status MakeDirectories(FileOps& ops, const std::filesystem::path& path) {
   const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
   if (parent != path) ASSAY_RETURN_IF_ERROR(MakeDirectories(ops, parent));
   if (::mkdir(path.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
-    return FileError("make", path.string(), errno);
+    return DirectoryError("make", path.string(), errno);
   }
   return SyncDirectory(ops, parent.string());
 }
@@ -75,7 +94,7 @@ absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path) 
     names.push_back(entry->path().filename().string());
     entry.increment(error);
   }
-  if (error) return FileError("list", path, error.value());
+  if (error) return DirectoryError("list", path, error.value());
   return names;
 }
 
@@ -121,7 +140,7 @@ absl::Status RemoveStaleWrites(const std::string& directory) {
     if (::stat(path.c_str(), &status) == 0 &&
         std::time(nullptr) - status.st_mtime > kStaleWriteSeconds && ::unlink(path.c_str()) != 0 &&
         errno != ENOENT) {
-      return FileError("remove", path, errno);
+      return DirectoryError("remove", path, errno);
     }
   }
   return absl::OkStatus();
@@ -152,7 +171,7 @@ class DirectoryBlobs::FileWriter final : public Writer {
     while (!bytes.empty()) {
       const int64_t count = store_.ops_->Write(fd_->get(), bytes.data(), bytes.size());
       if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) return FileError("write", path_, count < 0 ? errno : EIO);
+      if (count <= 0) return DirectoryError("write", path_, count < 0 ? errno : EIO);
       bytes.remove_prefix(static_cast<size_t>(count));
     }
     return absl::OkStatus();
@@ -174,9 +193,9 @@ class DirectoryBlobs::FileWriter final : public Writer {
 
 absl::Status DirectoryBlobs::FileWriter::Finish() {
   FileOps& ops = *store_.ops_;
-  if (ops.Fsync(fd_->get()) != 0) return FileError("sync", path_, errno);
+  if (ops.Fsync(fd_->get()) != 0) return DirectoryError("sync", path_, errno);
   struct stat own;
-  if (::fstat(fd_->get(), &own) != 0) return FileError("inspect", path_, errno);
+  if (::fstat(fd_->get(), &own) != 0) return DirectoryError("inspect", path_, errno);
   const std::string shard = ShardOf(digest());
   ASSAY_RETURN_IF_ERROR(store_.MakeShard(shard));
   const std::string path = store_.Path(digest());
@@ -196,7 +215,7 @@ absl::Status DirectoryBlobs::FileWriter::Finish() {
     }
     // A blob that is there already is replaced by the same bytes, and must be synced anyway, since
     // another process may have renamed it a moment ago.
-    if (ops.Rename(path_, path) != 0) return FileError("rename", path_, errno);
+    if (ops.Rename(path_, path) != 0) return DirectoryError("rename", path_, errno);
     renamed_ = true;
     store_.Hold(digest(), holder_);
     store_.count_.blobs += existed ? 0 : 1;
@@ -234,7 +253,7 @@ absl::StatusOr<std::unique_ptr<DirectoryBlobs>> DirectoryBlobs::Open(const std::
   ASSAY_RETURN_IF_ERROR(MakeDirectories(*store->ops_, root));
   const std::string tmp = TemporaryDirectory(root);
   if (::mkdir(tmp.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
-    return FileError("make", tmp, errno);
+    return DirectoryError("make", tmp, errno);
   }
   ASSAY_ASSIGN_OR_RETURN(const std::vector<std::string> shards, ListShards(root));
   ASSAY_RETURN_IF_ERROR(SyncDirectory(*store->ops_, root));
@@ -267,7 +286,7 @@ absl::Status DirectoryBlobs::MakeShard(const std::string& shard) {
   // A directory that another process has just made must be synced, too: that process may not have
   // come to it yet.
   if (::mkdir(path.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
-    return FileError("make", path, errno);
+    return DirectoryError("make", path, errno);
   }
   ASSAY_RETURN_IF_ERROR(SyncDirectory(*ops_, root_));
   durable_shards_.insert(shard);
@@ -278,7 +297,7 @@ absl::StatusOr<std::unique_ptr<BlobStore::Writer>> DirectoryBlobs::NewWriter(
     const std::string& digest, int64_t size, const std::string& holder) {
   std::string path = absl::StrCat(TemporaryDirectory(root_), "/", TemporaryName());
   const int fd = ops_->Open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kFileMode);
-  if (fd < 0) return FileError("create", path, errno);
+  if (fd < 0) return DirectoryError("create", path, errno);
   return std::make_unique<FileWriter>(*this, digest, size, holder, fd, std::move(path));
 }
 
@@ -289,7 +308,7 @@ absl::StatusOr<bool> DirectoryBlobs::HoldIfThere(const std::string& digest,
   const std::string path = Path(digest);
   if (::stat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return false;
-    return FileError("inspect", path, errno);
+    return DirectoryError("inspect", path, errno);
   }
   Hold(digest, holder);
   return true;
@@ -300,7 +319,11 @@ absl::Status DirectoryBlobs::ReadPieces(
     const std::function<absl::Status(absl::string_view piece)>& consume) const {
   const std::string path = Path(digest);
   const FileDescriptor fd(ops_->Open(path, O_RDONLY | O_CLOEXEC, 0));
-  if (fd.get() < 0) return errno == ENOENT ? Missing(digest) : FileError("open", path, errno);
+  if (fd.get() < 0) {
+    if (errno != ENOENT) return DirectoryError("open", path, errno);
+    ASSAY_RETURN_IF_ERROR(Probe());
+    return Missing(digest);
+  }
   std::string buffer(kCopyBytes, '\0');
   while (true) {
     const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
@@ -309,7 +332,7 @@ absl::Status DirectoryBlobs::ReadPieces(
       ASSAY_RETURN_IF_ERROR(
           consume(absl::string_view(buffer).substr(0, static_cast<size_t>(count))));
     } else if (errno != EINTR) {
-      return FileError("read", path, errno);
+      return DirectoryError("read", path, errno);
     }
   }
 }
@@ -361,10 +384,18 @@ absl::StatusOr<int64_t> DirectoryBlobs::Size(const std::string& digest) const {
   const std::string path = Path(digest);
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT) return Missing(digest);
-    return FileError("inspect", path, errno);
+    if (errno != ENOENT) return DirectoryError("inspect", path, errno);
+    // Of a directory that is not mounted nothing is there.
+    ASSAY_RETURN_IF_ERROR(Probe());
+    return Missing(digest);
   }
   return int64_t{status.st_size};
+}
+
+absl::Status DirectoryBlobs::Probe() const {
+  const std::string path = TemporaryDirectory(root_);
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return fd.get() < 0 ? Unreachable() : absl::OkStatus();
 }
 
 absl::StatusOr<LocalBlob> DirectoryBlobs::Fetch(const std::string& digest,
@@ -395,7 +426,7 @@ absl::StatusOr<BlobStore::State> DirectoryBlobs::StateOf(const std::string& dige
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) {
     if (errno == ENOENT) return Missing(digest);
-    return FileError("inspect", path, errno);
+    return DirectoryError("inspect", path, errno);
   }
   return State{int64_t{status.st_size}, absl::StrCat(status.st_ino),
                AgeSeconds(status.st_mtime) < kHoldSeconds};
@@ -450,7 +481,7 @@ absl::Status DirectoryBlobs::MoveAside(const std::string& digest) {
   for (int i = 1; ::access(aside.c_str(), F_OK) == 0; ++i) {
     aside = absl::StrCat(directory, "/", digest, ".", i);
   }
-  if (ops_->Rename(path, aside) != 0) return FileError("rename", path, errno);
+  if (ops_->Rename(path, aside) != 0) return DirectoryError("rename", path, errno);
   holds_.erase(digest);
   count_.blobs -= 1;
   count_.bytes -= status.st_size;
@@ -481,14 +512,14 @@ absl::StatusOr<bool> DirectoryBlobs::Remove(const std::string& digest) {
   const std::string aside = absl::StrCat(TemporaryDirectory(root_), "/", TemporaryName());
   if (::rename(path.c_str(), aside.c_str()) != 0) {
     if (errno == ENOENT) return false;
-    return FileError("remove", path, errno);
+    return DirectoryError("remove", path, errno);
   }
   struct stat status;
   if (::stat(aside.c_str(), &status) == 0 && AgeSeconds(status.st_mtime) < kHoldSeconds) {
-    if (::rename(aside.c_str(), path.c_str()) != 0) return FileError("put back", path, errno);
+    if (::rename(aside.c_str(), path.c_str()) != 0) return DirectoryError("put back", path, errno);
     return false;
   }
-  if (::unlink(aside.c_str()) != 0) return FileError("remove", aside, errno);
+  if (::unlink(aside.c_str()) != 0) return DirectoryError("remove", aside, errno);
   return true;
 }
 

@@ -50,6 +50,7 @@ class DirectoryBlobs final : public BlobStore {
       Sharing sharing = Sharing::kExclusive);
 
   void Settle(const std::vector<std::string>& digests, const std::string& holder) override;
+  absl::Status Probe() const override;
   absl::StatusOr<int64_t> Size(const std::string& digest) const override;
   absl::StatusOr<LocalBlob> Fetch(const std::string& digest,
                                   const std::function<bool()>& cancelled) const override;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "core/base/errors.h"
+#include "core/base/log.h"
 #include "core/base/uri.h"
 
 namespace assay::store {
@@ -27,6 +29,37 @@ constexpr Oid kBytea = 17, kInt8 = 20, kText = 25, kFloat8 = 701;
 // Any number that nobody else locks in this database.
 constexpr char kLockKey[] = "7165001420261130";
 constexpr char kDiskFull[] = "53100";
+// Of a session: the server, too, must notice that its client is gone. What a client that was cut
+// off in the midst of a transaction has locked, others wait for.
+constexpr char kSessionLimits[] =
+    "SET idle_in_transaction_session_timeout = '20s'; SET tcp_keepalives_idle = 10; "
+    "SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
+    "SET tcp_user_timeout = '20s'";
+constexpr double kRetrySeconds = 1;
+// A server that does not answer is not waited for by each call anew.
+constexpr auto kSlowFailure = std::chrono::seconds(1);
+constexpr auto kPauseAfterSlowFailure = std::chrono::seconds(1);
+
+// What may go well when it is tried again: the connection or the server is gone, the server has
+// become one that only reads (a failover), or somebody else was in the way.
+bool Passes(absl::string_view state) {
+  for (const absl::string_view prefix :
+       {"08", "57P0", "40001", "40P01", "55P03", "53300", "25P03", "25006"}) {
+    if (absl::StartsWith(state, prefix)) return true;
+  }
+  return false;
+}
+
+// This is told to clients, so it names nothing of the server.
+absl::Status Unavailable() {
+  return Error(Reason::kUnavailable,
+               "the server's database cannot be reached at the moment; it is tried again")
+      .RetryAfterSeconds(kRetrySeconds);
+}
+
+std::string TextOf(const char* libpq) {
+  return std::string(absl::StripTrailingAsciiWhitespace(libpq));
+}
 
 // "?" and "?2" as "$1" and "$2".
 std::string Numbered(const std::string& sql) {
@@ -115,7 +148,12 @@ void PostgresDatabase::FreeResult::operator()(pg_result* result) const { PQclear
 absl::StatusOr<std::unique_ptr<PostgresDatabase>> PostgresDatabase::Open(const std::string& uri,
                                                                          const Clock* clock) {
   std::unique_ptr<PostgresDatabase> database(new PostgresDatabase(uri, clock));
-  ASSAY_RETURN_IF_ERROR(database->Connect());
+  const absl::Status connected = database->Connect();
+  // Whoever opens it is told what is wrong.
+  if (ReasonOf(connected) == Reason::kUnavailable && !database->failure_.empty()) {
+    return Error(Reason::kUnavailable, database->failure_).ToStatus();
+  }
+  ASSAY_RETURN_IF_ERROR(connected);
   return database;
 }
 
@@ -127,9 +165,8 @@ bool PostgresDatabase::Lives() const {
 
 absl::Status PostgresDatabase::Connect() {
   if (Lives()) return absl::OkStatus();
-  if (in_transaction_) {
-    return Error(Reason::kStorageFailed, "the connection to the database was lost");
-  }
+  if (in_transaction_ || std::chrono::steady_clock::now() < pause_until_) return Unavailable();
+  const auto start = std::chrono::steady_clock::now();
   PQfinish(connection_);
   prepared_.clear();
   // The URI, as the value of dbname, may say otherwise.
@@ -140,12 +177,20 @@ absl::Status PostgresDatabase::Connect() {
                                 "20000", "UTF8",   uri_.c_str(), nullptr};
   connection_ = PQconnectdbParams(keys, values, /*expand_dbname=*/1);
   if (connection_ == nullptr || PQstatus(connection_) != CONNECTION_OK) {
-    const std::string why(absl::StripTrailingAsciiWhitespace(
-        connection_ == nullptr ? "out of memory" : PQerrorMessage(connection_)));
-    return Error(Reason::kStorageFailed,
-                 absl::StrCat("cannot connect to ", WithoutPassword(uri_), ": ", why));
+    const std::string failure = absl::StrCat(
+        "cannot connect to ", WithoutPassword(uri_), ": ",
+        connection_ == nullptr ? "out of memory" : TextOf(PQerrorMessage(connection_)));
+    // Once, however often it is tried.
+    if (failure != failure_) LogWarning("the database cannot be reached", {{"error", failure}});
+    failure_ = failure;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - start >= kSlowFailure) pause_until_ = now + kPauseAfterSlowFailure;
+    // It is not there, which is not to be found out once more.
+    lost_ = false;
+    return Unavailable();
   }
   lost_ = false;
+  failure_.clear();
   // What is there already is not worth a line in somebody's log.
   PQsetNoticeProcessor(
       connection_, [](void*, const char*) {}, nullptr);
@@ -156,7 +201,9 @@ absl::Status PostgresDatabase::Connect() {
     return Error(Reason::kStorageFailed, absl::StrCat(WithoutPassword(uri_), " is PostgreSQL ",
                                                       version, "; 15 or newer is needed"));
   }
-  return absl::OkStatus();
+  // A server that does not let itself be told has limits of its own.
+  const absl::Status limited = Check(PQexec(connection_, kSessionLimits)).status();
+  return lost_ ? limited : absl::OkStatus();
 }
 
 absl::StatusOr<PostgresDatabase::Result> PostgresDatabase::Check(pg_result* raw) {
@@ -164,20 +211,22 @@ absl::StatusOr<PostgresDatabase::Result> PostgresDatabase::Check(pg_result* raw)
   const ExecStatusType status = PQresultStatus(raw);
   if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return result;
   const char* const state = PQresultErrorField(raw, PG_DIAG_SQLSTATE);
-  // What libpq says itself, and a server that ends; its own status tells that later only.
-  lost_ = state == nullptr || absl::StartsWith(state, "57P0");
+  // What libpq says itself, and a server that ends; its own status tells that later only. One that
+  // only reads has become a standby.
+  lost_ = state == nullptr || absl::StartsWith(state, "57P0") || absl::StartsWith(state, "08") ||
+          absl::StartsWith(state, "25P03") || absl::StartsWith(state, "25006");
   // This is told to clients, so it names nothing of the server.
   if (state != nullptr && std::string(state) == kDiskFull) {
     return Error(Reason::kStorageFull, "no space is left to store the data").ToStatus();
   }
-  return Error(Reason::kStorageFailed,
-               absl::StrCat("PostgreSQL: ",
-                            absl::StripTrailingAsciiWhitespace(
-                                raw == nullptr || *PQresultErrorMessage(raw) == '\0'
-                                    ? PQerrorMessage(connection_)
-                                    : PQresultErrorMessage(raw)),
-                            state != nullptr ? absl::StrCat(" (", state, ")") : ""))
-      .ToStatus();
+  const std::string text = absl::StrCat(
+      "PostgreSQL: ",
+      TextOf(raw == nullptr || *PQresultErrorMessage(raw) == '\0' ? PQerrorMessage(connection_)
+                                                                  : PQresultErrorMessage(raw)),
+      state != nullptr ? absl::StrCat(" (", state, ")") : "");
+  if (state != nullptr && !Passes(state)) return Error(Reason::kStorageFailed, text).ToStatus();
+  LogWarning("a call of the database failed for the moment", {{"error", text}});
+  return Unavailable();
 }
 
 template <typename Attempt>
@@ -185,7 +234,7 @@ absl::StatusOr<PostgresDatabase::Result> PostgresDatabase::Again(const Attempt& 
   absl::StatusOr<Result> result = attempt();
   // A server that was restarted is noticed by the first who asks it again. Statements outside of a
   // transaction can be repeated: they read, or write what is there already.
-  if (result.ok() || in_transaction_ || connection_ == nullptr || Lives()) return result;
+  if (result.ok() || in_transaction_ || !lost_) return result;
   return attempt();
 }
 
@@ -260,10 +309,10 @@ absl::StatusOr<std::vector<std::string>> PostgresDatabase::WaitForNotifications(
   if (!channels.empty()) return channels;
   pollfd waited{PQsocket(connection_), POLLIN, 0};
   if (poll(&waited, 1, milliseconds) < 0 && errno != EINTR) {
-    return Error(Reason::kStorageFailed, "cannot wait for the database").ToStatus();
+    return Unavailable();
   }
   if (PQconsumeInput(connection_) == 0 || PQstatus(connection_) != CONNECTION_OK) {
-    return Error(Reason::kStorageFailed, "the connection to the database was lost").ToStatus();
+    return Unavailable();
   }
   collect();
   return channels;

@@ -6,6 +6,7 @@
 #ifndef ASSAY_SERVER_STORE_POSTGRES_H_
 #define ASSAY_SERVER_STORE_POSTGRES_H_
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,8 +28,9 @@ namespace assay::store {
 // "postgresql://..." or "postgres://...": what may be given as the place of a store.
 bool IsPostgresUri(absl::string_view text);
 
-// One connection. When it is lost, what was going on fails with kStorageFailed, and the next
-// statement or transaction connects again.
+// One connection. When it is lost, what was going on fails with kUnavailable, and the next
+// statement or transaction connects again. A network that swallows everything is given up within
+// half a minute, by both sides, and is tried again once a second then.
 class PostgresDatabase final : public Database {
  public:
   // What libpq takes: a URI, completed by its environment (PGPASSWORD, PGPASSFILE, PGSSLMODE, ...).
@@ -80,6 +82,10 @@ class PostgresDatabase final : public Database {
   pg_conn* connection_ = nullptr;
   bool in_transaction_ = false;
   bool lost_ = false;
+  // Why there was no connection last, for the log.
+  std::string failure_;
+  // Nobody tries to connect before.
+  std::chrono::steady_clock::time_point pause_until_;
   // Names of prepared statements, by text and types of values. The texts are constants of the
   // program, so their number is bounded.
   std::unordered_map<std::string, std::string> prepared_;

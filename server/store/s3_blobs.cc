@@ -386,6 +386,10 @@ absl::StatusOr<BlobCount> S3Blobs::Sweep(
   return freed;
 }
 
+absl::Status S3Blobs::Probe() const {
+  return Traffic().answers ? absl::OkStatus() : client_.List(Key(kSweeping), "", 1).status();
+}
+
 BlobCount S3Blobs::Count() const {
   MutexLock lock(mutex_);
   return {count_.blobs + brought_.blobs, count_.bytes + brought_.bytes};

@@ -49,6 +49,8 @@ class S3Blobs final : public BlobStore {
 
   // Holds end with their time alone.
   void Settle(const std::vector<std::string>& digests, const std::string& holder) override;
+  // Asks only when the last request failed.
+  absl::Status Probe() const override;
   absl::StatusOr<int64_t> Size(const std::string& digest) const override;
   // kStorageFailed when the storage has other bytes than the blob's.
   absl::StatusOr<LocalBlob> Fetch(const std::string& digest,

@@ -1,5 +1,6 @@
 // A connection to a database that speaks SQL, with owners and statuses; sqlite.h and postgres.h are
-// the two kinds. Errors come out as kStorageFull (no room left) or kStorageFailed.
+// the two kinds. Errors come out as kStorageFull (no room left), kUnavailable (a database server
+// that cannot be reached at the moment, or was busy otherwise) or kStorageFailed.
 //
 // Example:
 //   Transaction transaction(database, Transaction::kWrite);
@@ -137,12 +138,13 @@ class Database {
   // transactions that notify one after the other.
   virtual absl::Status Notify(absl::string_view channel) = 0;
 
+  // What Query starts; for databases that stand before another one.
+  virtual absl::StatusOr<std::unique_ptr<Rows>> Start(const std::string& sql,
+                                                      std::vector<SqlValue> values) = 0;
   // The error of a query that should have had a row.
   static absl::Status NoRow();
 
  protected:
-  virtual absl::StatusOr<std::unique_ptr<Rows>> Start(const std::string& sql,
-                                                      std::vector<SqlValue> values) = 0;
   friend class Transaction;
   virtual absl::Status Begin(Mode mode) = 0;
   virtual absl::Status Commit() = 0;

@@ -268,6 +268,9 @@ class SqlJobStore final : public JobStore {
                                                          const std::string& device_kind,
                                                          const std::string& prefer_model)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Tasks that were to wait until a time that is far ahead, since the clock has been set back, wait
+  // no longer.
+  absl::Status EndWaitsOfAnotherTime(int64_t now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<ClaimState> FindClaim(const ClaimedTask& claim)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The claim's state when it is current and wanted; kLeaseLost or kCancelled otherwise.

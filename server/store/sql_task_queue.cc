@@ -22,6 +22,9 @@ constexpr char kMayBegin[] =
     "NOT EXISTS (SELECT 1 FROM pinned_evaluations p WHERE p.evaluation = e.id "
     "AND p.device_kind <> ?7) AND NOT EXISTS (SELECT 1 FROM pauses) ";
 
+// No task waits longer for its next attempt (worker.h), unless the clock was set back.
+constexpr int64_t kLongestWaitMicros = int64_t{3600} * 1'000'000;
+
 absl::Status LeaseLost(const ClaimedTask& claim) {
   return Error(Reason::kLeaseLost,
                absl::StrCat("claim ", claim.fence, " of task ", claim.task.id, " of ",
@@ -185,7 +188,12 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::str
   filter.device_kind = device_kind;
   ASSAY_ASSIGN_OR_RETURN(std::optional<ClaimedTask> claim,
                          FindClaimable(now, filter, prefer_model));
-  if (!claim) return std::nullopt;
+  if (!claim) {
+    // The next claim finds them.
+    ASSAY_RETURN_IF_ERROR(EndWaitsOfAnotherTime(now));
+    ASSAY_RETURN_IF_ERROR(transaction.Commit());
+    return std::nullopt;
+  }
   ++claim->fence;
   ++claim->attempt;
   ASSAY_RETURN_IF_ERROR(
@@ -204,6 +212,20 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::str
 void SqlJobStore::ShareBy(const std::string& label) {
   MutexLock lock(mutex_);
   share_label_ = label;
+}
+
+absl::Status SqlJobStore::EndWaitsOfAnotherTime(int64_t now) {
+  // Of unfinished evaluations only a few tasks wait, if nothing can be claimed.
+  const std::string waits = absl::StrCat(
+      "state = 0 AND lease_micros > ? AND lease_micros < ", kNever,
+      " AND evaluation IN (SELECT id FROM evaluations WHERE state <= 3)");
+  {
+    Statement row = db_.Query(absl::StrCat("SELECT 1 FROM tasks WHERE ", waits, " LIMIT 1"),
+                              now + kLongestWaitMicros);
+    if (!row.Next()) return row.status();
+  }
+  return db_.Run(absl::StrCat("UPDATE tasks SET lease_micros = 0 WHERE ", waits),
+                 now + kLongestWaitMicros);
 }
 
 absl::StatusOr<SqlJobStore::ClaimState> SqlJobStore::FindClaim(const ClaimedTask& claim) {

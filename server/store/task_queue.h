@@ -103,9 +103,9 @@ class TaskQueue {
   // All parts together; nullopt where there are none.
   virtual absl::StatusOr<std::optional<TaskCheckpoint>> ReadCheckpoint(
       const ClaimedTask& claim) = 0;
-  // Gives the task back, to be claimed again in `wait_micros` at the earliest. `count_attempt`
-  // false takes this attempt off the count (a shutdown is nobody's fault). OK without effect when
-  // the claim is no longer the current one.
+  // Gives the task back, to be claimed again in `wait_micros` (an hour at most) at the earliest,
+  // unless the clock is set back meanwhile. `count_attempt` false takes this attempt off the count
+  // (a shutdown is nobody's fault). OK without effect when the claim is no longer the current one.
   virtual absl::Status ReleaseTask(const ClaimedTask& claim, bool count_attempt,
                                    int64_t wait_micros) = 0;
 

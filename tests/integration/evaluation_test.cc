@@ -1,5 +1,7 @@
 // Whole evaluations through a real server, a real engine and the real client: grouping, streaming,
 // killing, cancelling.
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <thread>
 
@@ -134,9 +136,19 @@ TEST_F(EvaluationTest, CancelStopsALoopingModelByKillingItsEngine) {
     return client_->GetEvaluation(created->name())->state() == v1::Evaluation::RUNNING &&
            !server_->Engines().empty();
   }));
+  const std::vector<pid_t> engines = server_->Engines();
+  const auto start = std::chrono::steady_clock::now();
   ASSERT_TRUE(client_->CancelEvaluation(created->name()).ok());
   EXPECT_EQ(Await(created->name()).state(), v1::Evaluation::CANCELLED);
-  // The device is free again for others, within the grace period.
+  // Its engine, and the memory that it had, are gone after the 5 s in which it could have stopped.
+  EXPECT_TRUE(Eventually([&] {
+    const std::vector<pid_t> left = server_->Engines();
+    return std::none_of(engines.begin(), engines.end(), [&](pid_t engine) {
+      return std::find(left.begin(), left.end(), engine) != left.end();
+    });
+  }));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  // The device is free again for others.
   const v1::Evaluation next = Run(Spec(Upload("linear"), dataset, {"clean"}));
   EXPECT_EQ(next.state(), v1::Evaluation::SUCCEEDED) << next.failure().message();
 }

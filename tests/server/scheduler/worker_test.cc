@@ -722,6 +722,44 @@ TEST_F(WorkerTest, AStoreThatKeepsFailingFailsTheEvaluationWithoutTellingPaths) 
   EXPECT_THAT(Get("e").failure().message(), ::testing::Not(HasSubstr("/secret")));
 }
 
+TEST_F(WorkerTest, ADatabaseThatIsAwayIsNoFaultOfTheTaskHoweverOften) {
+  std::atomic<int> failures = 0;
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
+    // Nor can the task be given back then.
+    if ((method != "GetDataset" && method != "ReleaseTask") || ++failures > 12) {
+      return absl::OkStatus();
+    }
+    clock_.AdvanceSeconds(60);
+    hub_.NotifyWork();
+    return Error(Reason::kUnavailable, "the database is away");
+  });
+  StartWorker();
+  Submit("e", "", {20}, 20);
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+}
+
+TEST_F(WorkerTest, BlobsThatAreNotMountedAreNoFaultOfTheTaskHoweverOften) {
+  Submit("e", "", {20}, 20);
+  const std::string blobs = directory_.File("blobs"), away = directory_.File("away");
+  std::atomic<int> failures = 0;
+  const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
+    if (method == "GetDataset" && failures < 8) {
+      // As an engine says it.
+      return Error(Reason::kStorageFailed, "cannot open the file of the model");
+    }
+    if (method == "ReleaseTask") {
+      if (++failures == 8) std::filesystem::rename(away, blobs);
+      hub_.NotifyWork();
+    }
+    return absl::OkStatus();
+  });
+  std::filesystem::rename(blobs, away);
+  StartWorker();
+  ASSERT_TRUE(Ends("e", v1::Evaluation::SUCCEEDED));
+  ExpectComplete("e", 20);
+}
+
 TEST_F(WorkerTest, AShutdownGivesTheTaskBackWithoutCountingTheAttempt) {
   StartWorker();
   Submit("e", "run=wait:" + directory_.File("gate"), {20}, 20);

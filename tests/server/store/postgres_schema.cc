@@ -82,8 +82,8 @@ void PostgresServer::Start() {
                              directory_, "' -c fsync=off -c max_connections=50\""));
 }
 
-void PostgresServer::Restart() {
-  Run("pg_ctl", "stop --mode=immediate");
+void PostgresServer::Restart(const std::string& mode) {
+  Run("pg_ctl", "stop --mode=" + mode);
   Start();
 }
 

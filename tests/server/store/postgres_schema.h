@@ -13,8 +13,9 @@ class PostgresServer {
   static PostgresServer& Get();
   // Of a superuser. `more`: parameters, "&name=value".
   std::string Uri(const std::string& more = "") const;
-  // Ends it without warning its clients, and starts it again.
-  void Restart();
+  // Ends it without warning its clients ("immediate": as a crash; "fast": their transactions are
+  // rolled back), and starts it again.
+  void Restart(const std::string& mode = "immediate");
 
  private:
   PostgresServer();

@@ -107,14 +107,36 @@ TEST_F(PostgresTest, ATransactionWhoseConnectionIsLostFailsAsAWhole) {
     Transaction transaction(*database, Transaction::kWrite);
     ASSERT_THAT(database->Run("INSERT INTO t VALUES (1)"), IsOk());
     EndConnections();
-    EXPECT_THAT(database->Run("INSERT INTO t VALUES (2)"), HasReason(Reason::kStorageFailed));
+    const absl::Status lost = database->Run("INSERT INTO t VALUES (2)");
+    EXPECT_THAT(lost, HasReason(Reason::kUnavailable));
+    // What clients are told names nothing of the server, and that they may try again.
+    EXPECT_THAT(std::string(lost.message()), HasSubstr("database cannot be reached at the moment"));
+    EXPECT_TRUE(lost.GetPayload("type.googleapis.com/google.rpc.RetryInfo").has_value());
     // Not outside of it, in a new connection.
-    EXPECT_THAT(database->Run("INSERT INTO t VALUES (3)"), HasReason(Reason::kStorageFailed));
-    EXPECT_THAT(transaction.Commit(), HasReason(Reason::kStorageFailed));
+    EXPECT_THAT(database->Run("INSERT INTO t VALUES (3)"), HasReason(Reason::kUnavailable));
+    EXPECT_THAT(transaction.Commit(), HasReason(Reason::kUnavailable));
   }
   Statement count = database->Query("SELECT count(*) FROM t");
   ASSERT_TRUE(count.Next());
   EXPECT_EQ(count.Int(0), 0);
+}
+
+// What it has locked, others wait for.
+TEST_F(PostgresTest, TheServerGivesUpAClientThatFallsSilentInTheMidstOfATransaction) {
+  const auto silent = Connect();
+  ASSERT_THAT(silent->RunScript("SET idle_in_transaction_session_timeout = 100"), IsOk());
+  const auto database = Connect();
+  {
+    Statement row =
+        database->Query("SELECT current_setting('idle_in_transaction_session_timeout')");
+    ASSERT_TRUE(row.Next());
+    EXPECT_EQ(row.Text(0), "20s");
+  }
+  Transaction transaction(*silent, Transaction::kTask);
+  ASSERT_THAT(transaction.status(), IsOk());
+  Transaction other(*database, Transaction::kWrite);
+  EXPECT_THAT(other.status(), IsOk());
+  EXPECT_THAT(silent->Run("SELECT 1"), HasReason(Reason::kUnavailable));
 }
 
 TEST_F(PostgresTest, LeasesAreOfTheDatabasesClock) {
@@ -145,7 +167,7 @@ TEST_F(PostgresTest, WorkAndChangesAreTold) {
   EndConnections();
   absl::StatusOr<std::vector<std::string>> lost = std::vector<std::string>();
   for (int i = 0; i < 100 && lost.ok(); ++i) lost = listener->WaitForNotifications(1000);
-  EXPECT_THAT(lost, HasReason(Reason::kStorageFailed));
+  EXPECT_THAT(lost, HasReason(Reason::kUnavailable));
   ASSERT_THAT(listener->Listen(kWorkChannel), IsOk());
 }
 
@@ -214,7 +236,7 @@ TEST(PostgresUriTest, PasswordsAreNotShown) {
             "postgresql://me@h/d?a=b");
   const absl::Status refused =
       PostgresDatabase::Open("postgresql://me:secret@127.0.0.1:1/d").status();
-  EXPECT_THAT(refused, HasReason(Reason::kStorageFailed));
+  EXPECT_THAT(refused, HasReason(Reason::kUnavailable));
   EXPECT_THAT(std::string(refused.message()), HasSubstr("cannot connect to postgresql://me@"));
   EXPECT_THAT(std::string(refused.message()), Not(HasSubstr("secret")));
 }

@@ -200,6 +200,35 @@ TEST_F(TaskQueueTest, EvaluationsWithoutClaimableTasksDoNotHideLaterOnes) {
   EXPECT_EQ(Claim().task.evaluation, "evaluations/e");
 }
 
+// The store's clock is that of the machine of the database, which somebody may set.
+TEST_F(TaskQueueTest, AClockThatJumpsCostsNoTaskAndCountsNoneTwice) {
+  Create("e", MakeTasks(2));
+  const ClaimedTask first = Claim();
+  // Ahead: every lease is over, but as long as nobody has claimed the task it is who had it that
+  // goes on.
+  clock_.AdvanceSeconds(10 * 86'400);
+  EXPECT_THAT(store_->RenewLease(first, kLease), IsOk());
+  Commit(first);
+  const ClaimedTask second = Claim();
+  clock_.AdvanceSeconds(10 * 86'400);
+  const ClaimedTask again = Claim();
+  EXPECT_EQ(again.task.id, second.task.id);
+  EXPECT_THAT(store_->CommitTask(second, MakeOutcomes(second.task), MakeNumerics(), {}),
+              HasReason(Reason::kLeaseLost));
+  // Back: renewed leases are of the time that it is now, and what waits for its next attempt does
+  // not wait for a time that is days ahead.
+  clock_.AdvanceSeconds(-20 * 86'400);
+  EXPECT_THAT(store_->RenewLease(again, kLease), IsOk());
+  clock_.AdvanceSeconds(31);
+  const ClaimedTask third = Claim();
+  ASSERT_THAT(store_->ReleaseTask(third, /*count_attempt=*/true, 20'000'000), IsOk());
+  EXPECT_TRUE(QueueIsEmpty()) << "20 s are waited for";
+  clock_.AdvanceSeconds(-86'400);
+  EXPECT_TRUE(QueueIsEmpty());
+  Commit(Claim());
+  EXPECT_EQ(StateOf("e"), Evaluation::SUCCEEDED);
+}
+
 TEST_F(TaskQueueTest, TwoStoresOfOneDatabaseShareTheQueue) {
   const std::unique_ptr<JobStore> other = Open();
   Create("e", MakeTasks(2));
