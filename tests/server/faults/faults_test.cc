@@ -21,6 +21,7 @@
 #include "server/api/evaluation_commands.h"
 #include "server/scheduler/engine_pool.h"
 #include "server/scheduler/hub.h"
+#include "server/store/directory_blobs.h"
 #include "server/store/postgres.h"
 #include "server/store/sql_job_store.h"
 #include "server/store/sql_schema.h"
@@ -51,7 +52,7 @@ class Server {
   absl::Status Open() {
     if (blobs_ == nullptr) {
       ASSAY_ASSIGN_OR_RETURN(
-          blobs_, store::BlobStore::Open(directory_.File("deep/blobs"), &disk_, &clock_));
+          blobs_, store::DirectoryBlobs::Open(directory_.File("deep/blobs"), &disk_, &clock_));
     }
     if (store_ != nullptr) return absl::OkStatus();
     std::unique_ptr<store::Database> database;
@@ -123,7 +124,7 @@ class Server {
   FaultyDisk disk_;
   monitoring::Metrics metrics_;
   scheduler::Hub hub_;
-  std::unique_ptr<store::BlobStore> blobs_;
+  std::unique_ptr<store::DirectoryBlobs> blobs_;
   std::unique_ptr<store::JobStore> store_;
   std::optional<scheduler::EnginePool> pool_;
   std::optional<api::Context> context_;
