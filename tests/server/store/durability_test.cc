@@ -289,7 +289,7 @@ TEST_F(DurabilityTest, KilledUploadLosesNoBlobThatItAcknowledged) {
   }
   // The one that was being written is either whole or not there.
   const int next = told.back() + 1;
-  if ((*store)->Has(Sha256Hex(content(next)))) {
+  if (*(*store)->Has(Sha256Hex(content(next)))) {
     EXPECT_EQ(*(*store)->Read(Sha256Hex(content(next))), content(next));
   }
 }

@@ -134,7 +134,6 @@ TEST_F(S3ClientTest, KeysThatHaveBeenRenewedAreTaken) {
 
 TEST_F(S3ClientTest, ABucketThatIsNotThereIsNoMissingObject) {
   options_.bucket = "another-bucket";
-  const auto missing = client().Head("key");
   EXPECT_THAT(client().List(""), HasReason(Reason::kUnavailable));
   EXPECT_THAT(std::string(client().List("").status().message()), HasSubstr("NoSuchBucket"));
 }
@@ -152,7 +151,8 @@ TEST_F(S3ClientTest, WhatFailsForTheMomentIsRepeated) {
     EXPECT_THAT(client().Delete("key"), IsOk()) << kind;
     server_.Heal();
   }
-  EXPECT_GE(client().Traffic().repeated, 16);
+  // Of connections that were used before, libcurl repeats some by itself.
+  EXPECT_GE(client().Traffic().repeated, 8);
   EXPECT_EQ(Failed("put"), 0);
   EXPECT_EQ(*Read("file"), Large(2'000'000));
 }

@@ -30,7 +30,7 @@ S3Server::S3Server() {
   to_ = fdopen(in[1], "w");
   from_ = fdopen(out[0], "r");
   int port = 0;
-  if (std::fscanf(from_, "%d\n", &port) != 1) {
+  if (std::fscanf(from_, "%d", &port) != 1 || std::fgetc(from_) != '\n') {
     std::fprintf(stderr, "s3_server.py did not start\n");
     std::abort();
   }

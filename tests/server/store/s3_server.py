@@ -83,8 +83,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refused(403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
         names = signed.split(";")
         must = {"host"} | {name.lower() for name in self.headers if name.lower().startswith("x-amz-")}
-        if not must <= set(names) or names != sorted(names):
-            raise Refused(403, "AccessDenied", "headers are not signed: %s" % (must - set(names)))
+        if not must <= set(names) or names != sorted(names) or any(name not in self.headers for name in names):
+            raise Refused(403, "AccessDenied", "signed are %s, not %s" % (names, must))
         if token is not None and self.headers.get("x-amz-security-token") != token:
             raise Refused(403, "InvalidToken")
         stamp, claimed = self.headers["x-amz-date"], self.headers["x-amz-content-sha256"]
