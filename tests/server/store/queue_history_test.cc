@@ -51,6 +51,12 @@ class NoFence final : public TaskQueue {
                           const std::optional<TaskProgress>& progress) override {
     return queue_.RenewLease(claim, lease_micros, progress);
   }
+  absl::Status AddToCheckpoint(const ClaimedTask& claim, const TaskCheckpoint& part) override {
+    return queue_.AddToCheckpoint(claim, part);
+  }
+  absl::StatusOr<std::optional<TaskCheckpoint>> ReadCheckpoint(const ClaimedTask& claim) override {
+    return queue_.ReadCheckpoint(claim);
+  }
   absl::Status ReleaseTask(const ClaimedTask& claim, bool count, int64_t wait) override {
     return queue_.ReleaseTask(claim, count, wait);
   }
