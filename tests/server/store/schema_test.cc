@@ -44,7 +44,7 @@ TEST_F(SchemaTest, AFileOfVersion1GetsTheTablesThatCameLater) {
   for (int i = 0; i < 2; ++i) {
     const auto database = OpenSqliteFile(path_, clock_);
     ASSERT_THAT(database, IsOk());
-    EXPECT_EQ(Number(**database, "PRAGMA user_version"), 3);
+    EXPECT_EQ(Number(**database, "PRAGMA user_version"), 4);
     EXPECT_EQ(Number(**database, "SELECT count(*) FROM kept_vectors"), 0);
     EXPECT_EQ(Number(**database, "SELECT count(*) FROM outcomes"), outcomes);
   }
