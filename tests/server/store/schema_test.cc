@@ -94,7 +94,7 @@ TEST_F(OldFileTest, IsBroughtUpToDateAndItsEvaluationsGoOn) {
     ASSERT_THAT(database, IsOk());
     ASSERT_THAT((*database)->RunScript("DROP TABLE provenance; DROP TABLE model_labels; "
                                        "DROP TABLE evaluation_labels; DROP TABLE kept_vectors; "
-                                       "DROP TABLE chunk_statistics; "
+                                       "DROP TABLE chunk_statistics; DROP TABLE owned; "
                                        "ALTER TABLE manifests DROP COLUMN metadata; "
                                        "DROP TABLE instance_orders; DROP TABLE instances; "
                                        "DROP TABLE pauses; DROP TABLE pinned_evaluations; "
