@@ -153,12 +153,6 @@ absl::StatusOr<std::vector<LocalBlob>> BlobStore::FetchAll(
   return blobs;
 }
 
-absl::Status BlobStore::Probe() const {
-  const std::string path = TemporaryDirectory(root_);
-  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return fd.get() < 0 ? Unreachable() : absl::OkStatus();
-}
-
 absl::StatusOr<std::string> BlobStore::Read(const std::string& digest) const {
   if (!IsDigest(digest)) return Missing(digest);
   std::string bytes;
