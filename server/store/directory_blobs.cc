@@ -79,10 +79,12 @@ absl::Status MakeDirectories(FileOps& ops, const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path, error)) return absl::OkStatus();
   const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
   if (parent != path) ASSAY_RETURN_IF_ERROR(MakeDirectories(ops, parent));
-  if (::mkdir(path.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
-    return DirectoryError("make", path.string(), errno);
-  }
-  return SyncDirectory(ops, parent.string());
+  const bool made = ::mkdir(path.c_str(), kDirectoryMode) == 0;
+  if (!made && errno != EEXIST) return DirectoryError("make", path.string(), errno);
+  const absl::Status synced = SyncDirectory(ops, parent.string());
+  // Whoever finds it there does not sync its entry any more.
+  if (made && !synced.ok()) ::rmdir(path.c_str());
+  return synced;
 }
 
 // The names in a directory, "." and ".." left out.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "assay/v1/evaluations.pb.h"
 #include "core/base/digest.h"
 #include "core/base/log.h"
@@ -229,7 +230,8 @@ class Life {
 
   absl::Status UploadBlob(const std::string& bytes) {
     const std::string digest = Sha256Hex(bytes);
-    if (server_.blobs().Has(digest, "upload")) return absl::OkStatus();
+    ASSAY_ASSIGN_OR_RETURN(const bool there, server_.blobs().Has(digest, "upload"));
+    if (there) return absl::OkStatus();
     ASSAY_ASSIGN_OR_RETURN(
         const auto writer,
         server_.blobs().Create(digest, static_cast<int64_t>(bytes.size()), "upload"));
@@ -248,7 +250,8 @@ class Life {
     const std::vector<std::string> parts = {Sha256Hex(ModelPart(0)), Sha256Hex(ModelPart(1))};
     v1::Model model = store::MakeModel("m", ModelPart(0) + ModelPart(1));
     (*model.mutable_labels())["team"] = "a";
-    if (!server_.blobs().Has(model.digest(), "upload")) {
+    ASSAY_ASSIGN_OR_RETURN(const bool there, server_.blobs().Has(model.digest(), "upload"));
+    if (!there) {
       ASSAY_RETURN_IF_ERROR(server_.blobs().Join(parts, model.digest(), "upload"));
     }
     ASSAY_ASSIGN_OR_RETURN(const v1::Model made,
@@ -404,8 +407,9 @@ class Life {
     }
     absl::StrAppend(&text, "numerics ", (*server_.jobs().GetNumerics("key"))->DebugString());
     std::set<std::string> blobs;
-    for (const std::string& shard : *server_.blobs().Shards()) {
-      for (const std::string& digest : *server_.blobs().FilesOf(shard)) blobs.insert(digest);
+    for (int shard = 0; shard < 256; ++shard) {
+      const auto files = server_.blobs().FilesOf(absl::StrFormat("%02x", shard));
+      blobs.insert(files->begin(), files->end());
     }
     int64_t bytes = 0;
     for (const std::string& digest : blobs) {
@@ -425,6 +429,8 @@ class Life {
  public:
   // Called after each error, before the next attempt.
   std::function<void()> on_error = nullptr;
+  // Called when everything is done, before the deletions; closes the server.
+  std::function<void()> cut_power = nullptr;
 
  private:
   Server& server_;
@@ -469,22 +475,24 @@ class FaultsTest : public ::testing::TestWithParam<Kind> {
     return life.state();
   }
 
-  // Each call in turn, planned by `plan`, until there are no more; at most `most` different runs
-  // that are not as they should be are shown.
+  // When the power is cut: at no time; in the midst of it, after which the server starts anew with
+  // what was left; at the end.
+  enum class Cut { kNever, kAtError, kAtEnd };
+  // Each call in turn, planned by `plan`, until there are no more; the number of them.
   template <typename Plan, typename Struck>
-  int64_t TryEachCall(const Plan& plan, const Struck& struck, bool restart) {
+  int64_t TryEachCall(const Plan& plan, const Struck& struck, Cut cut) {
     const std::string expected = Undisturbed();
     for (int64_t n = 1;; ++n) {
       Empty();
       Server server(GetParam(), schema());
       plan(server, n);
       Life life(server);
-      if (restart) {
-        life.on_error = [&] {
-          server.Close();
-          server.disk().RestoreAfterPowerCut(n % 2 == 0);
-        };
-      }
+      const auto cut_power = [&] {
+        server.Close();
+        server.disk().RestoreAfterPowerCut(/*torn=*/n % 2 == 0);
+      };
+      if (cut == Cut::kAtError) life.on_error = cut_power;
+      if (cut == Cut::kAtEnd) life.cut_power = cut_power;
       const bool done = life.Run();
       if (!struck(server)) return n - 1;
       if (done) {
@@ -511,7 +519,7 @@ class DatabaseFaultsTest : public FaultsTest {
           server.faults.strike = n;
           server.faults.lose = [&] { EndConnections(); };
         },
-        [](Server& server) { return server.faults.struck(); }, /*restart=*/false);
+        [](Server& server) { return server.faults.struck(); }, Cut::kNever);
     RecordProperty("calls", std::to_string(calls));
     EXPECT_GT(calls, 100);
   }
@@ -537,7 +545,8 @@ class DiskFaultsTest : public FaultsTest {
     const int64_t calls =
         TryEachCall([&](Server& server, int64_t n) { server.disk().Plan(fault, n); },
                     // After a power cut the count begins anew.
-                    [](Server& server) { return server.disk().has_struck(); }, /*restart=*/cut);
+                    [](Server& server) { return server.disk().has_struck(); },
+                    cut ? Cut::kAtError : Cut::kAtEnd);
     RecordProperty("calls", std::to_string(calls));
     EXPECT_GT(calls, 50);
   }

@@ -265,7 +265,7 @@ void FaultyDisk::RestoreDirectory(const std::string& path, bool torn) {
 }
 
 void FaultyDisk::RestoreAfterPowerCut(bool torn) {
-  strike_ = 0;
+  if (fault_ == Fault::kPowerCut) strike_ = 0;
   constexpr size_t kSector = 512;
   for (const auto& [path, before] : synced_) {
     if (!fs::exists(path)) continue;
