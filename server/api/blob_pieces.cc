@@ -29,7 +29,9 @@ absl::StatusOr<BlobPieces> BlobPieces::Open(const store::BlobStore& blobs,
                                             const std::string& digest) {
   BlobPieces pieces;
   ASSAY_ASSIGN_OR_RETURN(pieces.size_, blobs.Size(digest));
-  pieces.fd_ = open(blobs.Path(digest).c_str(), O_RDONLY | O_CLOEXEC);
+  // What is open stays readable, though a cache may drop the file.
+  ASSAY_ASSIGN_OR_RETURN(const store::LocalBlob file, blobs.Fetch(digest, /*cancelled=*/nullptr));
+  pieces.fd_ = open(file.path().c_str(), O_RDONLY | O_CLOEXEC);
   if (pieces.fd_ >= 0) return pieces;
   return Error(Reason::kStorageFailed,
                absl::StrCat("blob ", digest, " cannot be opened: ", std::strerror(errno)));

@@ -103,12 +103,16 @@ absl::Status Registry::Share(store::Instances& store, const std::string& role) {
 }
 
 void Registry::Stop() {
+  std::string loading;
   {
     MutexLock lock(mutex_);
     if (stopped_) return;
     stopped_ = true;
+    loading = at_work_;
   }
   changed_.notify_all();
+  // Which could take minutes.
+  if (!loading.empty()) pool_.Unload(loading);
   if (loop_.joinable()) loop_.join();
   if (orders_.joinable()) orders_.join();
   // One that cannot say so is lost in a while.
@@ -220,12 +224,14 @@ void Registry::OrderLoop() {
       if (stopped_) return;
       order = waiting_.front();
       waiting_.pop_front();
+      at_work_ = order.model.name();
     }
     DoOrder(order);
     // Whoever waits for the end of the order finds what became of it.
     absl::Status told = Beat();
     if (told.ok()) told = store_->RemoveOrder(order.id);
     MutexLock lock(mutex_);
+    at_work_.clear();
     // Done again, where it could not be told: both can be repeated.
     if (!told.ok()) taken_.erase(order.id);
   }

@@ -128,6 +128,8 @@ class Registry {
   // Orders about models that wait or are being done.
   std::deque<store::InstanceOrder> waiting_ ABSL_GUARDED_BY(mutex_);
   std::set<int64_t> taken_ ABSL_GUARDED_BY(mutex_);
+  // Model of the order that is being done; empty: none is.
+  std::string at_work_ ABSL_GUARDED_BY(mutex_);
   std::thread loop_, orders_;
 };
 

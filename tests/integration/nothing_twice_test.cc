@@ -43,14 +43,16 @@ class NothingTwiceTest : public ZooFixture {
 // One task, of which some samples are finished when it is interrupted.
 class InterruptedTest : public NothingTwiceTest {
  protected:
+  static constexpr int kSamples = 640;
   // The lines that tell of a checkpoint that was taken over.
   static constexpr char kGoesOn[] = "a task goes on from its checkpoint";
 
   void Start() { StartServer({"--checkpoint-seconds", "0.1"}); }
   void Prepare() {
     Start();
-    GeneratedData data(160, 3, 8, 4);
-    spec_ = Spec(Upload("slow"), Upload(data), {"attack/pgd:eps=0.0001,steps=60"}, 160);
+    // Of which a quarter is right, and attacked 32 at a time.
+    GeneratedData data(kSamples, 3, 8, 4);
+    spec_ = Spec(Upload("slow"), Upload(data), {"attack/pgd:eps=0.0001,steps=60"}, kSamples);
     undisturbed_ = Run(spec_);
     ASSERT_EQ(undisturbed_.state(), v1::Evaluation::SUCCEEDED);
     const auto created = client_->CreateEvaluation(spec_, "");
@@ -59,7 +61,7 @@ class InterruptedTest : public NothingTwiceTest {
     // More samples than those that were wrong from the start, which are finished at once.
     const int64_t wrong = 160 - ReportOf(undisturbed_.name())->conditions(0).attack().attacked();
     ASSERT_TRUE(Eventually([&] { return SamplesDone(name_) > wrong; }));
-    ASSERT_LT(SamplesDone(name_), 160);
+    ASSERT_LT(SamplesDone(name_), kSamples);
   }
   void ExpectTheSame() {
     const v1::Evaluation end = Await(name_);

@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr char kSlow[] = "attack/pgd:eps=0.0001,steps=100000";
+constexpr char kSlow[] = "attack/mi-fgsm:eps=0.0001,steps=100000";
 
 class SeveralAssaydsTest : public CommandFixture {
  protected:
@@ -97,7 +97,7 @@ TEST_F(SeveralAssaydsTest, AnApiTellsOfAllWorkersOfTheirProgressAndOfOneThatIsKi
     });
   }));
   ASSERT_EQ(Assay("admin workers"), 0) << Text("err");
-  EXPECT_THAT(Text("out"), HasSubstr("endless attack/pgd"));
+  EXPECT_THAT(Text("out"), HasSubstr("endless attack/mi-fgsm"));
   ASSERT_EQ(Assay("top"), 0) << Text("err");
   EXPECT_THAT(Text("out"), HasSubstr("WORKER"));
 
@@ -156,7 +156,7 @@ TEST_F(SeveralAssaydsTest, ADrainIsOfTheWorkerThatIsNamedAndWaitsForItsTasks) {
     EXPECT_EQ(worker.has_task(), worker.instance() != name);
   }
   EXPECT_FALSE(status.control().draining()) << "the api takes work";
-  EXPECT_EQ(Assay("admin drain --instance nobody/1"), 3) << Text("err");
+  EXPECT_EQ(Assay("admin drain --instance nobody/1"), 5) << Text("err");
   ASSERT_EQ(Assay("admin resume"), 0);
   EXPECT_TRUE(Eventually([&] { return Status().control().running_tasks() == 2; }));
   ASSERT_TRUE(client_->CancelEvaluation(endless).ok());

@@ -122,19 +122,21 @@ class Driver {
 
  private:
   absl::Status CleanPass() {
-    return ForwardAll(
-        task_, [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); },
-        [&](size_t i, const float* logits) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-          outcomes_[i] = CleanOutcome(task_, i, Predict(logits, num_classes_));
-          work_ += 1;
-          if (outcomes_[i].attack().attacked()) {
-            clean_logits_[i].assign(logits, logits + classes_);
-            pending_.push_back(i);
-          } else {
-            ++finished_;
-            task_.observer.OnOutcome(outcomes_[i]);
-          }
-        });
+    ItemPasses passes;
+    passes.read = [&](size_t i, float* pixels) { task_.samples.ReadImage(i, pixels); };
+    passes.done = [&](size_t i, const ItemResult& result) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      outcomes_[i] = CleanOutcome(task_, i, Predict(result.logits, num_classes_));
+      work_ += 1;
+      if (outcomes_[i].attack().attacked()) {
+        clean_logits_[i].assign(result.logits, result.logits + classes_);
+        pending_.push_back(i);
+      } else {
+        ++finished_;
+        task_.observer.OnOutcome(outcomes_[i]);
+      }
+      Report();
+    };
+    return RunItems(task_.classifier, task_.observer, task_.samples.size(), passes);
   }
 
   // How many samples are under attack at once: enough for full batches of every lane whatever their

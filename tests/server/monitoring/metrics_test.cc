@@ -27,6 +27,7 @@ void FillEverything(Metrics* metrics) {
     snapshot.evaluations = {{"QUEUED", 3}, {"RUNNING", 1}};
     snapshot.tasks = {{"OPEN", 12}};
     snapshot.oldest_task_micros = 1'700'000'000'500'000;
+    snapshot.registered_workers = {{"busy", 2}, {"lost", 1}};
     return snapshot;
   });
   metrics->SetSystemSource([] {
@@ -105,6 +106,8 @@ TEST(MetricsTest, EverythingThatHappensIsCounted) {
   for (const char* series :
        {"assay_evaluations{state=\"QUEUED\"} 3",
         "assay_tasks{state=\"OPEN\"} 12",
+        "assay_registered_workers{state=\"busy\"} 2",
+        "assay_registered_workers{state=\"lost\"} 1",
         "assay_queue_oldest_timestamp_seconds 1700000000.5",
         "assay_samples_total{kind=\"attack\"} 100",
         "assay_reused_samples_total{kind=\"attack\"} 40",

@@ -269,7 +269,7 @@ TEST_F(FindOutcomesTest, PartsAreFoundInAnyCut) {
   EXPECT_EQ(Samples(Find(subject)), "9 10") << "all, but an attack is not done with that";
   subject.condition = Parse("clean");
   Commit("clean", subject, 0, 30);
-  EXPECT_EQ(Samples(Find(subject)), "whole9 10");
+  EXPECT_EQ(Samples(Find(subject)), "whole 9 10");
 }
 
 // A chunk that differs is left out, although the same task has it.
