@@ -293,7 +293,7 @@ class Life {
   // What the pool remembers of a model that was loaded.
   absl::Status Load() {
     ASSAY_RETURN_IF_ERROR(server_.jobs().GetNumerics("key").status());
-    ASSAY_RETURN_IF_ERROR(server_.jobs().SetNumerics("key", store::MakeNumerics()));
+    ASSAY_RETURN_IF_ERROR(server_.jobs().SetNumerics("key", store::MakeNumerics()).status());
     v1::ModelValidation validation;
     validation.mutable_input_shape()->set_channels(1);
     validation.mutable_input_shape()->set_height(1);
