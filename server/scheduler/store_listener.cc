@@ -51,8 +51,9 @@ void StoreListener::Loop() {
     if (status.ok()) return;
     // Once, however long that lasts.
     if (told != status.message()) {
-      LogWarning(absl::StrCat("work and orders are looked for once a second, since nobody tells of them: ",
-                              status.message()));
+      LogWarning(
+          absl::StrCat("work and orders are looked for once a second, since nobody tells of them: ",
+                       status.message()));
     }
     told = std::string(status.message());
     const auto end = std::chrono::steady_clock::now() + kRetryInterval;

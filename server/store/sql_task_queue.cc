@@ -56,8 +56,8 @@ absl::StatusOr<std::optional<SqlJobStore::Work>> SqlJobStore::FindWork(int64_t n
                    filter.share ? " AND e.share = ?4" : " AND (?4 = '' OR e.share = ?4)",
                    filter.urgency ? " AND e.urgency = ?5" : " AND e.urgency >= ?5",
                    " AND EXISTS (SELECT 1 FROM tasks t", IndexedBy(dialect, "unfinished_tasks"),
-                   " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?6) AND ", kMayBegin,
-                   "ORDER BY e.urgency, e.id LIMIT 1"),
+                   " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?6) AND ",
+                   kMayBegin, "ORDER BY e.urgency, e.id LIMIT 1"),
       after.urgency, after.id, filter.model.value_or(""), filter.share.value_or(""),
       filter.urgency.value_or(0), now, filter.device_kind);
   if (row.Next()) {
@@ -106,7 +106,8 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(
     ASSAY_ASSIGN_OR_RETURN(const auto next, FindWork(now, filter, first));
     if (!next) return std::nullopt;
     if (next->several_shares && !filter.share) {
-      ASSAY_ASSIGN_OR_RETURN(auto claim, FindByTurns(now, next->urgency, filter.device_kind, prefer_model));
+      ASSAY_ASSIGN_OR_RETURN(auto claim,
+                             FindByTurns(now, next->urgency, filter.device_kind, prefer_model));
       if (claim) return claim;
       // Others are claiming all that is so urgent.
       first.urgency = next->urgency;
@@ -131,8 +132,7 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(
 }
 
 absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindByTurns(
-    int64_t now, int64_t urgency, const std::string& device_kind,
-    const std::string& prefer_model) {
+    int64_t now, int64_t urgency, const std::string& device_kind, const std::string& prefer_model) {
   // Start-time fair queueing (Goyal, Vin, Cheng 1996): a share that comes back after it had nothing
   // to do begins where the others are, and brings no claims from the past.
   struct Turn {
@@ -216,9 +216,9 @@ void SqlJobStore::ShareBy(const std::string& label) {
 
 absl::Status SqlJobStore::EndWaitsOfAnotherTime(int64_t now) {
   // Of unfinished evaluations only a few tasks wait, if nothing can be claimed.
-  const std::string waits = absl::StrCat(
-      "state = 0 AND lease_micros > ? AND lease_micros < ", kNever,
-      " AND evaluation IN (SELECT id FROM evaluations WHERE state <= 3)");
+  const std::string waits =
+      absl::StrCat("state = 0 AND lease_micros > ? AND lease_micros < ", kNever,
+                   " AND evaluation IN (SELECT id FROM evaluations WHERE state <= 3)");
   {
     Statement row = db_.Query(absl::StrCat("SELECT 1 FROM tasks WHERE ", waits, " LIMIT 1"),
                               now + kLongestWaitMicros);
