@@ -216,7 +216,9 @@ TEST_F(NothingTwiceTest, WhatDiffersIsComputed) {
   other.set_keep_probabilities(true);
   EXPECT_EQ(Reused(Run(other)), 0) << "kept";
   EXPECT_EQ(Reused(Run(spec)), 32) << "the same";
-  for (const v1::Evaluation& evaluation : *client_->ListEvaluations({})) {
+  const auto listed = client_->ListEvaluations({});
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  for (const v1::Evaluation& evaluation : *listed) {
     ASSERT_TRUE(client_->DeleteEvaluation(evaluation.name()).ok());
   }
   EXPECT_EQ(Reused(Run(spec)), 0) << "deleted";

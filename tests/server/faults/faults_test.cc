@@ -383,11 +383,14 @@ class Life {
       message.clear_create_time();
       absl::StrAppend(&text, message.DebugString());
     };
-    for (const auto& model : server_.jobs().ListModels({}, {})->records) add(model);
-    for (const auto& dataset : server_.jobs().ListDatasets({})->records) {
+    const auto models = server_.jobs().ListModels({}, {});
+    for (const auto& model : models->records) add(model);
+    const auto datasets = server_.jobs().ListDatasets({});
+    for (const auto& dataset : datasets->records) {
       add(*server_.jobs().GetDataset(dataset.name()));
     }
-    for (const auto& listed : server_.jobs().ListEvaluations({}, {})->records) {
+    const auto evaluations = server_.jobs().ListEvaluations({}, {});
+    for (const auto& listed : evaluations->records) {
       const auto record = server_.jobs().GetEvaluation(listed.proto.name());
       v1::Evaluation evaluation = record->proto;
       evaluation.clear_start_time();

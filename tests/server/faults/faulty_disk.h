@@ -13,7 +13,7 @@
 #include <set>
 #include <string>
 
-#include "server/store/blob_store.h"
+#include "server/store/directory_blobs.h"
 
 struct sqlite3_file;
 struct sqlite3_vfs;

@@ -249,7 +249,7 @@ TEST_F(WorkerTest, ATaskThatIsGivenBackLeavesACheckpoint) {
 
 TEST_F(WorkerTest, FinishedSamplesAreStoredWhileTheTaskRuns) {
   options_.batch_size = 32;
-  worker_options_.checkpoint_seconds = 1e-3;
+  worker_options_.checkpoint_seconds = 1e-9;  // with every event
   std::atomic<bool> full = true;
   const auto hook = hooked().Install([&](const std::string& method) -> absl::Status {
     if (method != "AddToCheckpoint" || !full) return absl::OkStatus();

@@ -65,7 +65,7 @@ TEST_F(DurabilityTest, CommitsAreSyncedToAWriteAheadLog) {
   ASSERT_THAT(database, IsOk());
   EXPECT_EQ(Number(**database, "PRAGMA synchronous"), 2);  // FULL
   EXPECT_EQ(Number(**database, "PRAGMA foreign_keys"), 1);
-  EXPECT_EQ(Number(**database, "PRAGMA user_version"), 3);
+  EXPECT_EQ(Number(**database, "PRAGMA user_version"), 4);
   Statement mode = (*database)->Query("PRAGMA journal_mode");
   ASSERT_TRUE(mode.Next());
   EXPECT_EQ(mode.Text(0), "wal");
