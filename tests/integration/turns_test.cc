@@ -8,10 +8,17 @@ namespace {
 
 using ::testing::HasSubstr;
 
-using TurnsTest = CommandFixture;
+class QueueTurnsTest : public CommandFixture {
+ protected:
+  void Start() {
+    StartServer({"--threads", "2"});
+    setenv("ASSAY_SERVER", server_->address().c_str(), 1);
+  }
+  ~QueueTurnsTest() override { unsetenv("ASSAY_SERVER"); }
+};
 
-TEST_F(TurnsTest, AHigherPriorityEndsFirst) {
-  StartServer({"--threads", "2"});
+TEST_F(QueueTurnsTest, AHigherPriorityEndsFirst) {
+  Start();
   WriteData(16);
   ASSERT_EQ(Assay("admin pause"), 0) << Text("err");
   ASSERT_EQ(Evaluate("-c clean --id last --priority low --detach"), 0) << Text("err");
@@ -28,8 +35,8 @@ TEST_F(TurnsTest, AHigherPriorityEndsFirst) {
   EXPECT_LT(micros(second.start_time()), micros(last.start_time()));
 }
 
-TEST_F(TurnsTest, AnEvaluationThatNobodyWorksOnEndsAtItsDeadlineAndARetryFinishesIt) {
-  StartServer({"--threads", "2"});
+TEST_F(QueueTurnsTest, AnEvaluationThatNobodyWorksOnEndsAtItsDeadlineAndARetryFinishesIt) {
+  Start();
   WriteData(16);
   ASSERT_EQ(Assay("admin pause"), 0) << Text("err");
   EXPECT_EQ(Evaluate("-c clean --id e --deadline 1s"), 3);
@@ -48,8 +55,8 @@ TEST_F(TurnsTest, AnEvaluationThatNobodyWorksOnEndsAtItsDeadlineAndARetryFinishe
   EXPECT_EQ(Await("evaluations/e").state(), v1::Evaluation::SUCCEEDED);
 }
 
-TEST_F(TurnsTest, AConditionUnderWhichTheModelFailsLeavesTheReportOfTheOthers) {
-  StartServer({"--threads", "2"});
+TEST_F(QueueTurnsTest, AConditionUnderWhichTheModelFailsLeavesTheReportOfTheOthers) {
+  Start();
   // Brightness alone makes the first pixel brighter than the model takes.
   WriteImages(std::string(16 * 192, '\x80'), std::vector<int32_t>(16, 1));
   EXPECT_EQ(

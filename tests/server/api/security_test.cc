@@ -25,6 +25,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "assay/v1/admin.grpc.pb.h"
 #include "core/base/digest.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.h"
