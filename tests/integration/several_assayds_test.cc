@@ -55,8 +55,8 @@ class SeveralAssaydsTest : public CommandFixture {
   // One whose tasks never end, of sixteen samples each, some of which are done at once.
   std::string Endless(const std::string& id, int tasks) {
     GeneratedData data(16 * tasks, 3, 8, 4);
-    const auto evaluation =
-        client_->CreateEvaluation(Spec(Upload("slow"), Upload(data, "data-" + id), {kSlow}, 16), id);
+    const auto evaluation = client_->CreateEvaluation(
+        Spec(Upload("slow"), Upload(data, "data-" + id), {kSlow}, 16), id);
     EXPECT_TRUE(evaluation.ok()) << evaluation.status();
     return "evaluations/" + id;
   }
