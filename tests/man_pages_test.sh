@@ -21,7 +21,7 @@ has() { # PAGE, what it says
 }
 for command in evaluate 'model upload' 'evaluation report' 'report recompute' completion; do has assay.1 "^ +assay $command$"; done
 has assay.1 '--condition'
-for flag in $("$build/bin/assayd" --help | grep -oE -- '^ +(-h,)?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
+for flag in $("$build/bin/assayd" --help | grep -oE -- '^ +(-h,)?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+'); do
   has assayd.8 "^ +(-h, )?$flag( |\$)"
 done
 # What assay-engine takes is written by hand.

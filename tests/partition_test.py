@@ -24,7 +24,7 @@ BIN = os.path.join(BUILD, "bin")
 ZOO = os.path.join(BUILD, "tests", "zoo")
 NAME = f"assay{os.getpid()}"
 # Of the range for documentation (RFC 5737): nobody's.
-HOST, GUEST = "192.0.2.1", "192.0.2.2"
+HOST, GUEST = "198.51.100.1", "198.51.100.2"
 
 
 def skip(why):

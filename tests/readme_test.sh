@@ -111,7 +111,7 @@ for file in report.json outcomes.csv adversarials/attack_pgd_linf_8-255.npy assa
 done
 
 operations=$source/docs/operations.md
-for flag in $("$build/bin/assayd" --help | grep -oE -- '^ +(-h,)?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
+for flag in $("$build/bin/assayd" --help | grep -oE -- '^ +(-h,)?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+'); do
   grep -q -- "\`${flag}[ \`]" "$operations" || fail "$flag of assayd is not in docs/operations.md"
 done
 http=$(grep -oE 'metrics on [0-9.:]+' "$work/server.log" | head -n 1)
