@@ -472,7 +472,7 @@ class FaultsTest : public ::testing::TestWithParam<Kind> {
     Empty();
     Server server(GetParam(), schema());
     Life life(server);
-    life.expect_synced = true;
+    life.expect_synced = false;
     EXPECT_TRUE(life.Run());
     EXPECT_EQ(life.errors(), 0);
     return life.state();

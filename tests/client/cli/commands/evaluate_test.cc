@@ -326,12 +326,12 @@ TEST_F(EvaluateTest, WhatADeadlineLeftIsReportedAndStillAFailure) {
   evaluation.mutable_failure()->set_reason("DEADLINE_REACHED");
   evaluation.mutable_failure()->set_message("did not end within 2h");
   evaluation.mutable_progress()->set_tasks_done(1);
-  const Result result = Run(Evaluate());
+  const Result result = Run(Evaluate({}));
   EXPECT_EQ(result.code, 3);
   EXPECT_THAT(result.out, HasSubstr("accuracy"));
   EXPECT_THAT(result.err, HasSubstr("did not end within 2h"));
   evaluation.mutable_progress()->set_tasks_done(0);
-  const Result nothing = Run(Evaluate());
+  const Result nothing = Run(Evaluate({}));
   EXPECT_EQ(nothing.code, 3);
   EXPECT_EQ(nothing.out, "");
 }
