@@ -149,7 +149,8 @@ HELP = {}
 def help_of(*words):
     if words not in HELP:
         done = subprocess.run([BUILD / "bin" / words[0], *words[1:], "--help"], capture_output=True, text=True)
-        HELP[words] = done.stdout if done.returncode == 0 else ""
+        # Programs that know no --help say how they are used.
+        HELP[words] = done.stdout + (done.stderr if "usage:" in done.stderr else "")
     return HELP[words]
 
 
