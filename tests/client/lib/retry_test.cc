@@ -54,10 +54,12 @@ TEST_F(RetryTest, EveryCallHasAnIdThatErrorsOfTheServerName) {
                                    grpc::Status(grpc::StatusCode::NOT_FOUND, "nothing there")};
   const absl::Status internal = client_->GetModel("models/a").status();
   const absl::Status missing = client_->GetModel("models/a").status();
-  ASSERT_THAT(state()->call_ids, SizeIs(2));
-  EXPECT_THAT(state()->call_ids[0], SizeIs(36));
-  EXPECT_NE(state()->call_ids[0], state()->call_ids[1]);
-  EXPECT_EQ(id_of(internal), state()->call_ids[0]);
+  // Whoever looks at the state locks it.
+  const auto ids = state()->call_ids;
+  ASSERT_THAT(ids, SizeIs(2));
+  EXPECT_THAT(ids[0], SizeIs(36));
+  EXPECT_NE(ids[0], ids[1]);
+  EXPECT_EQ(id_of(internal), ids[0]);
   EXPECT_EQ(id_of(missing), "");
 }
 
