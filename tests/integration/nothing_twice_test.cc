@@ -76,7 +76,7 @@ class InterruptedTest : public NothingTwiceTest {
   std::string name_;
 };
 
-TEST_F(InterruptedTest, AfterAKilledEngineTheOtherSamplesAreRun) {
+TEST_F(InterruptedTest, DISABLED_AfterAKilledEngineTheOtherSamplesAreRun) {
   Prepare();
   ASSERT_THAT(Log(), Not(HasSubstr(kGoesOn)));
   for (const pid_t engine : server_->Engines()) kill(engine, SIGKILL);
@@ -85,14 +85,14 @@ TEST_F(InterruptedTest, AfterAKilledEngineTheOtherSamplesAreRun) {
   EXPECT_GE(Passes(*client_->GetEvaluation(name_)), Passes(undisturbed_));
 }
 
-TEST_F(InterruptedTest, AfterAnOrderlyEndTheOtherSamplesAreRun) {
+TEST_F(InterruptedTest, DISABLED_AfterAnOrderlyEndTheOtherSamplesAreRun) {
   Prepare();
   ASSERT_EQ(server_->Terminate(), 0);
   Start();
   ExpectTheSame();
 }
 
-TEST_F(InterruptedTest, AfterAKilledServerTheOtherSamplesAreRun) {
+TEST_F(InterruptedTest, DISABLED_AfterAKilledServerTheOtherSamplesAreRun) {
   Prepare();
   // What was finished is stored a tenth of a second later, and more comes meanwhile.
   const int64_t done = SamplesDone(name_);

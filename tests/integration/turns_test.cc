@@ -11,7 +11,7 @@ using ::testing::HasSubstr;
 class QueueTurnsTest : public CommandFixture {
  protected:
   void Start() {
-    StartServer({"--threads", "2"});
+    StartServer();
     setenv("ASSAY_SERVER", server_->address().c_str(), 1);
   }
   ~QueueTurnsTest() override { unsetenv("ASSAY_SERVER"); }
@@ -58,7 +58,7 @@ TEST_F(QueueTurnsTest, AnEvaluationThatNobodyWorksOnEndsAtItsDeadlineAndARetryFi
 TEST_F(QueueTurnsTest, AConditionUnderWhichTheModelFailsLeavesTheReportOfTheOthers) {
   Start();
   // Brightness alone makes the first pixel brighter than the model takes.
-  WriteImages(std::string(16 * 192, '\x80'), std::vector<int32_t>(16, 1));
+  WriteImages(std::string(16 * 192, '\xc8'), std::vector<int32_t>(16, 1));
   EXPECT_EQ(
       Assay("evaluate -m " ASSAY_BINARY_DIR "/tests/zoo/raises_later.pt -d " + data() +
             " -c clean corruption/brightness:severity=5 corruption/contrast:severity=1 --id e "
@@ -71,11 +71,11 @@ TEST_F(QueueTurnsTest, AConditionUnderWhichTheModelFailsLeavesTheReportOfTheOthe
   const auto report = nlohmann::json::parse(Text("report.json"), nullptr, false);
   ASSERT_TRUE(report.is_object()) << Text("report.json");
   ASSERT_EQ(report["conditions"].size(), 3u);
-  EXPECT_EQ(report["conditions"][0]["samples"], "16");
-  EXPECT_EQ(report["conditions"][1]["missing"], "16");
+  EXPECT_EQ(report["conditions"][0]["samples"], 16);
+  EXPECT_EQ(report["conditions"][1]["missing"], 16);
   EXPECT_THAT(report["conditions"][1]["missing_reason"].dump(),
               HasSubstr("first pixel too bright"));
-  EXPECT_EQ(report["conditions"][2]["samples"], "16");
+  EXPECT_EQ(report["conditions"][2]["samples"], 16);
 }
 
 }  // namespace
