@@ -76,6 +76,7 @@ class Conditions {
     const ConditionOutcomes* condition = &input_.conditions[i];
     if (input_.read_outcomes) {
       read_.condition = condition->condition;
+      read_.failure = condition->failure;
       read_.outcomes.clear();
       ASSAY_ASSIGN_OR_RETURN(StoredOutcomes stored, input_.read_outcomes(i));
       read_.outcomes = std::move(stored.outcomes);
