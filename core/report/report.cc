@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/errors.h"
+#include "core/base/pass_counts.h"
 #include "core/conditions/condition.h"
 #include "core/report/checks.h"
 #include "core/report/corruption_summary.h"

@@ -16,11 +16,4 @@ std::vector<std::string> ClassNames(const ReportInput& input) {
   return names;
 }
 
-void AddPasses(const v1::PassCounts& more, v1::PassCounts* passes) {
-  passes->set_forwards(passes->forwards() + more.forwards());
-  passes->set_needed_forwards(passes->needed_forwards() + more.needed_forwards());
-  passes->set_backwards(passes->backwards() + more.backwards());
-  passes->set_needed_backwards(passes->needed_backwards() + more.needed_backwards());
-}
-
 }  // namespace assay::report

@@ -76,9 +76,6 @@ struct ReportInput {
   std::optional<SampleColumn> confidence;
 };
 
-// Adds each number to its own.
-void AddPasses(const v1::PassCounts& more, v1::PassCounts* passes);
-
 // One for each of num_classes: "class N" where there is none.
 std::vector<std::string> ClassNames(const ReportInput& input);
 

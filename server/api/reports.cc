@@ -9,6 +9,7 @@
 
 #include "core/base/errors.h"
 #include "core/base/manifest.h"
+#include "core/base/pass_counts.h"
 #include "core/conditions/families.h"
 #include "core/report/evaluation_input.h"
 #include "core/report/report.h"
@@ -46,7 +47,7 @@ class OutcomesByCondition {
         stored.outcomes.push_back(std::move(outcome));
       }
       numerics.emplace(task_->numerics.digest(), task_->numerics);
-      report::AddPasses(task_->outcomes.passes(), &stored.passes);
+      AddPasses(task_->outcomes.passes(), &stored.passes);
       task_.reset();
     }
     for (auto& [digest, fingerprint] : numerics) stored.numerics.push_back(fingerprint);
@@ -199,7 +200,7 @@ absl::StatusOr<report::ReportInput> InputWithOutcomes(
     ASSAY_ASSIGN_OR_RETURN(report::StoredOutcomes stored, outcomes.Read(i));
     input.conditions[i].outcomes = std::move(stored.outcomes);
     for (auto& numerics : stored.numerics) input.numerics.push_back(std::move(numerics));
-    report::AddPasses(stored.passes, &input.passes);
+    AddPasses(stored.passes, &input.passes);
   }
   return input;
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/errors.h"
 #include "core/base/log.h"
+#include "core/base/pass_counts.h"
 
 namespace assay::scheduler {
 namespace {
@@ -11,10 +12,8 @@ namespace {
 // a + sign * b
 Effort Sum(const Effort& a, const Effort& b, int sign) {
   Effort sum;
-  sum.passes.set_forwards(a.passes.forwards() + sign * b.passes.forwards());
-  sum.passes.set_needed_forwards(a.passes.needed_forwards() + sign * b.passes.needed_forwards());
-  sum.passes.set_backwards(a.passes.backwards() + sign * b.passes.backwards());
-  sum.passes.set_needed_backwards(a.passes.needed_backwards() + sign * b.passes.needed_backwards());
+  sum.passes = a.passes;
+  AddPasses(b.passes, &sum.passes, sign);
   sum.model_seconds = a.model_seconds + sign * b.model_seconds;
   sum.other_seconds = a.other_seconds + sign * b.other_seconds;
   sum.energy_joules = a.energy_joules && b.energy_joules

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/errors.h"
+#include "core/base/pass_counts.h"
 #include "server/store/lifecycle_log.h"
 #include "server/store/sql_job_store.h"
 
@@ -215,9 +216,10 @@ void SqlJobStore::ShareBy(const std::string& label) {
 }
 
 absl::Status SqlJobStore::EndWaitsOfAnotherTime(int64_t now) {
-  // Of unfinished evaluations only a few tasks wait, if nothing can be claimed.
+  // Of unfinished evaluations only a few tasks wait, if nothing can be claimed. Done ones are not
+  // walked over: SQLite takes the index of unfinished tasks where it reads its very condition.
   const std::string waits =
-      absl::StrCat("state = 0 AND lease_micros > ? AND lease_micros < ", kNever,
+      absl::StrCat("state < 2 AND state = 0 AND lease_micros > ? AND lease_micros < ", kNever,
                    " AND evaluation IN (SELECT id FROM evaluations WHERE state <= 3)");
   {
     Statement row = db_.Query(absl::StrCat("SELECT 1 FROM tasks WHERE ", waits, " LIMIT 1"),
@@ -407,10 +409,7 @@ absl::StatusOr<std::optional<TaskCheckpoint>> SqlJobStore::ReadCheckpoint(
                    absl::StrCat("a checkpoint of ", claim.task.evaluation, " cannot be read"))
           .ToStatus();
     }
-    passes.set_forwards(passes.forwards() + batch.passes().forwards());
-    passes.set_needed_forwards(passes.needed_forwards() + batch.passes().needed_forwards());
-    passes.set_backwards(passes.backwards() + batch.passes().backwards());
-    passes.set_needed_backwards(passes.needed_backwards() + batch.passes().needed_backwards());
+    AddPasses(batch.passes(), &passes);
     all.outcomes.mutable_outcomes()->MergeFrom(batch.outcomes());
   }
   *all.outcomes.mutable_passes() = passes;
