@@ -94,8 +94,7 @@ std::string ReasonHint(Reason reason) {
       return "use smaller images or a smaller model, or a device with more memory";
     case Reason::kDeadlineReached:
       return "`assay evaluation report NAME` shows what was done; `assay evaluation retry NAME` "
-             "goes "
-             "on, with the same time again";
+             "goes on, with the same time again";
     case Reason::kShuttingDown:
       return "the server is stopping; run the command again when it is back";
     case Reason::kUnavailable:

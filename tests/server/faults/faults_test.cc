@@ -476,7 +476,7 @@ class FaultsTest : public ::testing::TestWithParam<Kind> {
     Empty();
     Server server(GetParam(), schema());
     Life life(server);
-    life.expect_synced = false;
+    life.expect_synced = true;
     EXPECT_TRUE(life.Run());
     EXPECT_EQ(life.errors(), 0);
     return life.state();
