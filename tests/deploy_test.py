@@ -277,6 +277,15 @@ def check_rights(name, pod, container, user):
     require(pod["enableServiceLinks"] is False and pod["automountServiceAccountToken"] is False, name)
 
 
+def check_mounted_secrets(name, flags, mounts):
+    """Whether there is TLS, whose files are then there."""
+    if "--tls-cert" not in flags:
+        return False
+    for flag in "--tls-cert", "--tls-key", "--tokens":
+        require(any(flags[flag].startswith(m["mountPath"] + "/") for m in mounts), f"{name}: {flag} is not mounted")
+    return True
+
+
 def check_monitoring(name, of, services):
     monitor = of["ServiceMonitor"][0]["spec"]
     for service in services:
@@ -318,17 +327,21 @@ def check_several(name):
             require(matches(selector, labels), f"{which}: {selector} does not select {labels}")
         ports = {p["name"]: p["containerPort"] for p in container["ports"]}
         require({p["name"]: p["port"] for p in named["Service", service]["spec"]["ports"]} == ports, which, ports)
-        mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
-        require(set(mounts.values()) == WRITABLE and set(mounts) == {v["name"] for v in pod["volumes"]}, which, mounts)
-        require(pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"], which)
+        mounts = container["volumeMounts"]
+        require({m["mountPath"] for m in mounts if not m.get("readOnly")} == WRITABLE and
+                {m["name"] for m in mounts} == {v["name"] for v in pod["volumes"]}, which, mounts)
+        with_tls = check_mounted_secrets(which, flags[service], mounts)
+        require(with_tls == ("production" in name and deployment is api), which, "TLS")
+        require([v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v] ==
+                [claim["metadata"]["name"]], which)
         for variable in re.findall(r"\$\((\w+)\)", " ".join(container["args"])):
             require(variable in [e["name"] for e in container["env"]], f"{which}: {variable} is not set")
         for probe in "startupProbe", "livenessProbe", "readinessProbe":
             ready = probe == "readinessProbe"
             # A worker answers no calls.
-            wanted = {"grpc": {"port": 8001, "service": "readiness" if ready else "liveness"}} if deployment is api else \
+            wanted = {"grpc": {"port": 8001, "service": "readiness" if ready else "liveness"}} if deployment is api and not with_tls else \
                 {"httpGet": {"port": "metrics", "path": "/readyz" if ready else "/healthz"}}
-            require(wanted.items() <= container[probe].items(), which, probe)
+            require(wanted.items() <= container[probe].items() and len(container[probe].keys() & {"grpc", "httpGet"}) == 1, which, probe)
     require(matches(api["spec"]["selector"]["matchLabels"], api["spec"]["template"]["metadata"]["labels"]) and
             not matches(api["spec"]["selector"]["matchLabels"], worker["spec"]["template"]["metadata"]["labels"]), name)
     mine, theirs = flags["assay"], flags["assay-worker"]
@@ -428,9 +441,7 @@ def check_kubernetes(name):
         else:
             require(container[probe]["httpGet"] ==
                     {"port": "metrics", "path": "/readyz" if probe == "readinessProbe" else "/healthz"}, name, probe)
-    if "--tls-cert" in flags:
-        for flag in "--tls-cert", "--tls-key", "--tokens":
-            require(any(flags[flag].startswith(m["mountPath"] + "/") for m in mounts), f"{name}: {flag} is not mounted")
+    check_mounted_secrets(name, flags, mounts)
     if "gpu" in name or "production" in name:
         require(container["resources"]["limits"]["nvidia.com/gpu"] == "1", name)
     if "ServiceMonitor" in of:
