@@ -2,9 +2,10 @@
 // processor, one after the other in the order in which lanes ask, as a GPU does; a gradient pass
 // comes back to the host after its first third. Tasks are cut as the server cuts them. At best the
 // wall time is the larger of what the device and what the host takes. A second line tells in which
-// tenths of a task the device waits.
+// tenths of a task the device waits. Samples are finished now and then, for checkpoints, as assayd
+// asks for by default; with --together all that fit into memory may end together.
 //
-//   bench_overlap SAMPLES[/SAMPLES OF A TASK] LANES[,LANES...] CONDITION...
+//   bench_overlap [--together] SAMPLES[/SAMPLES OF A TASK] LANES[,LANES...] CONDITION...
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -212,7 +213,7 @@ struct Cost {
 };
 
 absl::StatusOr<Cost> Measure(const v1::Condition& condition, int64_t count, int32_t task_samples,
-                             int lanes) {
+                             int lanes, bool together) {
   FakeDevice device(lanes);
   QuietObserver observer;
   const auto tasks = scheduler::PlanTasks({condition}, 0, count, task_samples,
@@ -223,7 +224,9 @@ absl::StatusOr<Cost> Measure(const v1::Condition& condition, int64_t count, int3
   for (const store::Task& task : tasks) {
     const Samples samples(task.first_sample, task.samples);
     device.BeginTask();
-    ASSAY_RETURN_IF_ERROR(engine::RunTask({condition, 0, samples, device, observer}).status());
+    engine::TaskContext context{condition, 0, samples, device, observer};
+    context.checkpoints = !together;
+    ASSAY_RETURN_IF_ERROR(engine::RunTask(context).status());
     const Waits waits = device.EndTask();
     for (size_t i = 0; i < waits.size(); ++i) cost.waits[i] += waits[i];
   }
@@ -238,13 +241,18 @@ absl::StatusOr<Cost> Measure(const v1::Condition& condition, int64_t count, int3
 }
 
 absl::Status Run(int argc, char** argv) {
+  const bool together = argc > 1 && std::string(argv[1]) == "--together";
+  if (together) {
+    --argc;
+    ++argv;
+  }
   int64_t count = 0;
   int32_t task_samples = 0;
   const std::vector<std::string> sizes = absl::StrSplit(argc < 4 ? "" : argv[1], '/');
   if (!absl::SimpleAtoi(sizes[0], &count) || count < 1 || sizes.size() > 2 ||
       (sizes.size() == 2 && (!absl::SimpleAtoi(sizes[1], &task_samples) || task_samples < 1))) {
     return absl::InvalidArgumentError(
-        "bench_overlap SAMPLES[/SAMPLES OF A TASK] LANES[,LANES...] CONDITION...");
+        "bench_overlap [--together] SAMPLES[/SAMPLES OF A TASK] LANES[,LANES...] CONDITION...");
   }
   ASSAY_ASSIGN_OR_RETURN(const auto conditions,
                          ParseConditions(std::vector<std::string>(argv + 3, argv + argc)));
@@ -255,7 +263,8 @@ absl::Status Run(int argc, char** argv) {
     }
     Cost all;
     for (const v1::Condition& condition : conditions) {
-      ASSAY_ASSIGN_OR_RETURN(const Cost cost, Measure(condition, count, task_samples, lanes));
+      ASSAY_ASSIGN_OR_RETURN(const Cost cost,
+                             Measure(condition, count, task_samples, lanes, together));
       cost.Print(condition.id(), lanes);
       all.Add(cost);
     }

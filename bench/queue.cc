@@ -197,7 +197,6 @@ class Plain {
     }
     Must(db_->Run("UPDATE plain_tasks SET state = 1, lease = ?, fence = ? WHERE id = ?",
                   now + kLease, fence, id));
-    Must(db_->Run("UPDATE plain_sums SET done = done"));
     Must(transaction.Commit());
     return std::make_pair(id, fence);
   }

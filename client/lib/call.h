@@ -74,13 +74,17 @@ class InterruptibleContext {
   }
 
   grpc::ClientContext* get() { return &context_; }
-  // The call's status; a cancellation of ours under its own name. What is the server's fault has
-  // the id under which the server has logged it (RequestInfo).
+  // The call's status; a cancellation of ours under its own name, and one of gRPC's on the other
+  // side, by which a server that stops ends what is still open, as UNAVAILABLE. What is the
+  // server's fault has the id under which the server has logged it (RequestInfo).
   absl::Status Status(const grpc::Status& status) const {
     if (status.error_code() == grpc::StatusCode::CANCELLED && interrupt_.triggered()) {
       return interrupt_.Check();
     }
     absl::Status result = FromGrpcStatus(status);
+    if (absl::IsCancelled(result) && !ReasonOf(result).has_value()) {
+      result = Error(Reason::kUnavailable, "the server ended the call; it may be stopping");
+    }
     SetRequestId(id_, result);
     return result;
   }

@@ -36,6 +36,13 @@ absl::StatusOr<std::vector<std::string>> Client::FindMissing(
   return missing;
 }
 
+absl::StatusOr<bool> Client::HasAll(const std::vector<std::string>& digests) {
+  const auto missing = FindMissing(digests, "");
+  if (absl::IsPermissionDenied(missing.status())) return true;
+  ASSAY_RETURN_IF_ERROR(missing.status());
+  return missing->empty();
+}
+
 absl::Status Client::SendChunks(const ChunkSet& chunks, const std::vector<size_t>& wanted,
                                 const std::function<void(int64_t)>& on_sent) {
   InterruptibleContext context(*options_.interrupt, target_->token);

@@ -244,6 +244,9 @@ class Client {
   absl::StatusOr<std::vector<Item>> ListAll(
       Stub& stub, Method method, google::protobuf::RepeatedPtrField<Item>* (Response::*items)(),
       Request request = {});
+  // Whether the server has the bytes of a resource that it has; whoever may not ask takes it for
+  // granted. Bytes that it has lost are brought again by the next upload.
+  absl::StatusOr<bool> HasAll(const std::vector<std::string>& digests);
   absl::StatusOr<std::vector<std::string>> FindMissing(const std::vector<std::string>& digests,
                                                        const std::string& upload_id);
   // Brings every chunk to the server that is not there yet.

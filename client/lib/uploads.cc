@@ -151,7 +151,10 @@ absl::StatusOr<Uploaded<v1::Model>> Client::UploadModel(const std::string& path,
       id.empty() ? DefaultId(std::filesystem::path(path).stem().string(), "model", request.digest())
                  : id);
   const absl::StatusOr<v1::Model> found = GetModel(ResourceName(kModels, request.model_id()));
-  ASSAY_ASSIGN_OR_RETURN(const bool there, IsThere(found, request.digest()));
+  ASSAY_ASSIGN_OR_RETURN(bool there, IsThere(found, request.digest()));
+  if (there) {
+    ASSAY_ASSIGN_OR_RETURN(there, HasAll({request.digest()}));
+  }
   const auto create = [&] {
     return Call<v1::Model>(*stubs_->models, &v1::ModelService::Stub::CreateModel, request,
                            kSlowSeconds);
@@ -236,7 +239,12 @@ absl::StatusOr<Uploaded<v1::Dataset>> Client::UploadDataset(DatasetReader& reade
   request.set_dataset_id(upload.id.empty() ? DefaultId(upload.stem, "dataset", digest) : upload.id);
   const absl::StatusOr<v1::Dataset> found =
       GetDataset(ResourceName(kDatasets, request.dataset_id()));
-  ASSAY_ASSIGN_OR_RETURN(const bool there, IsThere(found, digest));
+  ASSAY_ASSIGN_OR_RETURN(bool there, IsThere(found, digest));
+  if (there) {
+    std::vector<std::string> digests;
+    for (const auto& chunk : chunks.chunks) digests.push_back(chunk.digest);
+    ASSAY_ASSIGN_OR_RETURN(there, HasAll(digests));
+  }
   if (there) {
     TransferStats stats;
     stats.chunks = static_cast<int64_t>(chunks.chunks.size());

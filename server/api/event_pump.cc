@@ -159,13 +159,15 @@ absl::StatusOr<std::optional<v1::EvaluationEvent>> EventPump::Next() {
   const double work = record.proto.progress().work_done();
   // What the token's event told is not told again. How far running tasks were by then is not known.
   const std::string waiting = record.proto.waiting_reason();
+  const std::string condition = record.proto.progress().current_condition();
   if (resumed_) {
     told_work_ = work;
     told_waiting_ = waiting;
+    told_condition_ = condition;
   }
   resumed_ = false;
   if (!ended && record.revision == told_revision_ && work == told_work_ &&
-      waiting == told_waiting_) {
+      waiting == told_waiting_ && condition == told_condition_) {
     return std::optional<v1::EvaluationEvent>();
   }
   v1::EvaluationEvent event;
@@ -184,6 +186,7 @@ absl::StatusOr<std::optional<v1::EvaluationEvent>> EventPump::Next() {
   told_revision_ = record.revision;
   told_work_ = work;
   told_waiting_ = waiting;
+  told_condition_ = condition;
   event.mutable_evaluation()->Swap(&record.proto);
   return std::optional<v1::EvaluationEvent>(std::move(event));
 }

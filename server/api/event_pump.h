@@ -68,6 +68,7 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   int64_t told_revision_ = -1;
   double told_work_ = -1;
   std::string told_waiting_;
+  std::string told_condition_;
   int64_t reported_tasks_ = 0;
   std::chrono::steady_clock::time_point last_report_{};
 };

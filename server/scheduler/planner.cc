@@ -16,7 +16,7 @@ namespace {
 constexpr double kTaskWork = 50'000;
 // Attacks keep batches of samples in flight and drain them at the end, so small tasks waste passes.
 constexpr double kAttackWork = 250'000;
-constexpr int64_t kMinAttackBatches = 16;
+constexpr int64_t kMinAttackBatches = 24;
 // Of an evaluation that stops when decided: what the first round has, and by how much of the rounds
 // before it each one may go beyond the sample that decides.
 constexpr int64_t kFirstRoundBatches = 2;

@@ -35,6 +35,12 @@ constexpr char kSessionLimits[] =
     "SET idle_in_transaction_session_timeout = '20s'; SET tcp_keepalives_idle = 10; "
     "SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; "
     "SET tcp_user_timeout = '20s'";
+// Statements are written for an index each, which SQLite is told by INDEXED BY. Left to itself, the
+// planner sorts or walks all that it believes to be a few rows, of a table that has grown since it
+// last looked; and what it is kept from looks expensive enough to be compiled.
+constexpr char kSessionPlans[] =
+    "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; "
+    "SET enable_incremental_sort = off; SET jit = off";
 constexpr double kRetrySeconds = 1;
 // A server that does not answer is not waited for by each call anew.
 constexpr auto kSlowFailure = std::chrono::seconds(1);
@@ -202,8 +208,11 @@ absl::Status PostgresDatabase::Connect() {
                                                       version, "; 15 or newer is needed"));
   }
   // A server that does not let itself be told has limits of its own.
-  const absl::Status limited = Check(PQexec(connection_, kSessionLimits)).status();
-  return lost_ ? limited : absl::OkStatus();
+  for (const char* const settings : {kSessionLimits, kSessionPlans}) {
+    const absl::Status set = Check(PQexec(connection_, settings)).status();
+    if (lost_) return set;
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<PostgresDatabase::Result> PostgresDatabase::Check(pg_result* raw) {

@@ -153,6 +153,11 @@ class SqlJobStore final : public JobStore {
     std::string model;
     std::string share;
     bool several_shares = false;  // among all that are unfinished
+    bool begins = false;          // with the next claim
+  };
+  // A task that is going to be claimed.
+  struct Found : ClaimedTask {
+    bool begins = false;  // its evaluation, with it
   };
   // Which of them are wanted: those that a device of this kind may run, all or
   struct WorkFilter {
@@ -171,6 +176,7 @@ class SqlJobStore final : public JobStore {
     bool current = false;  // the claim is the task's latest, and neither committed nor given back
     // The evaluation is FAILED, CANCELLED or deleted, or the condition has been given up.
     bool stopped = false;
+    bool has_checkpoint = false;
     int64_t evaluation = 0;
   };
 
@@ -256,17 +262,17 @@ class SqlJobStore final : public JobStore {
                                                const Work& after)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The first task of `work` that can be claimed; nullopt: others are claiming all that it has.
-  absl::StatusOr<std::optional<ClaimedTask>> FindTask(int64_t now, const Work& work)
+  absl::StatusOr<std::optional<Found>> FindTask(int64_t now, const Work& work)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A task of the wanted evaluations, of those of the model (full name, may be empty) first among
   // those of one urgency.
-  absl::StatusOr<std::optional<ClaimedTask>> FindClaimable(int64_t now, const WorkFilter& filter,
-                                                           const std::string& prefer_model)
+  absl::StatusOr<std::optional<Found>> FindClaimable(int64_t now, const WorkFilter& filter,
+                                                     const std::string& prefer_model)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A task of that urgency, of the share whose turn it is.
-  absl::StatusOr<std::optional<ClaimedTask>> FindByTurns(int64_t now, int64_t urgency,
-                                                         const std::string& device_kind,
-                                                         const std::string& prefer_model)
+  absl::StatusOr<std::optional<Found>> FindByTurns(int64_t now, int64_t urgency,
+                                                   const std::string& device_kind,
+                                                   const std::string& prefer_model)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Tasks that were to wait until a time that is far ahead, since the clock has been set back, wait
   // no longer.
@@ -283,6 +289,8 @@ class SqlJobStore final : public JobStore {
   const std::unique_ptr<Database> owned_database_;
   Database& db_ ABSL_GUARDED_BY(mutex_);
   std::string share_label_ ABSL_GUARDED_BY(mutex_);
+  // Ids of rows that are committed, by their bytes; such a row is never deleted.
+  std::map<std::string, int64_t> fingerprints_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace assay::store

@@ -49,16 +49,17 @@ absl::StatusOr<std::optional<SqlJobStore::Work>> SqlJobStore::FindWork(int64_t n
                         IndexedBy(dialect, "claims_by_share"), " WHERE s.state <= 3)");
   };
   Statement row = db_.Query(
-      absl::StrCat("SELECT e.urgency, e.id, e.name, e.model, e.share, ", end_of_shares("min"),
-                   " <> ", end_of_shares("max"), " FROM evaluations e", IndexedBy(dialect, index),
-                   " WHERE e.state <= 3 AND (e.urgency, e.id) > (?1, ?2)",
-                   // Without a wish, whatever the column has.
-                   filter.model ? " AND e.model = ?3" : " AND (?3 = '' OR e.model = ?3)",
-                   filter.share ? " AND e.share = ?4" : " AND (?4 = '' OR e.share = ?4)",
-                   filter.urgency ? " AND e.urgency = ?5" : " AND e.urgency >= ?5",
-                   " AND EXISTS (SELECT 1 FROM tasks t", IndexedBy(dialect, "unfinished_tasks"),
-                   " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?6) AND ",
-                   kMayBegin, "ORDER BY e.urgency, e.id LIMIT 1"),
+      absl::StrCat(
+          "SELECT e.urgency, e.id, e.name, e.model, e.share, ", end_of_shares("min"), " <> ",
+          end_of_shares("max"), ", e.state = 2 OR e.start_micros IS NULL FROM evaluations e",
+          IndexedBy(dialect, index), " WHERE e.state <= 3 AND (e.urgency, e.id) > (?1, ?2)",
+          // Without a wish, whatever the column has.
+          filter.model ? " AND e.model = ?3" : " AND (?3 = '' OR e.model = ?3)",
+          filter.share ? " AND e.share = ?4" : " AND (?4 = '' OR e.share = ?4)",
+          filter.urgency ? " AND e.urgency = ?5" : " AND e.urgency >= ?5",
+          " AND EXISTS (SELECT 1 FROM tasks t", IndexedBy(dialect, "unfinished_tasks"),
+          " WHERE t.evaluation = e.id AND t.state < 2 AND t.lease_micros <= ?6) AND ", kMayBegin,
+          "ORDER BY e.urgency, e.id LIMIT 1"),
       after.urgency, after.id, filter.model.value_or(""), filter.share.value_or(""),
       filter.urgency.value_or(0), now, filter.device_kind);
   if (row.Next()) {
@@ -69,28 +70,32 @@ absl::StatusOr<std::optional<SqlJobStore::Work>> SqlJobStore::FindWork(int64_t n
     work.model = row.Text(3);
     work.share = row.Text(4);
     work.several_shares = row.Int(5) != 0;
+    work.begins = row.Int(6) != 0;
     return work;
   }
   ASSAY_RETURN_IF_ERROR(row.status());
   return std::nullopt;
 }
 
-absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindTask(int64_t now, const Work& work) {
+absl::StatusOr<std::optional<SqlJobStore::Found>> SqlJobStore::FindTask(int64_t now,
+                                                                        const Work& work) {
   Statement row = db_.Query(
       absl::StrCat("SELECT t.id, t.condition, t.first_sample, t.samples, t.work, t.fence, "
                    "t.attempts FROM tasks t",
                    IndexedBy(db_.dialect(), "unfinished_tasks"),
-                   " WHERE t.evaluation = ? AND t.state < 2 AND t.lease_micros <= ? "
-                   "ORDER BY t.id LIMIT 1",
+                   // As a range, it is in the order of that index alone, not of the primary key.
+                   " WHERE (t.evaluation, t.id) > (?1, 0) AND (t.evaluation, t.id) < (?1 + 1, 0) "
+                   "AND t.state < 2 AND t.lease_micros <= ?2 ORDER BY t.evaluation, t.id LIMIT 1",
                    ForUpdate(db_.dialect(), "t", /*skip_locked=*/true)),
       work.id, now);
   if (!row.Next()) {
     ASSAY_RETURN_IF_ERROR(row.status());
     return std::nullopt;
   }
-  ClaimedTask claim;
+  Found claim;
   claim.task.id = row.Int(0);
   claim.task.evaluation = work.name;
+  claim.begins = work.begins;
   claim.task.condition = static_cast<int>(row.Int(1));
   claim.task.first_sample = row.Int(2);
   claim.task.samples = static_cast<int32_t>(row.Int(3));
@@ -100,7 +105,7 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindTask(int64_t now, co
   return claim;
 }
 
-absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(
+absl::StatusOr<std::optional<SqlJobStore::Found>> SqlJobStore::FindClaimable(
     int64_t now, const WorkFilter& filter, const std::string& prefer_model) {
   Work first;
   while (true) {
@@ -132,7 +137,7 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindClaimable(
   }
 }
 
-absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::FindByTurns(
+absl::StatusOr<std::optional<SqlJobStore::Found>> SqlJobStore::FindByTurns(
     int64_t now, int64_t urgency, const std::string& device_kind, const std::string& prefer_model) {
   // Start-time fair queueing (Goyal, Vin, Cheng 1996): a share that comes back after it had nothing
   // to do begins where the others are, and brings no claims from the past.
@@ -187,8 +192,7 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::str
   ASSAY_ASSIGN_OR_RETURN(const int64_t now, db_.NowMicros());
   WorkFilter filter;
   filter.device_kind = device_kind;
-  ASSAY_ASSIGN_OR_RETURN(std::optional<ClaimedTask> claim,
-                         FindClaimable(now, filter, prefer_model));
+  ASSAY_ASSIGN_OR_RETURN(std::optional<Found> claim, FindClaimable(now, filter, prefer_model));
   if (!claim) {
     // The next claim finds them.
     ASSAY_RETURN_IF_ERROR(EndWaitsOfAnotherTime(now));
@@ -201,13 +205,16 @@ absl::StatusOr<std::optional<ClaimedTask>> SqlJobStore::ClaimTask(const std::str
       db_.Run("UPDATE tasks SET state = 1, lease_micros = ?, fence = ?, attempts = ?, owner = ?, "
               "running_samples = 0, running_work = 0 WHERE id = ?",
               now + lease_micros, claim->fence, claim->attempt, owner, claim->task.id));
-  ASSAY_RETURN_IF_ERROR(
-      db_.Run("UPDATE evaluations SET state = CASE WHEN state = ? THEN ? ELSE state END, "
-              "start_micros = coalesce(start_micros, ?), revision = revision + 1 WHERE name = ?",
-              static_cast<int>(Evaluation::QUEUED), static_cast<int>(Evaluation::RUNNING), now,
-              claim->task.evaluation));
+  // Later claims leave its row alone, so that they do not wait for each other's commits.
+  if (claim->begins) {
+    ASSAY_RETURN_IF_ERROR(
+        db_.Run("UPDATE evaluations SET state = CASE WHEN state = ? THEN ? ELSE state END, "
+                "start_micros = coalesce(start_micros, ?), revision = revision + 1 WHERE name = ?",
+                static_cast<int>(Evaluation::QUEUED), static_cast<int>(Evaluation::RUNNING), now,
+                claim->task.evaluation));
+  }
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
-  return claim;
+  return std::optional<ClaimedTask>(*std::move(claim));
 }
 
 void SqlJobStore::ShareBy(const std::string& label) {
@@ -231,17 +238,19 @@ absl::Status SqlJobStore::EndWaitsOfAnotherTime(int64_t now) {
 }
 
 absl::StatusOr<SqlJobStore::ClaimState> SqlJobStore::FindClaim(const ClaimedTask& claim) {
-  Statement row =
-      db_.Query(absl::StrCat("SELECT t.state, t.fence, e.id, e.state, t.lease_micros FROM tasks t "
-                             "JOIN evaluations e ON e.id = t.evaluation WHERE t.id = ?",
-                             ForUpdate(db_.dialect(), "t")),
-                claim.task.id);
+  Statement row = db_.Query(
+      absl::StrCat("SELECT t.state, t.fence, e.id, e.state, t.lease_micros, "
+                   "EXISTS (SELECT 1 FROM checkpoints c WHERE c.task = t.id) FROM tasks t "
+                   "JOIN evaluations e ON e.id = t.evaluation WHERE t.id = ?",
+                   ForUpdate(db_.dialect(), "t")),
+      claim.task.id);
   ClaimState found;
   if (row.Next()) {
     found.current = row.Int(0) == kLeased && row.Int(1) == claim.fence;
     found.evaluation = row.Int(2);
     found.stopped = row.Int(3) == Evaluation::FAILED || row.Int(3) == Evaluation::CANCELLED ||
                     row.Int(4) == kNever;
+    found.has_checkpoint = row.Int(5) != 0;
   } else {
     // Only what has ended can be deleted.
     found.stopped = true;
@@ -280,10 +289,18 @@ absl::Status SqlJobStore::RenewLease(const ClaimedTask& claim, int64_t lease_mic
 
 absl::StatusOr<int64_t> SqlJobStore::FindOrInsertFingerprint(
     const v1::NumericsFingerprint& numerics) {
+  const std::string bytes = numerics.SerializeAsString();
+  if (const auto known = fingerprints_.find(bytes); known != fingerprints_.end()) {
+    return known->second;
+  }
   // Another may insert the same between the two.
   for (const bool last : {false, true}) {
     Statement row = db_.Query("SELECT id FROM fingerprints WHERE fingerprint = ?", numerics);
-    if (row.Next()) return row.Int(0);
+    if (row.Next()) {
+      // What this transaction has inserted may not stay.
+      if (!last) fingerprints_[bytes] = row.Int(0);
+      return row.Int(0);
+    }
     if (last) return row.ErrorOr(Database::NoRow());
     ASSAY_RETURN_IF_ERROR(row.status());
     ASSAY_RETURN_IF_ERROR(db_.Run(
@@ -311,7 +328,9 @@ absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::Outcome
   ASSAY_RETURN_IF_ERROR(
       db_.Run("INSERT INTO outcomes (task, fingerprint, adversarials, batch) VALUES (?, ?, ?, ?)",
               claim.task.id, fingerprint, adversarials, outcomes));
-  ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM checkpoints WHERE task = ?", claim.task.id));
+  if (found.has_checkpoint) {
+    ASSAY_RETURN_IF_ERROR(db_.Run("DELETE FROM checkpoints WHERE task = ?", claim.task.id));
+  }
   for (const ContentRange& range : effort.content) {
     ASSAY_RETURN_IF_ERROR(
         db_.Run("INSERT INTO contents (key, first_sample, samples, fingerprint, task) "
@@ -327,16 +346,18 @@ absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::Outcome
   }
   ASSAY_RETURN_IF_ERROR(db_.Run(
       "UPDATE tasks SET state = 2, lease_micros = 0, owner = NULL WHERE id = ?", claim.task.id));
-  // The last task brings work_done to work exactly, however the sums of the others were rounded.
-  ASSAY_RETURN_IF_ERROR(
-      db_.Run("UPDATE evaluations SET tasks_done = tasks_done + 1, "
-              "samples_done = samples_done + t.samples, "
-              "work_done = CASE WHEN tasks_done + 1 = tasks "
-              "            OR work_done + t.work > evaluations.work THEN evaluations.work "
-              "            ELSE work_done + t.work END, "
-              "revision = revision + 1 "
-              "FROM tasks t WHERE t.id = ? AND evaluations.id = t.evaluation",
-              claim.task.id));
+  bool all_done = false;
+  {
+    // The last task brings work_done to work exactly, however the sums of the others were rounded.
+    Statement row = db_.Query(
+        "UPDATE evaluations SET tasks_done = tasks_done + 1, samples_done = samples_done + ?2, "
+        "work_done = CASE WHEN tasks_done + 1 = tasks OR work_done + ?3 > work THEN work "
+        "            ELSE work_done + ?3 END, "
+        "revision = revision + 1 WHERE id = ?1 RETURNING tasks = tasks_done + tasks_given_up",
+        found.evaluation, claim.task.samples, claim.task.work);
+    if (!row.Next()) return row.ErrorOr(Database::NoRow());
+    all_done = row.Int(0) != 0;
+  }
   // Each version once, in the order in which they committed.
   ASSAY_RETURN_IF_ERROR(db_.Run(
       "UPDATE provenance SET model_seconds = model_seconds + ?2, other_seconds = other_seconds + "
@@ -348,7 +369,10 @@ absl::Status SqlJobStore::CommitTask(const ClaimedTask& claim, const v1::Outcome
       "WHERE evaluation = ?1",
       found.evaluation, effort.model_seconds, effort.other_seconds, effort.assay_version,
       effort.energy_joules, effort.reused_samples));
-  ASSAY_ASSIGN_OR_RETURN(const auto end, EndIfNothingIsLeft(found.evaluation));
+  std::optional<End> end;
+  if (all_done) {
+    ASSAY_ASSIGN_OR_RETURN(end, EndIfNothingIsLeft(found.evaluation));
+  }
   ASSAY_RETURN_IF_ERROR(transaction.Commit());
   if (end) LogEnded(claim.task.evaluation, end->state, end->failure);
   return absl::OkStatus();

@@ -132,6 +132,7 @@ struct Models : Service<v1::ModelService::Service> {
     if (Sha256Hex(whole) != request->digest()) {
       return ToGrpcStatus(Error(Reason::kDigestMismatch, "not that digest"));
     }
+    state.chunks[request->digest()] = whole;
     model->set_name(ResourceName(kModels, request->model_id()));
     model->set_digest(request->digest());
     model->set_size_bytes(static_cast<int64_t>(whole.size()));

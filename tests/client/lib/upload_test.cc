@@ -79,12 +79,40 @@ TEST_F(UploadTest, OnlyMissingChunksAreSent) {
 
 TEST_F(UploadTest, ModelThatIsThereIsNotSentAgain) {
   const std::string path = WriteFile("model.pt", kModelBytes);
-  ASSERT_TRUE(client_->UploadModel(path, "", {}).ok());
-  state()->chunks.clear();
+  const auto uploaded = client_->UploadModel(path, "", {});
+  ASSERT_TRUE(uploaded.ok());
+  // Its parts have no use any more.
+  const std::string digest = uploaded->resource.digest();
+  const std::string whole = state()->chunks[digest];
+  state()->chunks = {{digest, whole}};
   state()->received_chunks.clear();
   const auto again = client_->UploadModel(path, "", {});
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_THAT(state()->received_chunks, SizeIs(0));
+  EXPECT_EQ(state()->calls["CreateModel"], 1);
+}
+
+TEST_F(UploadTest, WhatTheServerHasLostIsSentAgainUnderTheSameName) {
+  const std::string path = WriteFile("model.pt", kModelBytes);
+  CountingReader reader(10, 1000);
+  ASSERT_TRUE(client_->UploadModel(path, "m", {}).ok());
+  ASSERT_TRUE(client_->UploadDataset(reader, {"d", "", 0}, {}).ok());
+  state()->chunks.clear();
+  state()->received_chunks.clear();
+  ASSERT_TRUE(client_->UploadModel(path, "m", {}).ok());
+  EXPECT_THAT(state()->received_chunks, SizeIs(3));
+  EXPECT_EQ(state()->calls["CreateModel"], 2);
+  ASSERT_TRUE(client_->UploadDataset(reader, {"d", "", 0}, {}).ok());
+  EXPECT_THAT(state()->received_chunks, SizeIs(6));
+}
+
+TEST_F(UploadTest, WhoeverMayNotAskTakesWhatIsThereForWhole) {
+  const std::string path = WriteFile("model.pt", kModelBytes);
+  ASSERT_TRUE(client_->UploadModel(path, "m", {}).ok());
+  state()->failures["FindMissingChunks"] = {
+      grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "the token lacks the scope upload")};
+  const auto again = client_->UploadModel(path, "m", {});
+  ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(state()->calls["CreateModel"], 1);
 }
 
@@ -233,6 +261,15 @@ TEST_F(UploadTest, ListenerSeesBothPassesReachTheirEnd) {
   ASSERT_TRUE(uploaded.ok()) << uploaded.status();
   EXPECT_EQ(read, 10'000'040);
   EXPECT_EQ(sent, 10'000'040);
+}
+
+TEST_F(UploadTest, AStreamThatAStoppingServerCancelsIsSentAgain) {
+  // What gRPC's server answers of itself when it stops, without a reason of ours.
+  state()->failures["UploadChunks"] = {grpc::Status(grpc::StatusCode::CANCELLED, "CANCELLED")};
+  CountingReader reader(10, 1000);
+  const auto uploaded = client_->UploadDataset(reader, {"again", "", 0}, {});
+  ASSERT_TRUE(uploaded.ok()) << uploaded.status();
+  EXPECT_EQ(state()->calls["UploadChunks"], 2);
 }
 
 TEST_F(UploadTest, InterruptEndsAnUpload) {

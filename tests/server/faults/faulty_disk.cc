@@ -98,8 +98,10 @@ int FileControl(sqlite3_file* file, int operation, void* argument) {
   return RealOf(file)->pMethods->xFileControl(RealOf(file), operation, argument);
 }
 int SectorSize(sqlite3_file* file) { return RealOf(file)->pMethods->xSectorSize(RealOf(file)); }
-// Without the promises of the real device: it may tear writes and put them off.
-int DeviceCharacteristics(sqlite3_file*) { return 0; }
+// Of the promises of the real device the one that is kept here: what lies beside a write stays as it
+// is. Writes may be torn and put off. (Without it SQLite pads its log to whole sectors, behind what
+// it syncs.)
+int DeviceCharacteristics(sqlite3_file*) { return SQLITE_IOCAP_POWERSAFE_OVERWRITE; }
 int ShmMap(sqlite3_file* file, int page, int size, int extend, void volatile** memory) {
   return RealOf(file)->pMethods->xShmMap(RealOf(file), page, size, extend, memory);
 }

@@ -12,6 +12,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "server/store/directory_blobs.h"
 
@@ -44,8 +45,12 @@ class FaultyDisk final : public FileOps {
   bool has_struck() const { return has_struck_; }
   // Calls are neither counted nor fail while it is suspended.
   void Suspend(bool suspended) { suspended_ = suspended; }
-  // Whether a file has been written to since it was last synced.
-  bool HasUnsynced() const { return !synced_.empty(); }
+  // Files that have been written to since they were last synced.
+  std::vector<std::string> Unsynced() const {
+    std::vector<std::string> paths;
+    for (const auto& [path, content] : synced_) paths.push_back(path);
+    return paths;
+  }
   // To be called when nobody has a file open: what a power cut leaves. `torn`: each sector of a
   // file and each entry of a directory that was not synced is the new or the old one, by chance.
   // Calls succeed again.

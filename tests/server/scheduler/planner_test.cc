@@ -108,8 +108,8 @@ TEST(PlannerTest, AttacksOfLargeBatchesHaveEnoughOfThem) {
   const auto largest = [&](int batch) {
     return PlanTasks(conditions, 0, 10'000, 0, Moment::kComplete, batch).front().samples;
   };
-  EXPECT_EQ(largest(32), 500);
-  EXPECT_EQ(largest(128), 2000);
+  EXPECT_EQ(largest(32), 715);
+  EXPECT_EQ(largest(128), 2500);
   EXPECT_EQ(largest(1024), 10'000);
 }
 
