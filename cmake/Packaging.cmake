@@ -6,14 +6,14 @@ set(made ${CMAKE_BINARY_DIR}/package)
 # Made anew with each package: what they are made of is everything.
 set(make_pages
     COMMAND ${CMAKE_COMMAND} -E make_directory ${made}
-    COMMAND assay --man-page >${made}/assay.1
-    COMMAND assayd --man-page >${made}/assayd.8
+    COMMAND assay --man-page > ${made}/assay.1
+    COMMAND assayd --man-page > ${made}/assayd.8
     COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/deploy/man/assay-engine.8 ${CMAKE_SOURCE_DIR}/deploy/man/assay-example.1 ${made}
     COMMAND ${CMAKE_COMMAND} -E copy ${made}/changelog ${made}/changelog.Debian
     COMMAND gzip -9nf ${made}/assay.1 ${made}/assay-example.1 ${made}/assayd.8 ${made}/assay-engine.8 ${made}/changelog.Debian
-    COMMAND assay completion bash >${made}/assay
-    COMMAND assay completion zsh >${made}/_assay
-    COMMAND assay completion fish >${made}/assay.fish)
+    COMMAND assay completion bash > ${made}/assay
+    COMMAND assay completion zsh > ${made}/_assay
+    COMMAND assay completion fish > ${made}/assay.fish)
 add_custom_target(package_files ${make_pages} DEPENDS assay assayd VERBATIM)
 
 install(TARGETS assay assayd RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

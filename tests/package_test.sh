@@ -12,13 +12,17 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
+# As `make deb` does. cpack leaves out what is not made.
+cmake --build "$build" --target package_files >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "package_files"; }
 (cd "$work" && cpack --config "$build/CPackConfig.cmake" -G DEB -B "$work" >"$work/log" 2>&1) || { cat "$work/log" >&2; fail "cpack"; }
 package=$(echo "$work"/assay_*.deb)
 [ -s "$package" ] || fail "no package"
 dpkg-deb --fsys-tarfile "$package" | tar -tf - >"$work/files"
 for file in usr/bin/{assay,assayd,assay-engine,assay-example} etc/assay/assayd.yaml usr/lib/systemd/system/assayd.service \
   usr/share/assay/prometheus/rules.yml usr/share/assay/grafana/dashboards/assay-service.json usr/share/doc/assay/README.md \
-  usr/share/doc/assay/docs/operations.md usr/share/doc/assay/examples/gpu.conf usr/share/doc/assay/copyright; do
+  usr/share/doc/assay/docs/operations.md usr/share/doc/assay/examples/gpu.conf usr/share/doc/assay/copyright usr/share/doc/assay/changelog.Debian.gz \
+  usr/share/man/man1/assay{,-example}.1.gz usr/share/man/man8/assay{d,-engine}.8.gz \
+  usr/share/bash-completion/completions/assay usr/share/zsh/vendor-completions/_assay usr/share/fish/vendor_completions.d/assay.fish; do
   grep -qx "./$file" "$work/files" || fail "$file is not in the package"
 done
 dpkg-deb -f "$package" >"$work/control"
