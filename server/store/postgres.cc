@@ -196,6 +196,7 @@ absl::Status PostgresDatabase::Connect() {
     return Unavailable();
   }
   lost_ = false;
+  ++connections_;
   failure_.clear();
   // What is there already is not worth a line in somebody's log.
   PQsetNoticeProcessor(

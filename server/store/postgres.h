@@ -41,6 +41,7 @@ class PostgresDatabase final : public Database {
 
   absl::Status RunScript(const std::string& sql) override;
   absl::StatusOr<int64_t> NowMicros() override;
+  int64_t connections() const override { return connections_; }
   absl::Status Notify(absl::string_view channel) override;
 
   // --- listening
@@ -82,6 +83,7 @@ class PostgresDatabase final : public Database {
   pg_conn* connection_ = nullptr;
   bool in_transaction_ = false;
   bool lost_ = false;
+  int64_t connections_ = 0;
   // Why there was no connection last, for the log.
   std::string failure_;
   // Nobody tries to connect before.

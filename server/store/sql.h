@@ -131,6 +131,9 @@ class Database {
   }
   // Runs several statements without values.
   virtual absl::Status RunScript(const std::string& sql) = 0;
+  // How often a server has been connected to: after a failover even what was committed may be
+  // another row, or none.
+  virtual int64_t connections() const { return 0; }
   // Microseconds since the Unix epoch: the database's own where several machines share it.
   virtual absl::StatusOr<int64_t> NowMicros() = 0;
   // Tells the listeners of `channel`, when the transaction is committed, that something has

@@ -289,8 +289,10 @@ class SqlJobStore final : public JobStore {
   const std::unique_ptr<Database> owned_database_;
   Database& db_ ABSL_GUARDED_BY(mutex_);
   std::string share_label_ ABSL_GUARDED_BY(mutex_);
-  // Ids of rows that are committed, by their bytes; such a row is never deleted.
+  // Ids of rows that are committed, by their bytes, as of this connection; such a row is never
+  // deleted.
   std::map<std::string, int64_t> fingerprints_ ABSL_GUARDED_BY(mutex_);
+  int64_t fingerprints_connection_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace assay::store

@@ -289,6 +289,8 @@ absl::Status SqlJobStore::RenewLease(const ClaimedTask& claim, int64_t lease_mic
 
 absl::StatusOr<int64_t> SqlJobStore::FindOrInsertFingerprint(
     const v1::NumericsFingerprint& numerics) {
+  if (fingerprints_connection_ != db_.connections()) fingerprints_.clear();
+  fingerprints_connection_ = db_.connections();
   const std::string bytes = numerics.SerializeAsString();
   if (const auto known = fingerprints_.find(bytes); known != fingerprints_.end()) {
     return known->second;

@@ -52,6 +52,7 @@ class FaultyDatabase final : public Database {
   absl::Status RunScript(const std::string& sql) override {
     return faults_.Around([&] { return database_->RunScript(sql); });
   }
+  int64_t connections() const override { return database_->connections(); }
   absl::StatusOr<int64_t> NowMicros() override {
     return faults_.Around([&] { return database_->NowMicros(); });
   }
