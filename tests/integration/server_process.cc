@@ -35,6 +35,13 @@ int FreePort() {
   return ntohs(address.sin_port);
 }
 
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
 int ReadNumber(const std::string& path) {
   std::ifstream file(path);
   int number = 0;
@@ -63,10 +70,34 @@ TemporaryDirectory::~TemporaryDirectory() {
   fs::remove_all(path_, error);
 }
 
-ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::string> flags)
-    : metrics_port_(FreePort()) {
+ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::string> flags) {
   const std::string port_file = data_dir + "/port";
   fs::create_directories(data_dir);
+  const std::string log = data_dir + "/assayd.log";
+  bool serves = false;
+  // A port that is free now may be somebody else's by then.
+  for (int attempt = 0; attempt < 5 && !serves; ++attempt) {
+    metrics_port_ = FreePort();
+    Start(data_dir, flags, port_file, log);
+    siginfo_t end{};
+    Eventually([&] {
+      port_ = ReadNumber(port_file);
+      return port_ != 0 ||
+             (waitid(P_PID, static_cast<id_t>(pid_), &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+              end.si_pid == pid_);
+    });
+    serves = port_ != 0;
+    if (end.si_pid != pid_ ||
+        ReadFile(log).find("for metrics: another program uses the port") == std::string::npos) {
+      break;
+    }
+    Wait();
+  }
+  EXPECT_TRUE(serves) << ReadFile(log);
+}
+
+void ServerProcess::Start(const std::string& data_dir, std::vector<std::string> flags,
+                          const std::string& port_file, const std::string& log) {
   fs::remove(port_file);
   std::vector<std::string> words = {ASSAY_BINARY_DIR "/bin/assayd",
                                     "--no-config",
@@ -86,7 +117,6 @@ ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::strin
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  const std::string log = data_dir + "/assayd.log";
   pid_ = fork();
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -96,14 +126,6 @@ ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::strin
     execv(argv[0], argv.data());
     _exit(127);
   }
-  const bool serves = Eventually([&] {
-    port_ = ReadNumber(port_file);
-    return port_ != 0;
-  });
-  std::ifstream text(log);
-  std::stringstream content;
-  content << text.rdbuf();
-  EXPECT_TRUE(serves) << content.str();
 }
 
 ServerProcess::~ServerProcess() {

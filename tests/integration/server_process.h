@@ -49,6 +49,8 @@ class ServerProcess {
   std::string Http(const std::string& path) const;
 
  private:
+  void Start(const std::string& data_dir, std::vector<std::string> flags,
+             const std::string& port_file, const std::string& log);
   int Wait();
   pid_t pid_ = -1;
   int port_ = 0;
