@@ -70,7 +70,7 @@ TemporaryDirectory::~TemporaryDirectory() {
   fs::remove_all(path_, error);
 }
 
-ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::string> flags) {
+ServerProcess::ServerProcess(const std::string& data_dir, const std::vector<std::string>& flags) {
   const std::string port_file = data_dir + "/port";
   fs::create_directories(data_dir);
   const std::string log = data_dir + "/assayd.log";
@@ -96,7 +96,7 @@ ServerProcess::ServerProcess(const std::string& data_dir, std::vector<std::strin
   EXPECT_TRUE(serves) << ReadFile(log);
 }
 
-void ServerProcess::Start(const std::string& data_dir, std::vector<std::string> flags,
+void ServerProcess::Start(const std::string& data_dir, const std::vector<std::string>& flags,
                           const std::string& port_file, const std::string& log) {
   fs::remove(port_file);
   std::vector<std::string> words = {ASSAY_BINARY_DIR "/bin/assayd",

@@ -28,7 +28,7 @@ class TemporaryDirectory {
 class ServerProcess {
  public:
   // Fails the test when the server does not serve within a minute.
-  ServerProcess(const std::string& data_dir, std::vector<std::string> flags = {});
+  ServerProcess(const std::string& data_dir, const std::vector<std::string>& flags = {});
   // Terminates it in an orderly way.
   ~ServerProcess();
 
@@ -49,7 +49,7 @@ class ServerProcess {
   std::string Http(const std::string& path) const;
 
  private:
-  void Start(const std::string& data_dir, std::vector<std::string> flags,
+  void Start(const std::string& data_dir, const std::vector<std::string>& flags,
              const std::string& port_file, const std::string& log);
   int Wait();
   pid_t pid_ = -1;
